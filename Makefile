@@ -1,0 +1,95 @@
+# Builds libqtdb, its programs and its tests, and runs every check. `make help` lists the targets.
+#
+# A variant is the whole build with other flags, below build/VARIANT: `make VARIANT=asan`.
+#   (none)  gcc -O2                        bugs   seeded bugs, chosen at run time
+#   debug   invariants checked throughout  cov    branch counters for make coverage
+#   asan    address and undefined          clang  clang instead of gcc
+#   tsan    thread sanitizer               fuzz   clang with libFuzzer's counters
+#
+# mk/flags.mk holds compilers and flags, mk/build.mk the library and programs, mk/test.mk the tests,
+# mk/check.mk the checks, mk/install.mk the installation. Files are found by their place in the tree:
+# nothing has to be listed. Variables for the command line: VARIANT, VERBOSE=1, EXTRA_CFLAGS, PREFIX,
+# DESTDIR, QTDB_SHARED (data that some tests compare with; without it they are skipped and say so).
+
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# As many jobs as there are processors, unless the user said how many; one at a time when cleaning.
+ifeq ($(MAKELEVEL),0)
+ifeq ($(filter -j%,$(MAKEFLAGS))$(filter clean,$(MAKECMDGOALS)),)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
+endif
+endif
+
+VARIANT ?=
+B := build$(VARIANT:%=/%)
+Q := $(if $(VERBOSE),,@)
+# say NAME: one short line for what a rule does, unless VERBOSE shows the command itself.
+say = $(if $(VERBOSE),,@printf '  %-5s %s\n' '$1' '$@')
+
+QTDB_SHARED ?= ../shared
+export QTDB_SHARED
+
+.PHONY: all help clean
+all: ## build library and programs into build/lib and build/bin (the default)
+
+include mk/flags.mk
+include mk/build.mk
+include mk/test.mk
+include mk/check.mk
+include mk/install.mk
+
+# ---- Packages ------------------------------------------------------------------------------------
+
+.PHONY: deps deps-check deps-bench deps-pg
+deps: ## install the packages that make and make test need (lists them first)
+	@scripts/deps install core test
+	$(if $(PG_PARSE),@scripts/pg-headers build/pg15)
+deps-check: ## install what make check, test-clang, fuzz-short and coverage need
+	@scripts/deps install core test check
+deps-bench: ## install the databases that qtdb-bench compares with
+	@scripts/deps install core bench
+deps-pg: ## install PostgreSQL for the differential tests
+	@scripts/deps install core pg
+
+# ---- Long runs and shows -------------------------------------------------------------------------
+# Each hook is a script of that name; a missing script is said, and is not an error.
+
+hook = $(if $(wildcard scripts/$1),@scripts/$1,@echo "scripts/$1 does not exist: nothing to do")
+
+.PHONY: demo soak bench-smoke rig-short
+RIG_SECONDS ?= 60
+RIG_SEED ?= 1
+
+demo: all ## show the programs at work (scripts/demo)
+	$(call hook,demo)
+soak: all ## long crash and stress runs (scripts/soak)
+	$(call hook,soak)
+
+rig-short: all ## one minute of simulated crashes (RIG_SECONDS, RIG_SEED)
+ifneq ($(wildcard scripts/rig-short),)
+	@scripts/rig-short
+else ifneq ($(wildcard tools/qtdb-crash/*.c),)
+	@build/bin/qtdb-crash sim --seconds $(RIG_SECONDS) --seed $(RIG_SEED)
+else
+	@echo "tools/qtdb-crash does not exist: nothing to do"
+endif
+
+bench-smoke: all ## every benchmark once with few rows: do they run and are the answers right
+ifneq ($(wildcard scripts/bench-smoke),)
+	@scripts/bench-smoke
+else ifneq ($(wildcard tools/qtdb-bench/*.c),)
+	@build/bin/qtdb-bench --smoke
+else
+	@echo "tools/qtdb-bench does not exist: nothing to do"
+endif
+
+# ---- Housekeeping --------------------------------------------------------------------------------
+
+clean: ## remove build/
+	$(Q)rm -rf build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile mk/*.mk

@@ -1,0 +1,106 @@
+# The tests; tests/README.md says which folder is for what.
+
+# ---- What there is -------------------------------------------------------------------------------
+
+TEST_SOURCES := $(sort $(shell find tests -name '*.c' 2>/dev/null))
+THREAD_SOURCES := $(filter tests/thread/thread_%.c,$(TEST_SOURCES))
+FUZZ_SOURCES := $(filter tests/fuzz/fuzz_%.c,$(TEST_SOURCES))
+FUZZ_DRIVER := $(filter tests/fuzz/driver.c,$(TEST_SOURCES))
+CRITERION_KINDS := tests/unit/% tests/golden/% tests/fault/% tests/property/%
+
+# A folder with files test_*.c becomes one program of all files in that folder, because linking takes
+# longer than compiling. tests/unit/kernel/base becomes build/tests/unit-kernel-base.
+in_folder = $(foreach f,$2,$(if $(subst $1/,,$(dir $f)),,$f))
+CRITERION_FOLDERS := $(sort $(foreach f,$(filter $(CRITERION_KINDS),$(TEST_SOURCES)),\
+	$(if $(filter test_%,$(notdir $f)),$(patsubst %/,%,$(dir $f)))))
+CRITERION_SOURCES := $(foreach d,$(CRITERION_FOLDERS),$(call in_folder,$d,$(TEST_SOURCES)))
+program_of = $(B)/tests/$(subst /,-,$(patsubst tests/%,%,$1))
+
+# Every other .c below tests/ is help for all of them.
+SUPPORT_SOURCES := $(filter-out $(CRITERION_SOURCES) $(THREAD_SOURCES) $(FUZZ_SOURCES) \
+	$(FUZZ_DRIVER),$(TEST_SOURCES))
+
+CRITERION_PROGRAMS := $(foreach d,$(CRITERION_FOLDERS),$(call program_of,$d))
+THREAD_PROGRAMS := $(THREAD_SOURCES:tests/thread/%.c=$(B)/tests/%)
+FUZZ_PROGRAMS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(B)/tests/%)
+SHELL_TESTS := $(sort $(wildcard tests/cli/*.sh tests/sql/run.sh))
+
+# ---- Programs ------------------------------------------------------------------------------------
+
+# Tests of the programs' own code find it in libtools.a; -lcriterion comes first so that its main is
+# the one taken.
+SUPPORT_LIB := $(B)/lib/libtestsupport.a
+TOOLS_LIB := $(B)/lib/libtools.a
+$(call remember,$(B)/lib/libtestsupport.list,$(call objects,$(SUPPORT_SOURCES)))
+$(call remember,$(B)/lib/libtools.list,$(TOOL_OBJECTS))
+$(SUPPORT_LIB): $(call objects,$(SUPPORT_SOURCES)) $(B)/lib/libtestsupport.list
+$(TOOLS_LIB): $(TOOL_OBJECTS) $(B)/lib/libtools.list
+$(SUPPORT_LIB) $(TOOLS_LIB):
+	$(call say,AR)
+	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+TEST_LIBS := $(SUPPORT_LIB) $(TOOLS_LIB)
+LINK_TEST = $(TEST_LIBS) $(LINK_LIB) $(TOOL_LIBS) $(PEER_LINK)
+
+define criterion_program
+$$(call remember,$(call program_of,$1).list,$(call objects,$(call in_folder,$1,$(TEST_SOURCES))))
+$(call program_of,$1): $(call objects,$(call in_folder,$1,$(TEST_SOURCES))) \
+		$(call program_of,$1).list $(TEST_LIBS) $(LIB)
+	$$(call say,LD)
+	$$(Q)$$(CC) $$(LDFLAGS) $$(filter %.o,$$^) -lcriterion $$(LINK_TEST) -o $$@
+endef
+$(foreach d,$(CRITERION_FOLDERS),$(eval $(call criterion_program,$d)))
+
+$(THREAD_PROGRAMS): $(B)/tests/%: $(B)/obj/tests/thread/%.o $(TEST_LIBS) $(LIB)
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) $< $(LINK_TEST) -o $@
+
+# The same target is a plain test over its corpus, and in the variant fuzz a fuzzer.
+$(FUZZ_PROGRAMS): $(B)/tests/%: $(B)/obj/tests/fuzz/%.o \
+		$(if $(filter fuzz,$(VARIANT)),,$(call objects,$(FUZZ_DRIVER))) $(TEST_LIBS) $(LIB)
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) $(filter %.o,$^) \
+		$(LINK_TEST) -o $@
+
+-include $(patsubst %.c,$(B)/obj/%.d,$(TEST_SOURCES))
+
+# ---- Runs ----------------------------------------------------------------------------------------
+
+.PHONY: test test-asan test-clang test-tsan test-programs test-run thread-programs thread-run
+.PHONY: fuzz-programs fuzz-short coverage
+
+test-programs: all $(CRITERION_PROGRAMS) $(THREAD_PROGRAMS) $(FUZZ_PROGRAMS)
+thread-programs: $(THREAD_PROGRAMS)
+fuzz-programs: $(FUZZ_PROGRAMS)
+
+test-run: test-programs
+	@VARIANT=$(VARIANT) scripts/run-tests --build $(B) --criterion $(CRITERION_PROGRAMS) \
+		--plain $(THREAD_PROGRAMS) --fuzz $(FUZZ_PROGRAMS) --shell $(SHELL_TESTS)
+thread-run: thread-programs
+	@VARIANT=$(VARIANT) scripts/run-tests --build $(B) --plain $(THREAD_PROGRAMS)
+
+test: ## build and run all tests; installs what is missing (VARIANT=... for others)
+	@scripts/deps missing core test >/dev/null || scripts/deps install core test
+	@$(MAKE) test-run
+test-asan: ## the same tests under the address and undefined-behaviour sanitizers
+	@$(MAKE) VARIANT=asan test-run
+test-clang: ## build everything with clang, warnings as errors
+	@scripts/deps check core test check
+	@$(MAKE) VARIANT=clang test-programs
+test-tsan: ## run tests/thread under the thread sanitizer
+	@$(MAKE) VARIANT=tsan thread-run
+
+FUZZ_SECONDS ?= 10
+fuzz-short: ## run each fuzz target for FUZZ_SECONDS; the canary has to fail
+	@scripts/deps check core check
+	@$(MAKE) VARIANT=fuzz fuzz-programs
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/run-fuzz build/fuzz $(FUZZ_PROGRAMS:$(B)/%=build/fuzz/%)
+
+COVERAGE_MIN ?= 90
+coverage: ## branch coverage of wal and pager, at least COVERAGE_MIN percent
+	@scripts/deps check core test check
+	@find build/cov -name '*.gcda' -delete 2>/dev/null || :
+	@$(MAKE) VARIANT=cov test-run
+	@scripts/coverage $(COVERAGE_MIN)
