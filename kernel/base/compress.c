@@ -1,0 +1,113 @@
+/*
+ * zstd behind one door: the only file that sees zstd.h.
+ *
+ * Both contexts take their memory from struct memory through zstd's custom allocator, so it is
+ * counted and can be refused. zstd frees without a size; a header of 16 bytes before each piece
+ * remembers it. The compression context allocates its tables at the first use of a level and size;
+ * a refusal there is "would not fit": the caller stores the bytes as they are. Decompression
+ * allocates nothing after compress_new.
+ */
+#include "kernel/base/compress.h"
+
+#define ZSTD_STATIC_LINKING_ONLY
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#include "kernel/base/bytes.h"
+#include "kernel/base/check.h"
+
+struct compress {
+    struct memory *memory;
+    ZSTD_CCtx *encoder;
+    ZSTD_DCtx *decoder;
+};
+
+struct piece {
+    size_t size; /* Of the whole piece, this header included. */
+    size_t unused;
+};
+static_assert(sizeof(struct piece) % 16 == 0, "bytes behind the header are aligned");
+
+static void *
+piece_alloc(void *opaque, size_t size)
+{
+    if (size > SIZE_MAX - sizeof(struct piece))
+        return NULL;
+    struct piece *piece = memory_alloc(opaque, MEMORY_OTHER, size + sizeof(*piece));
+
+    if (piece == NULL)
+        return NULL;
+    piece->size = size + sizeof(*piece);
+    return piece + 1;
+}
+
+static void
+piece_free(void *opaque, void *address)
+{
+    if (address == NULL)
+        return;
+    struct piece *piece = (struct piece *)address - 1;
+
+    memory_free(opaque, MEMORY_OTHER, piece, piece->size);
+}
+
+enum status
+compress_new(struct memory *memory, struct compress **out)
+{
+    ZSTD_customMem allocator = {piece_alloc, piece_free, memory};
+    struct compress *compress = memory_alloc(memory, MEMORY_OTHER, sizeof(*compress));
+
+    if (compress == NULL)
+        return STATUS_NO_MEMORY;
+    compress->memory = memory;
+    compress->encoder = ZSTD_createCCtx_advanced(allocator);
+    compress->decoder = ZSTD_createDCtx_advanced(allocator);
+    if (compress->encoder == NULL || compress->decoder == NULL) {
+        compress_free(compress);
+        return STATUS_NO_MEMORY;
+    }
+    *out = compress;
+    return STATUS_OK;
+}
+
+void
+compress_free(struct compress *compress)
+{
+    if (compress == NULL)
+        return;
+    ZSTD_freeCCtx(compress->encoder);
+    ZSTD_freeDCtx(compress->decoder);
+    memory_free(compress->memory, MEMORY_OTHER, compress, sizeof(*compress));
+}
+
+size_t
+compress_bound(size_t size)
+{
+    return ZSTD_compressBound(size);
+}
+
+size_t
+compress_encode(struct compress *compress, const void *bytes, size_t size, void *out,
+                size_t out_size, int level)
+{
+    size_t result = ZSTD_compressCCtx(compress->encoder, out, out_size, bytes, size, level);
+
+    if (!ZSTD_isError(result)) {
+        CHECK(result <= out_size);
+        return result;
+    }
+    ZSTD_ErrorCode code = ZSTD_getErrorCode(result);
+    CHECK(code == ZSTD_error_dstSize_tooSmall || code == ZSTD_error_memory_allocation);
+    return 0;
+}
+
+enum status
+compress_decode(struct compress *compress, const void *bytes, size_t size, void *out,
+                size_t out_size)
+{
+    size_t result = ZSTD_decompressDCtx(compress->decoder, out, out_size, bytes, size);
+
+    if (ZSTD_isError(result) || result != out_size)
+        return STATUS_CORRUPT;
+    return STATUS_OK;
+}

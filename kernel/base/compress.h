@@ -1,0 +1,29 @@
+/*
+ * zstd behind one door. A codec owns the contexts, one codec a thread at a time.
+ * Decompression is for hostile bytes: it never writes past the size given and says so.
+ */
+#ifndef KERNEL_BASE_COMPRESS_H
+#define KERNEL_BASE_COMPRESS_H
+
+#include <stddef.h>
+
+#include "kernel/base/memory.h"
+#include "kernel/base/status.h"
+
+struct compress;
+
+MUST_CHECK enum status compress_new(struct memory *memory, struct compress **out);
+void compress_free(struct compress *compress);
+
+/** Largest output for `size` input bytes. */
+size_t compress_bound(size_t size);
+
+/** Size written to `out`, or 0 when the result would not fit `out_size` (not an error). */
+size_t compress_encode(struct compress *compress, const void *bytes, size_t size, void *out,
+                       size_t out_size, int level);
+
+/** STATUS_CORRUPT unless exactly `out_size` bytes come out. Raises no message (callers know where). */
+MUST_CHECK enum status compress_decode(struct compress *compress, const void *bytes, size_t size,
+                                       void *out, size_t out_size);
+
+#endif
