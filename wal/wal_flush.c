@@ -1,0 +1,365 @@
+/*
+ * Group commit: the thread that needs a commit durable writes the frame itself (a hand-over to
+ * another thread costs more than the write). One step at a time, chosen under the latch:
+ *
+ *   WAIT     nothing may start now: stand by until a write has ended
+ *   SWITCH   the next frame lies in the next segment: when no write is in flight, its header goes
+ *            first, durable (W1)
+ *   FILL     the frame would end in blocks never written: zeros go first, a step's worth, so that
+ *            small commits never pay for a change of the file's extents
+ *   SEAL     sum a large payload without the latch, then look again
+ *   WRITE    seal the oldest frame if that is still to be done, and write it
+ *
+ * A write starts when none is in flight, or beside others when the frame is closed or fills a block
+ * (greedy: whatever gathers meanwhile goes with the next). At most WAL__IN_FLIGHT_MAX frames lie
+ * between the oldest unfinished and the newest submitted, so four valid frames behind a bad one
+ * prove that it had been durable (wal_witness.c).
+ *
+ * Waiters sleep on their frame's event. One a frame, the candidate, sleeps on `turn` instead, which
+ * counts up whenever something ended that may have been in the way: it starts the frame if it can.
+ * A frame with waiters that is not yet submitted always has a candidate, or a thread in
+ * wal__flush_until that has not left yet: a candidate leaves only when its frame is submitted.
+ *
+ * A write that ends well moves the durable CSN over all gapless finished frames. One that fails makes
+ * the log FAILED under the same latch, and nothing is acknowledged from then on: where the error of
+ * a sync is given to one caller only, another's success says nothing (W10).
+ */
+#include "kernel/base/check.h"
+#include "kernel/base/faults.h"
+#include "wal/wal_private.h"
+
+enum step { STEP_WAIT, STEP_SWITCH, STEP_FILL, STEP_SEAL, STEP_WRITE };
+
+static struct wal__slot *
+slot_of(const struct wal *wal, uint64_t sequence)
+{
+    return &wal->slots[sequence % wal->slot_count];
+}
+
+static struct wal_frame_header *
+header_of(const struct wal__slot *slot)
+{
+    return (struct wal_frame_header *)slot->frame;
+}
+
+static void
+wait_for_turn(struct wal *wal)
+{
+    uint32_t seen = event_count(&wal->turn);
+
+    latch_unlock(&wal->latch);
+    event_wait(&wal->turn, seen);
+    latch_lock(&wal->latch);
+}
+
+static uint64_t
+payload_checksum(const struct wal *wal, const struct wal__slot *slot)
+{
+    struct wal_frame_header *header = header_of(slot);
+
+    header->lsn = le64_of(slot->lsn);
+    header->epoch = le64_of(wal->epoch);
+    header->payload_size = le32_of(slot->payload_size);
+    return wal__payload_checksum(header, slot->frame + sizeof(*header));
+}
+
+/* Completes the header of the oldest closed frame. */
+static void
+seal(struct wal *wal, uint64_t checksum)
+{
+    struct wal__slot *slot = slot_of(wal, wal->sequence_sealed);
+    struct wal_frame_header *header = header_of(slot);
+
+    CHECK(wal->sequence_sealed < wal->sequence_open);
+    header->commit_count = le32_of(slot->commit_count);
+    header->first_csn = le64_of(slot->first_csn);
+    header->csn_durable = le64_of(atomic_load(&wal->csn_durable));
+    header->chain = le64_of(wal->chain);
+    header->payload_checksum = le64_of(checksum);
+    wal__frame_header_seal(header);
+    wal->chain = le64_get(header->header_checksum);
+    wal->sequence_sealed++;
+}
+
+void
+wal__seal_closed(struct wal *wal)
+{
+    CHECK(latch_is_held(&wal->latch));
+    while (wal->sealing)
+        wait_for_turn(wal);
+    while (wal->sequence_sealed < wal->sequence_open)
+        seal(wal, payload_checksum(wal, slot_of(wal, wal->sequence_sealed)));
+}
+
+static void
+seal_large(struct wal *wal)
+{
+    if (wal->sequence_sealed == wal->sequence_open)
+        wal__close_open(wal);
+    struct wal__slot *slot = slot_of(wal, wal->sequence_sealed);
+
+    CHECK(!wal->sealing);
+    CHECK(wal->sequence_sealed == wal->sequence_submitted);
+    wal->sealing = true;
+    latch_unlock(&wal->latch);
+    uint64_t checksum = payload_checksum(wal, slot);
+    latch_lock(&wal->latch);
+    wal->sealing = false;
+    seal(wal, checksum);
+    event_signal(&wal->turn);
+}
+
+/* Payload of the frame to be written next, closed or still open. */
+static uint32_t
+next_payload_size(const struct wal *wal)
+{
+    if (wal->sequence_submitted < wal->sequence_open)
+        return slot_of(wal, wal->sequence_submitted)->payload_size;
+    CHECK(wal->open_used > 0);
+    return wal->open_used;
+}
+
+static uint64_t
+next_lsn(const struct wal *wal, uint64_t frame_size)
+{
+    if (wal->sequence_submitted < wal->sequence_open)
+        return slot_of(wal, wal->sequence_submitted)->lsn;
+    return wal__place(wal, wal->lsn_next, frame_size);
+}
+
+/* Enough has gathered to start beside a write in flight. */
+static bool
+fills_a_block(const struct wal *wal, uint32_t payload_size)
+{
+    return wal->sequence_submitted < wal->sequence_open ||
+           sizeof(struct wal_frame_header) + payload_size >= WAL_BLOCK_SIZE;
+}
+
+static enum step
+next_step(const struct wal *wal)
+{
+    const struct wal__segment *current = wal->kept.last;
+    uint64_t in_flight = wal->sequence_submitted - wal->sequence_finished;
+    uint32_t payload_size = next_payload_size(wal);
+
+    if (wal->switching || wal->sealing || in_flight >= WAL__IN_FLIGHT_MAX)
+        return STEP_WAIT;
+    if (in_flight > 0 && !fills_a_block(wal, payload_size))
+        return STEP_WAIT;
+    if (wal->sequence_sealed == wal->sequence_submitted && payload_size > WAL__SEAL_LATCHED_MAX)
+        return STEP_SEAL;
+
+    uint64_t size = wal__frame_size(payload_size);
+    uint64_t lsn = next_lsn(wal, size);
+    if (wal__number_of(wal, lsn) != current->number)
+        return in_flight == 0 && !wal->filling ? STEP_SWITCH : STEP_WAIT;
+    if (wal__offset_of(wal, current->number, lsn) + size <= current->filled)
+        return STEP_WRITE;
+    if (wal->filling)
+        return STEP_WAIT;
+    return size < WAL__FILL_FRAME_MAX ? STEP_FILL : STEP_WRITE;
+}
+
+static void
+switch_segment(struct wal *wal)
+{
+    struct wal__segment *current = wal->kept.last;
+    struct wal__segment *next = wal->prepared.first;
+    struct wal_position end = {
+        .lsn = wal->lsn_durable, .chain = wal->chain_submitted, .csn = wal->csn_submitted};
+
+    CHECK(next != NULL && next->number == current->number + 1); /* W11: reserved. */
+    CHECK(wal->sequence_submitted == wal->sequence_finished);
+    wal->switching = true;
+    wal->writing_count++;
+    latch_unlock(&wal->latch);
+    enum status status = wal__segment_write_header(wal, next, current->epoch, &end);
+    latch_lock(&wal->latch);
+    wal->writing_count--;
+    wal->switching = false;
+    if (status != STATUS_OK) {
+        status = wal__fail(wal, "write of a segment header");
+    } else if (!atomic_load(&wal->failed)) {
+        current->end_lsn = end.lsn;
+        wal__segments_push(&wal->kept, wal__segments_pop(&wal->prepared));
+        wal->statistics.header_size += WAL_BLOCK_SIZE;
+    }
+    event_signal(&wal->turn);
+}
+
+void
+wal__fill(struct wal *wal, struct wal__segment *segment)
+{
+    uint64_t offset = segment->filled;
+    uint64_t left = wal->segment_size - offset;
+    size_t size = left < wal->fill_step ? (size_t)left : wal->fill_step;
+
+    CHECK(!wal->filling);
+    CHECK(offset % WAL_BLOCK_SIZE == 0 && size > 0);
+    wal->filling = true;
+    wal->writing_count++;
+    latch_unlock(&wal->latch);
+    enum status status = io_write(segment->file, wal->zeros, size, offset, IO_DURABLE);
+    latch_lock(&wal->latch);
+    wal->writing_count--;
+    wal->filling = false;
+    if (status != STATUS_OK)
+        status = wal__fail(wal, "filling a segment");
+    segment->filled = offset + size;
+    wal->statistics.fill_size += size;
+    event_signal(&wal->turn);
+}
+
+/* The durable point moves over gapless finished frames; returns the first not passed. */
+static uint64_t
+advance(struct wal *wal)
+{
+    while (wal->sequence_finished < wal->sequence_submitted) {
+        struct wal__slot *slot = slot_of(wal, wal->sequence_finished);
+
+        if (!slot->finished || atomic_load_explicit(&wal->failed, memory_order_relaxed))
+            break;
+        wal->lsn_durable = slot->lsn + wal__frame_size(slot->payload_size);
+        atomic_store_explicit(&wal->csn_durable, slot->csn, memory_order_release);
+        wal->sequence_finished++;
+    }
+    return wal->sequence_finished;
+}
+
+/* Wakes those who waited for frames [from, to), and whoever may start the next write. */
+static void
+wake(struct wal *wal, uint64_t from, uint64_t to)
+{
+    latch_unlock(&wal->latch);
+    event_signal(&wal->turn);
+    for (uint64_t sequence = from; sequence < to; sequence++)
+        event_signal(&slot_of(wal, sequence)->done);
+    latch_lock(&wal->latch);
+}
+
+static enum status
+write_bytes(struct io_file *file, const uint8_t *frame, size_t size, uint64_t offset)
+{
+    enum status status = io_write(file, frame, size, offset, BUG(ACK_BEFORE_SYNC) ? 0 : IO_DURABLE);
+
+    if (BUG(FAILED_SYNC_RETRIED) && status != STATUS_OK)
+        status = io_sync(file);
+    return status;
+}
+
+static void
+write_frame(struct wal *wal)
+{
+    uint64_t sequence = wal->sequence_submitted;
+    struct wal__slot *slot = slot_of(wal, sequence);
+    struct wal__segment *segment = wal->kept.last;
+
+    if (sequence == wal->sequence_open)
+        wal__close_open(wal);
+    if (sequence == wal->sequence_sealed)
+        seal(wal, payload_checksum(wal, slot));
+    CHECK(sequence < wal->sequence_sealed);
+
+    size_t size = (size_t)wal__frame_size(slot->payload_size);
+    uint64_t offset = wal__offset_of(wal, segment->number, slot->lsn);
+    if (offset + size > segment->filled)
+        segment->filled = offset + size;
+    slot->has_candidate = false;
+    wal->chain_submitted = le64_get(header_of(slot)->header_checksum);
+    wal->csn_submitted = slot->csn;
+    wal->sequence_submitted++;
+    wal->writing_count++;
+    latch_unlock(&wal->latch);
+    enum status status = write_bytes(segment->file, slot->frame, size, offset);
+    latch_lock(&wal->latch);
+    wal->writing_count--;
+    if (status != STATUS_OK)
+        status = wal__fail(wal, "write of a frame");
+    slot->finished = true;
+    wal->statistics.frame_count++;
+    wal->statistics.frame_size += size;
+    wal->statistics.payload_size += slot->payload_size;
+    uint64_t from = wal->sequence_finished;
+    wake(wal, from, advance(wal));
+}
+
+/* Sleeps until frame `sequence` may be durable or may be started. */
+static void
+stand_by(struct wal *wal, uint64_t sequence)
+{
+    struct wal__slot *slot = slot_of(wal, sequence);
+
+    if (wal->sequence_submitted > sequence || slot->has_candidate) {
+        uint32_t seen = event_count(&slot->done);
+
+        latch_unlock(&wal->latch);
+        event_wait(&slot->done, seen);
+        latch_lock(&wal->latch);
+        return;
+    }
+    slot->has_candidate = true;
+    wait_for_turn(wal);
+    if (wal->sequence_submitted <= sequence)
+        slot->has_candidate = false;
+}
+
+enum status
+wal__flush_until(struct wal *wal, uint64_t sequence)
+{
+    CHECK(latch_is_held(&wal->latch));
+    while (wal->sequence_finished <= sequence) {
+        enum step step = STEP_WAIT;
+
+        if (atomic_load_explicit(&wal->failed, memory_order_relaxed))
+            return wal__raise_failed(wal);
+        if (wal->sequence_submitted <= sequence)
+            step = next_step(wal);
+        if (step == STEP_WRITE)
+            write_frame(wal);
+        else if (step == STEP_FILL)
+            wal__fill(wal, wal->kept.last);
+        else if (step == STEP_SEAL)
+            seal_large(wal);
+        else if (step == STEP_SWITCH)
+            switch_segment(wal);
+        else
+            stand_by(wal, sequence);
+    }
+    return STATUS_OK;
+}
+
+/* The frame in which commit `csn` ends. */
+static uint64_t
+frame_of(const struct wal *wal, uint64_t csn)
+{
+    uint64_t sequence = wal->sequence_finished;
+
+    while (sequence < wal->sequence_open && slot_of(wal, sequence)->csn < csn)
+        sequence++;
+    CHECK(sequence < wal->sequence_open || wal->open_used > 0);
+    return sequence;
+}
+
+enum status
+wal_flush(struct wal *wal, uint64_t csn)
+{
+    enum status status = STATUS_OK;
+
+    CHECK(wal->started);
+    if (csn <= wal_csn_durable(wal))
+        return STATUS_OK;
+    latch_lock(&wal->latch);
+    CHECK(csn <= atomic_load(&wal->csn_appended));
+    if (csn > atomic_load(&wal->csn_durable)) {
+        wal->statistics.flush_count++;
+        status = wal__flush_until(wal, frame_of(wal, csn));
+    }
+    latch_unlock(&wal->latch);
+    return status;
+}
+
+uint64_t
+wal_csn_durable(const struct wal *wal)
+{
+    return atomic_load_explicit(&wal->csn_durable, memory_order_acquire);
+}

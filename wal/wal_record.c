@@ -1,0 +1,129 @@
+/*
+ * Records and commit parts, as wal_format.h lays them out. Putting trusts its caller (CHECK); getting
+ * is for hostile bytes and says false.
+ *
+ * A commit's records are one stream of bytes that is cut wherever a frame is full, so a record may
+ * begin in one part and end in a later one: wal__record_size tells a reader how much to put together.
+ */
+#include "kernel/base/check.h"
+#include "wal/wal_private.h"
+
+static const uint8_t PART_FLAGS_KNOWN = WAL_PART_FIRST | WAL_PART_LAST | WAL_PART_SYSTEM;
+
+static size_t
+varint_size(uint64_t value)
+{
+    size_t size = 1;
+
+    for (; value >= 0x80; value >>= 7)
+        size++;
+    return size;
+}
+
+void
+wal_record_put(struct byte_writer *writer, enum wal_record_type type, uint64_t page_number,
+               const void *body, size_t size)
+{
+    CHECK(type >= WAL_RECORD_IMAGE && type <= WAL_RECORD_NOTE);
+    CHECK(size == 0 || body != NULL);
+    byte_writer_put_u8(writer, (uint8_t)type);
+    byte_writer_put_varint(writer, page_number);
+    byte_writer_put_varint(writer, size);
+    if (size > 0)
+        byte_writer_put(writer, body, size);
+}
+
+/* The record up to its body. */
+static bool
+get_record_head(struct byte_reader *reader, uint8_t *type_out, uint64_t *page_number_out,
+                uint64_t *size_out)
+{
+    uint8_t type = 0;
+
+    if (!byte_reader_get_u8(reader, &type) || type < WAL_RECORD_IMAGE || type > WAL_RECORD_NOTE)
+        return false;
+    if (!byte_reader_get_varint(reader, page_number_out) ||
+        !byte_reader_get_varint(reader, size_out))
+        return false;
+    *type_out = type;
+    return true;
+}
+
+bool
+wal_record_get(struct byte_reader *reader, struct wal_record *out)
+{
+    struct byte_reader copy = *reader;
+    uint64_t page_number = 0, size = 0;
+    uint8_t type = 0;
+
+    if (!get_record_head(&copy, &type, &page_number, &size) || size > byte_reader_left(&copy))
+        return false;
+    const uint8_t *body = NULL;
+    if (!byte_reader_skip(&copy, (size_t)size, &body))
+        return false;
+    *reader = copy;
+    out->type = (enum wal_record_type)type;
+    out->page_number = page_number;
+    out->body = body;
+    out->size = (size_t)size;
+    return true;
+}
+
+uint64_t
+wal__record_size(const uint8_t *bytes, size_t size)
+{
+    struct byte_reader reader = byte_reader_init(bytes, size);
+    uint64_t page_number = 0, body_size = 0;
+    uint8_t type = 0;
+
+    if (!get_record_head(&reader, &type, &page_number, &body_size))
+        return 0;
+    return body_size > UINT64_MAX - reader.offset ? 0 : reader.offset + body_size;
+}
+
+size_t
+wal__part_size(const struct wal__part *part, uint64_t first_csn, size_t size)
+{
+    size_t time_size = (part->flags & WAL_PART_FIRST) != 0 ? varint_size(part->time_ms) : 0;
+
+    CHECK(part->csn >= first_csn);
+    return varint_size(part->csn - first_csn) + 1 + time_size + varint_size(size) + size;
+}
+
+void
+wal__part_put(struct byte_writer *writer, const struct wal__part *part, uint64_t first_csn)
+{
+    CHECK(part->csn >= first_csn);
+    CHECK((part->flags & ~PART_FLAGS_KNOWN) == 0);
+    byte_writer_put_varint(writer, part->csn - first_csn);
+    byte_writer_put_u8(writer, part->flags);
+    if ((part->flags & WAL_PART_FIRST) != 0)
+        byte_writer_put_varint(writer, part->time_ms);
+    byte_writer_put_varint(writer, part->size);
+    if (part->size > 0)
+        byte_writer_put(writer, part->bytes, part->size);
+}
+
+bool
+wal__part_get(struct byte_reader *reader, uint64_t first_csn, struct wal__part *out)
+{
+    struct byte_reader copy = *reader;
+    uint64_t delta = 0, size = 0;
+    struct wal__part part = {0};
+
+    if (!byte_reader_get_varint(&copy, &delta) || delta > UINT64_MAX - first_csn)
+        return false;
+    if (!byte_reader_get_u8(&copy, &part.flags) || (part.flags & ~PART_FLAGS_KNOWN) != 0)
+        return false;
+    if ((part.flags & WAL_PART_FIRST) != 0 && !byte_reader_get_varint(&copy, &part.time_ms))
+        return false;
+    if (!byte_reader_get_varint(&copy, &size) || size > byte_reader_left(&copy))
+        return false;
+    if (!byte_reader_skip(&copy, (size_t)size, &part.bytes))
+        return false;
+    part.csn = first_csn + delta;
+    part.size = (size_t)size;
+    *reader = copy;
+    *out = part;
+    return true;
+}
