@@ -1,0 +1,668 @@
+/*
+ * The change set: scratch copies under the commit latch. Logging and publishing is change_commit.c,
+ * new and freed pages are allocate.c and direct.c.
+ *
+ *   begin -> read, edit, allocate, free, note ... -> commit | abandon
+ *                       |
+ *                       +-- STATUS_MISSING -> abandon -> resolve -> begin
+ *
+ * A page the change touches is pinned and found again through a small hash of its number. Only an
+ * edited page gets a scratch copy; a new page is built in the frame it will have. Until commit the
+ * shared state is untouched but for what abandoning gives back: pins, frames of new pages, numbers
+ * taken off the stack of free pages (P9).
+ *
+ * What a change lacks it cannot fetch under the latch. It notes a want, its caller abandons it, and
+ * pager_change_resolve works off one want: its own as a rule, another thread's at worst, which then
+ * works off this one. Pages fetched stay pinned until a change ends that missed nothing, so that a
+ * change that needs many absent pages gets them all.
+ *
+ * Buffers grow between changes: allocated without the latch, swapped in under it.
+ */
+#include "pager/pager_private.h"
+
+enum {
+    PAGES_FIRST = 64,
+    SCRATCH_FIRST = 8,
+    RECORDS_FIRST = 32 * 1024,
+    HASH_END = UINT32_MAX,
+    PINNED_MAX = sizeof(((struct pager_change *)0)->pinned) / sizeof(struct pager_pin),
+};
+
+/* ---- Buffers --------------------------------------------------------------------------------- */
+
+struct buffer_sizes {
+    uint32_t pages;
+    uint32_t scratch;
+    size_t records;
+};
+
+struct buffers {
+    struct buffer_sizes size;
+    struct change_page *pages;
+    uint32_t *hash;
+    uint8_t *scratch;
+    uint8_t *records;
+};
+
+/* Twice the number of pages, a power of two. */
+static uint32_t
+hash_size_of(uint32_t pages)
+{
+    uint32_t size = 16;
+
+    while (size < 2 * pages)
+        size *= 2;
+    return size;
+}
+
+static void
+buffers_free(struct pager *pager, struct buffers *buffers)
+{
+    struct memory *memory = pager->env.memory;
+    struct buffer_sizes size = buffers->size;
+
+    memory_free(memory, MEMORY_POOL, buffers->pages, size.pages * sizeof(*buffers->pages));
+    memory_free(memory, MEMORY_POOL, buffers->hash,
+                hash_size_of(size.pages) * sizeof(*buffers->hash));
+    memory_free(memory, MEMORY_POOL, buffers->scratch, (size_t)size.scratch * PAGE_SIZE);
+    memory_free(memory, MEMORY_POOL, buffers->records, size.records);
+}
+
+static enum status
+buffers_new(struct pager *pager, struct buffer_sizes size, struct buffers *out)
+{
+    struct memory *memory = pager->env.memory;
+    uint32_t hash_size = hash_size_of(size.pages);
+
+    *out = (struct buffers){.size = size};
+    out->pages = memory_alloc(memory, MEMORY_POOL, size.pages * sizeof(*out->pages));
+    out->hash = memory_alloc(memory, MEMORY_POOL, hash_size * sizeof(*out->hash));
+    out->scratch = memory_alloc_aligned(memory, MEMORY_POOL, (size_t)size.scratch * PAGE_SIZE, 64);
+    out->records = memory_alloc(memory, MEMORY_POOL, size.records);
+    if (out->pages == NULL || out->hash == NULL || out->scratch == NULL || out->records == NULL) {
+        buffers_free(pager, out);
+        return STATUS_NO_MEMORY;
+    }
+    memset(out->hash, 0xff, hash_size * sizeof(*out->hash));
+    return STATUS_OK;
+}
+
+static struct buffers
+buffers_get(const struct pager_change *change)
+{
+    return (struct buffers){
+        .size = {change->capacity, change->scratch_capacity, change->records_capacity},
+        .pages = change->pages,
+        .hash = change->hash,
+        .scratch = change->scratch,
+        .records = change->records,
+    };
+}
+
+static void
+buffers_set(struct pager_change *change, const struct buffers *buffers)
+{
+    change->capacity = buffers->size.pages;
+    change->scratch_capacity = buffers->size.scratch;
+    change->records_capacity = buffers->size.records;
+    change->pages = buffers->pages;
+    change->hash = buffers->hash;
+    change->hash_size = hash_size_of(buffers->size.pages);
+    change->scratch = buffers->scratch;
+    change->records = buffers->records;
+}
+
+/* Makes the buffers at least as large as `size`. Not under the latch. */
+static enum status
+buffers_grow(struct pager *pager, struct buffer_sizes size)
+{
+    struct pager_change *change = &pager->change;
+    struct buffers fresh;
+    struct buffers old;
+
+    TRY(buffers_new(pager, size, &fresh));
+    latch_lock(&pager->commit_latch);
+    CHECK(!change->active);
+    old = buffers_get(change);
+    if (old.size.pages > size.pages || old.size.scratch > size.scratch ||
+        old.size.records > size.records) {
+        old = fresh; /* Another thread was faster; a want left open asks again. */
+    } else {
+        buffers_set(change, &fresh);
+    }
+    latch_unlock(&pager->commit_latch);
+    buffers_free(pager, &old);
+    return STATUS_OK;
+}
+
+/* NEED_SCRATCH: twice of whatever was used up, and record bytes for `records_size`. */
+static enum status
+buffers_resolve(struct pager *pager, size_t records_size)
+{
+    struct pager_change *change = &pager->change;
+    struct buffer_sizes size;
+    uint32_t limit = pager->options.change_limit;
+
+    latch_lock(&pager->commit_latch);
+    size = buffers_get(change).size;
+    latch_unlock(&pager->commit_latch);
+    if (records_size > size.records) {
+        while (size.records < records_size)
+            size.records *= 2;
+    } else {
+        size.pages = size.pages < limit / 2 ? size.pages * 2 : limit + PAGES_FIRST;
+        size.scratch = size.scratch < limit / 2 ? size.scratch * 2 : limit + PAGES_FIRST;
+    }
+    return buffers_grow(pager, size);
+}
+
+void
+pager__change_close(struct pager *pager)
+{
+    struct buffers buffers = buffers_get(&pager->change);
+
+    CHECK(!pager->change.active);
+    for (uint32_t index = 0; index < pager->change.pinned_count; index++)
+        pager_unpin(pager, &pager->change.pinned[index]);
+    pager->change.pinned_count = 0;
+    if (buffers.pages != NULL)
+        buffers_free(pager, &buffers);
+    memset(&pager->change, 0, sizeof(pager->change));
+}
+
+/* ---- Pages of a change ----------------------------------------------------------------------- */
+
+static uint32_t *
+hash_head(const struct pager_change *change, uint32_t page_number)
+{
+    uint32_t mixed = page_number * UINT32_C(0x9e3779b1);
+
+    return &change->hash[(mixed >> 8) & (change->hash_size - 1)];
+}
+
+struct change_page *
+pager__change_find(struct pager_change *change, uint32_t page_number)
+{
+    uint32_t index = *hash_head(change, page_number);
+
+    while (index != HASH_END && change->pages[index].page_number != page_number)
+        index = change->pages[index].next_hash;
+    return index == HASH_END ? NULL : &change->pages[index];
+}
+
+enum status
+pager__change_need(struct pager_change *change, enum change_need need, uint32_t page_number,
+                   size_t size)
+{
+    CHECK(change->active && need != NEED_NOTHING);
+    change->want = (struct change_want){need, page_number, size};
+    return STATUS_MISSING;
+}
+
+enum status
+pager__change_add(struct pager_change *change, uint32_t page_number, struct change_page **out)
+{
+    uint32_t limit = change->pager->options.change_limit;
+    struct change_page *page;
+    uint32_t *head;
+
+    DCHECK(pager__change_find(change, page_number) == NULL);
+    if (change->used >= limit && !change->system)
+        return error_raise(STATUS_FULL,
+                           "%s: one change touches more than %u pages: split it, or open with a "
+                           "larger pool (change_limit)",
+                           change->pager->path, limit);
+    if (change->used == change->capacity)
+        return pager__change_need(change, NEED_SCRATCH, 0, 0);
+    head = hash_head(change, page_number);
+    page = &change->pages[change->used];
+    *page = (struct change_page){
+        .page_number = page_number,
+        .frame = PAGE_NONE,
+        .next_hash = *head,
+    };
+    *head = change->used++;
+    *out = page;
+    return STATUS_OK;
+}
+
+static enum status
+refuse_page(const struct pager_change *change, uint32_t page_number, const char *reason)
+{
+    return error_raise(STATUS_CORRUPT, "%s: page %u was asked for, but %s", change->pager->path,
+                       page_number, reason);
+}
+
+/* The page's entry, pinned. */
+static enum status
+page_touch(struct pager_change *change, uint32_t page_number, struct change_page **out)
+{
+    struct change_page *page = pager__change_find(change, page_number);
+    struct pager_pin pin;
+
+    if (page != NULL && (page->is_freed || page->is_adopted))
+        return refuse_page(change, page_number, "this change freed or adopted it");
+    if (page != NULL) {
+        *out = page;
+        return STATUS_OK;
+    }
+    if (page_number < META_SLOT_COUNT || page_number >= change->page_count)
+        return refuse_page(change, page_number, "the file has no such page");
+    if (!pager__pin_resident(change->pager, page_number, &pin))
+        return pager__change_need(change, NEED_PAGE, page_number, 0);
+    enum status status = pager__change_add(change, page_number, &page);
+    if (status != STATUS_OK) {
+        pager_unpin(change->pager, &pin);
+        return status;
+    }
+    page->frame = pin.frame;
+    page->before = pin.bytes;
+    *out = page;
+    return STATUS_OK;
+}
+
+enum status
+pager_change_read(struct pager_change *change, uint32_t page_number, const uint8_t **out)
+{
+    struct change_page *page;
+
+    CHECK(change->active);
+    TRY(page_touch(change, page_number, &page));
+    *out = page->after != NULL ? page->after : page->before;
+    return STATUS_OK;
+}
+
+static enum status
+page_edit(struct pager_change *change, uint32_t page_number, uint8_t **out)
+{
+    struct change_page *page;
+
+    TRY(page_touch(change, page_number, &page));
+    if (page->after == NULL) {
+        if (change->scratch_used == change->scratch_capacity)
+            return pager__change_need(change, NEED_SCRATCH, 0, 0);
+        page->after = change->scratch + (size_t)change->scratch_used++ * PAGE_SIZE;
+        memcpy(page->after, page->before, PAGE_SIZE);
+    }
+    *out = page->after;
+    return STATUS_OK;
+}
+
+/* An edit that failed may be the middle of something: such a change must not be committed. */
+enum status
+pager__change_doom(struct pager_change *change, enum status status)
+{
+    if (status != STATUS_OK && change->doomed == STATUS_OK)
+        change->doomed = status;
+    return status;
+}
+
+enum status
+pager_change_edit(struct pager_change *change, uint32_t page_number, uint8_t **out)
+{
+    CHECK(change->active);
+    return pager__change_doom(change, page_edit(change, page_number, out));
+}
+
+void
+pager_change_move(struct pager_change *change, uint32_t page_number, uint32_t from, uint32_t to,
+                  uint32_t size)
+{
+    struct change_page *page = pager__change_find(change, page_number);
+
+    CHECK(page != NULL && page->after != NULL);
+    CHECK(from >= PAGE_DELTA_FIRST_BYTE && to >= PAGE_DELTA_FIRST_BYTE && size <= PAGE_SIZE);
+    CHECK(from + size <= PAGE_SIZE && to + size <= PAGE_SIZE);
+    if (page->is_new || size == 0 || from == to || page->move_count == PAGE_DELTA_MOVE_MAX)
+        return;
+    page->moves[page->move_count++] =
+        (struct page_move){(uint16_t)from, (uint16_t)to, (uint16_t)size};
+}
+
+enum status
+pager__change_new_page(struct pager_change *change, uint32_t page_number, uint32_t tree_id,
+                       enum page_type type, uint8_t level, struct change_page **out)
+{
+    struct pager *pager = change->pager;
+    struct change_page *page = pager__change_find(change, page_number);
+    uint32_t frame;
+
+    CHECK(page == NULL);
+    TRY(pager__change_add(change, page_number, &page));
+    if (pager__frame_take(pager, &frame) != STATUS_OK)
+        return pager__change_need(change, NEED_FRAMES, 0, 0);
+    page->frame = frame;
+    page->is_new = true;
+    page->after = pager__frame_bytes(pager, frame);
+    page_init(page->after, page_number, tree_id, type, level);
+    *out = page;
+    return STATUS_OK;
+}
+
+enum status
+pager_change_note(struct pager_change *change, const void *bytes, size_t size)
+{
+    struct byte_writer writer = byte_writer_init(change->records + change->records_size,
+                                                 change->records_capacity - change->records_size);
+
+    CHECK(change->active);
+    wal_record_put(&writer, WAL_RECORD_NOTE, 0, bytes, size);
+    if (writer.overflow) {
+        size_t wanted = change->records_size + size + WAL_RECORD_OVERHEAD_MAX;
+        return pager__change_doom(change, pager__change_need(change, NEED_SCRATCH, 0, wanted));
+    }
+    change->records_size += writer.offset;
+    return STATUS_OK;
+}
+
+/* ---- Beginning ------------------------------------------------------------------------------- */
+
+static enum status
+refuse_failed(const struct pager *pager)
+{
+    return error_raise(STATUS_FAILED,
+                       "%s: an earlier write failed and this handle takes no changes: close it and "
+                       "open again to recover",
+                       pager->path);
+}
+
+static enum status
+change_prepare(struct pager *pager)
+{
+    struct buffer_sizes first = {PAGES_FIRST, SCRATCH_FIRST, RECORDS_FIRST};
+
+    if (__atomic_load_n(&pager->wal, __ATOMIC_ACQUIRE) == NULL)
+        TRY(pager__begin_writing(pager));
+    if (pager->change.capacity == 0)
+        TRY(buffers_grow(pager, first));
+    return STATUS_OK;
+}
+
+static enum status
+change_start(struct pager *pager, bool system, struct pager_change **out)
+{
+    struct pager_change *change = &pager->change;
+
+    latch_lock(&pager->commit_latch);
+    if (pager_is_failed(pager)) {
+        latch_unlock(&pager->commit_latch);
+        return refuse_failed(pager);
+    }
+    CHECK(!change->active && change->used == 0 && change->capacity > 0);
+    change->pager = pager;
+    change->active = true;
+    change->system = system;
+    change->doomed = STATUS_OK;
+    change->csn = atomic_load_explicit(&pager->csn_last, memory_order_relaxed) + 1;
+    change->page_count = atomic_load_explicit(&pager->page_count, memory_order_relaxed);
+    change->scratch_used = 0;
+    change->records_size = 0;
+    change->want.need = NEED_NOTHING;
+    *out = change;
+    return STATUS_OK;
+}
+
+enum status
+pager_change_begin(struct pager *pager, struct pager_change **out)
+{
+    if (pager->read_only)
+        return error_raise(STATUS_READONLY, "%s: opened read-only", pager->path);
+    if (pager_is_failed(pager))
+        return refuse_failed(pager);
+    TRY(change_prepare(pager));
+    TRY(pager__wait_for_log(pager));
+    return change_start(pager, false, out);
+}
+
+enum status
+pager__change_begin_system(struct pager *pager, struct pager_change **out)
+{
+    CHECK(!pager->read_only);
+    TRY(change_prepare(pager));
+    return change_start(pager, true, out);
+}
+
+uint64_t
+pager_change_csn(const struct pager_change *change)
+{
+    CHECK(change->active);
+    return change->csn;
+}
+
+/* ---- Ending ---------------------------------------------------------------------------------- */
+
+/* Gives back what the change holds of a page. */
+static void
+page_end(struct pager_change *change, struct change_page *page, bool published)
+{
+    struct pager *pager = change->pager;
+    struct pager_pin pin = {page->page_number, page->frame, page->before};
+
+    *hash_head(change, page->page_number) = HASH_END;
+    if (page->is_new && (!published || page->is_freed)) {
+        pager__frame_give(pager, page->frame);
+    } else if (!page->is_new && page->frame != PAGE_NONE) {
+        pager_unpin(pager, &pin);
+    }
+    if (page->from_stack && !published)
+        pager__free_push(pager, page->page_number);
+}
+
+static void
+want_keep(struct pager_change *change)
+{
+    if (change->system) {
+        change->want_system = change->want;
+        return;
+    }
+    if (change->want_count == CHANGE_WANT_MAX) {
+        change->want_count--;
+        memmove(&change->wants[0], &change->wants[1],
+                change->want_count * sizeof(change->wants[0]));
+    }
+    change->wants[change->want_count++] = change->want;
+}
+
+/* Releases the latch; pins are given back after it. */
+static void
+change_end(struct pager_change *change, bool published)
+{
+    struct pager *pager = change->pager;
+
+    for (uint32_t index = 0; index < change->used; index++)
+        page_end(change, &change->pages[index], published);
+    change->used = 0;
+    if (change->want.need != NEED_NOTHING) {
+        want_keep(change);
+    } else if (change->pinned_count > 0) {
+        for (uint32_t index = 0; index < change->pinned_count; index++)
+            pager_unpin(pager, &change->pinned[index]);
+        change->pinned_count = 0;
+    }
+    change->active = false;
+    latch_unlock(&pager->commit_latch);
+}
+
+void
+pager_change_abandon(struct pager_change *change)
+{
+    CHECK(change->active);
+    change_end(change, false);
+}
+
+/* After the latch: a checkpoint may be due. Without a thread of the owner's each commit does a step
+ * of it; what fails there shows at the next change. */
+static void
+after_commit(struct pager *pager)
+{
+    bool more;
+
+    pager__note_commit(pager);
+    if (pager->options.background || wal_size(pager->wal) < atomic_load(&pager->work_log_size))
+        return;
+    if (pager_work(pager, &more) != STATUS_OK)
+        error_clear();
+}
+
+/* All that can fail; the latch stays. */
+static enum status
+commit_prepare(struct pager_change *change)
+{
+    struct pager *pager = change->pager;
+
+    if (change->doomed != STATUS_OK)
+        return change->doomed;
+    if (change->want.need != NEED_NOTHING)
+        return STATUS_MISSING;
+    TRY(pager__change_encode(change));
+    if (change->records_size == 0)
+        return STATUS_OK;
+    enum status status = wal_reserve(pager->wal, change->records_size, change->system);
+    if (status == STATUS_MISSING)
+        return pager__change_need(change, NEED_LOG, 0, change->records_size);
+    return status;
+}
+
+enum status
+pager_change_commit(struct pager_change *change, uint64_t *csn_out)
+{
+    struct pager *pager = change->pager;
+    bool system = change->system;
+    enum status status;
+
+    CHECK(change->active);
+    status = commit_prepare(change);
+    if (status != STATUS_OK || change->records_size == 0) {
+        if (status == STATUS_OK)
+            *csn_out = change->csn - 1;
+        change_end(change, false);
+        return status;
+    }
+    struct wal_commit commit = {
+        .csn = change->csn,
+        .time_ms = io_time_ns(pager->env.io) / 1000000,
+        .system = system,
+        .records = change->records,
+        .size = change->records_size,
+    };
+    /* From here on nothing may fail. */
+    wal_append(pager->wal, &commit);
+    pager__change_publish(change);
+    *csn_out = change->csn;
+    change_end(change, true);
+    PAGER_COUNT(pager, commit_count, 1);
+    if (!system)
+        after_commit(pager);
+    return STATUS_OK;
+}
+
+/* ---- Resolving ------------------------------------------------------------------------------- */
+
+/* Brings the page in and keeps it until a change ends well. */
+static enum status
+resolve_page(struct pager *pager, uint32_t page_number)
+{
+    struct pager_change *change = &pager->change;
+    struct pager_pin oldest = {.page_number = PAGE_NONE};
+    struct pager_pin pin;
+
+    TRY(pager_pin(pager, page_number, &pin));
+    latch_lock(&pager->commit_latch);
+    if (change->pinned_count == PINNED_MAX) {
+        oldest = change->pinned[0];
+        change->pinned_count--;
+        memmove(&change->pinned[0], &change->pinned[1],
+                change->pinned_count * sizeof(change->pinned[0]));
+    }
+    change->pinned[change->pinned_count++] = pin;
+    latch_unlock(&pager->commit_latch);
+    if (oldest.page_number != PAGE_NONE)
+        pager_unpin(pager, &oldest);
+    return STATUS_OK;
+}
+
+/* Pinned pages are kept from eviction, which a pool full of them cannot afford. */
+static void
+release_pinned(struct pager *pager)
+{
+    struct pager_change *change = &pager->change;
+
+    latch_lock(&pager->commit_latch);
+    for (uint32_t index = 0; index < change->pinned_count; index++)
+        pager_unpin(pager, &change->pinned[index]);
+    change->pinned_count = 0;
+    latch_unlock(&pager->commit_latch);
+}
+
+static enum status
+resolve(struct pager *pager, struct change_want want, bool system)
+{
+    switch (want.need) {
+    case NEED_NOTHING:
+        return STATUS_OK;
+    case NEED_PAGE:
+        return resolve_page(pager, want.page_number);
+    case NEED_FRAMES:
+        CHECK(!system);
+        release_pinned(pager);
+        return pager__flush_some(pager);
+    case NEED_SPACE:
+        return pager__grow(pager, want.page_number);
+    case NEED_LOG:
+        return wal_make_room(pager->wal, want.size, system);
+    case NEED_SCRATCH:
+        return buffers_resolve(pager, want.size);
+    case NEED_MAP_SCAN:
+        return pager__map_scan(pager);
+    }
+    CHECK(false);
+    return STATUS_FAILED;
+}
+
+enum status
+pager_change_resolve(struct pager *pager)
+{
+    struct pager_change *change = &pager->change;
+    struct change_want want = {.need = NEED_NOTHING};
+
+    latch_lock(&pager->commit_latch);
+    if (change->want_count > 0)
+        want = change->wants[--change->want_count];
+    latch_unlock(&pager->commit_latch);
+    return resolve(pager, want, false);
+}
+
+enum status
+pager__change_resolve_system(struct pager *pager)
+{
+    struct pager_change *change = &pager->change;
+    struct change_want want;
+
+    latch_lock(&pager->commit_latch);
+    want = change->want_system;
+    change->want_system.need = NEED_NOTHING;
+    latch_unlock(&pager->commit_latch);
+    return resolve(pager, want, true);
+}
+
+/* ---- Durability ------------------------------------------------------------------------------ */
+
+enum status
+pager_flush(struct pager *pager, uint64_t csn)
+{
+    struct wal *wal = __atomic_load_n(&pager->wal, __ATOMIC_ACQUIRE);
+
+    CHECK(csn <= pager_csn(pager));
+    if (wal == NULL)
+        return STATUS_OK;
+    enum status status = wal_flush(wal, csn);
+    return status == STATUS_OK ? status : pager__fail(pager, status, "flushing the log");
+}
+
+uint64_t
+pager_csn_durable(const struct pager *pager)
+{
+    struct wal *wal = __atomic_load_n(&pager->wal, __ATOMIC_ACQUIRE);
+
+    return wal != NULL ? wal_csn_durable(wal) : pager_csn(pager);
+}

@@ -1,0 +1,107 @@
+/*
+ * What can be asked of a handle at any time, and how it fails.
+ *
+ * Failing is one way: after a write or sync that failed nothing more is written, changes are
+ * refused, what is in memory can still be read, and the next open recovers from the log. The first
+ * cause is logged; waiters are woken to find out.
+ */
+#include <inttypes.h>
+
+#include "pager/pager_private.h"
+
+uint32_t
+pager_page_count(const struct pager *pager)
+{
+    return atomic_load_explicit(&pager->page_count, memory_order_acquire);
+}
+
+uint64_t
+pager_file_id(const struct pager *pager)
+{
+    return pager->file_id;
+}
+
+uint64_t
+pager_csn(const struct pager *pager)
+{
+    return atomic_load_explicit(&pager->csn_last, memory_order_acquire);
+}
+
+/* The log may fail in whoever writes it first, before the pager hears of it. */
+bool
+pager_is_failed(const struct pager *pager)
+{
+    const struct wal *wal = __atomic_load_n(&pager->wal, __ATOMIC_ACQUIRE);
+
+    return atomic_load_explicit(&pager->failed, memory_order_acquire) ||
+           (wal != NULL && wal_is_failed(wal));
+}
+
+bool
+pager_is_read_only(const struct pager *pager)
+{
+    return pager->read_only;
+}
+
+struct env
+pager_env(const struct pager *pager)
+{
+    return pager->env;
+}
+
+/* Frames whose page has changes that are not in the file yet. */
+static uint64_t
+count_dirty(const struct pager *pager)
+{
+    uint32_t end = pager__frame_end(pager);
+    uint64_t count = 0;
+
+    for (uint32_t frame = 1; frame < end; frame++) {
+        const struct frame *state = &pager->frame[frame];
+        if (atomic_load_explicit(&state->csn_dirty, memory_order_relaxed) != 0 ||
+            atomic_load_explicit(&state->csn_flushing, memory_order_relaxed) != 0)
+            count++;
+    }
+    return count;
+}
+
+static uint64_t
+count_pins(const struct pager *pager)
+{
+    uint32_t end = pager__frame_end(pager);
+    uint64_t count = 0;
+
+    for (uint32_t frame = 1; frame < end; frame++)
+        count += __atomic_load_n(&pager->frame[frame].pin_count, __ATOMIC_RELAXED);
+    return count;
+}
+
+void
+pager_get_statistics(const struct pager *pager, struct pager_statistics *out)
+{
+    const struct wal *wal = __atomic_load_n(&pager->wal, __ATOMIC_ACQUIRE);
+
+    *out = pager->statistics;
+    out->pin_count += count_pins(pager);
+    out->page_count = pager_page_count(pager);
+    out->free_count = __atomic_load_n(&pager->free_stack_used, __ATOMIC_RELAXED);
+    out->dirty_count = count_dirty(pager);
+    out->frame_count = pager->table.frame_count - 1;
+    memset(&out->log, 0, sizeof(out->log));
+    if (wal != NULL)
+        wal_get_statistics(wal, &out->log);
+}
+
+enum status
+pager__fail(struct pager *pager, enum status cause, const char *what)
+{
+    CHECK(cause != STATUS_OK);
+    if (!atomic_exchange(&pager->failed, true))
+        log_line(LOG_ERROR,
+                 "pager: handle failed path=%s while=\"%s\" status=%s csn_last=%" PRIu64
+                 " detail=\"%s\"",
+                 pager->path, what, status_name(cause), pager_csn(pager), error_message());
+    event_signal(&pager->work_event);
+    event_signal(&pager->space_event);
+    return cause;
+}

@@ -1,0 +1,505 @@
+/*
+ * The buffer pool: frames, page words, pins and the clock.
+ *
+ * A page is found by its word alone: an array indexed by page number, reserved as address space and
+ * touched where pages are. Frame 0 is never used, so a word that was never written says "absent".
+ * The frames' memory is one mapping as well; frames are first taken in rising order, so a handle
+ * that uses little of its pool touches little memory. The buffers of the flush lie behind the frames.
+ *
+ * Pins and eviction decide by Dekker's pattern. Who pins counts up, then looks at the word again; who
+ * takes a page away locks the word, then looks at the pins. Both steps are sequentially consistent,
+ * so at least one sees the other: a pin on a page that is going away is given back and tried again.
+ * Such a pin may for a moment rest on a frame that is free already or belongs to another page. That is
+ * harmless, because nobody sets a count of pins, they are only added to.
+ *
+ * A page that is dropped while pinned leaves its frame as an orphan: a flag beside the count. Whoever
+ * turns "orphan, no pins" into 0 by compare-and-swap frees the frame, so exactly one does.
+ *
+ * P15: a word names a frame only between the moment frame.page_number was set to that page and the
+ * moment it is set to something else, both under the word's lock.
+ *
+ * Only clean pages are evicted: nothing here does I/O. The clock is shared and lock-free: each step
+ * takes a few frames from the hand, clears reference bytes, and evicts the first clean page that
+ * nobody used since the hand's last visit.
+ */
+#include "pager/pager_private.h"
+
+enum {
+    WORD_SPIN_COUNT = 100,
+    CLOCK_STEP = 16, /* Frames taken from the hand at once. */
+    CLOCK_TURNS = 2, /* The first clears reference bytes, the second finds them cleared. */
+};
+
+/* Words. */
+
+static uint64_t
+next_version(uint64_t word)
+{
+    return (word & ~(WORD_VERSION_ONE - 1)) + WORD_VERSION_ONE;
+}
+
+static _Atomic uint64_t *
+word_of(const struct pager *pager, uint32_t page_number)
+{
+    CHECK(page_number < pager->table.page_limit);
+    return &pager->table.words[page_number];
+}
+
+/* The half of the word that holds the lock, in-I/O and waiters bits; the futex is there. */
+static _Atomic uint32_t *
+low_half(_Atomic uint64_t *word)
+{
+    return (_Atomic uint32_t *)(uintptr_t)word;
+}
+
+void
+pager__word_wait(_Atomic uint64_t *word, uint64_t bits)
+{
+    for (uint32_t spin = 0;; spin++) {
+        uint64_t now = atomic_load_explicit(word, memory_order_acquire);
+
+        if ((now & bits) == 0)
+            return;
+        if (spin < WORD_SPIN_COUNT) {
+            sync_pause();
+            continue;
+        }
+        if ((now & WORD_WAITERS) == 0 &&
+            !atomic_compare_exchange_strong(word, &now, now | WORD_WAITERS))
+            continue;
+        sync_futex_wait(low_half(word), (uint32_t)(now | WORD_WAITERS));
+    }
+}
+
+uint64_t
+pager__word_acquire(_Atomic uint64_t *word)
+{
+    for (;;) {
+        uint64_t now = atomic_load_explicit(word, memory_order_relaxed);
+
+        if ((now & WORD_LOCKED) == 0 &&
+            atomic_compare_exchange_weak(word, &now, now | WORD_LOCKED)) {
+            /* Readers that see bytes written from here on also see the lock (page_view_end). */
+            atomic_thread_fence(memory_order_release);
+            return now & ~WORD_WAITERS;
+        }
+        pager__word_wait(word, WORD_LOCKED);
+    }
+}
+
+void
+pager__word_release(_Atomic uint64_t *word, uint64_t value)
+{
+    uint64_t before = atomic_exchange(word, value);
+
+    CHECK((before & WORD_LOCKED) != 0);
+    CHECK((value & (WORD_LOCKED | WORD_WAITERS)) == 0);
+    if ((before & WORD_WAITERS) != 0)
+        sync_futex_wake_all(low_half(word));
+}
+
+uint64_t
+pager__word_lock(struct pager *pager, uint32_t page_number)
+{
+    return pager__word_acquire(word_of(pager, page_number));
+}
+
+void
+pager__word_unlock(struct pager *pager, uint32_t page_number, uint64_t frame, bool in_io)
+{
+    _Atomic uint64_t *word = word_of(pager, page_number);
+    uint64_t now = atomic_load_explicit(word, memory_order_relaxed);
+
+    CHECK(frame < pager->table.frame_count);
+    pager__word_release(word, next_version(now) | frame | (in_io ? WORD_IN_IO : 0));
+}
+
+void
+pager__word_unlock_unchanged(struct pager *pager, uint32_t page_number, uint64_t word)
+{
+    pager__word_release(word_of(pager, page_number), word);
+}
+
+uint64_t
+pager__word_claim(struct pager *pager, uint32_t page_number)
+{
+    _Atomic uint64_t *word = word_of(pager, page_number);
+    uint64_t now = atomic_load_explicit(word, memory_order_relaxed);
+
+    if ((now & (WORD_FRAME_MASK | WORD_LOCKED | WORD_IN_IO)) != 0)
+        return 0;
+    CHECK((now & WORD_WAITERS) == 0);
+    return atomic_compare_exchange_strong(word, &now, now | WORD_IN_IO) ? now | WORD_IN_IO : 0;
+}
+
+/* Makes the frame the page's, under the page's lock. P15. */
+static void
+frame_belongs_to(struct pager *pager, uint32_t frame, uint32_t page_number)
+{
+    struct frame *state = &pager->frame[frame];
+
+    CHECK(frame != WORD_FRAME_NONE && frame < pager->table.frame_count);
+    CHECK(state->page_number == PAGE_NONE);
+    state->page_number = page_number;
+    atomic_store_explicit(&pager->table.referenced[frame], 1, memory_order_relaxed);
+}
+
+bool
+pager__word_settle(struct pager *pager, uint32_t page_number, uint64_t claimed, uint32_t frame)
+{
+    _Atomic uint64_t *word = word_of(pager, page_number);
+    uint64_t now = pager__word_acquire(word);
+
+    CHECK((claimed & WORD_IN_IO) != 0);
+    if (now != claimed) {
+        pager__word_release(word, now);
+        return false;
+    }
+    if (frame != WORD_FRAME_NONE) {
+        frame_belongs_to(pager, frame, page_number);
+        atomic_fetch_add(&pager->frame[frame].pins, 1);
+    }
+    pager__word_release(word, next_version(now) | frame);
+    return true;
+}
+
+/* Frames. */
+
+uint32_t
+pager__frame_end(const struct pager *pager)
+{
+    return atomic_load_explicit(&pager->frames_used, memory_order_acquire);
+}
+
+uint8_t *
+pager__frame_bytes(struct pager *pager, uint32_t frame)
+{
+    CHECK(frame != WORD_FRAME_NONE && frame < pager->table.frame_count);
+    return pager->table.frames + (size_t)frame * PAGE_SIZE;
+}
+
+void
+pager__frame_give(struct pager *pager, uint32_t frame)
+{
+    struct frame *state = &pager->frame[frame];
+
+    CHECK(frame != WORD_FRAME_NONE && frame < pager->table.frame_count);
+    CHECK(state->page_number == PAGE_NONE);
+    state->csn_dirty = 0;
+    state->csn_flushing = 0;
+    latch_lock(&pager->pool_latch);
+    state->next_free = pager->free_head;
+    pager->free_head = frame;
+    pager->free_frames++;
+    CHECK(pager->free_frames < pager->table.frame_count);
+    latch_unlock(&pager->pool_latch);
+}
+
+/* Off the free list, while more than `keep` are free; WORD_FRAME_NONE: there are not. */
+static uint32_t
+take_free(struct pager *pager, uint32_t keep)
+{
+    uint32_t frame = WORD_FRAME_NONE;
+
+    latch_lock(&pager->pool_latch);
+    if (pager->free_frames > keep) {
+        frame = pager->free_head;
+        if (frame != WORD_FRAME_NONE) {
+            pager->free_head = pager->frame[frame].next_free;
+        } else {
+            frame = pager->frames_used;
+            CHECK(frame < pager->table.frame_count);
+            pager->frame[frame].page_number = PAGE_NONE;
+            pager->frames_used = frame + 1;
+        }
+        pager->free_frames--;
+    }
+    latch_unlock(&pager->pool_latch);
+    return frame;
+}
+
+static bool
+frame_is_clean(const struct frame *state)
+{
+    return state->pins == 0 && state->csn_dirty == 0 && state->csn_flushing == 0;
+}
+
+/* Takes the frame from its page if it is clean and nobody is near. */
+static bool
+evict(struct pager *pager, uint32_t frame)
+{
+    struct frame *state = &pager->frame[frame];
+    uint32_t page_number = state->page_number;
+
+    if (page_number == PAGE_NONE || page_number == 0 || !frame_is_clean(state))
+        return false;
+    _Atomic uint64_t *word = word_of(pager, page_number);
+    uint64_t now = atomic_load_explicit(word, memory_order_relaxed);
+    if ((now & (WORD_FRAME_MASK | WORD_LOCKED | WORD_IN_IO)) != frame ||
+        !atomic_compare_exchange_strong(word, &now, now | WORD_LOCKED))
+        return false;
+    if (!frame_is_clean(state)) {
+        pager__word_release(word, now & ~WORD_WAITERS);
+        return false;
+    }
+    CHECK(state->page_number == page_number); /* P15 */
+    state->page_number = PAGE_NONE;
+    pager__word_release(word, next_version(now) | WORD_FRAME_NONE);
+    PAGER_COUNT(pager, evict_count, 1);
+    return true;
+}
+
+/* The clock. WORD_FRAME_NONE: two turns found nothing that can go. */
+static uint32_t
+take_evicted(struct pager *pager)
+{
+    uint32_t count = pager__frame_end(pager) - 1;
+    uint64_t steps = (uint64_t)count * CLOCK_TURNS + CLOCK_STEP;
+
+    if (count == 0)
+        return WORD_FRAME_NONE;
+    for (uint64_t done = 0; done < steps; done += CLOCK_STEP) {
+        uint32_t hand = atomic_fetch_add_explicit(&pager->clock_hand, CLOCK_STEP,
+                                                  memory_order_relaxed);
+
+        for (uint32_t i = 0; i < CLOCK_STEP; i++) {
+            uint32_t frame = 1 + (hand + i) % count;
+            _Atomic uint8_t *referenced = &pager->table.referenced[frame];
+
+            if (atomic_load_explicit(referenced, memory_order_relaxed) != 0)
+                atomic_store_explicit(referenced, 0, memory_order_relaxed);
+            else if (evict(pager, frame))
+                return frame;
+        }
+    }
+    return WORD_FRAME_NONE;
+}
+
+/* Fills the reserve up again. False: it is full. */
+static bool
+keep_in_reserve(struct pager *pager, uint32_t keep, uint32_t frame)
+{
+    bool lacks;
+
+    latch_lock(&pager->pool_latch);
+    lacks = pager->free_frames < keep;
+    latch_unlock(&pager->pool_latch);
+    if (lacks)
+        pager__frame_give(pager, frame);
+    return lacks;
+}
+
+static enum status
+frame_take(struct pager *pager, uint32_t keep, uint32_t *frame_out)
+{
+    uint32_t frame;
+
+    do {
+        frame = take_free(pager, keep);
+        if (frame != WORD_FRAME_NONE)
+            break;
+        frame = take_evicted(pager);
+        if (frame == WORD_FRAME_NONE)
+            return STATUS_MISSING;
+    } while (keep_in_reserve(pager, keep, frame));
+    CHECK(pager->frame[frame].page_number == PAGE_NONE);
+    CHECK(pager->frame[frame].csn_dirty == 0 && pager->frame[frame].csn_flushing == 0);
+    *frame_out = frame;
+    return STATUS_OK;
+}
+
+enum status
+pager__frame_take(struct pager *pager, uint32_t *frame_out)
+{
+    return frame_take(pager, FRAME_RESERVE, frame_out);
+}
+
+enum status
+pager__frame_take_reserve(struct pager *pager, uint32_t *frame_out)
+{
+    return frame_take(pager, 0, frame_out);
+}
+
+/* Pins. */
+
+/* Frees the frame if it is an orphan without pins and nobody else has done so. */
+static void
+free_orphan(struct pager *pager, uint32_t frame)
+{
+    uint32_t expected = FRAME_ORPHAN;
+
+    if (atomic_compare_exchange_strong(&pager->frame[frame].pins, &expected, 0))
+        pager__frame_give(pager, frame);
+}
+
+void
+pager__frame_unpin(struct pager *pager, uint32_t frame)
+{
+    uint32_t before = atomic_fetch_sub(&pager->frame[frame].pins, 1);
+
+    CHECK((before & ~FRAME_ORPHAN) != 0);
+    if (before == FRAME_ORPHAN + 1)
+        free_orphan(pager, frame);
+}
+
+bool
+pager__pin_resident(struct pager *pager, uint32_t page_number, struct pager_pin *out)
+{
+    _Atomic uint64_t *word = word_of(pager, page_number);
+
+    for (;;) {
+        uint64_t now = atomic_load_explicit(word, memory_order_acquire);
+        uint32_t frame = (uint32_t)(now & WORD_FRAME_MASK);
+
+        if (frame == WORD_FRAME_NONE || (now & WORD_IN_IO) != 0)
+            return false;
+        if ((now & WORD_LOCKED) != 0) {
+            pager__word_wait(word, WORD_LOCKED);
+            continue;
+        }
+        struct frame *state = &pager->frame[frame];
+        atomic_fetch_add(&state->pins, 1);
+        now = atomic_load(word);
+        if ((now & (WORD_FRAME_MASK | WORD_LOCKED | WORD_IN_IO)) != frame) {
+            pager__frame_unpin(pager, frame);
+            continue;
+        }
+        if (atomic_load_explicit(&pager->table.referenced[frame], memory_order_relaxed) == 0)
+            atomic_store_explicit(&pager->table.referenced[frame], 1, memory_order_relaxed);
+        uint64_t count = __atomic_load_n(&state->pin_count, __ATOMIC_RELAXED);
+        __atomic_store_n(&state->pin_count, count + 1, __ATOMIC_RELAXED);
+        out->page_number = page_number;
+        out->frame = frame;
+        out->bytes = pager->table.frames + (size_t)frame * PAGE_SIZE;
+        return true;
+    }
+}
+
+/* Residence by force: publishing a new page, redo, freeing a page. */
+
+bool
+pager__install(struct pager *pager, uint32_t page_number, uint32_t frame)
+{
+    uint64_t now = pager__word_lock(pager, page_number);
+
+    if ((now & WORD_FRAME_MASK) != WORD_FRAME_NONE) {
+        pager__word_unlock_unchanged(pager, page_number, now);
+        pager__frame_give(pager, frame);
+        return false;
+    }
+    frame_belongs_to(pager, frame, page_number);
+    pager__word_unlock(pager, page_number, frame, false);
+    return true;
+}
+
+void
+pager__drop(struct pager *pager, uint32_t page_number)
+{
+    uint64_t now = pager__word_lock(pager, page_number);
+    uint32_t frame = (uint32_t)(now & WORD_FRAME_MASK);
+
+    if (frame == WORD_FRAME_NONE) {
+        pager__word_unlock(pager, page_number, WORD_FRAME_NONE, false);
+        return;
+    }
+    struct frame *state = &pager->frame[frame];
+    CHECK(state->page_number == page_number); /* P15 */
+    CHECK((state->pins & FRAME_ORPHAN) == 0);
+    state->page_number = PAGE_NONE;
+    state->csn_dirty = 0;
+    state->csn_flushing = 0;
+    pager__word_unlock(pager, page_number, WORD_FRAME_NONE, false);
+    atomic_fetch_or(&state->pins, FRAME_ORPHAN);
+    free_orphan(pager, frame);
+}
+
+/* Life. */
+
+static uint32_t
+frame_count_of(const struct pager_options *options)
+{
+    uint64_t count = options->pool_size / PAGE_SIZE;
+    uint64_t most = WORD_FRAME_MASK - FLUSH_BATCH_MAX;
+
+    if (count < POOL_FRAMES_MIN)
+        count = POOL_FRAMES_MIN;
+    return (uint32_t)(count < most ? count : most) + 1;
+}
+
+static size_t
+words_size(const struct pager *pager)
+{
+    return (size_t)pager->table.page_limit * sizeof(uint64_t);
+}
+
+static size_t
+frames_size(const struct pager *pager)
+{
+    return ((size_t)pager->table.frame_count + pager->flush_batch) * PAGE_SIZE;
+}
+
+static enum status
+allocate(struct pager *pager)
+{
+    struct memory *memory = pager->env.memory;
+    struct page_table *table = &pager->table;
+    size_t count = table->frame_count;
+    void *words, *frames;
+
+    TRY(memory_map(memory, MEMORY_PAGE_TABLE, words_size(pager), false, &words));
+    table->words = words;
+    TRY(memory_map(memory, MEMORY_POOL, frames_size(pager), pager->options.huge_pages, &frames));
+    table->frames = frames;
+    pager->flush_buffers = table->frames + count * PAGE_SIZE;
+    table->referenced = memory_alloc(memory, MEMORY_POOL, count);
+    if (table->referenced == NULL)
+        return STATUS_NO_MEMORY;
+    pager->frame = memory_alloc(memory, MEMORY_POOL, count * sizeof(*pager->frame));
+    return pager->frame != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+enum status
+pager__pool_open(struct pager *pager)
+{
+    const struct pager_options *options = &pager->options;
+    struct page_table *table = &pager->table;
+    uint64_t page_limit = options->page_limit != 0 ? options->page_limit : PAGE_COUNT_MAX;
+    enum status status;
+
+    CHECK(table->words == NULL && pager->frame == NULL);
+    table->frame_count = frame_count_of(options);
+    table->page_limit = (uint32_t)(page_limit < PAGE_COUNT_MAX ? page_limit : PAGE_COUNT_MAX);
+    pager->flush_batch = (table->frame_count - 1) / 4;
+    if (pager->flush_batch > FLUSH_BATCH_MAX)
+        pager->flush_batch = FLUSH_BATCH_MAX;
+    pager->free_head = WORD_FRAME_NONE;
+    pager->free_frames = table->frame_count - 1;
+    pager->frames_used = 1;
+    TRY_OUT(allocate(pager));
+    TRY_OUT(pager__flush_open(pager));
+out:
+    if (status != STATUS_OK)
+        pager__pool_close(pager);
+    return status;
+}
+
+void
+pager__pool_close(struct pager *pager)
+{
+    struct memory *memory = pager->env.memory;
+    struct page_table *table = &pager->table;
+    size_t count = table->frame_count;
+
+    pager__prefetch_close(pager);
+    pager__flush_close(pager);
+    memory_free(memory, MEMORY_POOL, pager->frame, count * sizeof(*pager->frame));
+    pager->frame = NULL;
+    memory_free(memory, MEMORY_POOL, (void *)(uintptr_t)table->referenced, count);
+    table->referenced = NULL;
+    if (table->frames != NULL)
+        memory_unmap(memory, MEMORY_POOL, table->frames, frames_size(pager));
+    table->frames = NULL;
+    if (table->words != NULL)
+        memory_unmap(memory, MEMORY_PAGE_TABLE, (void *)(uintptr_t)table->words, words_size(pager));
+    table->words = NULL;
+}
