@@ -1,0 +1,136 @@
+/*
+ * btree: B+-trees on the pager's pages. Nodes are pure functions on page bytes (node_var.h); the tree
+ * finds and changes them, and never touches the log.
+ *
+ * A tree is named by its root page, which never moves, and its tree id, which is never reused. Keys
+ * are byte strings of 1 to BTREE_KEY_SIZE_MAX bytes ordered by memcmp; in the public functions a key
+ * of size 0 stands for the edge of the tree. Reading is optimistic: node bytes are untrusted until the
+ * view validated, and untrusted for good when they come from disk, so every offset is bounded.
+ *
+ * Readers may be anywhere beside one change set. Functions that take a change run under the commit
+ * latch: they do no I/O and answer STATUS_MISSING (pager.h) when a page is absent. After any status
+ * but STATUS_OK and STATUS_NOT_FOUND the change must be abandoned. All others run without the latch.
+ *
+ * STATUS_CORRUPT names page and tree. A value too large for its page lies in overflow pages, is read
+ * and freed with its row, and is bounded by BTREE_VALUE_SIZE_MAX.
+ */
+#ifndef BTREE_BTREE_H
+#define BTREE_BTREE_H
+
+#include "pager/pager.h"
+
+enum {
+    BTREE_KEY_SIZE_MAX = 1024,
+    BTREE_DEPTH_MAX = 20,
+    /* Larger values go to overflow pages; with long keys somewhat smaller ones too. */
+    BTREE_INLINE_VALUE_MAX = 1024,
+    BTREE_VALUE_SIZE_MAX = 16 << 20,
+};
+
+enum btree_kind { BTREE_VAR = 0, BTREE_INT = 1 };
+
+/* A value type: copy freely. */
+struct btree {
+    struct pager *pager;
+    uint32_t root;
+    uint32_t tree_id;
+    enum btree_kind kind;
+};
+
+/* One row copied out. The caller owns the buffers; they grow through `memory`. */
+struct btree_row {
+    struct memory *memory;
+    uint8_t *key;
+    size_t key_size;
+    size_t key_capacity;
+    uint8_t *value;
+    size_t value_size;
+    size_t value_capacity;
+};
+void btree_row_init(struct btree_row *row, struct memory *memory);
+void btree_row_deinit(struct btree_row *row);
+
+/** Makes an empty tree whose root is a new page, or (`root` not PAGE_NONE) that page, which is in use
+ * and belongs to no tree yet: the catalog. */
+MUST_CHECK enum status btree_create(struct pager_change *change, enum btree_kind kind,
+                                    uint32_t tree_id, uint32_t root, uint32_t *root_out);
+
+/**
+ * Copies the value out: `*size_io` is room, then size. STATUS_NOT_FOUND; STATUS_FULL when the room is
+ * too small (the size is set). `*csn_out` is the leaf's CSN (UINT64_MAX when the leaf says only a
+ * lower bound), also on STATUS_NOT_FOUND and STATUS_FULL: the caller compares it with its snapshot.
+ */
+MUST_CHECK enum status btree_get(const struct btree *tree, const void *key, size_t key_size,
+                                 void *value, size_t *size_io, uint64_t *csn_out);
+
+/** Under a change: as the change sees the tree. */
+MUST_CHECK enum status btree_change_get(struct pager_change *change, const struct btree *tree,
+                                        const void *key, size_t key_size, void *value,
+                                        size_t *size_io);
+/** Brings in what a put or delete of the key will read, and says up to where the same leaf goes: the
+ * leaf's high fence (size 0: to the end) in `high_out`, BTREE_KEY_SIZE_MAX bytes. Without the latch. */
+MUST_CHECK enum status btree_warm(const struct btree *tree, const void *key, size_t key_size,
+                                  uint8_t *high_out, size_t *high_size_out);
+/** Inserts or replaces. `*existed_out` (may be NULL). STATUS_INVALID: key or value too large. */
+MUST_CHECK enum status btree_put(struct pager_change *change, const struct btree *tree,
+                                 const void *key, size_t key_size, const void *value,
+                                 size_t value_size, bool *existed_out);
+/** STATUS_NOT_FOUND when absent. Underfull pages merge with a neighbour. */
+MUST_CHECK enum status btree_delete(struct pager_change *change, const struct btree *tree,
+                                    const void *key, size_t key_size);
+/** Frees all pages of the tree but about `page_limit` a call; `*done_out` when none is left. Between
+ * calls the tree is good for nothing but more of them. */
+MUST_CHECK enum status btree_free(struct pager_change *change, const struct btree *tree,
+                                  uint32_t page_limit, bool *done_out);
+
+/*
+ * A cursor copies one leaf at a time and goes on by keys, so that changes to the tree cannot hurt it.
+ * After STATUS_NOT_FOUND (or a failure) it has no row and must seek again.
+ *
+ * `csn` is the highest CSN of the leaves that the last call looked at, on STATUS_OK and
+ * STATUS_NOT_FOUND: when it is not above a snapshot's, then neither the row nor the absence of others
+ * between it and where the call began has changed since.
+ */
+struct btree_cursor {
+    struct btree tree;
+    uint8_t *leaf;   /* A copied page, or NULL before the first seek. */
+    uint64_t leaf_csn;
+    uint32_t index;  /* Of the present row in it. */
+    bool valid;
+    uint64_t csn;
+    struct btree_row row; /* The present row. */
+};
+void btree_cursor_init(struct btree_cursor *cursor, const struct btree *tree,
+                       struct memory *memory);
+void btree_cursor_deinit(struct btree_cursor *cursor);
+/** First key >= `key` (size 0: first of all). STATUS_NOT_FOUND at the end. */
+MUST_CHECK enum status btree_cursor_seek(struct btree_cursor *cursor, const void *key,
+                                         size_t key_size);
+/** Last key <= `key` (size 0: last of all). */
+MUST_CHECK enum status btree_cursor_seek_last(struct btree_cursor *cursor, const void *key,
+                                              size_t key_size);
+/** The cursor has a row. */
+MUST_CHECK enum status btree_cursor_next(struct btree_cursor *cursor);
+MUST_CHECK enum status btree_cursor_previous(struct btree_cursor *cursor);
+
+/* What a walk over a whole tree tells its caller; either function may be NULL. */
+struct btree_walk {
+    void (*finding)(void *context, uint32_t page_number, const char *reason);
+    /* Each page of the tree once, before its content is looked at; false when the caller knows it to
+     * be another's: the walk does not enter it. */
+    bool (*page)(void *context, uint32_t page_number);
+    void *context;
+    uint64_t row_count;
+    uint64_t page_count;
+    uint64_t finding_count;
+};
+
+/**
+ * Walks the whole tree: order, fences, levels, tree ids, sibling links, overflow values. One finding a
+ * fault; STATUS_OK also with findings. Nobody may change the tree meanwhile. `partial`: the tree is
+ * being freed, so only which pages belong to it is asked.
+ */
+MUST_CHECK enum status btree_verify(const struct btree *tree, bool partial,
+                                    struct btree_walk *walk);
+
+#endif

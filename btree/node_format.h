@@ -1,0 +1,129 @@
+/*
+ * Tree pages on disk. Little-endian; free space is zero.
+ *
+ *   node: leaves (level 0, PAGE_TYPE_LEAF_VAR) and inner pages (level > 0, PAGE_TYPE_INNER_VAR)
+ *
+ *   OFFSET  SIZE  FIELD
+ *        0    48  page         page header
+ *       48     2  count        slots
+ *       50     2  heap_offset  first byte of the heap
+ *       52     2  dead_size    bytes in the heap that belong to no cell
+ *       54     2  prefix_size  leading bytes that all keys share and cells leave out
+ *       56     2  low_size     low fence; 0: the tree's left edge
+ *       58     2  high_size    high fence; 0: the tree's right edge
+ *       60     4  link         leaf: page of the next leaf or PAGE_NONE; inner: child left of slot 0
+ *       64     8  reserved     0
+ *       72   8*n  slot[count]
+ *                 gap, zero
+ *                 heap: cells, in any order, and dead bytes
+ *                 high fence, low fence; the low fence ends with the page
+ *
+ *   slot
+ *        0     2  offset       of the cell in the page
+ *        2     2  key_size     without the prefix
+ *        4     4  head         the first four bytes of the key after the prefix, zero-filled, as a
+ *                              big-endian number: heads compare like keys
+ *   cell
+ *        0     2  value        bits 0-14 size of the value; bit 15: it is an overflow reference
+ *        2     -  the key's bytes after prefix and head
+ *        -     -  value; in inner pages 4 bytes, the child right of the key
+ *
+ *   overflow page (PAGE_TYPE_OVERFLOW, level 0): data of one value, or a list of its data pages
+ *        0    48  page
+ *       48     8  stamp        CSN of the commit that wrote the value
+ *       56     4  index        data: place in the value from 0; list: the same with bit 31 set
+ *       60     4  size         data: bytes here; list: page numbers here
+ *       64  4032  data; or: 4 bytes next list page or PAGE_NONE, then 4 bytes a page number
+ *
+ *   overflow reference, the value in a cell with bit 15 set
+ *        0     8  size         of the value
+ *        8     8  stamp
+ *       16   4*n  page         data pages when the value takes at most 8 of them; else the first list
+ *
+ * A node is valid if and only if (1) type and level agree, reserved bytes are zero; (2) slots, heap
+ * and fences lie in this order without overlapping; (3) low < high (where there are both), and the
+ * prefix is a prefix of both; (4) cells lie in the heap, apart from each other, and their sizes and
+ * dead_size add up to the heap; (5) heads are those of the keys, keys rise strictly and lie in
+ * [low, high), in inner pages above low; (6) the gap is zero. Dead bytes hold anything: zeroing them
+ * would be logged.
+ */
+#ifndef BTREE_NODE_FORMAT_H
+#define BTREE_NODE_FORMAT_H
+
+#include "pager/pager_format.h"
+
+enum {
+    NODE_HEADER_SIZE = 72,
+    NODE_SLOT_SIZE = 8,
+    NODE_CELL_HEADER_SIZE = 2,
+    NODE_HEAD_SIZE = 4,
+    NODE_CHILD_SIZE = 4,
+    NODE_SLOT_MAX = (PAGE_SIZE - NODE_HEADER_SIZE) / NODE_SLOT_SIZE,
+    NODE_VALUE_OVERFLOW = 0x8000,
+    NODE_VALUE_SIZE_MASK = 0x7fff,
+
+    OVERFLOW_HEADER_SIZE = 64,
+    OVERFLOW_DATA_SIZE = PAGE_SIZE - OVERFLOW_HEADER_SIZE,
+    OVERFLOW_LIST_MAX = (OVERFLOW_DATA_SIZE - 4) / 4, /* 1007 */
+    OVERFLOW_DIRECT_MAX = 8,
+    OVERFLOW_REF_HEADER_SIZE = 16,
+    OVERFLOW_REF_SIZE_MAX = OVERFLOW_REF_HEADER_SIZE + 4 * OVERFLOW_DIRECT_MAX,
+};
+
+#define OVERFLOW_INDEX_LIST 0x80000000u
+
+struct node_slot {
+    le16 offset;
+    le16 key_size;
+    le32 head;
+};
+static_assert(sizeof(struct node_slot) == NODE_SLOT_SIZE, "on-disk size");
+static_assert(offsetof(struct node_slot, head) == 4, "on-disk offset");
+
+struct node_header {
+    struct page_header page;
+    le16 count;
+    le16 heap_offset;
+    le16 dead_size;
+    le16 prefix_size;
+    le16 low_size;
+    le16 high_size;
+    le32 link;
+    uint8_t reserved[8];
+};
+static_assert(sizeof(struct node_header) == NODE_HEADER_SIZE, "on-disk size");
+static_assert(offsetof(struct node_header, count) == 48, "on-disk offset");
+static_assert(offsetof(struct node_header, heap_offset) == 50, "on-disk offset");
+static_assert(offsetof(struct node_header, dead_size) == 52, "on-disk offset");
+static_assert(offsetof(struct node_header, prefix_size) == 54, "on-disk offset");
+static_assert(offsetof(struct node_header, low_size) == 56, "on-disk offset");
+static_assert(offsetof(struct node_header, high_size) == 58, "on-disk offset");
+static_assert(offsetof(struct node_header, link) == 60, "on-disk offset");
+static_assert(_Alignof(struct node_header) == 1, "may be laid over any byte");
+static_assert(NODE_HEADER_SIZE % 8 == 0, "slots are loaded by one aligned load");
+
+struct overflow_page {
+    struct page_header page;
+    le64 stamp;
+    le32 index;
+    le32 size;
+    uint8_t data[OVERFLOW_DATA_SIZE];
+};
+static_assert(sizeof(struct overflow_page) == PAGE_SIZE, "on-disk size");
+static_assert(offsetof(struct overflow_page, stamp) == 48, "on-disk offset");
+static_assert(offsetof(struct overflow_page, data) == OVERFLOW_HEADER_SIZE, "on-disk offset");
+
+struct overflow_list {
+    le32 next;
+    le32 page[OVERFLOW_LIST_MAX];
+};
+static_assert(sizeof(struct overflow_list) <= OVERFLOW_DATA_SIZE, "fits a page");
+
+struct overflow_ref {
+    le64 size;
+    le64 stamp;
+    le32 page[OVERFLOW_DIRECT_MAX];
+};
+static_assert(sizeof(struct overflow_ref) == OVERFLOW_REF_SIZE_MAX, "on-disk size");
+
+#endif

@@ -1,0 +1,239 @@
+/*
+ * Cursors: one leaf copied, and on from leaf to leaf by fence keys.
+ *
+ * A copied leaf is good for ever: it was the truth for its key range when it was copied, and its CSN
+ * says how old that truth is. The next leaf is the one that holds the copied leaf's high fence, found
+ * through the sibling link where the page there proves to be it, else from the root; the one before is
+ * the one that holds what lies before the low fence. So it does not matter what was split or merged in
+ * between: no key is met twice, none is passed over.
+ *
+ * Large values are read when the cursor arrives. When that fails the row may have been changed since
+ * the leaf was copied; then the leaf is copied anew, once, and the cursor looks for the key again.
+ */
+#include "btree/tree_private.h"
+#include "pager/page.h"
+
+enum direction { FORWARD, BACKWARD };
+
+void
+btree_cursor_init(struct btree_cursor *cursor, const struct btree *tree, struct memory *memory)
+{
+    *cursor = (struct btree_cursor){.tree = *tree};
+    btree_row_init(&cursor->row, memory);
+}
+
+void
+btree_cursor_deinit(struct btree_cursor *cursor)
+{
+    memory_free(cursor->row.memory, MEMORY_OTHER, cursor->leaf, PAGE_SIZE);
+    cursor->leaf = NULL;
+    cursor->valid = false;
+    btree_row_deinit(&cursor->row);
+}
+
+/* Takes over what an open view shows; false when it did not hold. */
+static bool
+copy_view(struct btree_cursor *cursor, struct leaf_view *leaf)
+{
+    struct node node;
+
+    memcpy(cursor->leaf, leaf->view.bytes, PAGE_SIZE);
+    cursor->leaf_csn = tree__leaf_csn(&leaf->view);
+    if (!page_view_end(&leaf->view))
+        return false;
+    if (cursor->leaf_csn > cursor->csn)
+        cursor->csn = cursor->leaf_csn;
+    return node_load_page(cursor->leaf, &node);
+}
+
+/* Copies the leaf that holds the key. */
+static enum status
+copy_leaf(struct btree_cursor *cursor, enum node_side side, const uint8_t *key, size_t key_size)
+{
+    struct leaf_view leaf = {.tries = 0};
+
+    if (cursor->leaf == NULL) {
+        cursor->leaf = memory_alloc_aligned(cursor->row.memory, MEMORY_OTHER, PAGE_SIZE, 64);
+        if (cursor->leaf == NULL)
+            return STATUS_NO_MEMORY;
+    }
+    for (;;) {
+        TRY(tree__leaf_open(&cursor->tree, side, key, key_size, &leaf));
+        if (copy_view(cursor, &leaf))
+            return STATUS_OK;
+        TRY(tree__leaf_retry(&cursor->tree, &leaf, "the leaf keeps changing or is damaged"));
+    }
+}
+
+static enum status
+damaged(const struct btree_cursor *cursor)
+{
+    uint32_t page_number = le32_get(page_header_const(cursor->leaf)->page_number);
+
+    return tree__corrupt(&cursor->tree, page_number, "a row lies outside its page");
+}
+
+/* On to the neighbour; STATUS_NOT_FOUND at the tree's edge. Afterwards `index` is at its near end, for
+ * BACKWARD one past the last row. */
+static enum status
+turn_page(struct btree_cursor *cursor, enum direction direction)
+{
+    struct leaf_view leaf = {.tries = 0};
+    uint8_t key[BTREE_KEY_SIZE_MAX];
+    struct node node;
+
+    if (!node_load_page(cursor->leaf, &node))
+        return damaged(cursor);
+    size_t key_size = direction == FORWARD ? node.high_size : node.low_size;
+    enum node_side side = direction == FORWARD ? NODE_AT : NODE_BEFORE;
+
+    if (key_size == 0)
+        return STATUS_NOT_FOUND;
+    memcpy(key, direction == FORWARD ? node.high : node.low, key_size);
+    if (direction == BACKWARD || node.link == PAGE_NONE ||
+        !tree__leaf_open_at(&cursor->tree, node.link, side, key, key_size, &leaf) ||
+        !copy_view(cursor, &leaf))
+        TRY(copy_leaf(cursor, side, key, key_size));
+    if (!node_load_page(cursor->leaf, &node))
+        return damaged(cursor);
+    cursor->index = direction == FORWARD ? 0 : node.count;
+    return STATUS_OK;
+}
+
+/* Moves to the next row at or after (FORWARD), or before (BACKWARD) the index. */
+static enum status
+settle(struct btree_cursor *cursor, enum direction direction)
+{
+    for (;;) {
+        struct node node;
+
+        if (!node_load_page(cursor->leaf, &node))
+            return damaged(cursor);
+        CHECK(cursor->index <= node.count);
+        if (direction == FORWARD && cursor->index < node.count)
+            return STATUS_OK;
+        if (direction == BACKWARD && cursor->index > 0) {
+            cursor->index--;
+            return STATUS_OK;
+        }
+        TRY(turn_page(cursor, direction));
+    }
+}
+
+/* Copies the row at the index out. `*stale_out`: a large value could not be read. */
+static enum status
+take_row(struct btree_cursor *cursor, bool *stale_out)
+{
+    struct btree_row *out = &cursor->row;
+    struct node node;
+    struct node_row row;
+    size_t value_size;
+
+    *stale_out = false;
+    if (!node_load_page(cursor->leaf, &node) || !node_row_at(&node, cursor->index, &row))
+        return damaged(cursor);
+    value_size = row.value_size;
+    if (row.is_overflow && tree__overflow_size(row.value, row.value_size, &value_size) != STATUS_OK)
+        return damaged(cursor);
+    TRY(tree__row_reserve(out, BTREE_KEY_SIZE_MAX, value_size));
+    if (!node_row_key(&node, &row, out->key, &out->key_size))
+        return damaged(cursor);
+    out->value_size = value_size;
+    if (row.is_overflow) {
+        enum status status =
+            tree__overflow_read(&cursor->tree, row.value, row.value_size, out->value);
+
+        *stale_out = status == STATUS_CORRUPT;
+        return status;
+    }
+    if (value_size > 0)
+        memcpy(out->value, row.value, value_size);
+    return STATUS_OK;
+}
+
+/* Copies the leaf that holds the key and finds the place there. */
+static enum status
+place(struct btree_cursor *cursor, enum direction direction, const uint8_t *key, size_t key_size)
+{
+    enum node_side side = direction == BACKWARD && key_size == 0 ? NODE_BEFORE : NODE_AT;
+    struct node node;
+    bool equal = false;
+
+    TRY(copy_leaf(cursor, side, key, key_size));
+    if (!node_load_page(cursor->leaf, &node))
+        return damaged(cursor);
+    if (side == NODE_BEFORE)
+        cursor->index = node.count;
+    else if (!node_search(&node, key, key_size, &cursor->index, &equal))
+        return damaged(cursor);
+    if (direction == BACKWARD && equal)
+        cursor->index++;
+    return STATUS_OK;
+}
+
+/* From the index to a row with its value. */
+static enum status
+arrive(struct btree_cursor *cursor, enum direction direction)
+{
+    uint8_t key[BTREE_KEY_SIZE_MAX];
+    bool stale;
+
+    TRY(settle(cursor, direction));
+    enum status status = take_row(cursor, &stale);
+
+    if (stale) {
+        size_t key_size = cursor->row.key_size;
+
+        memcpy(key, cursor->row.key, key_size);
+        TRY(place(cursor, direction, key, key_size));
+        TRY(settle(cursor, direction));
+        status = take_row(cursor, &stale);
+    }
+    cursor->valid = status == STATUS_OK;
+    return status;
+}
+
+static enum status
+seek(struct btree_cursor *cursor, enum direction direction, const void *key, size_t key_size)
+{
+    static const uint8_t nothing[1];
+
+    if (key_size > BTREE_KEY_SIZE_MAX)
+        return error_raise(STATUS_INVALID, "a key has at most %d bytes, not %zu",
+                           BTREE_KEY_SIZE_MAX, key_size);
+    cursor->valid = false;
+    cursor->csn = 0;
+    TRY(place(cursor, direction, key_size == 0 ? nothing : key, key_size));
+    return arrive(cursor, direction);
+}
+
+enum status
+btree_cursor_seek(struct btree_cursor *cursor, const void *key, size_t key_size)
+{
+    return seek(cursor, FORWARD, key, key_size);
+}
+
+enum status
+btree_cursor_seek_last(struct btree_cursor *cursor, const void *key, size_t key_size)
+{
+    return seek(cursor, BACKWARD, key, key_size);
+}
+
+enum status
+btree_cursor_next(struct btree_cursor *cursor)
+{
+    CHECK(cursor->valid);
+    cursor->valid = false;
+    cursor->csn = cursor->leaf_csn;
+    cursor->index++;
+    return arrive(cursor, FORWARD);
+}
+
+enum status
+btree_cursor_previous(struct btree_cursor *cursor)
+{
+    CHECK(cursor->valid);
+    cursor->valid = false;
+    cursor->csn = cursor->leaf_csn;
+    return arrive(cursor, BACKWARD);
+}

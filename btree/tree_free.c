@@ -1,0 +1,115 @@
+/*
+ * Freeing a whole tree, a limited number of pages at a time, from its right edge.
+ *
+ * Each step goes to the last leaf, frees the values outside it row by row, then the leaf, and takes it
+ * out of its parent; a parent that thereby lost its last child goes with it, up to the root. After
+ * every step what is left is again a tree of pages that are all in use (only its high fences do not
+ * fit any more), so a crash between two steps loses nothing and the next call goes on.
+ */
+#include "btree/tree_private.h"
+#include "pager/page.h"
+
+/* Down the right edge. */
+static enum status
+descend_last(struct pager_change *change, const struct btree *tree, struct tree_path *path)
+{
+    uint32_t page_number = tree->root;
+    uint32_t level = UINT32_MAX;
+    struct node node;
+
+    for (path->depth = 0; path->depth < BTREE_DEPTH_MAX;) {
+        TRY(tree__change_node(change, tree, page_number, level, &node));
+        path->step[path->depth].page_number = page_number;
+        path->step[path->depth].place = node.count;
+        path->depth++;
+        if (node.level == 0)
+            return STATUS_OK;
+        level = node.level - 1u;
+        if (!node_child_at(&node, node.count, &page_number))
+            return tree__corrupt(tree, page_number, "a child lies outside its page");
+    }
+    return tree__corrupt(tree, page_number, "the tree is deeper than any");
+}
+
+/* Frees the large values of the leaf from its last row on; `*freed` counts pages. Rows before the
+ * first large value need no touching. `*done_out`: none is left. */
+static enum status
+free_values(struct pager_change *change, const struct btree *tree, uint32_t page_number,
+            uint32_t page_limit, uint32_t *freed, bool *done_out)
+{
+    struct node node;
+
+    *done_out = false;
+    TRY(tree__change_node(change, tree, page_number, 0, &node));
+    for (uint32_t i = node.count; i > 0; i--) {
+        struct page_move move;
+        struct node_row row;
+        uint8_t *page;
+        size_t size;
+
+        TRY(tree__change_node(change, tree, page_number, 0, &node));
+        if (!node_row_at(&node, i - 1, &row))
+            return tree__corrupt(tree, page_number, "a row lies outside its page");
+        if (!row.is_overflow)
+            continue;
+        if (*freed >= page_limit)
+            return STATUS_OK;
+        if (tree__overflow_size(row.value, row.value_size, &size) != STATUS_OK)
+            return tree__corrupt(tree, page_number, "an overflow reference is impossible");
+        TRY(tree__overflow_free(change, tree, row.value, row.value_size));
+        *freed += (uint32_t)(size / OVERFLOW_DATA_SIZE) + 1;
+        TRY(tree__change_edit(change, tree, page_number, &page));
+        node_remove(page, i - 1, &move);
+        pager_change_move(change, page_number, move.from, move.to, move.size);
+    }
+    *done_out = true;
+    return STATUS_OK;
+}
+
+/* Frees the path's leaf and every parent that has no other child. */
+static enum status
+free_edge(struct pager_change *change, const struct btree *tree, const struct tree_path *path,
+          uint32_t *freed, bool *done_out)
+{
+    for (uint32_t depth = path->depth; depth-- > 0;) {
+        TRY(pager_change_free(change, path->step[depth].page_number));
+        ++*freed;
+        if (depth == 0)
+            break;
+        uint32_t parent_number = path->step[depth - 1].page_number;
+        uint32_t place = path->step[depth - 1].place;
+        struct page_move move;
+        uint8_t *parent;
+
+        if (place == 0)
+            continue;
+        TRY(tree__change_edit(change, tree, parent_number, &parent));
+        node_remove(parent, place - 1, &move);
+        pager_change_move(change, parent_number, move.from, move.to, move.size);
+        return STATUS_OK;
+    }
+    *done_out = true;
+    return STATUS_OK;
+}
+
+enum status
+btree_free(struct pager_change *change, const struct btree *tree, uint32_t page_limit,
+           bool *done_out)
+{
+    uint32_t freed = 0;
+
+    CHECK(page_limit > 0 && tree->root != PAGE_CATALOG_ROOT);
+    *done_out = false;
+    while (!*done_out && freed < page_limit) {
+        struct tree_path path;
+        bool values_done;
+
+        TRY(descend_last(change, tree, &path));
+        TRY(free_values(change, tree, path.step[path.depth - 1].page_number, page_limit, &freed,
+                        &values_done));
+        if (!values_done)
+            return STATUS_OK;
+        TRY(free_edge(change, tree, &path, &freed, done_out));
+    }
+    return STATUS_OK;
+}

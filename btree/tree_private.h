@@ -1,0 +1,115 @@
+/* What the tree's own files share. */
+#ifndef BTREE_TREE_PRIVATE_H
+#define BTREE_TREE_PRIVATE_H
+
+#include "btree/btree.h"
+#include "btree/node_var.h"
+#include "kernel/base/check.h"
+#include "kernel/base/error.h"
+
+static_assert((int)NODE_KEY_SIZE_MAX == (int)BTREE_KEY_SIZE_MAX, "one limit");
+
+/* Raises STATUS_CORRUPT for a page of the tree. */
+MUST_CHECK __attribute__((cold)) enum status
+tree__corrupt(const struct btree *tree, uint32_t page_number, const char *reason);
+
+/* Does this value lie in the leaf? */
+bool tree__value_is_inline(size_t key_size, size_t value_size);
+
+/* tree_read.c: the optimistic way down. */
+
+/* A leaf under an open view: end the view once, whatever happens in between. */
+struct leaf_view {
+    struct page_view view;
+    struct node node;
+    uint32_t page_number;
+    uint32_t tries;    /* Both zero before the first open. */
+    uint32_t refusals;
+};
+
+/**
+ * Opens a view on the leaf that holds the key (size 0 with NODE_BEFORE: the last leaf). The caller
+ * repeats from here when it finds the bytes impossible or the view's end fails.
+ */
+MUST_CHECK enum status tree__leaf_open(const struct btree *tree, enum node_side side,
+                                       const uint8_t *key, size_t key_size,
+                                       struct leaf_view *leaf);
+/** The same for a page that was the leaf's neighbour a moment ago; false: descend instead. */
+bool tree__leaf_open_at(const struct btree *tree, uint32_t page_number, enum node_side side,
+                        const uint8_t *key, size_t key_size, struct leaf_view *leaf);
+/**
+ * After the bytes were found impossible and the view ended: STATUS_OK means repeat, for the page was
+ * changing; STATUS_CORRUPT that it is damaged. `reason` is static text.
+ */
+MUST_CHECK enum status tree__leaf_retry(const struct btree *tree, struct leaf_view *leaf,
+                                        const char *reason);
+/** The CSN of a leaf as its readers are to understand it. */
+uint64_t tree__leaf_csn(const struct page_view *view);
+
+/* tree_row.c */
+
+/** Room for a key and a value of these sizes; what the row held is gone. */
+MUST_CHECK enum status tree__row_reserve(struct btree_row *row, size_t key_size,
+                                         size_t value_size);
+
+/* overflow.c: values in pages of their own. */
+
+/* Under a change. `ref` takes up to OVERFLOW_REF_SIZE_MAX bytes. */
+MUST_CHECK enum status tree__overflow_write(struct pager_change *change, const struct btree *tree,
+                                            const uint8_t *value, size_t size, uint8_t *ref,
+                                            size_t *ref_size_out);
+MUST_CHECK enum status tree__overflow_free(struct pager_change *change, const struct btree *tree,
+                                           const uint8_t *ref, size_t ref_size);
+MUST_CHECK enum status tree__overflow_change_read(struct pager_change *change,
+                                                  const struct btree *tree, const uint8_t *ref,
+                                                  size_t ref_size, uint8_t *out);
+/** The value's size, bounded; STATUS_CORRUPT for an impossible reference (raises no message). */
+MUST_CHECK enum status tree__overflow_size(const uint8_t *ref, size_t ref_size, size_t *out);
+/** Without the latch: the value, tree__overflow_size bytes. STATUS_CORRUPT also when the row was
+ * changed meanwhile: look at the row again. */
+MUST_CHECK enum status tree__overflow_read(const struct btree *tree, const uint8_t *ref,
+                                           size_t ref_size, uint8_t *out);
+/** Without the latch, nobody writing: tells `each` the numbers of all pages of the value and checks
+ * them. False from `each` stops with STATUS_STOPPED. */
+MUST_CHECK enum status tree__overflow_walk(const struct btree *tree, const uint8_t *ref,
+                                           size_t ref_size,
+                                           bool (*each)(void *context, uint32_t page_number),
+                                           void *context);
+
+/* tree_change.c: the way down under a change. */
+
+/* The pages from the root to a node, and the place taken in each inner one. */
+struct tree_path {
+    uint32_t depth; /* Pages in it. */
+    struct {
+        uint32_t page_number;
+        uint32_t place;
+    } step[BTREE_DEPTH_MAX];
+};
+
+MUST_CHECK enum status tree__change_descend(struct pager_change *change, const struct btree *tree,
+                                            const uint8_t *key, size_t key_size,
+                                            struct tree_path *path);
+/** The page for reading; its header bounded, of this tree and level. */
+MUST_CHECK enum status tree__change_node(struct pager_change *change, const struct btree *tree,
+                                         uint32_t page_number, uint32_t level, struct node *out);
+/** The page for editing; validated in shape when the change edits it for the first time. */
+MUST_CHECK enum status tree__change_edit(struct pager_change *change, const struct btree *tree,
+                                         uint32_t page_number, uint8_t **out);
+/** The page for editing, validated in full: before it is split or merged. */
+MUST_CHECK enum status tree__change_edit_whole(struct pager_change *change,
+                                               const struct btree *tree, uint32_t page_number,
+                                               uint8_t **out);
+
+/* tree_split.c, tree_merge.c */
+
+/** Makes room on the way to an entry that does not fit at `index` of the path's last page. One step:
+ * descend again afterwards. */
+MUST_CHECK enum status tree__split(struct pager_change *change, const struct btree *tree,
+                                   const struct tree_path *path, uint32_t index,
+                                   const struct node_entry *entry);
+/** After a removal from the path's last page: merges what is underfull, up to the root. */
+MUST_CHECK enum status tree__merge(struct pager_change *change, const struct btree *tree,
+                                   const struct tree_path *path);
+
+#endif

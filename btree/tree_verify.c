@@ -1,0 +1,188 @@
+/*
+ * Walking a whole tree to see that it is one: depth first, with a copy of each page on the way down,
+ * so without recursion and in bounded memory. What is checked of each page: header, tree id, level,
+ * the node's own rule (node_format.h), fences equal to what the parent says, and for leaves that the
+ * one before links to it. A page that fails is one finding and is not entered.
+ */
+#include "btree/tree_private.h"
+#include "pager/page.h"
+
+struct floor {
+    uint8_t *page;
+    struct node node;
+    uint32_t page_number;
+    uint32_t place; /* Next child to enter. */
+};
+
+struct walker {
+    const struct btree *tree;
+    struct btree_walk *walk;
+    bool partial;
+    struct memory *memory;
+    uint8_t *pages; /* BTREE_DEPTH_MAX of them */
+    struct floor floor[BTREE_DEPTH_MAX];
+    uint32_t depth; /* Floors in use. */
+    bool linked;    /* link_expected is known. */
+    uint32_t link_expected;
+};
+
+static void
+report(struct walker *walker, uint32_t page_number, const char *reason)
+{
+    walker->walk->finding_count++;
+    if (walker->walk->finding != NULL)
+        walker->walk->finding(walker->walk->context, page_number, reason);
+}
+
+static bool
+count_page(void *context, uint32_t page_number)
+{
+    struct walker *walker = context;
+
+    walker->walk->page_count++;
+    return walker->walk->page == NULL ||
+           walker->walk->page(walker->walk->context, page_number);
+}
+
+/* Why the page just copied is not the child that the floor above says; NULL if it is. */
+static const char *
+why_not(struct walker *walker, struct floor *floor)
+{
+    const struct page_header *header = page_header_const(floor->page);
+    struct floor *above = walker->depth > 0 ? &walker->floor[walker->depth - 1] : NULL;
+    struct node_row row;
+    uint8_t key[BTREE_KEY_SIZE_MAX];
+    const char *reason = NULL;
+    const uint8_t *high = NULL;
+    size_t size = 0;
+
+    if (node_validate(floor->page, &reason) != STATUS_OK)
+        return reason;
+    if (!node_load_page(floor->page, &floor->node))
+        return "the header of the node is out of bounds";
+    if (le32_get(header->page_number) != floor->page_number)
+        return "it carries another page's number";
+    if (floor->node.tree_id != walker->tree->tree_id)
+        return "it belongs to another tree";
+    if (above == NULL)
+        return floor->node.level >= BTREE_DEPTH_MAX                       ? "the tree is too deep"
+               : floor->node.low_size == 0 && floor->node.high_size == 0 ? NULL
+                                                                          : "the root has fences";
+    if (floor->node.level + 1 != above->node.level)
+        return "its level is not what its parent says";
+    if (walker->partial)
+        return NULL;
+    const uint8_t *low = above->node.low;
+    size_t low_size = above->node.low_size;
+
+    if (above->place > 0) {
+        if (!node_row_at(&above->node, above->place - 1, &row) ||
+            !node_row_key(&above->node, &row, key, &low_size))
+            return "its parent's key cannot be read";
+        low = key;
+    }
+    if (floor->node.low_size != low_size || memcmp(floor->node.low, low, low_size) != 0)
+        return "its low fence is not what its parent says";
+    high = above->node.high;
+    size = above->node.high_size;
+    if (above->place < above->node.count) {
+        if (!node_row_at(&above->node, above->place, &row) ||
+            !node_row_key(&above->node, &row, key, &size))
+            return "its parent's key cannot be read";
+        high = key;
+    }
+    if (floor->node.high_size != size || memcmp(floor->node.high, high, size) != 0)
+        return "its high fence is not what its parent says";
+    return NULL;
+}
+
+static void
+visit_leaf(struct walker *walker, const struct floor *floor)
+{
+    const struct node *node = &floor->node;
+
+    if (!walker->partial && walker->linked && walker->link_expected != floor->page_number)
+        report(walker, floor->page_number, "the leaf before does not link to it");
+    walker->linked = true;
+    walker->link_expected = node->link;
+    if (!walker->partial && node->high_size == 0 && node->link != PAGE_NONE)
+        report(walker, floor->page_number, "the last leaf links to another");
+    walker->walk->row_count += node->count;
+    for (uint32_t i = 0; i < node->count; i++) {
+        struct node_row row;
+
+        if (!node_row_at(node, i, &row) || !row.is_overflow)
+            continue;
+        if (tree__overflow_walk(walker->tree, row.value, row.value_size, count_page, walker) !=
+            STATUS_OK)
+            report(walker, floor->page_number, "a large value in it is damaged");
+    }
+}
+
+/* Copies and checks a page; goes down into it when it is right. */
+static enum status
+enter(struct walker *walker, uint32_t page_number)
+{
+    struct floor *floor = &walker->floor[walker->depth];
+    enum status status;
+    const char *reason;
+
+    CHECK(walker->depth < BTREE_DEPTH_MAX);
+    floor->page = walker->pages + (size_t)walker->depth * PAGE_SIZE;
+    floor->page_number = page_number;
+    floor->place = 0;
+    walker->linked = walker->linked && page_number != PAGE_NONE;
+    if (!count_page(walker, page_number)) {
+        report(walker, page_number, "it is named twice, or belongs to something else");
+        walker->linked = false;
+        return STATUS_OK;
+    }
+    status = pager_copy(walker->tree->pager, page_number, floor->page);
+    if (status != STATUS_OK && status != STATUS_CORRUPT)
+        return status;
+    reason = status == STATUS_OK ? why_not(walker, floor) : "it cannot be read";
+    if (reason != NULL) {
+        report(walker, page_number, reason);
+        walker->linked = false;
+        return STATUS_OK;
+    }
+    if (floor->node.level == 0)
+        visit_leaf(walker, floor);
+    else
+        walker->depth++;
+    return STATUS_OK;
+}
+
+enum status
+btree_verify(const struct btree *tree, bool partial, struct btree_walk *walk)
+{
+    struct memory *memory = pager_env(tree->pager).memory;
+    size_t pages_size = (size_t)BTREE_DEPTH_MAX * PAGE_SIZE;
+    struct walker walker = {.tree = tree, .walk = walk, .partial = partial, .memory = memory};
+    enum status status;
+
+    walker.pages = memory_alloc_aligned(memory, MEMORY_OTHER, pages_size, 64);
+    if (walker.pages == NULL)
+        return STATUS_NO_MEMORY;
+    TRY_OUT(enter(&walker, tree->root));
+    while (walker.depth > 0) {
+        struct floor *floor = &walker.floor[walker.depth - 1];
+        uint32_t child;
+
+        if (floor->place > floor->node.count) {
+            walker.depth--;
+            continue;
+        }
+        if (!node_child_at(&floor->node, floor->place, &child)) {
+            report(&walker, floor->page_number, "a child lies outside its page");
+        } else {
+            TRY_OUT(enter(&walker, child));
+        }
+        /* Entering looked at `place` for the fences; the floor is still the same one. */
+        floor->place++;
+    }
+    status = STATUS_OK;
+out:
+    memory_free(memory, MEMORY_OTHER, walker.pages, pages_size);
+    return status;
+}

@@ -1,0 +1,165 @@
+/*
+ * Reading and writing single rows.
+ *
+ * A read is answered as of the transaction's snapshot or not at all (T1): own writes first; then the
+ * newest committed row, which is the snapshot's when its page is not younger, or when none of the
+ * keys committed since is this one. If one is, the row's earlier state would be needed, which is not
+ * kept yet, and the answer is STATUS_CONFLICT.
+ */
+#include "kernel/kernel_private.h"
+
+enum status
+access__refuse_key(const struct qtdb_tree *tree, size_t key_size)
+{
+    if (tree->kind == QTDB_KEY_INT && key_size != 8)
+        return error_raise(STATUS_INVALID, "a key of tree '%s' has 8 bytes, not %zu", tree->name,
+                           key_size);
+    if (key_size == 0 || key_size > QTDB_KEY_SIZE_MAX)
+        return error_raise(STATUS_INVALID, "a key has 1 to %d bytes, not %zu", QTDB_KEY_SIZE_MAX,
+                           key_size);
+    return STATUS_OK;
+}
+
+static enum status
+get_own(const struct write_entry *entry, void *value, size_t *size_io)
+{
+    size_t room = *size_io;
+
+    if (entry->kind == WRITE_DELETE)
+        return STATUS_NOT_FOUND;
+    *size_io = entry->value_size;
+    if (entry->value_size > room)
+        return STATUS_FULL;
+    if (entry->value_size > 0)
+        memcpy(value, entry->value, entry->value_size);
+    return STATUS_OK;
+}
+
+static enum status
+get_committed(struct qtdb_txn *txn, struct txn_tree *tree, const struct key_range *range,
+              void *value, size_t *size_io)
+{
+    struct btree btree = tree__btree(tree->tree);
+    uint64_t csn = 0;
+
+    if (btree.root == PAGE_NONE)
+        return STATUS_NOT_FOUND; /* Made by this transaction: only its own writes are in it. */
+    enum status status = btree_get(&btree, range->low, range->low_size, value, size_io, &csn);
+
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND && status != STATUS_FULL)
+        return status;
+    error_clear();
+    if (csn > txn->snapshot)
+        TRY(recent__check(txn, tree->tree, range));
+    return status;
+}
+
+enum status
+access__get(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t key_size,
+            void *value, size_t *size_io)
+{
+    struct key_range range = {key, key, key_size, key_size};
+    const struct write_entry *own = key_map_find(&tree->writes, key, key_size);
+
+    CHECK(txn->running);
+    if (own != NULL && own->kind != WRITE_NONE)
+        return get_own(own, value, size_io);
+    if (txn->track_reads)
+        TRY(read_set__add(txn, tree, &range));
+    return get_committed(txn, tree, &range, value, size_io);
+}
+
+static enum status
+get(struct qtdb_txn *txn, struct qtdb_tree *tree, const void *key, size_t key_size, void *value,
+    size_t *size_io)
+{
+    struct txn_tree *known;
+
+    TRY(txn__tree(txn, tree, &known));
+    TRY(access__refuse_key(tree, key_size));
+    enum status status = access__get(txn, known, key, key_size, value, size_io);
+
+    if (status == STATUS_FULL)
+        return error_raise(status, "the value has %zu bytes, more than there is room for",
+                           *size_io);
+    return status;
+}
+
+enum qtdb_code
+qtdb_get(struct qtdb_txn *txn, struct qtdb_tree *tree, const void *key, size_t key_size,
+         void *value, size_t *size_io)
+{
+    return api_error(get(txn, tree, key, key_size, value, size_io));
+}
+
+/* Is there a row? Reads it like a get, so that the answer holds at commit. */
+static enum status
+row_exists(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t key_size,
+           bool *out)
+{
+    uint8_t nothing[1];
+    size_t size = 0;
+    enum status status = access__get(txn, tree, key, key_size, nothing, &size);
+
+    *out = status == STATUS_OK || status == STATUS_FULL;
+    return *out || status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status
+writable(struct qtdb_txn *txn, struct qtdb_tree *tree, size_t key_size, struct txn_tree **out)
+{
+    TRY(txn__tree(txn, tree, out));
+    if (txn->read_only)
+        return error_raise(STATUS_READONLY, "the transaction is read-only");
+    return access__refuse_key(tree, key_size);
+}
+
+static enum status
+put(struct qtdb_txn *txn, struct qtdb_tree *tree, const void *key, size_t key_size,
+    const void *value, size_t value_size, enum qtdb_put_mode mode)
+{
+    struct txn_tree *known;
+    bool exists = false;
+
+    TRY(writable(txn, tree, key_size, &known));
+    if (value_size > BTREE_VALUE_SIZE_MAX)
+        return error_raise(STATUS_INVALID, "a value has at most %d bytes, not %zu",
+                           BTREE_VALUE_SIZE_MAX, value_size);
+    if (mode > QTDB_PUT_REPLACE)
+        return error_raise(STATUS_INVALID, "unknown mode %d of a put", (int)mode);
+    if (mode != QTDB_PUT_ANY)
+        TRY(row_exists(txn, known, key, key_size, &exists));
+    if (mode == QTDB_PUT_INSERT && exists)
+        return STATUS_EXISTS;
+    if (mode == QTDB_PUT_REPLACE && !exists)
+        return STATUS_NOT_FOUND;
+    TRY(write_set__put(txn, known, key, key_size, value, value_size, WRITE_PUT));
+    atomic_fetch_add_explicit(&txn->db->user_size, key_size + value_size, memory_order_relaxed);
+    return STATUS_OK;
+}
+
+enum qtdb_code
+qtdb_put(struct qtdb_txn *txn, struct qtdb_tree *tree, const void *key, size_t key_size,
+         const void *value, size_t value_size, enum qtdb_put_mode mode)
+{
+    return api_error(put(txn, tree, key, key_size, value, value_size, mode));
+}
+
+static enum status
+delete_row(struct qtdb_txn *txn, struct qtdb_tree *tree, const void *key, size_t key_size)
+{
+    struct txn_tree *known;
+    bool exists;
+
+    TRY(writable(txn, tree, key_size, &known));
+    TRY(row_exists(txn, known, key, key_size, &exists));
+    if (!exists)
+        return STATUS_NOT_FOUND;
+    return write_set__put(txn, known, key, key_size, NULL, 0, WRITE_DELETE);
+}
+
+enum qtdb_code
+qtdb_delete(struct qtdb_txn *txn, struct qtdb_tree *tree, const void *key, size_t key_size)
+{
+    return api_error(delete_row(txn, tree, key, key_size));
+}

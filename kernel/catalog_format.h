@@ -1,0 +1,52 @@
+/*
+ * The catalog: the tree with root page 4 and tree id 1. Its rows, by the first byte of the key:
+ *
+ *   key                       value
+ *   1                         le32: the next tree id to hand out
+ *   2, name (1 to 255 bytes)  catalog_record of a tree
+ *   3, tree id (big-endian)   catalog_record of a dropped tree whose pages are not all free yet
+ *
+ *   catalog_record
+ *   OFFSET  SIZE  FIELD
+ *        0     4  root        page number
+ *        4     4  tree_id
+ *        8     1  version     CATALOG_VERSION
+ *        9     1  kind        enum qtdb_key_kind
+ *       10     1  router      enum qtdb_router
+ *       11     1  flags       enum catalog_flags
+ *       12     4  reserved    0
+ *       16     8  csn_dropped of a dropped tree, else 0
+ *
+ * A record is valid if and only if (1) it has 24 bytes, (2) version, kind, router and flags are known,
+ * (3) reserved bytes are zero, (4) root lies past the catalog's and tree_id past the reserved ones.
+ */
+#ifndef KERNEL_CATALOG_FORMAT_H
+#define KERNEL_CATALOG_FORMAT_H
+
+#include "kernel/base/bytes.h"
+
+enum {
+    CATALOG_VERSION = 1,
+    CATALOG_TREE_ID = 1,
+    CATALOG_TREE_ID_FIRST = 16, /* Ids below are the engine's own. */
+};
+
+enum catalog_key { CATALOG_KEY_NEXT = 1, CATALOG_KEY_NAME = 2, CATALOG_KEY_DROPPED = 3 };
+
+enum catalog_flags { CATALOG_FLAG_NO_COMPRESSION = 1 };
+
+struct catalog_record {
+    le32 root;
+    le32 tree_id;
+    uint8_t version;
+    uint8_t kind;
+    uint8_t router;
+    uint8_t flags;
+    uint8_t reserved[4];
+    le64 csn_dropped;
+};
+static_assert(sizeof(struct catalog_record) == 24, "on-disk size");
+static_assert(offsetof(struct catalog_record, version) == 8, "on-disk offset");
+static_assert(offsetof(struct catalog_record, csn_dropped) == 16, "on-disk offset");
+
+#endif

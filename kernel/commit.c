@@ -1,0 +1,313 @@
+/*
+ * Committing.
+ *
+ *   prepare   note what open cursors read; order trees by id; bring in the pages to be changed
+ *   attempt   pager_change_begin (commit latch)
+ *             validate reads and writes against what was committed since the snapshot   -> CONFLICT
+ *             apply: the catalog first (it makes roots), then each tree in key order
+ *             announce: recent writes, created and dropped trees
+ *             pager_change_commit: log and publish (releases the commit latch)
+ *             on failure: take the announcements back
+ *   resolve   after STATUS_MISSING: without any latch, then attempt again
+ *   settle    unlist; keep the writes for older transactions or free them
+ *   flush     wait for durability, unless asynchronous
+ *
+ * Any failure before pager_change_commit returned STATUS_OK is a clean abort: nothing of the
+ * transaction is anywhere but in its own memory (T4). After it the transaction is visible; if the flush
+ * then fails, the outcome is unknown until the file is opened again, and the message says so.
+ *
+ * A transaction that saw commits which are not durable yet waits for them before it is acknowledged,
+ * also when it wrote nothing (T5).
+ */
+#include "kernel/kernel_private.h"
+
+enum status
+commit__change(struct qtdb *db, enum status (*body)(struct pager_change *change, void *context),
+               void *context, uint64_t *csn_out)
+{
+    for (;;) {
+        struct pager_change *change;
+
+        TRY(pager_change_begin(db->pager, &change));
+        enum status status = body(change, context);
+
+        if (status == STATUS_OK)
+            status = pager_change_commit(change, csn_out);
+        else
+            pager_change_abandon(change);
+        if (status != STATUS_MISSING)
+            return status;
+        TRY(pager_change_resolve(db->pager));
+    }
+}
+
+/* ---- Preparing ---------------------------------------------------------------------------------- */
+
+static bool
+has_writes(const struct qtdb_txn *txn)
+{
+    for (const struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next)
+        for (const struct write_entry *entry = tree->writes.head[0]; entry != NULL;
+             entry = entry->next[0])
+            if (entry->kind != WRITE_NONE)
+                return true;
+    return false;
+}
+
+/* By tree id: the catalog comes first. */
+static void
+order_trees(struct qtdb_txn *txn)
+{
+    struct txn_tree *ordered = NULL;
+
+    while (txn->trees != NULL) {
+        struct txn_tree *tree = txn->trees;
+        struct txn_tree **link = &ordered;
+
+        txn->trees = tree->next;
+        while (*link != NULL && (*link)->tree->tree_id < tree->tree->tree_id)
+            link = &(*link)->next;
+        tree->next = *link;
+        *link = tree;
+    }
+    txn->trees = ordered;
+}
+
+/* Brings in the leaves that the writes go to, and the pages on the way. */
+static enum status
+warm_tree(const struct txn_tree *tree)
+{
+    struct btree btree = tree__btree(tree->tree);
+    const struct write_entry *entry = tree->writes.head[0];
+    uint8_t high[BTREE_KEY_SIZE_MAX];
+    size_t high_size;
+
+    if (btree.root == PAGE_NONE)
+        return STATUS_OK;
+    while (entry != NULL) {
+        TRY(btree_warm(&btree, entry->key, entry->key_size, high, &high_size));
+        if (high_size == 0)
+            return STATUS_OK;
+        entry = key_map_seek(&tree->writes, high, high_size, false);
+    }
+    return STATUS_OK;
+}
+
+static enum status
+prepare(struct qtdb_txn *txn, struct write_chunk **chunk_out)
+{
+    struct write_chunk *chunk;
+
+    order_trees(txn);
+    for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next)
+        TRY(warm_tree(tree));
+    chunk = memory_alloc(txn->db->env.memory, MEMORY_VERSIONS, sizeof(*chunk));
+    if (chunk == NULL)
+        return STATUS_NO_MEMORY;
+    chunk->trees = txn->trees;
+    *chunk_out = chunk;
+    return STATUS_OK;
+}
+
+/* ---- An attempt --------------------------------------------------------------------------------- */
+
+static enum status
+validate(struct qtdb_txn *txn)
+{
+    latch_lock(&txn->db->snapshot_latch);
+    enum status status = read_set__validate(txn);
+
+    latch_unlock(&txn->db->snapshot_latch);
+    return status;
+}
+
+static enum status
+apply_tree(struct pager_change *change, struct qtdb_txn *txn, const struct txn_tree *tree)
+{
+    struct btree btree = tree__btree(tree->tree);
+
+    if (txn->has_ddl) {
+        enum status status = txn__tree_visible(txn, tree->tree);
+
+        if (status == STATUS_NOT_FOUND || status == STATUS_INVALID)
+            return STATUS_OK; /* Dropped by this very transaction, or never made after all. */
+        TRY(status);
+    }
+    if (btree.root == PAGE_NONE)
+        btree.root = tree->tree->root_new;
+    for (const struct write_entry *entry = tree->writes.head[0]; entry != NULL;
+         entry = entry->next[0]) {
+        enum status status = STATUS_OK;
+
+        if (entry->kind == WRITE_PUT)
+            status = btree_put(change, &btree, entry->key, entry->key_size, entry->value,
+                               entry->value_size, NULL);
+        else if (entry->kind == WRITE_DELETE)
+            status = btree_delete(change, &btree, entry->key, entry->key_size);
+        if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+static enum status
+apply(struct pager_change *change, struct qtdb_txn *txn)
+{
+    TRY(validate(txn));
+    for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next) {
+        if (tree->writes.count == 0)
+            continue;
+        if (tree->tree == txn->db->catalog)
+            TRY(catalog__apply(change, txn, tree));
+        else
+            TRY(apply_tree(change, txn, tree));
+    }
+    return STATUS_OK;
+}
+
+static void
+announce(struct qtdb_txn *txn, struct write_chunk *chunk)
+{
+    struct qtdb *db = txn->db;
+
+    if (txn->has_ddl)
+        catalog__announce(db, chunk->csn);
+    latch_lock(&db->snapshot_latch);
+    recent__push(db, chunk);
+    latch_unlock(&db->snapshot_latch);
+}
+
+static void
+retract(struct qtdb_txn *txn, struct write_chunk *chunk)
+{
+    struct qtdb *db = txn->db;
+
+    latch_lock(&db->snapshot_latch);
+    recent__withdraw(db, chunk);
+    latch_unlock(&db->snapshot_latch);
+    if (txn->has_ddl)
+        catalog__retract(db, chunk->csn);
+}
+
+/* Under the attempt latch. */
+static enum status
+attempt(struct qtdb_txn *txn, struct write_chunk *chunk, uint64_t *csn_out)
+{
+    struct pager_change *change;
+
+    TRY(pager_change_begin(txn->db->pager, &change));
+    enum status status = apply(change, txn);
+
+    if (status != STATUS_OK) {
+        pager_change_abandon(change);
+        return status;
+    }
+    chunk->csn = pager_change_csn(change);
+    announce(txn, chunk);
+    status = pager_change_commit(change, csn_out);
+    /* A change that alters nothing takes no CSN. */
+    if (status != STATUS_OK || *csn_out != chunk->csn)
+        retract(txn, chunk);
+    return status;
+}
+
+static enum status
+attempt_until_done(struct qtdb_txn *txn, struct write_chunk *chunk, uint64_t *csn_out)
+{
+    struct qtdb *db = txn->db;
+
+    for (;;) {
+        latch_lock(&db->attempt_latch);
+        enum status status = attempt(txn, chunk, csn_out);
+
+        latch_unlock(&db->attempt_latch);
+        if (status != STATUS_MISSING)
+            return status;
+        TRY(pager_change_resolve(db->pager));
+    }
+}
+
+/* ---- The whole ---------------------------------------------------------------------------------- */
+
+/* Takes the transaction out of the running ones; the chunk (NULL: none) becomes history. */
+static void
+settle(struct qtdb_txn *txn, struct write_chunk *chunk)
+{
+    struct qtdb *db = txn->db;
+    bool kept = false;
+
+    cursor__detach_all(txn);
+    if (chunk != NULL) {
+        chunk->arena = txn->arena;
+        arena_init(&txn->arena, db->env.memory, MEMORY_WRITE_SET);
+        for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next) {
+            memory_free(db->env.memory, MEMORY_LOCKS, tree->reads,
+                        tree->read_capacity * sizeof(*tree->reads));
+            tree->reads = NULL;
+            tree->read_capacity = 0;
+        }
+        txn->trees = NULL;
+    }
+    latch_lock(&db->snapshot_latch);
+    txn__unlist(txn);
+    if (chunk != NULL)
+        kept = recent__settle(db, chunk);
+    struct write_chunk *pruned = recent__prune(db);
+
+    latch_unlock(&db->snapshot_latch);
+    recent__free(db, pruned);
+    if (chunk != NULL && !kept)
+        recent__free(db, chunk);
+}
+
+static enum status
+flush(struct qtdb_txn *txn, uint64_t csn, bool wrote)
+{
+    struct pager *pager = txn->db->pager;
+
+    if (txn->durability == QTDB_ASYNC || txn->db->read_only || pager_csn_durable(pager) >= csn)
+        return STATUS_OK;
+    enum status status = pager_flush(pager, csn);
+
+    if (status == STATUS_OK)
+        return STATUS_OK;
+    return error_raise(status, "%.300s; %s", error_message(),
+                       wrote ? "the outcome of the transaction is unknown until the database has "
+                               "been closed and opened again"
+                             : "what the transaction read may not be durable");
+}
+
+static enum status
+commit_writes(struct qtdb_txn *txn)
+{
+    struct qtdb *db = txn->db;
+    struct write_chunk *chunk = NULL;
+    uint64_t csn = 0;
+    enum status status;
+
+    gate__enter(&db->gate);
+    status = prepare(txn, &chunk);
+    if (status == STATUS_OK)
+        status = attempt_until_done(txn, chunk, &csn);
+    gate__leave(&db->gate);
+    bool published = status == STATUS_OK && csn == chunk->csn;
+
+    if (chunk != NULL && !published)
+        memory_free(db->env.memory, MEMORY_VERSIONS, chunk, sizeof(*chunk));
+    settle(txn, published ? chunk : NULL);
+    TRY(status);
+    atomic_fetch_add_explicit(&db->commit_count, 1, memory_order_relaxed);
+    return flush(txn, csn, true);
+}
+
+enum status
+commit__run(struct qtdb_txn *txn)
+{
+    enum status status = cursor__note_reads(txn);
+
+    if (status == STATUS_OK && has_writes(txn))
+        return commit_writes(txn);
+    settle(txn, NULL);
+    TRY(status);
+    return flush(txn, txn->snapshot, false);
+}

@@ -1,0 +1,17 @@
+/* What the rest of the program may do with a database handle beyond qtdb.h: tests open it on other
+ * worlds than the operating system, the executor borrows its allocator. */
+#ifndef KERNEL_DATABASE_H
+#define KERNEL_DATABASE_H
+
+#include "kernel/base/env.h"
+#include "kernel/qtdb.h"
+
+/** As qtdb_open, in the world `env`, which outlives the handle. `options` may be NULL. */
+MUST_CHECK enum status database_open_env(const struct env *env, const char *path,
+                                         const struct qtdb_options *options, struct qtdb **out);
+/** Frees the handle as a crash would: nothing is written, open transactions are dropped. */
+void database_abandon(struct qtdb *db);
+struct memory *database_memory(const struct qtdb *db);
+struct pager *database_pager(const struct qtdb *db);
+
+#endif

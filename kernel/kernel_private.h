@@ -1,0 +1,263 @@
+/*
+ * The kernel's inside: handles, transactions, and what its files call of each other.
+ *
+ * Locks, in order (a thread takes a later one while holding an earlier one, never the reverse):
+ *   gate             many committers or one checker (gate.c); held across a whole commit
+ *   attempt latch    one attempt of a transaction to commit, from before the commit latch until what
+ *                    it announced is taken back or stands
+ *   commit latch     the pager's, from pager_change_begin to the end of the change
+ *   handle latch     the list of tree handles
+ *   snapshot latch   the list of running transactions, recent writes, csn fields of tree handles
+ * No I/O, no allocation and no wait happens under the last two but what their list needs to grow.
+ */
+#ifndef KERNEL_KERNEL_PRIVATE_H
+#define KERNEL_KERNEL_PRIVATE_H
+
+#include <pthread.h>
+
+#include "btree/btree.h"
+#include "kernel/api_error.h"
+#include "kernel/base/check.h"
+#include "kernel/base/error.h"
+#include "kernel/base/sync.h"
+#include "kernel/catalog_format.h"
+#include "kernel/database.h"
+#include "kernel/key_map.h"
+
+#define CSN_NEVER UINT64_MAX
+
+/* A tree's handle; there is one a tree id, kept until the database is closed. */
+struct qtdb_tree {
+    /* Fixed when made. */
+    struct qtdb *db;
+    struct qtdb_tree *next;
+    uint32_t tree_id;
+    enum qtdb_key_kind kind;
+    size_t name_size;
+    char name[QTDB_NAME_SIZE_MAX + 1];
+
+    /* Written under the snapshot latch, read anywhere. */
+    _Atomic uint32_t root;        /* PAGE_NONE until the creating transaction commits. */
+    _Atomic uint64_t csn_created; /* CSN_NEVER: by a transaction that has not committed. */
+    _Atomic uint64_t csn_dropped; /* CSN_NEVER: it is there. */
+
+    /* Guarded by the attempt latch: what the commit under way does to it. */
+    uint32_t root_new; /* PAGE_NONE: it does not make it. */
+    bool dropping;
+
+    /* Guarded by the snapshot latch. */
+    struct key_map recent; /* Newest recent write of each key (recent_writes.c). */
+};
+
+/* A range of keys that a transaction has seen: lo <= key <= hi. Sizes 0: the tree's edges. */
+struct key_range {
+    const uint8_t *low;
+    const uint8_t *high;
+    size_t low_size;
+    size_t high_size;
+};
+
+/* What a transaction knows of one tree. In the transaction's arena. */
+struct txn_tree {
+    struct txn_tree *next;
+    struct qtdb_tree *tree;
+    struct key_map writes;
+    struct write_entry *merged;   /* By chunk_next: writes handed to tree->recent. */
+    bool read_whole;              /* Too many ranges: counts as having read everything. */
+    struct key_range *reads;      /* Only under QTDB_SERIALIZABLE with writing allowed. */
+    uint32_t read_count;
+    uint32_t read_capacity;
+};
+
+/* One undoable step, kept from the first savepoint on. */
+struct journal_step {
+    struct write_entry *entry;
+    const uint8_t *value;
+    uint32_t value_size;
+    enum write_kind kind;
+};
+
+/* The writes of one commit, kept until no running transaction is older (recent_writes.c). */
+struct write_chunk {
+    struct write_chunk *next;
+    uint64_t csn;
+    struct arena arena;     /* Holds trees and entries. */
+    struct txn_tree *trees; /* Their maps serve while the chunk is pending. */
+};
+
+struct qtdb_txn {
+    struct qtdb *db;
+    struct qtdb_txn *next; /* Running ones, or finished ones kept for reuse. */
+    struct qtdb_txn *previous;
+    bool running;
+    bool read_only;
+    bool track_reads;
+    bool has_ddl;
+    enum qtdb_durability durability;
+    uint64_t snapshot;
+    struct arena arena;
+    struct txn_tree *trees;
+    struct qtdb_cursor *cursors;
+    size_t write_size;
+    bool journal_on;
+    struct journal_step *journal;
+    uint64_t journal_used;
+    uint64_t journal_capacity;
+};
+
+/* Committers shared, a checker alone. */
+struct gate {
+    struct latch latch;
+    struct event event;
+    uint32_t committers;
+    bool closed;
+};
+
+struct qtdb {
+    /* Fixed at open. */
+    struct env env;
+    bool owns_env;
+    bool no_threads;
+    bool read_only;
+    size_t write_set_limit;
+    uint32_t drop_limit; /* Pages of a dropped tree to free in one commit. */
+    struct pager *pager;
+    struct qtdb_tree *catalog;
+    bool has_thread;
+    pthread_t thread;
+
+    _Atomic bool stopping;
+    _Atomic bool drops_due; /* There may be dropped trees to free. */
+    _Atomic uint32_t next_tree_id;
+    _Atomic uint64_t commit_count;
+    _Atomic uint64_t user_size;
+    _Atomic uint64_t conflict_count;
+
+    struct gate gate;
+    struct latch attempt_latch;
+    struct latch work_latch; /* One background step at a time. */
+
+    /* Guarded by the handle latch. */
+    struct latch handle_latch;
+    struct qtdb_tree *trees;
+
+    /* Guarded by the snapshot latch. */
+    struct latch snapshot_latch;
+    struct qtdb_txn *running;  /* Newest first, so snapshots fall along the list. */
+    struct qtdb_txn *oldest;
+    struct qtdb_txn *finished; /* For reuse. */
+    struct qtdb_txn *finished_last;
+    uint32_t finished_count;
+    struct write_chunk *pending;      /* About to be published, or published and not yet merged. */
+    struct write_chunk *merged;       /* Oldest first. */
+    struct write_chunk *merged_last;
+    size_t merged_size;               /* Bytes of the merged chunks. */
+    uint64_t recent_floor; /* Older snapshots cannot be checked any more: their chunks are gone. */
+};
+
+/* gate.c */
+void gate__enter(struct gate *gate);
+void gate__leave(struct gate *gate);
+void gate__close(struct gate *gate);
+void gate__open(struct gate *gate);
+
+/* tree_handle.c, catalog.c */
+struct btree tree__btree(const struct qtdb_tree *tree);
+/** The handle of a tree id, made when there is none. `name` has `name_size` bytes. */
+MUST_CHECK enum status tree__handle(struct qtdb *db, uint32_t tree_id, const void *name,
+                                    size_t name_size, const struct catalog_record *record,
+                                    struct qtdb_tree **out);
+struct qtdb_tree *tree__find(struct qtdb *db, uint32_t tree_id);
+void tree__free_all(struct qtdb *db);
+/** Makes the catalog in a new file; reads the next tree id and the dropped trees of an old one. */
+MUST_CHECK enum status catalog__open(struct qtdb *db);
+MUST_CHECK enum status catalog__record_decode(const void *bytes, size_t size,
+                                              struct catalog_record *out);
+size_t catalog__name_key(const void *name, size_t name_size, uint8_t *out);
+void catalog__dropped_key(uint32_t tree_id, uint8_t out[5]);
+/** Applies the transaction's writes to the catalog: makes and drops trees. Under the change. */
+MUST_CHECK enum status catalog__apply(struct pager_change *change, struct qtdb_txn *txn,
+                                      struct txn_tree *catalog);
+/** Makes known which trees the commit under way makes and drops, before it is published; and takes
+ * that back. Under the attempt latch. */
+void catalog__announce(struct qtdb *db, uint64_t csn);
+void catalog__retract(struct qtdb *db, uint64_t csn);
+
+/* drop.c: freeing the pages of dropped trees. */
+/** Frees some pages of a tree that nobody can see any more; `*more_out`: call again. */
+MUST_CHECK enum status drop__step(struct qtdb *db, bool *more_out);
+
+/* txn.c */
+MUST_CHECK enum status txn__usable(const struct qtdb_txn *txn);
+/** Takes the transaction out of the list of running ones. Under the snapshot latch. */
+void txn__unlist(struct qtdb_txn *txn);
+/** Gives everything back and keeps the handle for reuse. Unlisted before. */
+void txn__finish(struct qtdb_txn *txn);
+void txn__free_all(struct qtdb *db);
+/** The oldest running snapshot, or what a new one would be. Under the snapshot latch. */
+uint64_t txn__oldest_snapshot(const struct qtdb *db);
+/** What the transaction knows of the tree; refuses trees it cannot see. */
+MUST_CHECK enum status txn__tree(struct qtdb_txn *txn, struct qtdb_tree *tree,
+                                 struct txn_tree **out);
+/** Does the tree exist as the transaction sees it? STATUS_NOT_FOUND, STATUS_CONFLICT. */
+MUST_CHECK enum status txn__tree_visible(struct qtdb_txn *txn, const struct qtdb_tree *tree);
+
+/* write_set.c */
+MUST_CHECK enum status write_set__put(struct qtdb_txn *txn, struct txn_tree *tree,
+                                      const void *key, size_t key_size, const void *value,
+                                      size_t value_size, enum write_kind kind);
+
+/* read_set.c */
+/** Notes that the transaction relies on what it saw of these keys; low and high are copied. */
+MUST_CHECK enum status read_set__add(struct qtdb_txn *txn, struct txn_tree *tree,
+                                     const struct key_range *range);
+/** STATUS_CONFLICT: something the transaction read or writes was changed since its snapshot. Under
+ * commit and snapshot latch. */
+MUST_CHECK enum status read_set__validate(struct qtdb_txn *txn);
+
+/* recent_writes.c */
+/** STATUS_CONFLICT when a key of the range was written after the snapshot. Takes the latch. */
+MUST_CHECK enum status recent__check(struct qtdb_txn *txn, const struct qtdb_tree *tree,
+                                     const struct key_range *range);
+/** The same under the latch. */
+bool recent__is_changed(const struct qtdb *db, const struct qtdb_tree *tree,
+                        const struct key_range *range, uint64_t snapshot);
+void recent__push(struct qtdb *db, struct write_chunk *chunk);
+void recent__withdraw(struct qtdb *db, struct write_chunk *chunk);
+/** After publication: keeps the chunk for older transactions, or says that nobody needs it. */
+bool recent__settle(struct qtdb *db, struct write_chunk *chunk);
+/** Takes off what no running transaction needs; the caller frees the list without the latch. */
+struct write_chunk *recent__prune(struct qtdb *db);
+void recent__free(struct qtdb *db, struct write_chunk *chunks);
+
+/* access.c */
+/** As the transaction sees it: its own writes, then its snapshot. */
+MUST_CHECK enum status access__get(struct qtdb_txn *txn, struct txn_tree *tree, const void *key,
+                                   size_t key_size, void *value, size_t *size_io);
+MUST_CHECK enum status access__refuse_key(const struct qtdb_tree *tree, size_t key_size);
+
+/* commit.c */
+/** Commits and unlists the transaction; what is left to do is txn__finish. */
+MUST_CHECK enum status commit__run(struct qtdb_txn *txn);
+/** Runs `body` in a change of its own until nothing is missing. Without the latch, inside the gate. */
+MUST_CHECK enum status commit__change(struct qtdb *db,
+                                      enum status (*body)(struct pager_change *change,
+                                                          void *context),
+                                      void *context, uint64_t *csn_out);
+
+/* txn_cursor.c */
+MUST_CHECK enum status cursor__open(struct qtdb_txn *txn, struct qtdb_tree *tree,
+                                    struct qtdb_cursor **out);
+MUST_CHECK enum status cursor__seek(struct qtdb_cursor *cursor, const void *key, size_t key_size);
+MUST_CHECK enum status cursor__next(struct qtdb_cursor *cursor);
+/** Notes what open cursors have read; then they are without a transaction. */
+MUST_CHECK enum status cursor__note_reads(struct qtdb_txn *txn);
+void cursor__detach_all(struct qtdb_txn *txn);
+
+/* background.c */
+MUST_CHECK enum status background__start(struct qtdb *db);
+void background__stop(struct qtdb *db);
+/** One round of what is due, for handles without threads. */
+MUST_CHECK enum status background__step(struct qtdb *db, bool *more_out);
+
+#endif

@@ -1,0 +1,160 @@
+/*
+ * The skip list (Pugh 1990): each entry is in the lists of levels 0 to height - 1, a quarter of those
+ * of one level also in the next. Keys that arrive in order are the common case (loads), so the last
+ * entry of each level is known and a key past all of them is linked without a search.
+ */
+#include "kernel/key_map.h"
+
+#include <string.h>
+
+#include "kernel/base/check.h"
+#include "kernel/base/random.h"
+
+int
+key_compare(const void *a, size_t a_size, const void *b, size_t b_size)
+{
+    size_t common = a_size < b_size ? a_size : b_size;
+    int order = common > 0 ? memcmp(a, b, common) : 0;
+
+    if (order != 0)
+        return order;
+    return a_size < b_size ? -1 : a_size > b_size;
+}
+
+static uint8_t
+draw_height(struct key_map *map)
+{
+    uint64_t bits = random_mix(++map->random);
+    uint8_t height = 1;
+
+    while (height < KEY_MAP_HEIGHT_MAX && (bits & 3) == 0) {
+        height++;
+        bits >>= 2;
+    }
+    return height;
+}
+
+struct write_entry *
+key_map_entry_new(struct arena *arena, struct key_map *map, const void *key, size_t key_size)
+{
+    uint8_t height = draw_height(map);
+    size_t size = sizeof(struct write_entry) + height * sizeof(struct write_entry *);
+    struct write_entry *entry = arena_alloc(arena, size + key_size);
+
+    CHECK(key_size > 0 && key_size <= UINT32_MAX);
+    if (entry == NULL)
+        return NULL;
+    uint8_t *copy = (uint8_t *)entry + size;
+
+    memcpy(copy, key, key_size);
+    entry->key = copy;
+    entry->key_size = (uint32_t)key_size;
+    entry->height = height;
+    return entry;
+}
+
+static bool
+is_before(const struct write_entry *entry, const void *key, size_t key_size, bool or_equal)
+{
+    int order = key_compare(entry->key, entry->key_size, key, key_size);
+
+    return order < 0 || (order == 0 && or_equal);
+}
+
+/* The last entry before the key on each level (NULL: the head), and on level 0 the result. */
+static struct write_entry *
+search(const struct key_map *map, const void *key, size_t key_size, bool or_equal,
+       struct write_entry **before)
+{
+    struct write_entry *at = NULL;
+
+    for (uint32_t level = KEY_MAP_HEIGHT_MAX; level-- > 0;) {
+        struct write_entry *next = at != NULL ? at->next[level] : map->head[level];
+
+        while (next != NULL && is_before(next, key, key_size, or_equal)) {
+            at = next;
+            next = at->next[level];
+        }
+        if (before != NULL)
+            before[level] = at;
+    }
+    return at;
+}
+
+void
+key_map_insert(struct key_map *map, struct write_entry *entry)
+{
+    struct write_entry *before[KEY_MAP_HEIGHT_MAX];
+    struct write_entry *at = map->tail[0];
+
+    CHECK(entry->height > 0 && entry->height <= KEY_MAP_HEIGHT_MAX);
+    if (at == NULL || is_before(at, entry->key, entry->key_size, false))
+        memcpy(before, map->tail, sizeof(before));
+    else
+        at = search(map, entry->key, entry->key_size, false, before);
+    for (uint32_t level = 0; level < entry->height; level++) {
+        struct write_entry **link =
+            before[level] != NULL ? &before[level]->next[level] : &map->head[level];
+
+        entry->next[level] = *link;
+        *link = entry;
+        if (entry->next[level] == NULL)
+            map->tail[level] = entry;
+    }
+    entry->previous = at;
+    if (entry->next[0] != NULL) {
+        CHECK(!is_before(entry->next[0], entry->key, entry->key_size, true));
+        entry->next[0]->previous = entry;
+    }
+    map->count++;
+}
+
+void
+key_map_remove(struct key_map *map, struct write_entry *entry)
+{
+    struct write_entry *before[KEY_MAP_HEIGHT_MAX];
+
+    CHECK(entry->height > 0 && map->count > 0);
+    (void)search(map, entry->key, entry->key_size, false, before);
+    for (uint32_t level = 0; level < entry->height; level++) {
+        struct write_entry **link =
+            before[level] != NULL ? &before[level]->next[level] : &map->head[level];
+
+        CHECK(*link == entry);
+        *link = entry->next[level];
+        if (entry->next[level] == NULL)
+            map->tail[level] = before[level];
+    }
+    if (entry->next[0] != NULL)
+        entry->next[0]->previous = entry->previous;
+    entry->height = 0;
+    map->count--;
+}
+
+struct write_entry *
+key_map_seek(const struct key_map *map, const void *key, size_t key_size, bool after)
+{
+    if (key_size == 0)
+        return map->head[0];
+    struct write_entry *at = search(map, key, key_size, after, NULL);
+
+    return at != NULL ? at->next[0] : map->head[0];
+}
+
+struct write_entry *
+key_map_seek_last(const struct key_map *map, const void *key, size_t key_size, bool before)
+{
+    if (key_size == 0)
+        return map->tail[0];
+    return search(map, key, key_size, !before, NULL);
+}
+
+struct write_entry *
+key_map_find(const struct key_map *map, const void *key, size_t key_size)
+{
+    struct write_entry *entry = map->count > 0 ? key_map_seek(map, key, key_size, false) : NULL;
+
+    if (entry == NULL || key_compare(entry->key, entry->key_size, key, key_size) != 0)
+        return NULL;
+    return entry;
+}

@@ -1,0 +1,61 @@
+/*
+ * An ordered map of writes in memory: key -> what was last written. A skip list whose nodes are the
+ * entries themselves, so that a transaction's entries can be handed to the list of recent writes
+ * without an allocation. Keys, values and entries belong to the caller's arena. Not thread-safe.
+ */
+#ifndef KERNEL_KEY_MAP_H
+#define KERNEL_KEY_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernel/base/memory.h"
+
+enum { KEY_MAP_HEIGHT_MAX = 12 };
+
+enum write_kind {
+    WRITE_NONE = 0, /* Rolled back to a savepoint before it: as if it were not there. */
+    WRITE_PUT = 1,
+    WRITE_DELETE = 2,
+};
+
+struct write_entry {
+    const uint8_t *key;
+    const uint8_t *value;
+    uint32_t key_size;
+    uint32_t value_size;
+    enum write_kind kind;
+    uint8_t height;                 /* 0: in no map. */
+    uint64_t csn;                   /* Once committed. */
+    struct write_entry *chunk_next; /* Next of the same commit (recent_writes.c). */
+    struct write_entry *previous;
+    struct write_entry *next[];     /* `height` of them. */
+};
+
+struct key_map {
+    struct write_entry *head[KEY_MAP_HEIGHT_MAX];
+    struct write_entry *tail[KEY_MAP_HEIGHT_MAX]; /* The last entry on each level. */
+    uint64_t count;
+    uint64_t random; /* State for heights. */
+};
+
+/** A fresh entry for the key (copied into the arena), in no map. NULL: out of memory. */
+struct write_entry *key_map_entry_new(struct arena *arena, struct key_map *map, const void *key,
+                                      size_t key_size);
+/** Links the entry, whose key is not in the map. */
+void key_map_insert(struct key_map *map, struct write_entry *entry);
+void key_map_remove(struct key_map *map, struct write_entry *entry);
+/** The entry of exactly this key, or NULL. */
+struct write_entry *key_map_find(const struct key_map *map, const void *key, size_t key_size);
+/** First entry with key >= `key`, or > `key` when `after`; size 0: the first of all. NULL: none. */
+struct write_entry *key_map_seek(const struct key_map *map, const void *key, size_t key_size,
+                                 bool after);
+/** Last entry with key <= `key`, or < `key` when `before`; size 0: the last of all. */
+struct write_entry *key_map_seek_last(const struct key_map *map, const void *key, size_t key_size,
+                                      bool before);
+
+/** memcmp order, the shorter of two equal beginnings first. */
+int key_compare(const void *a, size_t a_size, const void *b, size_t b_size);
+
+#endif

@@ -1,0 +1,297 @@
+/*
+ * qtdb: a storage-engine-first database kernel. The public interface of libqtdb.
+ *
+ * Conventions
+ *  - Functions return enum qtdb_code; QTDB_OK is 0. Details of the calling thread's last failure:
+ *    qtdb_error_last. Out parameters come last and are set only on QTDB_OK.
+ *  - Handles are opaque. qtdb may be used from any thread. A transaction, a cursor, a session and a
+ *    statement belong to one thread at a time. X_close(NULL) is fine.
+ *  - Options structs begin with their size (set it to sizeof of the struct), so that they can grow.
+ *    Zero means the default everywhere.
+ *  - Keys are byte strings of 1 to QTDB_KEY_SIZE_MAX bytes ordered by memcmp; trees with
+ *    QTDB_KEY_INT take 8-byte keys made by qtdb_key_u64 or qtdb_key_i64, which keep the order of
+ *    the numbers.
+ *  - Nothing returned points into a page: values are copied out.
+ */
+#ifndef KERNEL_QTDB_H
+#define KERNEL_QTDB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define QTDB_API __attribute__((visibility("default")))
+#define QTDB_MUST_CHECK __attribute__((warn_unused_result))
+
+enum { QTDB_KEY_SIZE_MAX = 1024, QTDB_NAME_SIZE_MAX = 255 };
+
+enum qtdb_code {
+    QTDB_OK = 0,
+    QTDB_NOT_FOUND = 1,
+    QTDB_EXISTS = 2,
+    QTDB_FULL = 3,      /* Disk or configured limit; nothing changed. */
+    QTDB_BUSY = 4,      /* Held by another process; the message names its pid. */
+    QTDB_CONFLICT = 5,  /* Serialisation failure or deadlock; run the transaction again. */
+    QTDB_NO_MEMORY = 6,
+    QTDB_IO = 7,
+    QTDB_CORRUPT = 8,
+    QTDB_VERSION = 9,
+    QTDB_INVALID = 10,  /* An argument is out of range, or SQL that does not parse or bind. */
+    QTDB_FAILED = 11,   /* The handle failed earlier; close it. */
+    QTDB_READONLY = 13,
+    QTDB_STOPPED = 14,  /* Interrupted. */
+    QTDB_ROW = 100,     /* qtdb_step: a row is ready. */
+    QTDB_DONE = 101,    /* qtdb_step: no more rows. */
+};
+
+struct qtdb;
+struct qtdb_txn;
+struct qtdb_tree;
+struct qtdb_cursor;
+struct qtdb_session;
+struct qtdb_statement;
+
+/* Errors. */
+struct qtdb_error {
+    enum qtdb_code code;
+    char sqlstate[6];   /* "" outside SQL. */
+    char message[512];
+    uint32_t position;  /* 1-based character in the SQL text; 0: none. */
+    bool retryable;     /* Running the transaction again may succeed. */
+};
+/** The calling thread's last failure; valid until its next call. */
+QTDB_API const struct qtdb_error *qtdb_error_last(void);
+QTDB_API const char *qtdb_code_name(enum qtdb_code code);
+QTDB_API const char *qtdb_version(void);
+
+/* Database. */
+enum qtdb_policy { QTDB_POLICY_IMAGE = 1, QTDB_POLICY_RANGE = 2 };
+
+struct qtdb_options {
+    size_t size;
+    bool create;              /* Create the file when absent. */
+    bool read_only;
+    bool rescue;              /* Open in spite of a missing or rotten log. */
+    bool no_threads;          /* No background thread; work is done by committing threads. */
+    enum qtdb_policy policy;
+    uint64_t pool_size;       /* Bytes; default 64 MiB. */
+    uint64_t log_limit;       /* Bytes; default 256 MiB. */
+    uint64_t segment_size;    /* Bytes; default 16 MiB. */
+    uint64_t write_set_limit; /* Bytes a transaction may keep in memory; default 64 MiB. */
+    uint32_t recovery_threads; /* Default 2. */
+};
+
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_open(const char *path,
+                                                  const struct qtdb_options *options,
+                                                  struct qtdb **out);
+/** Ends with the file clean: one file at rest. Open transactions and sessions must be gone. */
+QTDB_API enum qtdb_code qtdb_close(struct qtdb *db);
+/** Everything committed so far is in the file when it returns. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_checkpoint(struct qtdb *db);
+
+struct qtdb_statistics {
+    size_t size;
+    uint64_t commit_count;
+    uint64_t log_size;          /* Bytes written to the log, padding included. */
+    uint64_t page_write_size;   /* Bytes of pages written, map pages included. */
+    uint64_t meta_write_size;
+    uint64_t page_read_count;
+    uint64_t pin_count;
+    uint64_t page_count;
+    uint64_t free_page_count;
+    uint64_t user_size;         /* Bytes of keys and values passed to put since open. */
+    uint64_t checkpoint_count;
+    uint64_t repair_count;
+    uint64_t conflict_count;
+};
+QTDB_API void qtdb_get_statistics(struct qtdb *db, struct qtdb_statistics *out);
+
+/* Transactions. */
+enum qtdb_isolation {
+    QTDB_SERIALIZABLE = 0,
+    QTDB_REPEATABLE_READ = 1,
+    QTDB_READ_COMMITTED = 2,
+};
+enum qtdb_durability { QTDB_SYNC = 0, QTDB_ASYNC = 1 };
+
+struct qtdb_txn_options {
+    size_t size;
+    bool read_only;
+    enum qtdb_isolation isolation;
+    enum qtdb_durability durability;
+};
+
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_begin(struct qtdb *db,
+                                                   const struct qtdb_txn_options *options,
+                                                   struct qtdb_txn **out);
+/** Ends the transaction whatever the code. On QTDB_IO and QTDB_FAILED after the log write began the
+ * outcome is unknown and the message says so; on every other failure nothing changed. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_commit(struct qtdb_txn *txn);
+/** NULL is fine. */
+QTDB_API void qtdb_rollback(struct qtdb_txn *txn);
+/** A mark to roll back to. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_savepoint(struct qtdb_txn *txn, uint64_t *mark_out);
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_rollback_to(struct qtdb_txn *txn, uint64_t mark);
+
+/* Trees. */
+enum qtdb_key_kind { QTDB_KEY_BYTES = 0, QTDB_KEY_INT = 1 };
+enum qtdb_router { QTDB_ROUTER_AUTO = 0, QTDB_ROUTER_TREE = 1, QTDB_ROUTER_RMI = 2 };
+
+struct qtdb_tree_options {
+    size_t size;
+    bool create;            /* Create when absent, in this transaction. */
+    bool exclusive;         /* With create: QTDB_EXISTS when present. */
+    enum qtdb_key_kind key_kind;
+    enum qtdb_router router;
+    bool no_compression;    /* Of large values. */
+};
+
+/** The handle lives as long as the database handle and is the same for every transaction that opens
+ * the name. A tree created by a transaction that rolls back is gone with it. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_tree_open(struct qtdb_txn *txn, const char *name,
+                                                       const struct qtdb_tree_options *options,
+                                                       struct qtdb_tree **out);
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_tree_drop(struct qtdb_txn *txn, const char *name);
+/** Calls `each` with every tree's name, in order. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code
+qtdb_tree_list(struct qtdb_txn *txn, void (*each)(void *context, const char *name), void *context);
+
+static inline void
+qtdb_key_u64(uint64_t value, uint8_t out[8])
+{
+    uint64_t swapped = __builtin_bswap64(value);
+    __builtin_memcpy(out, &swapped, 8);
+}
+
+static inline void
+qtdb_key_i64(int64_t value, uint8_t out[8])
+{
+    qtdb_key_u64((uint64_t)value ^ (UINT64_C(1) << 63), out);
+}
+
+/**
+ * Copies the value out: `*size_io` is the room at `value` going in and the value's size coming out.
+ * QTDB_NOT_FOUND; QTDB_FULL when the room is too small (the size is set, nothing is copied).
+ */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_get(struct qtdb_txn *txn, struct qtdb_tree *tree,
+                                                 const void *key, size_t key_size, void *value,
+                                                 size_t *size_io);
+
+enum qtdb_put_mode { QTDB_PUT_ANY = 0, QTDB_PUT_INSERT = 1, QTDB_PUT_REPLACE = 2 };
+/** QTDB_EXISTS under INSERT, QTDB_NOT_FOUND under REPLACE. Bytes are copied. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_put(struct qtdb_txn *txn, struct qtdb_tree *tree,
+                                                 const void *key, size_t key_size,
+                                                 const void *value, size_t value_size,
+                                                 enum qtdb_put_mode mode);
+/** QTDB_NOT_FOUND when the key is absent. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_delete(struct qtdb_txn *txn, struct qtdb_tree *tree,
+                                                    const void *key, size_t key_size);
+
+/* Cursors see the transaction's snapshot and its own writes, and survive changes to both. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_cursor_open(struct qtdb_txn *txn,
+                                                         struct qtdb_tree *tree,
+                                                         struct qtdb_cursor **out);
+/** To the first key not below `key` (size 0: the first key). QTDB_NOT_FOUND at the end. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_cursor_seek(struct qtdb_cursor *cursor,
+                                                         const void *key, size_t key_size);
+/** To the last key not above `key` (size 0: the last key). */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_cursor_seek_last(struct qtdb_cursor *cursor,
+                                                              const void *key, size_t key_size);
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_cursor_next(struct qtdb_cursor *cursor);
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_cursor_previous(struct qtdb_cursor *cursor);
+/** The present row, valid until the cursor moves or closes. */
+QTDB_API void qtdb_cursor_row(struct qtdb_cursor *cursor, const void **key_out,
+                              size_t *key_size_out, const void **value_out, size_t *value_size_out);
+QTDB_API void qtdb_cursor_close(struct qtdb_cursor *cursor);
+
+/** Walks every page and every tree; `finding` gets one line a fault. QTDB_CORRUPT if there are any. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code
+qtdb_check(struct qtdb *db, void (*finding)(void *context, const char *line), void *context);
+
+/* SQL (implemented by the executor). */
+enum qtdb_type {
+    QTDB_TYPE_NULL = 0,
+    QTDB_TYPE_BOOL = 1,
+    QTDB_TYPE_INT2 = 2,
+    QTDB_TYPE_INT4 = 3,
+    QTDB_TYPE_INT8 = 4,
+    QTDB_TYPE_FLOAT4 = 5,
+    QTDB_TYPE_FLOAT8 = 6,
+    QTDB_TYPE_NUMERIC = 7,
+    QTDB_TYPE_TEXT = 8,
+    QTDB_TYPE_VARCHAR = 9,
+    QTDB_TYPE_CHAR = 10,
+    QTDB_TYPE_BYTEA = 11,
+    QTDB_TYPE_DATE = 12,
+    QTDB_TYPE_TIMESTAMP = 13,
+    QTDB_TYPE_TIMESTAMPTZ = 14,
+    QTDB_TYPE_UUID = 15,
+    QTDB_TYPE_JSON = 16,
+    QTDB_TYPE_JSONB = 17,
+    QTDB_TYPE_TIME = 18,
+    QTDB_TYPE_INTERVAL = 19,
+    QTDB_TYPE_ENUM = 20,
+    QTDB_TYPE_ARRAY = 21,
+};
+
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_session_open(struct qtdb *db,
+                                                          struct qtdb_session **out);
+/** Rolls back what is open. */
+QTDB_API void qtdb_session_close(struct qtdb_session *session);
+
+/** Prepares the first statement of `sql`; `*rest_out` (may be NULL) is where the next begins. An empty
+ * text gives a NULL statement. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_prepare(struct qtdb_session *session, const char *sql,
+                                                     struct qtdb_statement **out,
+                                                     const char **rest_out);
+QTDB_API void qtdb_finalize(struct qtdb_statement *statement);
+/** Parameters $1, $2 ... count from 1. Texts are in the type's input syntax; bytes are copied. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_bind_null(struct qtdb_statement *statement,
+                                                       uint32_t index);
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_bind_i64(struct qtdb_statement *statement,
+                                                      uint32_t index, int64_t value);
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_bind_f64(struct qtdb_statement *statement,
+                                                      uint32_t index, double value);
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_bind_text(struct qtdb_statement *statement,
+                                                       uint32_t index, const char *text,
+                                                       size_t size);
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_bind_bytes(struct qtdb_statement *statement,
+                                                        uint32_t index, const void *bytes,
+                                                        size_t size);
+/** QTDB_ROW, QTDB_DONE, or an error (then the statement is reset). */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_step(struct qtdb_statement *statement);
+QTDB_API void qtdb_reset(struct qtdb_statement *statement);
+QTDB_API uint32_t qtdb_column_count(struct qtdb_statement *statement);
+QTDB_API const char *qtdb_column_name(struct qtdb_statement *statement, uint32_t column);
+QTDB_API enum qtdb_type qtdb_column_type(struct qtdb_statement *statement, uint32_t column);
+/** The row's values, valid until the next step or reset; columns count from 0. */
+QTDB_API bool qtdb_column_is_null(struct qtdb_statement *statement, uint32_t column);
+QTDB_API int64_t qtdb_column_i64(struct qtdb_statement *statement, uint32_t column);
+QTDB_API double qtdb_column_f64(struct qtdb_statement *statement, uint32_t column);
+/** Any type in PostgreSQL's output syntax, NUL-terminated; NULL for null. */
+QTDB_API const char *qtdb_column_text(struct qtdb_statement *statement, uint32_t column,
+                                      size_t *size_out);
+/** Rows changed by the last INSERT, UPDATE or DELETE; rows given by a SELECT. */
+QTDB_API uint64_t qtdb_row_count(struct qtdb_statement *statement);
+/** PostgreSQL's command tag, such as "INSERT 0 3". */
+QTDB_API const char *qtdb_command_tag(struct qtdb_statement *statement);
+
+/** Runs every statement of the text; `row` (may be NULL) gets texts of each row, NULL for null, and
+ * stops the run by returning false. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code
+qtdb_exec(struct qtdb_session *session, const char *sql,
+          bool (*row)(void *context, uint32_t column_count, const char *const *values,
+                      const char *const *names),
+          void *context);
+/** From any thread: the session's running statement ends with QTDB_STOPPED soon. */
+QTDB_API void qtdb_interrupt(struct qtdb_session *session);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,183 @@
+/*
+ * Goal: a cursor meets every row that is there all the time exactly once and in order, whatever is
+ * inserted, deleted, split and merged around it, in both directions; and what it says of CSNs holds.
+ * Method: a third of the keys stays; between any two steps of the cursor random others are put and
+ * deleted. Seeks are compared with the model's order for every key and its neighbours.
+ */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "tests/unit/btree/tree_rig.h"
+
+static bool
+stays(uint32_t number)
+{
+    return number % 3 == 0;
+}
+
+static void
+disturb(struct tree_rig *rig, struct random *random)
+{
+    for (uint64_t i = random_below(random, 6); i > 0; i--) {
+        uint32_t number = (uint32_t)random_below(random, rig->universe.count);
+
+        if (stays(number))
+            tree_rig_put(rig, number, 1 + (uint32_t)random_below(random, 5000));
+        else if (random_chance(random, 1, 2))
+            tree_rig_put(rig, number, 1 + (uint32_t)random_below(random, 5000));
+        else
+            tree_rig_delete(rig, number);
+    }
+}
+
+static uint32_t
+number_of(const struct tree_rig *rig, const struct btree_row *row)
+{
+    for (uint32_t number = 0; number < rig->universe.count; number++) {
+        uint8_t key[1024];
+        size_t key_size = universe_key(&rig->universe, number, key);
+
+        if (key_size == row->key_size && memcmp(key, row->key, key_size) == 0)
+            return number;
+    }
+    cr_assert_fail("a key that was never put");
+    return 0;
+}
+
+static void
+walk(bool backward, uint64_t seed)
+{
+    uint32_t count = 900;
+    uint8_t *met = calloc(count, 1);
+    struct tree_rig rig;
+    struct btree_cursor cursor;
+    struct random random;
+    enum status status;
+    uint32_t steps = 0;
+    uint32_t last = 0;
+
+    random_init(&random, seed);
+    tree_rig_init(&rig, UNIVERSE_TEXT, count, 256);
+    for (uint32_t number = 0; number < count; number++)
+        if (stays(number))
+            tree_rig_put(&rig, number, number + 1);
+    btree_cursor_init(&cursor, &rig.tree, rig.pager.memory);
+    status = backward ? btree_cursor_seek_last(&cursor, NULL, 0)
+                      : btree_cursor_seek(&cursor, NULL, 0);
+    while (status == STATUS_OK) {
+        uint32_t number = number_of(&rig, &cursor.row);
+        uint32_t rank = rig.universe.rank[number];
+
+        cr_assert_eq(met[number], 0, "key %u twice", number);
+        cr_assert(steps == 0 || (backward ? rank < last : rank > last), "out of order");
+        met[number] = 1;
+        last = rank;
+        steps++;
+        disturb(&rig, &random);
+        status = backward ? btree_cursor_previous(&cursor) : btree_cursor_next(&cursor);
+    }
+    cr_assert_eq(status, STATUS_NOT_FOUND);
+    for (uint32_t number = 0; number < count; number++)
+        cr_assert(!stays(number) || met[number], "key %u was passed over, seed %lu", number,
+                  (unsigned long)seed);
+    btree_cursor_deinit(&cursor);
+    tree_rig_deinit(&rig);
+    free(met);
+}
+
+/* covers: B10 */
+Test(tree_cursor, forward_scans_survive_changes)
+{
+    for (uint64_t seed = 1; seed <= 4; seed++)
+        walk(false, seed);
+}
+
+/* covers: B10 */
+Test(tree_cursor, backward_scans_survive_changes)
+{
+    for (uint64_t seed = 1; seed <= 4; seed++)
+        walk(true, seed);
+}
+
+static void
+expect(struct tree_rig *rig, struct btree_cursor *cursor, enum status status, int64_t rank,
+       int direction)
+{
+    while (rank >= 0 && rank < (int64_t)rig->universe.count &&
+           rig->seed[rig->universe.order[rank]] == 0)
+        rank += direction;
+    if (rank < 0 || rank >= (int64_t)rig->universe.count) {
+        cr_assert_eq(status, STATUS_NOT_FOUND);
+        return;
+    }
+    cr_assert_eq(status, STATUS_OK);
+    cr_assert_eq(number_of(rig, &cursor->row), rig->universe.order[rank]);
+}
+
+Test(tree_cursor, seeks_land_on_the_nearest_row)
+{
+    struct tree_rig rig;
+    struct btree_cursor cursor;
+    struct random random;
+    uint32_t count = 500;
+
+    random_init(&random, 3);
+    tree_rig_init(&rig, UNIVERSE_TEXT, count, 256);
+    for (uint32_t i = 0; i < 60; i++)
+        tree_rig_change(&rig, &random, 8);
+    btree_cursor_init(&cursor, &rig.tree, rig.pager.memory);
+    for (uint32_t number = 0; number < count; number++) {
+        uint8_t key[1024];
+        size_t key_size = universe_key(&rig.universe, number, key);
+        int64_t rank = rig.universe.rank[number];
+
+        expect(&rig, &cursor, btree_cursor_seek(&cursor, key, key_size), rank, 1);
+        if (cursor.valid)
+            expect(&rig, &cursor, btree_cursor_previous(&cursor), rank - 1, -1);
+        expect(&rig, &cursor, btree_cursor_seek_last(&cursor, key, key_size), rank, -1);
+        if (cursor.valid)
+            expect(&rig, &cursor, btree_cursor_next(&cursor), rank + 1, 1);
+    }
+    btree_cursor_deinit(&cursor);
+    tree_rig_deinit(&rig);
+}
+
+Test(tree_cursor, an_empty_tree_has_no_rows)
+{
+    struct tree_rig rig;
+    struct btree_cursor cursor;
+
+    tree_rig_init(&rig, UNIVERSE_TEXT, 10, 128);
+    btree_cursor_init(&cursor, &rig.tree, rig.pager.memory);
+    cr_assert_eq(btree_cursor_seek(&cursor, NULL, 0), STATUS_NOT_FOUND);
+    cr_assert_eq(btree_cursor_seek_last(&cursor, NULL, 0), STATUS_NOT_FOUND);
+    cr_assert_eq(btree_cursor_seek(&cursor, "key", 3), STATUS_NOT_FOUND);
+    cr_assert_eq(btree_cursor_seek_last(&cursor, "key", 3), STATUS_NOT_FOUND);
+    btree_cursor_deinit(&cursor);
+    tree_rig_deinit(&rig);
+}
+
+/* A step that only sees leaves as old as a snapshot says so: nothing between the rows has changed. */
+Test(tree_cursor, the_csn_tells_of_every_leaf_looked_at)
+{
+    struct tree_rig rig;
+    struct btree_cursor cursor;
+    uint64_t before;
+
+    tree_rig_init(&rig, UNIVERSE_DENSE, 2000, 256);
+    for (uint32_t number = 0; number < 2000; number++)
+        tree_rig_put(&rig, number, 3);
+    before = pager_csn(rig.pager.pager);
+    btree_cursor_init(&cursor, &rig.tree, rig.pager.memory);
+    MUST(btree_cursor_seek(&cursor, NULL, 0));
+    cr_assert_leq(cursor.csn, before);
+    tree_rig_delete(&rig, 1500);
+    uint64_t highest = 0;
+
+    while (btree_cursor_next(&cursor) == STATUS_OK)
+        if (cursor.csn > highest)
+            highest = cursor.csn;
+    cr_assert_gt(highest, before);
+    btree_cursor_deinit(&cursor);
+    tree_rig_deinit(&rig);
+}

@@ -1,0 +1,216 @@
+/*
+ * Goal: a transaction's cursor shows committed rows and own writes as one sorted list, in both
+ * directions and with turns in between, and goes on rightly when either changes under it.
+ * Method: random committed rows and own writes against a sorted model; random walks with seeks and
+ * turns; own writes between steps.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "kernel/base/random.h"
+#include "tests/support/db_rig.h"
+
+enum { KEYS = 300 };
+
+struct view {
+    struct db_rig rig;
+    struct qtdb_tree *tree;
+    struct qtdb_txn *txn;
+    struct qtdb_cursor *cursor;
+    struct random random;
+    int model[KEYS]; /* 0: absent. */
+};
+
+static size_t
+key_of(int index, char *out)
+{
+    return (size_t)snprintf(out, 16, "key%04d", index);
+}
+
+static void
+write_one(struct view *view, struct qtdb_txn *txn)
+{
+    int index = (int)random_below(&view->random, KEYS);
+    int value = 1 + (int)random_below(&view->random, 1000000);
+    char key[16];
+    size_t size = key_of(index, key);
+
+    if (random_chance(&view->random, 1, 3)) {
+        enum qtdb_code code = qtdb_delete(txn, view->tree, key, size);
+
+        cr_assert_eq(code, view->model[index] != 0 ? QTDB_OK : QTDB_NOT_FOUND);
+        value = 0;
+    } else {
+        DB(qtdb_put(txn, view->tree, key, size, &value, sizeof(value), QTDB_PUT_ANY));
+    }
+    view->model[index] = value;
+}
+
+/* The next present index from `index` on, KEYS or -1 when there is none. */
+static int
+next_of(const struct view *view, int index, int direction)
+{
+    while (index >= 0 && index < KEYS && view->model[index] == 0)
+        index += direction;
+    return index;
+}
+
+static int
+position(struct view *view, enum qtdb_code code, int expected)
+{
+    const void *key, *value;
+    size_t key_size, value_size;
+    char name[16];
+
+    qtdb_cursor_row(view->cursor, &key, &key_size, &value, &value_size);
+    if (expected < 0 || expected >= KEYS) {
+        cr_assert_eq(code, QTDB_NOT_FOUND);
+        cr_assert(key == NULL && key_size == 0);
+        return -1;
+    }
+    DB(code);
+    cr_assert_eq(key_size, key_of(expected, name));
+    cr_assert_eq(memcmp(key, name, key_size), 0, "%.*s instead of %s", (int)key_size,
+                 (const char *)key, name);
+    cr_assert(value_size == sizeof(int) &&
+              memcmp(value, &view->model[expected], sizeof(int)) == 0);
+    return expected;
+}
+
+static void
+view_init(struct view *view, uint64_t seed, bool own)
+{
+    memset(view, 0, sizeof(*view));
+    random_init(&view->random, seed);
+    db_rig_init(&view->rig, seed);
+    view->tree = db_tree(view->rig.db, "t");
+    view->txn = db_begin(view->rig.db);
+    for (int i = 0; i < 150; i++)
+        write_one(view, view->txn);
+    DB(qtdb_commit(view->txn));
+    view->txn = db_begin(view->rig.db);
+    for (int i = 0; own && i < 150; i++)
+        write_one(view, view->txn);
+    DB(qtdb_cursor_open(view->txn, view->tree, &view->cursor));
+}
+
+static void
+view_deinit(struct view *view)
+{
+    qtdb_cursor_close(view->cursor);
+    DB(qtdb_commit(view->txn));
+    db_rig_deinit(&view->rig);
+}
+
+static void
+walk(struct view *view, uint32_t steps, bool write_between)
+{
+    int at = -1;
+    char key[16];
+
+    for (uint32_t i = 0; i < steps; i++) {
+        uint64_t what = random_below(&view->random, 100);
+        int target = (int)random_below(&view->random, KEYS);
+
+        if (write_between && random_chance(&view->random, 1, 3))
+            write_one(view, view->txn);
+        if (at < 0 || what < 5)
+            at = position(view, qtdb_cursor_seek(view->cursor, key, key_of(target, key)),
+                          next_of(view, target, 1));
+        else if (what < 10)
+            at = position(view, qtdb_cursor_seek_last(view->cursor, key, key_of(target, key)),
+                          next_of(view, target, -1));
+        else if (what < 12)
+            at = position(view, qtdb_cursor_seek(view->cursor, NULL, 0), next_of(view, 0, 1));
+        else if (what < 14)
+            at = position(view, qtdb_cursor_seek_last(view->cursor, NULL, 0),
+                          next_of(view, KEYS - 1, -1));
+        else if (what < 60)
+            at = position(view, qtdb_cursor_next(view->cursor), next_of(view, at + 1, 1));
+        else
+            at = position(view, qtdb_cursor_previous(view->cursor), next_of(view, at - 1, -1));
+    }
+}
+
+Test(txn_cursor, committed_rows_and_own_writes_are_one_list)
+{
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct view view;
+
+        view_init(&view, seed, true);
+        walk(&view, 3000, false);
+        view_deinit(&view);
+    }
+}
+
+Test(txn_cursor, own_writes_between_steps_are_seen_where_they_lie_ahead)
+{
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct view view;
+
+        view_init(&view, seed, false);
+        walk(&view, 3000, true);
+        view_deinit(&view);
+    }
+}
+
+Test(txn_cursor, a_cursor_in_a_tree_just_made_sees_own_writes)
+{
+    struct qtdb_tree_options options = {.size = sizeof(options), .create = true};
+    struct db_rig rig;
+    struct qtdb_tree *tree;
+    struct qtdb_cursor *cursor;
+    struct qtdb_txn *txn;
+    const void *key, *value;
+    size_t key_size, value_size;
+
+    db_rig_init(&rig, 1);
+    txn = db_begin(rig.db);
+    DB(qtdb_tree_open(txn, "new", &options, &tree));
+    DB(qtdb_cursor_open(txn, tree, &cursor));
+    DB_REFUSED(qtdb_cursor_seek(cursor, NULL, 0), QTDB_NOT_FOUND);
+    DB(db_put(txn, tree, "a", "1"));
+    DB(qtdb_cursor_seek(cursor, NULL, 0));
+    qtdb_cursor_row(cursor, &key, &key_size, &value, &value_size);
+    cr_assert(key_size == 1 && value_size == 1);
+    DB_REFUSED(qtdb_cursor_next(cursor), QTDB_NOT_FOUND);
+    DB_REFUSED(qtdb_cursor_next(cursor), QTDB_NOT_FOUND);
+    DB_REFUSED(qtdb_cursor_previous(cursor), QTDB_NOT_FOUND);
+    qtdb_cursor_close(cursor);
+    DB(qtdb_commit(txn));
+    db_rig_deinit(&rig);
+}
+
+/* covers: T1 */
+Test(txn_cursor, a_scan_over_rows_changed_since_is_refused_there_and_not_before)
+{
+    struct db_rig rig;
+    struct qtdb_tree *tree;
+    struct qtdb_cursor *cursor;
+    struct qtdb_txn *txn;
+    struct qtdb_txn *other;
+
+    db_rig_init(&rig, 1);
+    tree = db_tree(rig.db, "t");
+    other = db_begin(rig.db);
+    DB(db_put(other, tree, "a", "1"));
+    DB(db_put(other, tree, "b", "1"));
+    DB(db_put(other, tree, "d", "1"));
+    DB(qtdb_commit(other));
+    txn = db_begin_read(rig.db);
+    other = db_begin(rig.db);
+    DB(db_delete(other, tree, "b"));
+    DB(db_put(other, tree, "e", "1"));
+    DB(qtdb_commit(other));
+    DB(qtdb_cursor_open(txn, tree, &cursor));
+    DB(qtdb_cursor_seek(cursor, "a", 1));
+    DB_REFUSED(qtdb_cursor_next(cursor), QTDB_CONFLICT);
+    DB(qtdb_cursor_seek(cursor, "c", 1));
+    DB_REFUSED(qtdb_cursor_next(cursor), QTDB_CONFLICT);
+    DB_REFUSED(qtdb_cursor_seek_last(cursor, NULL, 0), QTDB_CONFLICT);
+    DB(qtdb_cursor_seek_last(cursor, "d", 1));
+    qtdb_cursor_close(cursor);
+    DB(qtdb_commit(txn));
+    db_rig_deinit(&rig);
+}
