@@ -1,0 +1,234 @@
+/*
+ * The syntax tree of one SQL statement, in our own types and our own arena: what the grammar said,
+ * nothing resolved. Made by parse.h, read by the binder.
+ *
+ * Locations are byte offsets into the whole text given to sql_parse, -1 where unknown. Texts are
+ * NUL-terminated and live in the arena. Lists are arrays with a count.
+ */
+#ifndef EXECUTOR_AST_H
+#define EXECUTOR_AST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum ast_expr_kind {
+    AST_NULL = 1,
+    AST_INTEGER = 2,   /* Fits 64 bits; `integer`. */
+    AST_DECIMAL = 3,   /* `text`: digits with point or exponent, or too large an integer. */
+    AST_STRING = 4,    /* `text` */
+    AST_BOOLEAN = 5,   /* `integer` 0 or 1 */
+    AST_PARAMETER = 6, /* $`integer` */
+    AST_COLUMN = 7,    /* `names` */
+    AST_STAR = 8,      /* * or t.*: `names` before the star */
+    AST_OPERATOR = 9,  /* `text`: the operator; one argument (prefix) or two */
+    AST_AND = 10,
+    AST_OR = 11,
+    AST_NOT = 12,
+    AST_FUNCTION = 13, /* `names`; arguments; `star`, `distinct` */
+    AST_CAST = 14,     /* argument 0 as `type` */
+    AST_IS_NULL = 15,
+    AST_IS_NOT_NULL = 16,
+    AST_IN = 17,      /* argument 0 in arguments 1...; `negated` */
+    AST_BETWEEN = 18, /* arguments: value, low, high; `negated` */
+    AST_LIKE = 19,    /* arguments: value, pattern; `negated`; `text` "like" or "ilike" */
+    AST_CASE = 20,    /* `has_operand` argument 0, then when, then, ..., `has_else` the last */
+    AST_COALESCE = 21,
+    AST_DEFAULT = 22,       /* In VALUES and SET. */
+    AST_IS_TRUE = 23,       /* IS [NOT] TRUE / FALSE / UNKNOWN: `integer` 1, 0, -1; `negated` */
+    AST_DISTINCT_FROM = 24, /* IS [NOT] DISTINCT FROM; `negated` */
+    AST_NULLIF = 25,
+    AST_SUBQUERY = 26, /* `query`; `text`: "scalar", "exists", "in" (argument 0 against it) */
+};
+
+/* A type's name as written: pg_catalog is dropped, `integer` is "int4" and so on. */
+struct ast_type {
+    const char *name;
+    uint32_t modifier_count; /* numeric(10,2): 10, 2 */
+    int32_t modifiers[2];
+    uint32_t array_depth;
+    int32_t location;
+};
+
+struct ast_select;
+
+struct ast_expr {
+    enum ast_expr_kind kind;
+    int32_t location;
+    int64_t integer;
+    const char *text;
+    uint32_t name_count;
+    const char **names;
+    uint32_t argument_count;
+    struct ast_expr **arguments;
+    struct ast_type type;
+    struct ast_select *query;
+    bool negated;
+    bool star;
+    bool distinct;
+    bool has_operand;
+    bool has_else;
+};
+
+struct ast_name {
+    const char *schema; /* NULL: by search_path. */
+    const char *name;
+    int32_t location;
+};
+
+enum ast_join_kind { AST_JOIN_INNER = 1, AST_JOIN_LEFT = 2, AST_JOIN_RIGHT = 3, AST_JOIN_FULL = 4 };
+enum ast_from_kind { AST_FROM_TABLE = 1, AST_FROM_JOIN = 2, AST_FROM_QUERY = 3 };
+
+struct ast_from {
+    enum ast_from_kind kind;
+    struct ast_name table;
+    const char *alias; /* NULL: none. */
+    struct ast_select *query;
+    enum ast_join_kind join;
+    struct ast_from *left;
+    struct ast_from *right;
+    struct ast_expr *on; /* NULL: cross join. */
+};
+
+struct ast_target {
+    struct ast_expr *expr;
+    const char *name; /* AS; NULL: derived. Column name in UPDATE SET. */
+    int32_t location;
+};
+
+struct ast_order {
+    struct ast_expr *expr;
+    bool descending;
+    bool nulls_first; /* After applying the default for the direction. */
+};
+
+struct ast_select {
+    bool distinct;
+    uint32_t target_count;
+    struct ast_target *targets;
+    uint32_t from_count;
+    struct ast_from **from;
+    struct ast_expr *where;
+    uint32_t group_count;
+    struct ast_expr **groups;
+    struct ast_expr *having;
+    uint32_t order_count;
+    struct ast_order *orders;
+    struct ast_expr *limit;
+    struct ast_expr *offset;
+    /* VALUES (...), (...): rows of the same width; then there are no targets. */
+    uint32_t row_count;
+    uint32_t row_width;
+    struct ast_expr **rows; /* row_count * row_width */
+};
+
+struct ast_insert {
+    struct ast_name table;
+    uint32_t column_count; /* 0: all, in order. */
+    const char **columns;
+    struct ast_select *source; /* NULL: DEFAULT VALUES. */
+    uint32_t returning_count;
+    struct ast_target *returning;
+};
+
+struct ast_update {
+    struct ast_name table;
+    const char *alias;
+    uint32_t set_count;
+    struct ast_target *sets;
+    struct ast_expr *where;
+    uint32_t returning_count;
+    struct ast_target *returning;
+};
+
+struct ast_delete {
+    struct ast_name table;
+    const char *alias;
+    struct ast_expr *where;
+    uint32_t returning_count;
+    struct ast_target *returning;
+};
+
+enum ast_constraint_kind {
+    AST_CONSTRAINT_NOT_NULL = 1,
+    AST_CONSTRAINT_PRIMARY_KEY = 2,
+    AST_CONSTRAINT_UNIQUE = 3,
+    AST_CONSTRAINT_CHECK = 4,
+    AST_CONSTRAINT_DEFAULT = 5,
+    AST_CONSTRAINT_REFERENCES = 6,
+    AST_CONSTRAINT_NULL = 7,
+};
+
+struct ast_constraint {
+    enum ast_constraint_kind kind;
+    const char *name;      /* NULL: unnamed. */
+    uint32_t column_count; /* Of table constraints. */
+    const char **columns;
+    struct ast_expr *expr; /* CHECK, DEFAULT. */
+    struct ast_name foreign_table;
+    uint32_t foreign_count;
+    const char **foreign_columns;
+    int32_t location;
+};
+
+struct ast_column_definition {
+    const char *name;
+    struct ast_type type;
+    uint32_t constraint_count;
+    struct ast_constraint *constraints;
+    int32_t location;
+};
+
+struct ast_create_table {
+    struct ast_name table;
+    bool if_not_exists;
+    uint32_t column_count;
+    struct ast_column_definition *columns;
+    uint32_t constraint_count;
+    struct ast_constraint *constraints;
+};
+
+struct ast_create_schema {
+    const char *name;
+    bool if_not_exists;
+};
+
+struct ast_drop {
+    bool is_schema;
+    bool if_exists;
+    bool cascade;
+    uint32_t name_count;
+    struct ast_name *names;
+};
+
+enum ast_transaction_kind { AST_BEGIN = 1, AST_COMMIT = 2, AST_ROLLBACK = 3 };
+
+enum ast_statement_kind {
+    AST_SELECT = 1,
+    AST_INSERT = 2,
+    AST_UPDATE = 3,
+    AST_DELETE = 4,
+    AST_CREATE_TABLE = 5,
+    AST_DROP = 6,
+    AST_TRANSACTION = 7,
+    AST_EXPLAIN = 8,
+    AST_CREATE_SCHEMA = 9,
+};
+
+struct ast_statement {
+    enum ast_statement_kind kind;
+    int32_t location; /* Where the statement starts and how long it is, in bytes. */
+    int32_t size;
+    enum ast_transaction_kind transaction;
+    struct ast_select *select;
+    struct ast_insert *insert;
+    struct ast_update *update;
+    struct ast_delete *delete_from;
+    struct ast_create_table *create_table;
+    struct ast_create_schema *create_schema;
+    struct ast_drop *drop;
+    struct ast_statement *explained;
+    bool analyze;
+};
+
+#endif

@@ -1,0 +1,244 @@
+/*
+ * Calendar arithmetic by Hinnant's days_from_civil ("chrono-Compatible Low-Level Date Algorithms"):
+ * years begin in March, eras have 400 years. Range: 4713 BC to 294276 AD, as PostgreSQL's timestamps.
+ */
+#include "executor/datetime.h"
+
+#include <stdio.h>
+
+#include "kernel/base/check.h"
+
+static const int64_t DAY_US = INT64_C(86400000000);
+
+enum { YEAR_MIN = -4712, YEAR_MAX = 294276, EPOCH_DAYS = 10957 /* 1970 to 2000 */ };
+
+static int64_t
+days_from_civil(int64_t year, int64_t month, int64_t day)
+{
+    year -= month <= 2;
+    int64_t era = (year >= 0 ? year : year - 399) / 400;
+    int64_t year_of_era = year - era * 400;
+    int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+
+    return era * 146097 + day_of_era - 719468 - EPOCH_DAYS;
+}
+
+static void
+civil_from_days(int64_t days, int64_t *year, int64_t *month, int64_t *day)
+{
+    int64_t z = days + EPOCH_DAYS + 719468;
+    int64_t era = (z >= 0 ? z : z - 146096) / 146097;
+    int64_t day_of_era = z - era * 146097;
+    int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t shifted = (5 * day_of_year + 2) / 153;
+
+    *day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    *month = shifted < 10 ? shifted + 3 : shifted - 9;
+    *year = year_of_era + era * 400 + (*month <= 2);
+}
+
+/* A text read forward. */
+struct scan {
+    const char *next;
+    const char *end;
+};
+
+static bool
+take_char(struct scan *scan, char wanted)
+{
+    if (scan->next == scan->end || *scan->next != wanted)
+        return false;
+    scan->next++;
+    return true;
+}
+
+/* Between `least` and `most` decimal digits. */
+static bool
+take_number(struct scan *scan, int least, int most, int64_t *out)
+{
+    int64_t value = 0;
+    int count = 0;
+
+    while (count < most && scan->next < scan->end && *scan->next >= '0' && *scan->next <= '9') {
+        value = value * 10 + (*scan->next++ - '0');
+        count++;
+    }
+    *out = value;
+    return count >= least;
+}
+
+static int64_t
+days_in_month(int64_t year, int64_t month)
+{
+    static const int8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+    CHECK(month >= 1 && month <= 12);
+    return days[month - 1] + (leap && month == 2);
+}
+
+static bool
+take_date(struct scan *scan, int64_t *days_out)
+{
+    int64_t year, month, day;
+    bool negative = take_char(scan, '-');
+
+    if (!negative)
+        (void)take_char(scan, '+');
+    if (!take_number(scan, 4, 6, &year) || !take_char(scan, '-') ||
+        !take_number(scan, 1, 2, &month) || !take_char(scan, '-') || !take_number(scan, 1, 2, &day))
+        return false;
+    year = negative ? -year : year;
+    if (scan->end - scan->next >= 3 && scan->next[0] == ' ' && scan->next[1] == 'B' &&
+        scan->next[2] == 'C') {
+        scan->next += 3;
+        year = 1 - year;
+    }
+    if (year < YEAR_MIN || year > YEAR_MAX || month < 1 || month > 12 || day < 1 ||
+        day > days_in_month(year, month))
+        return false;
+    *days_out = days_from_civil(year, month, day);
+    return true;
+}
+
+static bool
+take_fraction(struct scan *scan, int64_t *microseconds_out)
+{
+    int64_t value = 0;
+    int count = 0;
+
+    while (scan->next < scan->end && *scan->next >= '0' && *scan->next <= '9') {
+        if (count < 6)
+            value = value * 10 + (*scan->next - '0');
+        else if (count == 6)
+            value += *scan->next >= '5'; /* Rounded to microseconds. */
+        scan->next++;
+        count++;
+    }
+    for (int i = count; i < 6; i++)
+        value *= 10;
+    *microseconds_out = value;
+    return count > 0;
+}
+
+static bool
+take_time(struct scan *scan, int64_t *microseconds_out)
+{
+    int64_t hour, minute, second = 0, fraction = 0;
+
+    if (!take_number(scan, 1, 2, &hour) || !take_char(scan, ':') ||
+        !take_number(scan, 2, 2, &minute))
+        return false;
+    if (take_char(scan, ':') && !take_number(scan, 2, 2, &second))
+        return false;
+    if (take_char(scan, '.') && !take_fraction(scan, &fraction))
+        return false;
+    if (hour > 24 || minute > 59 || second > 60 || (hour == 24 && (minute | second) != 0))
+        return false;
+    *microseconds_out = ((hour * 60 + minute) * 60 + second) * 1000000 + fraction;
+    return true;
+}
+
+/* Seconds east of Greenwich. */
+static bool
+take_zone(struct scan *scan, int64_t *seconds_out)
+{
+    int64_t hours, minutes = 0;
+    bool west = take_char(scan, '-');
+
+    if (!west && (take_char(scan, 'Z') || take_char(scan, 'z'))) {
+        *seconds_out = 0;
+        return true;
+    }
+    if (!west && !take_char(scan, '+'))
+        return false;
+    if (!take_number(scan, 2, 2, &hours))
+        return false;
+    if (take_char(scan, ':') && !take_number(scan, 2, 2, &minutes))
+        return false;
+    if (hours > 15 || minutes > 59)
+        return false;
+    *seconds_out = (hours * 60 + minutes) * 60 * (west ? -1 : 1);
+    return true;
+}
+
+bool
+datetime_parse_date(const char *text, size_t size, int64_t *days_out)
+{
+    struct scan scan = {text, text + size};
+
+    return take_date(&scan, days_out) && scan.next == scan.end;
+}
+
+bool
+datetime_parse_time(const char *text, size_t size, int64_t *microseconds_out)
+{
+    struct scan scan = {text, text + size};
+
+    return take_time(&scan, microseconds_out) && scan.next == scan.end;
+}
+
+bool
+datetime_parse_timestamp(const char *text, size_t size, bool with_zone, int64_t *microseconds_out)
+{
+    struct scan scan = {text, text + size};
+    int64_t days, time = 0, zone = 0;
+
+    if (!take_date(&scan, &days))
+        return false;
+    if ((take_char(&scan, ' ') || take_char(&scan, 'T')) && !take_time(&scan, &time))
+        return false;
+    /* PostgreSQL ignores a zone in a timestamp without one. */
+    if (scan.next < scan.end && (!take_zone(&scan, &zone) || scan.next != scan.end))
+        return false;
+    *microseconds_out = days * DAY_US + time - (with_zone ? zone * 1000000 : 0);
+    return true;
+}
+
+size_t
+datetime_print_date(int64_t days, char *out)
+{
+    int64_t year, month, day;
+
+    civil_from_days(days, &year, &month, &day);
+    return (size_t)snprintf(out, DATETIME_TEXT_SIZE, "%04lld-%02lld-%02lld%s",
+                            (long long)(year > 0 ? year : 1 - year), (long long)month,
+                            (long long)day, year > 0 ? "" : " BC");
+}
+
+size_t
+datetime_print_time(int64_t microseconds, char *out)
+{
+    int64_t seconds = microseconds / 1000000;
+    int64_t fraction = microseconds % 1000000;
+    size_t size = (size_t)snprintf(out, DATETIME_TEXT_SIZE, "%02lld:%02lld:%02lld",
+                                   (long long)(seconds / 3600), (long long)(seconds / 60 % 60),
+                                   (long long)(seconds % 60));
+
+    CHECK(microseconds >= 0);
+    if (fraction == 0)
+        return size;
+    size += (size_t)snprintf(out + size, DATETIME_TEXT_SIZE - size, ".%06lld", (long long)fraction);
+    while (out[size - 1] == '0')
+        out[--size] = '\0';
+    return size;
+}
+
+size_t
+datetime_print_timestamp(int64_t microseconds, bool with_zone, char *out)
+{
+    int64_t time = microseconds % DAY_US;
+    char date[DATETIME_TEXT_SIZE], clock[DATETIME_TEXT_SIZE];
+
+    time += time < 0 ? DAY_US : 0;
+    size_t date_size = datetime_print_date((microseconds - time) / DAY_US, date);
+    bool bc = date_size > 3 && date[date_size - 1] == 'C';
+    (void)datetime_print_time(time, clock);
+    if (bc)
+        date[date_size - 3] = '\0';
+    return (size_t)snprintf(out, DATETIME_TEXT_SIZE, "%.20s %.16s%s%s", date, clock,
+                            with_zone ? "+00" : "", bc ? " BC" : "");
+}

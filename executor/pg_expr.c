@@ -1,0 +1,405 @@
+/* Expressions: one function a kind of raw node, recursion counted by pg__expr. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "executor/pg_private.h"
+
+static struct ast_expr *
+new_expr(struct pg__conversion *conversion, enum ast_expr_kind kind, int location,
+         uint32_t argument_count)
+{
+    struct ast_expr *expr = pg__take(conversion, sizeof(*expr));
+
+    if (expr == NULL)
+        return NULL;
+    expr->kind = kind;
+    expr->location = location;
+    expr->argument_count = argument_count;
+    expr->arguments = pg__take(conversion, argument_count * sizeof(*expr->arguments));
+    return expr->arguments == NULL ? NULL : expr;
+}
+
+static struct ast_expr *
+convert_unary(struct pg__conversion *conversion, enum ast_expr_kind kind, int location,
+              void *argument)
+{
+    struct ast_expr *expr = new_expr(conversion, kind, location, 1);
+
+    if (expr != NULL)
+        expr->arguments[0] = pg__expr(conversion, argument);
+    return expr;
+}
+
+static struct ast_expr *
+convert_list(struct pg__conversion *conversion, enum ast_expr_kind kind, int location, List *list,
+             uint32_t before)
+{
+    struct ast_expr *expr =
+        new_expr(conversion, kind, location, before + (uint32_t)list_length(list));
+    ListCell *cell;
+
+    if (expr == NULL)
+        return NULL;
+    foreach (cell, list)
+        expr->arguments[before++] = pg__expr(conversion, lfirst(cell));
+    return expr;
+}
+
+static struct ast_expr *
+convert_constant(struct pg__conversion *conversion, A_Const *constant)
+{
+    struct ast_expr *expr = new_expr(conversion, AST_NULL, constant->location, 0);
+
+    if (expr == NULL || constant->isnull)
+        return expr;
+    switch (nodeTag(&constant->val)) {
+    case T_Integer:
+        expr->kind = AST_INTEGER;
+        expr->integer = intVal(&constant->val);
+        break;
+    case T_Float: {
+        const char *digits = constant->val.fval.fval;
+        char *end = NULL;
+
+        errno = 0;
+        expr->integer = strtoll(digits, &end, 10);
+        expr->kind = errno == 0 && *end == '\0' ? AST_INTEGER : AST_DECIMAL;
+        expr->text = pg__copy(conversion, digits);
+        break;
+    }
+    case T_Boolean:
+        expr->kind = AST_BOOLEAN;
+        expr->integer = boolVal(&constant->val);
+        break;
+    case T_String:
+        expr->kind = AST_STRING;
+        expr->text = pg__copy(conversion, strVal(&constant->val));
+        break;
+    default:
+        return pg__unsupported(conversion, constant->location, "a bit string");
+    }
+    return expr;
+}
+
+static struct ast_expr *
+convert_column(struct pg__conversion *conversion, ColumnRef *column)
+{
+    bool star = IsA(llast(column->fields), A_Star);
+    struct ast_expr *expr = new_expr(conversion, star ? AST_STAR : AST_COLUMN, column->location, 0);
+
+    if (expr != NULL)
+        expr->names = pg__names(conversion, column->fields, &expr->name_count);
+    return expr;
+}
+
+static struct ast_expr *
+convert_operator(struct pg__conversion *conversion, A_Expr *source)
+{
+    struct ast_expr *expr =
+        new_expr(conversion, AST_OPERATOR, source->location, source->lexpr == NULL ? 1 : 2);
+    uint32_t next = 0;
+
+    if (expr == NULL)
+        return NULL;
+    expr->text = pg__copy(conversion, strVal(llast(source->name)));
+    if (source->lexpr != NULL)
+        expr->arguments[next++] = pg__expr(conversion, source->lexpr);
+    expr->arguments[next] = pg__expr(conversion, source->rexpr);
+    return expr;
+}
+
+static struct ast_expr *
+convert_pair(struct pg__conversion *conversion, enum ast_expr_kind kind, A_Expr *source)
+{
+    struct ast_expr *expr = new_expr(conversion, kind, source->location, 2);
+
+    if (expr == NULL)
+        return NULL;
+    expr->arguments[0] = pg__expr(conversion, source->lexpr);
+    expr->arguments[1] = pg__expr(conversion, source->rexpr);
+    return expr;
+}
+
+static struct ast_expr *
+convert_in(struct pg__conversion *conversion, A_Expr *source)
+{
+    struct ast_expr *expr =
+        convert_list(conversion, AST_IN, source->location, (List *)source->rexpr, 1);
+
+    if (expr == NULL)
+        return NULL;
+    expr->arguments[0] = pg__expr(conversion, source->lexpr);
+    expr->negated = strcmp(strVal(linitial(source->name)), "<>") == 0;
+    return expr;
+}
+
+static struct ast_expr *
+convert_between(struct pg__conversion *conversion, A_Expr *source)
+{
+    struct ast_expr *expr =
+        convert_list(conversion, AST_BETWEEN, source->location, (List *)source->rexpr, 1);
+
+    if (expr == NULL)
+        return NULL;
+    expr->arguments[0] = pg__expr(conversion, source->lexpr);
+    expr->negated = source->kind == AEXPR_NOT_BETWEEN;
+    return expr;
+}
+
+static struct ast_expr *
+convert_like(struct pg__conversion *conversion, A_Expr *source)
+{
+    struct ast_expr *expr = convert_pair(conversion, AST_LIKE, source);
+
+    if (expr == NULL)
+        return NULL;
+    expr->negated = strVal(linitial(source->name))[0] == '!';
+    expr->text = source->kind == AEXPR_ILIKE ? "ilike" : "like";
+    return expr;
+}
+
+static struct ast_expr *
+convert_a_expr(struct pg__conversion *conversion, A_Expr *source)
+{
+    struct ast_expr *expr;
+
+    switch (source->kind) {
+    case AEXPR_OP:
+        return convert_operator(conversion, source);
+    case AEXPR_IN:
+        return convert_in(conversion, source);
+    case AEXPR_BETWEEN:
+    case AEXPR_NOT_BETWEEN:
+        return convert_between(conversion, source);
+    case AEXPR_LIKE:
+    case AEXPR_ILIKE:
+        return convert_like(conversion, source);
+    case AEXPR_DISTINCT:
+    case AEXPR_NOT_DISTINCT:
+        expr = convert_pair(conversion, AST_DISTINCT_FROM, source);
+        if (expr != NULL)
+            expr->negated = source->kind == AEXPR_NOT_DISTINCT;
+        return expr;
+    case AEXPR_NULLIF:
+        return convert_pair(conversion, AST_NULLIF, source);
+    default:
+        return pg__unsupported(conversion, source->location, "this kind of operator");
+    }
+}
+
+static struct ast_expr *
+convert_function(struct pg__conversion *conversion, FuncCall *call)
+{
+    struct ast_expr *expr;
+
+    if (call->over != NULL)
+        return pg__unsupported(conversion, call->location, "a window function");
+    if (call->agg_order != NIL || call->agg_filter != NULL || call->agg_within_group ||
+        call->func_variadic)
+        return pg__unsupported(conversion, call->location,
+                               "ORDER BY, FILTER or VARIADIC in a call");
+    expr = convert_list(conversion, AST_FUNCTION, call->location, call->args, 0);
+    if (expr == NULL)
+        return NULL;
+    expr->names = pg__names(conversion, call->funcname, &expr->name_count);
+    expr->star = call->agg_star;
+    expr->distinct = call->agg_distinct;
+    return expr;
+}
+
+static struct ast_expr *
+convert_case(struct pg__conversion *conversion, CaseExpr *source)
+{
+    uint32_t count = 2 * (uint32_t)list_length(source->args) + (source->arg != NULL) +
+                     (source->defresult != NULL);
+    struct ast_expr *expr = new_expr(conversion, AST_CASE, source->location, count);
+    uint32_t next = 0;
+    ListCell *cell;
+
+    if (expr == NULL)
+        return NULL;
+    expr->has_operand = source->arg != NULL;
+    expr->has_else = source->defresult != NULL;
+    if (expr->has_operand)
+        expr->arguments[next++] = pg__expr(conversion, (Node *)source->arg);
+    foreach (cell, source->args) {
+        CaseWhen *when = lfirst(cell);
+
+        expr->arguments[next++] = pg__expr(conversion, (Node *)when->expr);
+        expr->arguments[next++] = pg__expr(conversion, (Node *)when->result);
+    }
+    if (expr->has_else)
+        expr->arguments[next] = pg__expr(conversion, (Node *)source->defresult);
+    return expr;
+}
+
+static struct ast_expr *
+convert_boolean_test(struct pg__conversion *conversion, BooleanTest *test)
+{
+    struct ast_expr *expr =
+        convert_unary(conversion, AST_IS_TRUE, test->location, (Node *)test->arg);
+    BoolTestType type = test->booltesttype;
+
+    if (expr == NULL)
+        return NULL;
+    expr->negated = type == IS_NOT_TRUE || type == IS_NOT_FALSE || type == IS_NOT_UNKNOWN;
+    expr->integer = type == IS_TRUE || type == IS_NOT_TRUE     ? 1
+                    : type == IS_FALSE || type == IS_NOT_FALSE ? 0
+                                                               : -1;
+    return expr;
+}
+
+static struct ast_expr *
+convert_cast(struct pg__conversion *conversion, TypeCast *cast)
+{
+    struct ast_expr *expr = convert_unary(conversion, AST_CAST, cast->location, cast->arg);
+
+    if (expr != NULL)
+        expr->type = pg__type(conversion, cast->typeName);
+    return expr;
+}
+
+static struct ast_expr *
+convert_sublink(struct pg__conversion *conversion, SubLink *link)
+{
+    bool in = link->subLinkType == ANY_SUBLINK && link->operName == NIL;
+    struct ast_expr *expr;
+
+    if (!in && link->subLinkType != EXISTS_SUBLINK && link->subLinkType != EXPR_SUBLINK)
+        return pg__unsupported(conversion, link->location, "ALL, ANY or ARRAY of a subquery");
+    if (!IsA(link->subselect, SelectStmt))
+        return pg__unsupported(conversion, link->location, "this kind of subquery");
+    expr = new_expr(conversion, AST_SUBQUERY, link->location, in ? 1 : 0);
+    if (expr == NULL)
+        return NULL;
+    expr->text = in ? "in" : link->subLinkType == EXISTS_SUBLINK ? "exists" : "scalar";
+    if (in)
+        expr->arguments[0] = pg__expr(conversion, link->testexpr);
+    expr->query = pg__select(conversion, (SelectStmt *)link->subselect);
+    return expr;
+}
+
+static struct ast_expr *
+convert_bool_expr(struct pg__conversion *conversion, BoolExpr *source)
+{
+    enum ast_expr_kind kind = source->boolop == AND_EXPR  ? AST_AND
+                              : source->boolop == OR_EXPR ? AST_OR
+                                                          : AST_NOT;
+
+    return convert_list(conversion, kind, source->location, source->args, 0);
+}
+
+static struct ast_expr *
+convert_parameter(struct pg__conversion *conversion, ParamRef *parameter)
+{
+    struct ast_expr *expr = new_expr(conversion, AST_PARAMETER, parameter->location, 0);
+
+    if (expr != NULL)
+        expr->integer = parameter->number;
+    return expr;
+}
+
+static struct ast_expr *
+convert_null_test(struct pg__conversion *conversion, NullTest *test)
+{
+    enum ast_expr_kind kind = test->nulltesttype == IS_NULL ? AST_IS_NULL : AST_IS_NOT_NULL;
+
+    return convert_unary(conversion, kind, test->location, (Node *)test->arg);
+}
+
+static struct ast_expr *
+convert_node(struct pg__conversion *conversion, Node *node)
+{
+    switch (nodeTag(node)) {
+    case T_A_Const:
+        return convert_constant(conversion, (A_Const *)node);
+    case T_ColumnRef:
+        return convert_column(conversion, (ColumnRef *)node);
+    case T_ParamRef:
+        return convert_parameter(conversion, (ParamRef *)node);
+    case T_A_Expr:
+        return convert_a_expr(conversion, (A_Expr *)node);
+    case T_BoolExpr:
+        return convert_bool_expr(conversion, (BoolExpr *)node);
+    case T_FuncCall:
+        return convert_function(conversion, (FuncCall *)node);
+    case T_TypeCast:
+        return convert_cast(conversion, (TypeCast *)node);
+    case T_NullTest:
+        return convert_null_test(conversion, (NullTest *)node);
+    case T_BooleanTest:
+        return convert_boolean_test(conversion, (BooleanTest *)node);
+    case T_CaseExpr:
+        return convert_case(conversion, (CaseExpr *)node);
+    case T_CoalesceExpr:
+        return convert_list(conversion, AST_COALESCE, ((CoalesceExpr *)node)->location,
+                            ((CoalesceExpr *)node)->args, 0);
+    case T_SubLink:
+        return convert_sublink(conversion, (SubLink *)node);
+    case T_SetToDefault:
+        return new_expr(conversion, AST_DEFAULT, ((SetToDefault *)node)->location, 0);
+    default:
+        return pg__unsupported(conversion, -1, "this kind of expression");
+    }
+}
+
+struct ast_expr *
+pg__expr(struct pg__conversion *conversion, Node *node)
+{
+    struct ast_expr *expr = NULL;
+
+    if (node == NULL)
+        return pg__fail(conversion, "XX000", -1, "the parser gave an expression without content");
+    if (pg__enter(conversion, -1)) {
+        expr = convert_node(conversion, node);
+        pg__leave(conversion);
+    }
+    return expr;
+}
+
+struct ast_expr *
+pg__optional(struct pg__conversion *conversion, Node *node)
+{
+    return node == NULL ? NULL : pg__expr(conversion, node);
+}
+
+struct ast_expr **
+pg__exprs(struct pg__conversion *conversion, List *list, uint32_t *count_out)
+{
+    uint32_t count = (uint32_t)list_length(list);
+    struct ast_expr **exprs = pg__take(conversion, count * sizeof(*exprs));
+    uint32_t next = 0;
+    ListCell *cell;
+
+    if (exprs == NULL)
+        return NULL;
+    foreach (cell, list)
+        exprs[next++] = pg__expr(conversion, lfirst(cell));
+    *count_out = count;
+    return exprs;
+}
+
+struct ast_target *
+pg__targets(struct pg__conversion *conversion, List *list, uint32_t *count_out)
+{
+    uint32_t count = (uint32_t)list_length(list);
+    struct ast_target *targets = pg__take(conversion, count * sizeof(*targets));
+    uint32_t next = 0;
+    ListCell *cell;
+
+    if (targets == NULL)
+        return NULL;
+    foreach (cell, list) {
+        ResTarget *source = lfirst(cell);
+        struct ast_target *target = &targets[next++];
+
+        if (source->indirection != NIL)
+            return pg__unsupported(conversion, source->location, "assignment to part of a column");
+        target->location = source->location;
+        target->name = source->name == NULL ? NULL : pg__copy(conversion, source->name);
+        target->expr = pg__expr(conversion, source->val);
+    }
+    *count_out = count;
+    return targets;
+}

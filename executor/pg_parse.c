@@ -1,0 +1,368 @@
+/*
+ * From SQL text to our syntax tree: the library's raw parser, then the conversion of statements. The
+ * other pg_*.c files convert their parts.
+ *
+ * The raw tree lives in a memory context of the library that is left before returning; everything
+ * kept is copied into the caller's arena. What the grammar accepts and we do not yet execute is
+ * refused here by name (0A000), never ignored. The grammar bounds its own stack; the conversion
+ * counts its depth (54001 past PARSE_DEPTH_MAX).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "executor/pg_private.h"
+#include "pg_query.h"
+#include "pg_query/pg_query_internal.h"
+
+_Static_assert(T_RawStmt == 235 && T_SelectStmt == 242 && T_A_Expr == 355,
+               "node tags of the headers are those of the library (15-4.0.0)");
+
+/* INSERT, UPDATE, DELETE. */
+
+static struct ast_insert *
+convert_insert(struct pg__conversion *conversion, InsertStmt *insert)
+{
+    struct ast_insert *out = pg__take(conversion, sizeof(*out));
+    ListCell *cell;
+
+    if (insert->onConflictClause != NULL || insert->withClause != NULL)
+        return pg__unsupported(conversion, insert->relation->location, "ON CONFLICT or WITH");
+    if (out == NULL)
+        return NULL;
+    out->table = pg__range_name(conversion, insert->relation);
+    out->columns = pg__take(conversion, (size_t)list_length(insert->cols) * sizeof(*out->columns));
+    if (out->columns == NULL)
+        return NULL;
+    foreach (cell, insert->cols)
+        out->columns[out->column_count++] = pg__copy(conversion, ((ResTarget *)lfirst(cell))->name);
+    if (insert->selectStmt != NULL)
+        out->source = pg__select(conversion, (SelectStmt *)insert->selectStmt);
+    out->returning = pg__targets(conversion, insert->returningList, &out->returning_count);
+    return out;
+}
+
+static struct ast_update *
+convert_update(struct pg__conversion *conversion, UpdateStmt *update)
+{
+    struct ast_update *out = pg__take(conversion, sizeof(*out));
+
+    if (update->fromClause != NIL || update->withClause != NULL)
+        return pg__unsupported(conversion, update->relation->location, "UPDATE with FROM or WITH");
+    if (out == NULL)
+        return NULL;
+    out->table = pg__range_name(conversion, update->relation);
+    if (update->relation->alias != NULL)
+        out->alias = pg__copy(conversion, update->relation->alias->aliasname);
+    out->sets = pg__targets(conversion, update->targetList, &out->set_count);
+    out->where = pg__optional(conversion, update->whereClause);
+    out->returning = pg__targets(conversion, update->returningList, &out->returning_count);
+    return out;
+}
+
+static struct ast_delete *
+convert_delete(struct pg__conversion *conversion, DeleteStmt *source)
+{
+    struct ast_delete *out = pg__take(conversion, sizeof(*out));
+
+    if (source->usingClause != NIL || source->withClause != NULL)
+        return pg__unsupported(conversion, source->relation->location, "DELETE with USING or WITH");
+    if (out == NULL)
+        return NULL;
+    out->table = pg__range_name(conversion, source->relation);
+    if (source->relation->alias != NULL)
+        out->alias = pg__copy(conversion, source->relation->alias->aliasname);
+    out->where = pg__optional(conversion, source->whereClause);
+    out->returning = pg__targets(conversion, source->returningList, &out->returning_count);
+    return out;
+}
+
+/* CREATE and DROP. */
+
+static enum ast_constraint_kind
+constraint_kind(struct pg__conversion *conversion, Constraint *source)
+{
+    switch (source->contype) {
+    case CONSTR_NULL:
+        return AST_CONSTRAINT_NULL;
+    case CONSTR_NOTNULL:
+        return AST_CONSTRAINT_NOT_NULL;
+    case CONSTR_PRIMARY:
+        return AST_CONSTRAINT_PRIMARY_KEY;
+    case CONSTR_UNIQUE:
+        return AST_CONSTRAINT_UNIQUE;
+    case CONSTR_CHECK:
+        return AST_CONSTRAINT_CHECK;
+    case CONSTR_DEFAULT:
+        return AST_CONSTRAINT_DEFAULT;
+    case CONSTR_FOREIGN:
+        return AST_CONSTRAINT_REFERENCES;
+    default:
+        (void)pg__unsupported(conversion, source->location, "this kind of constraint");
+        return AST_CONSTRAINT_NULL;
+    }
+}
+
+static void
+convert_constraint(struct pg__conversion *conversion, Constraint *source,
+                   struct ast_constraint *out)
+{
+    bool foreign = source->contype == CONSTR_FOREIGN;
+
+    out->kind = constraint_kind(conversion, source);
+    out->location = source->location;
+    out->name = source->conname == NULL ? NULL : pg__copy(conversion, source->conname);
+    out->columns =
+        pg__names(conversion, foreign ? source->fk_attrs : source->keys, &out->column_count);
+    out->expr = pg__optional(conversion, source->raw_expr);
+    if (!foreign)
+        return;
+    out->foreign_table = pg__range_name(conversion, source->pktable);
+    out->foreign_columns = pg__names(conversion, source->pk_attrs, &out->foreign_count);
+}
+
+static struct ast_constraint *
+convert_constraints(struct pg__conversion *conversion, List *list, uint32_t *count_out)
+{
+    struct ast_constraint *constraints =
+        pg__take(conversion, (size_t)list_length(list) * sizeof(*constraints));
+    uint32_t next = 0;
+    ListCell *cell;
+
+    if (constraints == NULL)
+        return NULL;
+    foreach (cell, list)
+        convert_constraint(conversion, lfirst(cell), &constraints[next++]);
+    *count_out = next;
+    return constraints;
+}
+
+static void
+convert_column_definition(struct pg__conversion *conversion, ColumnDef *source,
+                          struct ast_column_definition *out)
+{
+    out->location = source->location;
+    out->name = pg__copy(conversion, source->colname);
+    out->type = pg__type(conversion, source->typeName);
+    out->constraints = convert_constraints(conversion, source->constraints, &out->constraint_count);
+}
+
+static struct ast_create_table *
+convert_create_table(struct pg__conversion *conversion, CreateStmt *source)
+{
+    struct ast_create_table *out = pg__take(conversion, sizeof(*out));
+    List *constraints = NIL;
+    ListCell *cell;
+
+    if (source->inhRelations != NIL || source->partspec != NULL || source->ofTypename != NULL ||
+        source->options != NIL)
+        return pg__unsupported(conversion, source->relation->location,
+                               "INHERITS, PARTITION, OF or WITH in CREATE TABLE");
+    if (out == NULL)
+        return NULL;
+    out->table = pg__range_name(conversion, source->relation);
+    out->if_not_exists = source->if_not_exists;
+    out->columns =
+        pg__take(conversion, (size_t)list_length(source->tableElts) * sizeof(*out->columns));
+    if (out->columns == NULL)
+        return NULL;
+    foreach (cell, source->tableElts) {
+        if (IsA(lfirst(cell), ColumnDef))
+            convert_column_definition(conversion, lfirst(cell), &out->columns[out->column_count++]);
+        else if (IsA(lfirst(cell), Constraint))
+            constraints = lappend(constraints, lfirst(cell));
+        else
+            return pg__unsupported(conversion, -1, "LIKE in CREATE TABLE");
+    }
+    out->constraints = convert_constraints(conversion, constraints, &out->constraint_count);
+    return out;
+}
+
+static struct ast_create_schema *
+convert_create_schema(struct pg__conversion *conversion, CreateSchemaStmt *source)
+{
+    struct ast_create_schema *out = pg__take(conversion, sizeof(*out));
+
+    if (source->schemaElts != NIL || source->authrole != NULL || source->schemaname == NULL)
+        return pg__unsupported(conversion, -1, "AUTHORIZATION or elements in CREATE SCHEMA");
+    if (out == NULL)
+        return NULL;
+    out->name = pg__copy(conversion, source->schemaname);
+    out->if_not_exists = source->if_not_exists;
+    return out;
+}
+
+static struct ast_drop *
+convert_drop(struct pg__conversion *conversion, DropStmt *source)
+{
+    struct ast_drop *out = pg__take(conversion, sizeof(*out));
+    ListCell *cell;
+
+    if (source->removeType != OBJECT_TABLE && source->removeType != OBJECT_SCHEMA)
+        return pg__unsupported(conversion, -1, "this kind of DROP");
+    if (out == NULL)
+        return NULL;
+    out->is_schema = source->removeType == OBJECT_SCHEMA;
+    out->if_exists = source->missing_ok;
+    out->cascade = source->behavior == DROP_CASCADE;
+    out->names = pg__take(conversion, (size_t)list_length(source->objects) * sizeof(*out->names));
+    if (out->names == NULL)
+        return NULL;
+    foreach (cell, source->objects) {
+        struct ast_name *name = &out->names[out->name_count++];
+
+        name->location = -1;
+        if (out->is_schema) {
+            name->name = pg__copy(conversion, strVal(lfirst(cell)));
+            continue;
+        }
+        List *parts = lfirst(cell);
+        name->name = pg__copy(conversion, strVal(llast(parts)));
+        if (list_length(parts) > 1)
+            name->schema = pg__copy(conversion, strVal(list_nth(parts, list_length(parts) - 2)));
+    }
+    return out;
+}
+
+/* Statements. */
+
+static void
+convert_transaction(struct pg__conversion *conversion, TransactionStmt *source,
+                    struct ast_statement *out)
+{
+    out->kind = AST_TRANSACTION;
+    if (source->kind == TRANS_STMT_BEGIN || source->kind == TRANS_STMT_START)
+        out->transaction = AST_BEGIN;
+    else if (source->kind == TRANS_STMT_COMMIT)
+        out->transaction = AST_COMMIT;
+    else if (source->kind == TRANS_STMT_ROLLBACK)
+        out->transaction = AST_ROLLBACK;
+    else
+        (void)pg__unsupported(conversion, -1, "this transaction statement");
+    if (source->options != NIL)
+        (void)pg__unsupported(conversion, -1, "options of BEGIN");
+}
+
+static void convert_statement(struct pg__conversion *conversion, Node *node,
+                              struct ast_statement *out);
+
+static void
+convert_explain(struct pg__conversion *conversion, ExplainStmt *source, struct ast_statement *out)
+{
+    ListCell *cell;
+
+    out->kind = AST_EXPLAIN;
+    foreach (cell, source->options) {
+        DefElem *option = lfirst(cell);
+
+        if (strcmp(option->defname, "analyze") == 0)
+            out->analyze = true;
+        else
+            (void)pg__unsupported(conversion, option->location, "this option of EXPLAIN");
+    }
+    out->explained = pg__take(conversion, sizeof(*out->explained));
+    if (out->explained != NULL && IsA(source->query, ExplainStmt))
+        (void)pg__unsupported(conversion, -1, "EXPLAIN of EXPLAIN");
+    else if (out->explained != NULL)
+        convert_statement(conversion, source->query, out->explained);
+}
+
+static void
+convert_statement(struct pg__conversion *conversion, Node *node, struct ast_statement *out)
+{
+    switch (nodeTag(node)) {
+    case T_SelectStmt:
+        out->kind = AST_SELECT;
+        out->select = pg__select(conversion, (SelectStmt *)node);
+        return;
+    case T_InsertStmt:
+        out->kind = AST_INSERT;
+        out->insert = convert_insert(conversion, (InsertStmt *)node);
+        return;
+    case T_UpdateStmt:
+        out->kind = AST_UPDATE;
+        out->update = convert_update(conversion, (UpdateStmt *)node);
+        return;
+    case T_DeleteStmt:
+        out->kind = AST_DELETE;
+        out->delete_from = convert_delete(conversion, (DeleteStmt *)node);
+        return;
+    case T_CreateStmt:
+        out->kind = AST_CREATE_TABLE;
+        out->create_table = convert_create_table(conversion, (CreateStmt *)node);
+        return;
+    case T_CreateSchemaStmt:
+        out->kind = AST_CREATE_SCHEMA;
+        out->create_schema = convert_create_schema(conversion, (CreateSchemaStmt *)node);
+        return;
+    case T_DropStmt:
+        out->kind = AST_DROP;
+        out->drop = convert_drop(conversion, (DropStmt *)node);
+        return;
+    case T_TransactionStmt:
+        convert_transaction(conversion, (TransactionStmt *)node, out);
+        return;
+    case T_ExplainStmt:
+        convert_explain(conversion, (ExplainStmt *)node, out);
+        return;
+    default:
+        (void)pg__unsupported(conversion, -1, "this statement");
+    }
+}
+
+static struct ast_statement *
+convert_statements(struct pg__conversion *conversion, const char *sql, List *tree,
+                   uint32_t *count_out)
+{
+    struct ast_statement *statements =
+        pg__take(conversion, (size_t)list_length(tree) * sizeof(*statements));
+    uint32_t next = 0;
+    ListCell *cell;
+
+    if (statements == NULL)
+        return NULL;
+    foreach (cell, tree) {
+        RawStmt *raw = lfirst(cell);
+        struct ast_statement *out = &statements[next++];
+
+        out->location = raw->stmt_location;
+        out->size = raw->stmt_len > 0 ? raw->stmt_len : (int32_t)strlen(sql + raw->stmt_location);
+        convert_statement(conversion, raw->stmt, out);
+    }
+    *count_out = next;
+    return statements;
+}
+
+/* The library gives no SQLSTATE: what the scanner and the grammar report is a syntax error. */
+static enum status
+syntax_error(const PgQueryError *source, struct sql_error *error)
+{
+    bool depth = strstr(source->message, "memory exhausted") != NULL;
+
+    return sql_error_set(error, depth ? "54001" : "42601", source->cursorpos - 1, "%s",
+                         source->message);
+}
+
+enum status
+sql_parse(const char *sql, struct arena *arena, struct ast_statement **statements_out,
+          uint32_t *count_out, struct sql_error *error)
+{
+    struct pg__conversion conversion = {.arena = arena, .error = error, .status = STATUS_OK};
+    struct ast_statement *statements = NULL;
+    uint32_t count = 0;
+    MemoryContext context = pg_query_enter_memory_context();
+    PgQueryInternalParsetreeAndError raw = pg_query_raw_parse(sql);
+
+    free(raw.stderr_buffer);
+    if (raw.error != NULL) {
+        conversion.status = syntax_error(raw.error, error);
+        pg_query_free_error(raw.error);
+    } else {
+        statements = convert_statements(&conversion, sql, raw.tree, &count);
+    }
+    pg_query_exit_memory_context(context);
+    if (conversion.status != STATUS_OK)
+        return conversion.status;
+    *statements_out = statements;
+    *count_out = count;
+    return STATUS_OK;
+}

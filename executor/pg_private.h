@@ -1,0 +1,50 @@
+/*
+ * The conversion of PostgreSQL's raw parse trees, inside: what pg_*.c share. Only those files see
+ * PostgreSQL's types, and they hand out nothing but ours (ast.h).
+ *
+ * Errors travel in the conversion: the first one sticks, and functions return NULL from then on.
+ */
+#ifndef EXECUTOR_PG_PRIVATE_H
+#define EXECUTOR_PG_PRIVATE_H
+
+#include "postgres.h"
+
+#include "nodes/parsenodes.h"
+#include "nodes/pg_list.h"
+#include "nodes/primnodes.h"
+
+#undef STATUS_OK
+#undef STATUS_ERROR
+#undef STATUS_EOF
+
+#include "executor/parse.h"
+
+struct pg__conversion {
+    struct arena *arena;
+    struct sql_error *error;
+    enum status status;
+    uint32_t depth;
+};
+
+/* pg_convert.c: errors, memory, depth, names. All return NULL or false once an error is set. */
+void *pg__fail(struct pg__conversion *conversion, const char *sqlstate, int location,
+               const char *message);
+void *pg__unsupported(struct pg__conversion *conversion, int location, const char *what);
+void *pg__take(struct pg__conversion *conversion, size_t size);
+const char *pg__copy(struct pg__conversion *conversion, const char *text);
+bool pg__enter(struct pg__conversion *conversion, int location);
+void pg__leave(struct pg__conversion *conversion);
+const char **pg__names(struct pg__conversion *conversion, List *list, uint32_t *count_out);
+struct ast_name pg__range_name(struct pg__conversion *conversion, RangeVar *range);
+struct ast_type pg__type(struct pg__conversion *conversion, TypeName *type);
+
+/* pg_expr.c */
+struct ast_expr *pg__expr(struct pg__conversion *conversion, Node *node);
+struct ast_expr *pg__optional(struct pg__conversion *conversion, Node *node);
+struct ast_expr **pg__exprs(struct pg__conversion *conversion, List *list, uint32_t *count_out);
+struct ast_target *pg__targets(struct pg__conversion *conversion, List *list, uint32_t *count_out);
+
+/* pg_select.c */
+struct ast_select *pg__select(struct pg__conversion *conversion, SelectStmt *select);
+
+#endif

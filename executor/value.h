@@ -1,0 +1,59 @@
+/*
+ * SQL values: what a column holds and an expression gives. Pure functions; memory from the caller's
+ * arena; thread-safe.
+ *
+ * In memory: numbers, dates (days since 2000-01-01), times (microseconds since midnight) and
+ * timestamps (microseconds since 2000-01-01) are integers; floats are doubles; everything else is
+ * bytes: text of any kind and json as UTF-8, uuid as 16 bytes, numeric as in numeric.h. Text compares
+ * by bytes (collation C).
+ */
+#ifndef EXECUTOR_VALUE_H
+#define EXECUTOR_VALUE_H
+
+#include "executor/parse.h"
+#include "kernel/qtdb.h"
+
+struct value {
+    enum qtdb_type type;
+    bool null;
+    uint32_t size; /* Of bytes. */
+    union {
+        int64_t integer;
+        double real;
+        const uint8_t *bytes;
+    };
+};
+
+/* A column's type with its modifiers. */
+struct sql_type {
+    enum qtdb_type type;
+    int32_t precision; /* numeric(p, s), varchar(n), char(n): p or n; -1: none. */
+    int32_t scale;
+};
+
+bool value_type_is_bytes(enum qtdb_type type);
+/** PostgreSQL's name, as in error messages: "integer", "timestamp with time zone". */
+const char *value_type_name(enum qtdb_type type);
+/** From a grammar name such as "int4" or "varchar"; QTDB_TYPE_NULL when there is none. */
+enum qtdb_type value_type_find(const char *name);
+
+struct value value_null(enum qtdb_type type);
+struct value value_integer(enum qtdb_type type, int64_t integer);
+struct value value_real(enum qtdb_type type, double real);
+struct value value_bytes(enum qtdb_type type, const void *bytes, size_t size);
+
+/** From PostgreSQL's input syntax. 22P02 and the like on refusal; location is left -1. */
+MUST_CHECK enum status value_parse(const struct sql_type *type, const char *text, size_t size,
+                                   struct arena *arena, struct value *out, struct sql_error *error);
+
+/** PostgreSQL's output syntax, NUL-terminated in the arena; NULL when there is no memory. */
+const char *value_print(const struct value *value, struct arena *arena, size_t *size_out);
+
+/** Both not null and of the same type: below 0, 0, above 0. NaN is above every number. */
+int value_compare(const struct value *left, const struct value *right);
+
+/** A value of the wanted type (with its modifiers applied), as an assignment cast would give it. */
+MUST_CHECK enum status value_cast(const struct value *value, const struct sql_type *type,
+                                  struct arena *arena, struct value *out, struct sql_error *error);
+
+#endif

@@ -1,0 +1,281 @@
+/*
+ * Assignment casts between values: numbers to numbers with range checks, anything to text and text
+ * to anything through its syntax, dates and timestamps to each other; then the type's modifiers
+ * (lengths of varchar and char, precision and scale of numeric).
+ */
+#include <math.h>
+#include <string.h>
+
+#include "executor/numeric.h"
+#include "executor/value.h"
+#include "kernel/base/check.h"
+
+static const int64_t DAY_US = INT64_C(86400000000);
+
+static bool
+is_integer(enum qtdb_type type)
+{
+    return type == QTDB_TYPE_INT2 || type == QTDB_TYPE_INT4 || type == QTDB_TYPE_INT8;
+}
+
+static bool
+is_real(enum qtdb_type type)
+{
+    return type == QTDB_TYPE_FLOAT4 || type == QTDB_TYPE_FLOAT8;
+}
+
+static bool
+is_text(enum qtdb_type type)
+{
+    return type == QTDB_TYPE_TEXT || type == QTDB_TYPE_VARCHAR || type == QTDB_TYPE_CHAR;
+}
+
+static enum status
+refuse_range(enum qtdb_type type, struct sql_error *error)
+{
+    return sql_error_set(error, "22003", -1, "%s out of range", value_type_name(type));
+}
+
+static enum status
+to_integer(const struct value *value, enum qtdb_type type, struct value *out,
+           struct sql_error *error)
+{
+    int64_t integer = 0;
+
+    if (is_real(value->type)) {
+        double rounded = rint(value->real);
+
+        if (!(rounded >= -9223372036854775808.0 && rounded < 9223372036854775808.0))
+            return refuse_range(type, error);
+        integer = (int64_t)rounded;
+    } else if (value->type == QTDB_TYPE_NUMERIC) {
+        if (!numeric_to_integer(value->bytes, value->size, &integer))
+            return refuse_range(type, error);
+    } else {
+        integer = value->integer;
+    }
+    if ((type == QTDB_TYPE_INT2 && (integer < INT16_MIN || integer > INT16_MAX)) ||
+        (type == QTDB_TYPE_INT4 && (integer < INT32_MIN || integer > INT32_MAX)))
+        return refuse_range(type, error);
+    *out = value_integer(type, integer);
+    return STATUS_OK;
+}
+
+static enum status
+to_real(const struct value *value, enum qtdb_type type, struct arena *arena, struct value *out,
+        struct sql_error *error)
+{
+    double real = is_integer(value->type) ? (double)value->integer
+                  : value->type == QTDB_TYPE_NUMERIC
+                      ? numeric_to_real(value->bytes, value->size, arena)
+                      : value->real;
+
+    if (type == QTDB_TYPE_FLOAT4) {
+        float single = (float)real;
+
+        if (isinf(single) && !isinf(real))
+            return refuse_range(type, error);
+        real = (double)single;
+    }
+    *out = value_real(type, real);
+    return STATUS_OK;
+}
+
+static enum status
+to_numeric(const struct value *value, struct arena *arena, struct value *out,
+           struct sql_error *error)
+{
+    const uint8_t *bytes = NULL;
+    uint32_t size = 0;
+
+    if (is_real(value->type)) {
+        static const struct sql_type numeric = {QTDB_TYPE_NUMERIC, -1, -1};
+        size_t text_size = 0;
+        const char *text = value_print(value, arena, &text_size);
+
+        if (text == NULL)
+            return STATUS_NO_MEMORY;
+        return value_parse(&numeric, text, text_size, arena, out, error);
+    }
+    TRY(numeric_from_integer(value->integer, arena, &bytes, &size));
+    *out = value_bytes(QTDB_TYPE_NUMERIC, bytes, size);
+    return STATUS_OK;
+}
+
+/* Characters, not bytes. */
+static size_t
+utf8_prefix(const uint8_t *bytes, size_t size, int32_t characters)
+{
+    size_t next = 0;
+
+    for (int32_t count = 0; next < size; next++) {
+        if ((bytes[next] & 0xc0) != 0x80 && count++ == characters)
+            return next;
+    }
+    return size;
+}
+
+static int32_t
+utf8_count(const uint8_t *bytes, size_t size)
+{
+    int32_t count = 0;
+
+    for (size_t i = 0; i < size; i++)
+        count += (bytes[i] & 0xc0) != 0x80;
+    return count;
+}
+
+static bool
+is_blank(const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] != ' ')
+            return false;
+    }
+    return true;
+}
+
+static enum status
+apply_length(const struct sql_type *type, struct arena *arena, struct value *value,
+             struct sql_error *error)
+{
+    int32_t limit = type->precision;
+    size_t kept = utf8_prefix(value->bytes, value->size, limit);
+
+    if (!is_blank(value->bytes + kept, value->size - kept))
+        return sql_error_set(error, "22001", -1, "value too long for type %s(%d)",
+                             value_type_name(type->type), limit);
+    value->size = (uint32_t)kept;
+    int32_t count = utf8_count(value->bytes, kept);
+    if (type->type != QTDB_TYPE_CHAR || count == limit)
+        return STATUS_OK;
+    size_t padded = kept + (size_t)(limit - count);
+    uint8_t *bytes = arena_alloc(arena, padded + 1);
+    if (bytes == NULL)
+        return STATUS_NO_MEMORY;
+    memcpy(bytes, value->bytes, kept);
+    memset(bytes + kept, ' ', padded - kept);
+    *value = value_bytes(QTDB_TYPE_CHAR, bytes, padded);
+    return STATUS_OK;
+}
+
+static enum status
+apply_modifiers(const struct sql_type *type, struct arena *arena, struct value *value,
+                struct sql_error *error)
+{
+    const uint8_t *bytes = NULL;
+    uint32_t size = 0;
+
+    if (type->precision < 0)
+        return STATUS_OK;
+    if (type->type == QTDB_TYPE_VARCHAR || type->type == QTDB_TYPE_CHAR)
+        return apply_length(type, arena, value, error);
+    if (type->type != QTDB_TYPE_NUMERIC)
+        return STATUS_OK;
+    int32_t scale = type->scale > 0 ? type->scale : 0;
+    enum status status =
+        numeric_round(value->bytes, value->size, type->precision, scale, arena, &bytes, &size);
+    if (status == STATUS_FULL)
+        return sql_error_set(error, "22003", -1, "numeric field overflow: precision %d, scale %d",
+                             type->precision, scale);
+    if (status == STATUS_OK)
+        *value = value_bytes(QTDB_TYPE_NUMERIC, bytes, size);
+    return status;
+}
+
+static enum status
+refuse_cast(enum qtdb_type from, enum qtdb_type to, struct sql_error *error)
+{
+    return sql_error_set(error, "42846", -1, "cannot cast type %s to %s", value_type_name(from),
+                         value_type_name(to));
+}
+
+static enum status
+to_text(const struct value *value, enum qtdb_type type, struct arena *arena, struct value *out)
+{
+    size_t size = 0;
+    bool boolean = value->type == QTDB_TYPE_BOOL;
+    const char *text =
+        boolean ? (value->integer ? "true" : "false") : value_print(value, arena, &size);
+
+    if (text == NULL)
+        return STATUS_NO_MEMORY;
+    *out = value_bytes(type, text, boolean ? strlen(text) : size);
+    return STATUS_OK;
+}
+
+static enum status
+to_moment(const struct value *value, enum qtdb_type type, struct value *out,
+          struct sql_error *error)
+{
+    enum qtdb_type from = value->type;
+    bool from_stamp = from == QTDB_TYPE_TIMESTAMP || from == QTDB_TYPE_TIMESTAMPTZ;
+    bool to_stamp = type == QTDB_TYPE_TIMESTAMP || type == QTDB_TYPE_TIMESTAMPTZ;
+    int64_t moment = value->integer;
+
+    if (from == QTDB_TYPE_DATE && to_stamp) {
+        moment *= DAY_US;
+    } else if (from_stamp && type == QTDB_TYPE_DATE) {
+        int64_t rest = moment % DAY_US;
+
+        moment = (moment - rest) / DAY_US - (rest < 0);
+    } else if (from_stamp && type == QTDB_TYPE_TIME) {
+        moment = (moment % DAY_US + DAY_US) % DAY_US;
+    } else if (!(from_stamp && to_stamp)) {
+        return refuse_cast(from, type, error);
+    }
+    *out = value_integer(type, moment);
+    return STATUS_OK;
+}
+
+static enum status
+convert(const struct value *value, const struct sql_type *type, struct arena *arena,
+        struct value *out, struct sql_error *error)
+{
+    enum qtdb_type from = value->type, to = type->type;
+    bool from_number = is_integer(from) || is_real(from) || from == QTDB_TYPE_NUMERIC;
+
+    if (is_text(to) && !is_text(from))
+        return to_text(value, to, arena, out);
+    if (is_text(to)) {
+        *out = *value;
+        out->type = to;
+        return STATUS_OK;
+    }
+    if (is_text(from) || from == QTDB_TYPE_NULL)
+        return value_parse(type, (const char *)value->bytes, value->size, arena, out, error);
+    if (is_integer(to) && (from_number || from == QTDB_TYPE_BOOL))
+        return to_integer(value, to, out, error);
+    if (is_real(to) && from_number)
+        return to_real(value, to, arena, out, error);
+    if (to == QTDB_TYPE_NUMERIC && from_number)
+        return to_numeric(value, arena, out, error);
+    if (to == QTDB_TYPE_BOOL && is_integer(from)) {
+        *out = value_integer(to, value->integer != 0);
+        return STATUS_OK;
+    }
+    if ((to == QTDB_TYPE_JSON || to == QTDB_TYPE_JSONB) &&
+        (from == QTDB_TYPE_JSON || from == QTDB_TYPE_JSONB)) {
+        *out = *value;
+        out->type = to;
+        return STATUS_OK;
+    }
+    return to_moment(value, to, out, error);
+}
+
+enum status
+value_cast(const struct value *value, const struct sql_type *type, struct arena *arena,
+           struct value *out, struct sql_error *error)
+{
+    struct value result = *value;
+
+    if (value->null) {
+        *out = value_null(type->type);
+        return STATUS_OK;
+    }
+    if (value->type != type->type)
+        TRY(convert(value, type, arena, &result, error));
+    TRY(apply_modifiers(type, arena, &result, error));
+    *out = result;
+    return STATUS_OK;
+}

@@ -1,0 +1,182 @@
+/*
+ * Goal: exact decimal numbers parse, print, compare, round and calculate as PostgreSQL's do.
+ * Method: known texts, and random 64-bit integers against machine arithmetic; every packed number must
+ * be valid.
+ */
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "executor/numeric.h"
+#include "kernel/base/random.h"
+
+static struct memory *memory;
+static struct arena arena;
+
+static void
+setup(void)
+{
+    memory = memory_new();
+    arena_init(&arena, memory, MEMORY_SQL);
+}
+
+static void
+teardown(void)
+{
+    arena_deinit(&arena);
+    memory_delete(memory);
+}
+
+TestSuite(numeric, .init = setup, .fini = teardown);
+
+struct packed {
+    const uint8_t *bytes;
+    uint32_t size;
+};
+
+static struct packed
+parse(const char *text)
+{
+    struct packed packed;
+
+    cr_assert_eq(numeric_parse(text, strlen(text), &arena, &packed.bytes, &packed.size), STATUS_OK,
+                 "%s", text);
+    cr_assert(numeric_is_valid(packed.bytes, packed.size), "%s", text);
+    return packed;
+}
+
+static const char *
+print(struct packed packed)
+{
+    size_t size;
+    const char *text = numeric_print(packed.bytes, packed.size, &arena, &size);
+
+    cr_assert_eq(strlen(text), size);
+    return text;
+}
+
+Test(numeric, prints_what_was_parsed_with_its_scale)
+{
+    static const char *const pairs[][2] = {
+        {"0", "0"},
+        {"-0.0", "0.0"},
+        {"123.4500", "123.4500"},
+        {"1e5", "100000"},
+        {"1.5e-7", "0.00000015"},
+        {"00012.30", "12.30"},
+        {".5", "0.5"},
+        {"5.", "5"},
+        {"99999999", "99999999"},
+        {" 7 ", "7"},
+        {"NaN", "NaN"},
+        {"-1e-10", "-0.0000000001"},
+        {"10000", "10000"},
+        {"0.0001", "0.0001"},
+        {"12345678901234567890.123456789", "12345678901234567890.123456789"},
+    };
+
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+        cr_assert_str_eq(print(parse(pairs[i][0])), pairs[i][1]);
+}
+
+Test(numeric, refuses_what_is_not_a_number)
+{
+    static const char *const texts[] = {"", "1e", "abc", "1.2.3", "--1", "1 2", "0x10", "e5", "."};
+    struct packed packed;
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        cr_assert_eq(numeric_parse(texts[i], strlen(texts[i]), &arena, &packed.bytes, &packed.size),
+                     STATUS_INVALID, "%s", texts[i]);
+}
+
+Test(numeric, rounds_half_away_from_zero)
+{
+    static const struct {
+        const char *text;
+        int32_t scale;
+        const char *rounded;
+    } cases[] = {{"0.5", 0, "1"},
+                 {"0.4999", 0, "0"},
+                 {"-1.005", 2, "-1.01"},
+                 {"9999.5", 0, "10000"},
+                 {"9999.99995", 4, "10000.0000"},
+                 {"1.23456", 3, "1.235"},
+                 {"2.3", 2, "2.30"},
+                 {"0.00005", 4, "0.0001"},
+                 {"0.00004", 4, "0.0000"},
+                 {"-0.4", 0, "0"},
+                 {"99.995", 2, "100.00"}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct packed number = parse(cases[i].text), rounded;
+
+        cr_assert_eq(numeric_round(number.bytes, number.size, 0, cases[i].scale, &arena,
+                                   &rounded.bytes, &rounded.size),
+                     STATUS_OK);
+        cr_assert_str_eq(print(rounded), cases[i].rounded);
+    }
+}
+
+Test(numeric, refuses_more_digits_than_the_precision)
+{
+    struct packed number = parse("1234.5"), rounded;
+
+    cr_assert_eq(
+        numeric_round(number.bytes, number.size, 5, 2, &arena, &rounded.bytes, &rounded.size),
+        STATUS_FULL);
+    cr_assert_eq(
+        numeric_round(number.bytes, number.size, 6, 2, &arena, &rounded.bytes, &rounded.size),
+        STATUS_OK);
+}
+
+static int64_t
+calculate(enum numeric_operation operation, struct packed left, struct packed right)
+{
+    struct packed result;
+    int64_t integer = 0;
+
+    cr_assert_eq(numeric_calculate(operation, left.bytes, left.size, right.bytes, right.size,
+                                   &arena, &result.bytes, &result.size),
+                 STATUS_OK);
+    cr_assert(numeric_is_valid(result.bytes, result.size));
+    cr_assert(numeric_to_integer(result.bytes, result.size, &integer));
+    return integer;
+}
+
+Test(numeric, calculates_as_machine_integers_do)
+{
+    struct random random;
+
+    random_init(&random, 1);
+    for (int i = 0; i < 50000; i++) {
+        int64_t a = (int64_t)random_u64(&random) >> (1 + random_below(&random, 62));
+        int64_t b = (int64_t)random_u64(&random) >> (1 + random_below(&random, 62));
+        int64_t small_a = a >> 31, small_b = b >> 32;
+        struct packed x, y;
+
+        arena_reset(&arena);
+        cr_assert_eq(numeric_from_integer(a, &arena, &x.bytes, &x.size), STATUS_OK);
+        cr_assert_eq(numeric_from_integer(b, &arena, &y.bytes, &y.size), STATUS_OK);
+        cr_assert_eq(numeric_compare(x.bytes, x.size, y.bytes, y.size) > 0, a > b);
+        cr_assert_eq(calculate(NUMERIC_ADD, x, y), a + b);
+        cr_assert_eq(calculate(NUMERIC_SUBTRACT, x, y), a - b);
+        cr_assert_eq(numeric_from_integer(small_a, &arena, &x.bytes, &x.size), STATUS_OK);
+        cr_assert_eq(numeric_from_integer(small_b, &arena, &y.bytes, &y.size), STATUS_OK);
+        cr_assert_eq(calculate(NUMERIC_MULTIPLY, x, y), small_a * small_b);
+    }
+}
+
+Test(numeric, keeps_the_larger_scale_of_a_sum_and_both_of_a_product)
+{
+    struct packed a = parse("1.50"), b = parse("2.250"), result;
+
+    cr_assert_eq(numeric_calculate(NUMERIC_ADD, a.bytes, a.size, b.bytes, b.size, &arena,
+                                   &result.bytes, &result.size),
+                 STATUS_OK);
+    cr_assert_str_eq(print(result), "3.750");
+    cr_assert_eq(numeric_calculate(NUMERIC_MULTIPLY, a.bytes, a.size, b.bytes, b.size, &arena,
+                                   &result.bytes, &result.size),
+                 STATUS_OK);
+    cr_assert_str_eq(print(result), "3.37500");
+}

@@ -1,0 +1,192 @@
+/*
+ * Goal: rows survive encoding, hostile rows are refused, and keys order as their values do.
+ * Method: random values of every type, compared pairwise; every truncation and every flipped bit of an
+ * encoded row.
+ */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "executor/numeric.h"
+#include "executor/row.h"
+#include "kernel/base/random.h"
+
+static struct memory *memory;
+static struct arena arena;
+static struct random random_source;
+
+static void
+setup(void)
+{
+    memory = memory_new();
+    arena_init(&arena, memory, MEMORY_SQL);
+    random_init(&random_source, 7);
+}
+
+static void
+teardown(void)
+{
+    arena_deinit(&arena);
+    memory_delete(memory);
+}
+
+TestSuite(row, .init = setup, .fini = teardown);
+
+static const enum qtdb_type types[] = {
+    QTDB_TYPE_BOOL,      QTDB_TYPE_INT2,    QTDB_TYPE_INT4,  QTDB_TYPE_INT8,
+    QTDB_TYPE_FLOAT8,    QTDB_TYPE_TEXT,    QTDB_TYPE_CHAR,  QTDB_TYPE_DATE,
+    QTDB_TYPE_TIMESTAMP, QTDB_TYPE_NUMERIC, QTDB_TYPE_BYTEA, QTDB_TYPE_UUID,
+};
+enum { TYPE_COUNT = sizeof(types) / sizeof(types[0]) };
+
+static struct value
+random_text(enum qtdb_type type, size_t least, size_t most)
+{
+    size_t size = least + random_below(&random_source, most - least + 1);
+    uint8_t *bytes = arena_alloc(&arena, size + 1);
+
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (uint8_t)(type == QTDB_TYPE_BYTEA ? random_below(&random_source, 3) * 127
+                                                     : 'a' + random_below(&random_source, 3));
+    return value_bytes(type, bytes, size);
+}
+
+static struct value
+random_numeric(void)
+{
+    const struct sql_type type = {QTDB_TYPE_NUMERIC, -1, -1};
+    char text[64];
+    struct value value;
+    struct sql_error error;
+    int size = snprintf(text, sizeof(text), "%lld.%llue%d",
+                        (long long)random_below(&random_source, 2001) - 1000,
+                        (unsigned long long)random_below(&random_source, 1000),
+                        (int)random_below(&random_source, 13) - 6);
+
+    cr_assert_eq(value_parse(&type, text, (size_t)size, &arena, &value, &error), STATUS_OK);
+    return value;
+}
+
+static struct value
+random_value(enum qtdb_type type)
+{
+    int64_t integer = (int64_t)random_u64(&random_source) >> random_below(&random_source, 64);
+
+    switch (type) {
+    case QTDB_TYPE_BOOL:
+        return value_integer(type, integer & 1);
+    case QTDB_TYPE_FLOAT8:
+        return value_real(type, (double)integer / 1000);
+    case QTDB_TYPE_NUMERIC:
+        return random_numeric();
+    case QTDB_TYPE_UUID:
+        return random_text(type, 16, 16);
+    case QTDB_TYPE_TEXT:
+    case QTDB_TYPE_CHAR:
+    case QTDB_TYPE_BYTEA:
+        return random_text(type, 0, 6);
+    default:
+        return value_integer(type, integer);
+    }
+}
+
+static size_t
+encode_key(const struct value *value, uint8_t out[256])
+{
+    struct byte_writer writer = byte_writer_init(out, 256);
+
+    cr_assert(key_encode(value, &writer));
+    return writer.offset;
+}
+
+static int
+sign(int order)
+{
+    return (order > 0) - (order < 0);
+}
+
+static int
+compare_keys(const struct value *left, const struct value *right)
+{
+    uint8_t a[256], b[256];
+    size_t a_size = encode_key(left, a), b_size = encode_key(right, b);
+    int order = memcmp(a, b, a_size < b_size ? a_size : b_size);
+
+    return order != 0 ? sign(order) : (a_size > b_size) - (a_size < b_size);
+}
+
+/* covers: E2 */
+Test(row, keys_order_as_their_values_do)
+{
+    for (int i = 0; i < 60000; i++) {
+        enum qtdb_type type = types[i % TYPE_COUNT];
+        struct value left = random_value(type), right = random_value(type);
+
+        cr_assert_eq(compare_keys(&left, &right), sign(value_compare(&left, &right)),
+                     "type %s at %d", value_type_name(type), i);
+        arena_reset(&arena);
+    }
+}
+
+/* covers: E2 */
+Test(row, nulls_come_after_every_key)
+{
+    for (uint32_t i = 0; i < TYPE_COUNT; i++) {
+        struct value null = value_null(types[i]), value = random_value(types[i]);
+
+        cr_assert_lt(compare_keys(&value, &null), 0);
+        cr_assert_eq(compare_keys(&null, &null), 0);
+    }
+}
+
+static void
+make_row(struct value values[TYPE_COUNT], struct sql_type row_types[TYPE_COUNT])
+{
+    for (uint32_t i = 0; i < TYPE_COUNT; i++) {
+        row_types[i] = (struct sql_type){types[i], -1, -1};
+        values[i] =
+            random_chance(&random_source, 1, 5) ? value_null(types[i]) : random_value(types[i]);
+    }
+}
+
+/* covers: E3 */
+Test(row, decodes_what_was_encoded)
+{
+    for (int round = 0; round < 2000; round++) {
+        struct value values[TYPE_COUNT], back[TYPE_COUNT];
+        struct sql_type row_types[TYPE_COUNT];
+        uint8_t bytes[1024];
+        struct byte_writer writer = byte_writer_init(bytes, sizeof(bytes));
+        uint32_t count = 0;
+
+        make_row(values, row_types);
+        cr_assert(row_encode(values, TYPE_COUNT, &writer));
+        cr_assert_leq(writer.offset, row_encoded_size_max(values, TYPE_COUNT));
+        cr_assert_eq(row_decode(bytes, writer.offset, row_types, TYPE_COUNT, back, &count),
+                     STATUS_OK);
+        cr_assert_eq(count, TYPE_COUNT);
+        for (uint32_t i = 0; i < TYPE_COUNT; i++) {
+            cr_assert_eq(back[i].null, values[i].null);
+            if (!values[i].null)
+                cr_assert_eq(value_compare(&back[i], &values[i]), 0);
+        }
+        arena_reset(&arena);
+    }
+}
+
+/* covers: E3 */
+Test(row, refuses_every_truncation)
+{
+    struct value values[TYPE_COUNT], back[TYPE_COUNT];
+    struct sql_type row_types[TYPE_COUNT];
+    uint8_t bytes[1024];
+    struct byte_writer writer = byte_writer_init(bytes, sizeof(bytes));
+    uint32_t count;
+
+    make_row(values, row_types);
+    cr_assert(row_encode(values, TYPE_COUNT, &writer));
+    for (size_t size = 0; size < writer.offset; size++)
+        cr_assert_eq(row_decode(bytes, size, row_types, TYPE_COUNT, back, &count), STATUS_CORRUPT,
+                     "size %zu", size);
+}

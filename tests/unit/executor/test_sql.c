@@ -1,0 +1,259 @@
+/*
+ * Goal: SQL through the public interface gives PostgreSQL's answers, errors with SQLSTATE and place, and
+ * leaves nothing of a failed statement.
+ * Method: statements and their expected output, one text each way, on a database in a temporary file.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kernel/qtdb.h"
+
+static char path[256];
+static struct qtdb *db;
+static struct qtdb_session *session;
+static char output[65536];
+
+static void
+open_database(void)
+{
+    struct qtdb_options options = {.size = sizeof(options), .create = true, .no_threads = true};
+
+    cr_assert_eq(qtdb_open(path, &options, &db), QTDB_OK, "%s", qtdb_error_last()->message);
+    cr_assert_eq(qtdb_session_open(db, &session), QTDB_OK);
+}
+
+static void
+close_database(void)
+{
+    qtdb_session_close(session);
+    cr_assert_eq(qtdb_close(db), QTDB_OK);
+}
+
+static void
+setup(void)
+{
+    const char *folder = getenv("TMPDIR");
+
+    snprintf(path, sizeof(path), "%s/test_sql.%d.qtdb", folder != NULL ? folder : "/tmp",
+             (int)getpid());
+    open_database();
+}
+
+static void
+teardown(void)
+{
+    close_database();
+    unlink(path);
+}
+
+TestSuite(sql, .init = setup, .fini = teardown);
+
+static bool
+add_row(void *context, uint32_t count, const char *const *values, const char *const *names)
+{
+    (void)context;
+    (void)names;
+    for (uint32_t i = 0; i < count; i++)
+        snprintf(output + strlen(output), sizeof(output) - strlen(output), "%s%s", i > 0 ? "|" : "",
+                 values[i] != NULL ? values[i] : "NULL");
+    snprintf(output + strlen(output), sizeof(output) - strlen(output), "\n");
+    return true;
+}
+
+static void
+expect(const char *sql, const char *rows)
+{
+    output[0] = '\0';
+    cr_assert_eq(qtdb_exec(session, sql, add_row, NULL), QTDB_OK, "%s: %s", sql,
+                 qtdb_error_last()->message);
+    cr_assert_str_eq(output, rows, "%s gave:\n%s", sql, output);
+}
+
+static void
+refuse(const char *sql, const char *sqlstate, uint32_t position)
+{
+    cr_assert_neq(qtdb_exec(session, sql, NULL, NULL), QTDB_OK, "%s", sql);
+    cr_assert_str_eq(qtdb_error_last()->sqlstate, sqlstate, "%s: %s", sql,
+                     qtdb_error_last()->message);
+    cr_assert_eq(qtdb_error_last()->position, position, "%s: at %u", sql,
+                 qtdb_error_last()->position);
+}
+
+static void
+make_items(void)
+{
+    expect("create table items (id int primary key, name text not null unique, "
+           "price numeric(10,2) default 1.5, added date)",
+           "");
+    expect("insert into items values (1, 'pen', 2.345, '2025-01-15'), (2, 'ink', default, null),"
+           "(3, 'it''s', 100, '1999-12-31')",
+           "");
+}
+
+Test(sql, selects_what_was_inserted)
+{
+    make_items();
+    expect("select * from items", "1|pen|2.35|2025-01-15\n2|ink|1.50|NULL\n"
+                                  "3|it's|100.00|1999-12-31\n");
+    expect("select name, price * 2 as double from items where id between 2 and 3 "
+           "order by double desc limit 1",
+           "it's|200.00\n");
+    expect("select count(*), sum(price), min(added), max(name) from items",
+           "3|103.85|1999-12-31|pen\n");
+}
+
+Test(sql, keeps_rows_across_a_reopen)
+{
+    make_items();
+    close_database();
+    open_database();
+    expect("select id from items order by id desc", "3\n2\n1\n");
+}
+
+/* covers: E4 */
+Test(sql, a_failed_statement_leaves_nothing)
+{
+    make_items();
+    refuse("insert into items values (4, 'new', 1, null), (5, 'pen', 1, null)", "23505", 0);
+    refuse("insert into items values (6, 'six', 1, null), (1, 'one', 1, null)", "23505", 0);
+    refuse("insert into items (id) values (9)", "23502", 0);
+    refuse("update items set id = 1", "23505", 0);
+    expect("select count(*) from items", "3\n");
+    expect("insert into items values (4, 'new', 1, null)", "");
+}
+
+/* covers: E4 */
+Test(sql, a_failed_block_takes_only_rollback)
+{
+    make_items();
+    expect("begin; delete from items where id = 1", "");
+    refuse("select nonsense", "42703", 8);
+    refuse("select 1", "25P02", 0);
+    expect("commit; select count(*) from items", "3\n");
+    expect("begin; delete from items where id = 1; commit; select count(*) from items", "2\n");
+}
+
+/* covers: E5 */
+Test(sql, updates_see_the_rows_as_they_were)
+{
+    make_items();
+    expect("update items set id = id + 1; select id, name from items", "2|pen\n3|ink\n4|it's\n");
+    expect("update items set id = 5 - id where id < 4; select id, name from items",
+           "2|ink\n3|pen\n4|it's\n");
+    expect("delete from items where name like '%n%'; select name from items", "it's\n");
+}
+
+Test(sql, groups_orders_and_removes_duplicates)
+{
+    expect("create table log (kind text, size int)", "");
+    expect("insert into log values ('a', 1), ('b', 2), ('a', 3), (null, 4), ('b', null)", "");
+    expect("select kind, count(*), sum(size) from log group by kind having count(*) > 1 "
+           "order by kind",
+           "a|2|4\nb|2|2\n");
+    expect("select distinct kind from log order by 1", "a\nb\nNULL\n");
+    expect("select kind, size from log order by size desc nulls last, kind",
+           "NULL|4\na|3\nb|2\na|1\nb|NULL\n");
+    refuse("select kind, size from log group by kind", "42803", 14);
+}
+
+Test(sql, follows_the_rules_of_null)
+{
+    expect("select null = null, null is null, 1 in (2, null), 1 in (1, null), "
+           "not (null and false), null or true, coalesce(null, 'x'), 1 is distinct from null",
+           "NULL|t|NULL|t|t|t|x|t\n");
+    expect("select case when null then 1 else 2 end, case 3 when 3 then 'three' end", "2|three\n");
+}
+
+Test(sql, widens_numbers_as_postgresql_does)
+{
+    expect("select 7 / 2, 7 % 3, -7 / 2, 1.5 + 1, 2 * 2.50, 1::float8 / 4, 2147483647 + 1::int8",
+           "3|1|-3|2.5|5.00|0.25|2147483648\n");
+    refuse("select 2147483647 + 1", "22003", 19);
+    refuse("select 1 / 0", "22012", 10);
+}
+
+Test(sql, casts_and_compares_types)
+{
+    expect("select '12'::int + 1, 3.7::int, 'true'::bool, '2025-01-15'::date < '2025-02-01', "
+           "'a' || 1, length('h\303\251'), upper('ab'), abs(-2.5)",
+           "13|4|t|t|a1|2|AB|2.5\n");
+    refuse("select 'x'::int", "22P02", 8);
+    refuse("select 1 = true", "42883", 10);
+}
+
+/* covers: E1 */
+Test(sql, refuses_by_name_what_it_does_not_do)
+{
+    make_items();
+    refuse("select * from items a join items b on a.id = b.id", "0A000", 0);
+    refuse("with x as (select 1) select * from x", "0A000", 0);
+    refuse("select 1 union select 2", "0A000", 0);
+    refuse("create table c (id int check (id > 0))", "0A000", 24);
+    refuse("create view v as select 1", "0A000", 0);
+}
+
+/* covers: E6 */
+Test(sql, bounds_the_depth_of_expressions)
+{
+    static char sql[200000];
+    size_t size = 0;
+
+    memcpy(sql, "select 1", 9);
+    size = strlen(sql);
+    for (int i = 0; i < 50000; i++, size += 2)
+        memcpy(sql + size, "+1", 3);
+    refuse(sql, "54001", 0);
+}
+
+Test(sql, reports_where_a_text_is_wrong)
+{
+    refuse("selec 1", "42601", 1);
+    refuse("select * from nowhere", "42P01", 15);
+    refuse("select '\303\251', oops", "42703", 13);
+}
+
+Test(sql, takes_parameters_by_type)
+{
+    struct qtdb_statement *statement;
+
+    make_items();
+    cr_assert_eq(qtdb_prepare(session, "select name from items where id = $1 or name = $2",
+                              &statement, NULL),
+                 QTDB_OK);
+    cr_assert_eq(qtdb_bind_i64(statement, 1, 2), QTDB_OK);
+    cr_assert_eq(qtdb_bind_text(statement, 2, "none", 4), QTDB_OK);
+    cr_assert_eq(qtdb_step(statement), QTDB_ROW);
+    cr_assert_str_eq(qtdb_column_text(statement, 0, NULL), "ink");
+    cr_assert_eq(qtdb_step(statement), QTDB_DONE);
+    cr_assert_str_eq(qtdb_command_tag(statement), "SELECT 1");
+    qtdb_reset(statement);
+    cr_assert_eq(qtdb_bind_text(statement, 2, "pen", 3), QTDB_OK);
+    cr_assert_eq(qtdb_bind_null(statement, 1), QTDB_OK);
+    cr_assert_eq(qtdb_step(statement), QTDB_ROW);
+    cr_assert_str_eq(qtdb_column_text(statement, 0, NULL), "pen");
+    qtdb_finalize(statement);
+}
+
+Test(sql, seeks_the_key_instead_of_scanning)
+{
+    make_items();
+    expect("explain select * from items where id = 2", "Index Scan by key on items (filtered)\n");
+    expect("explain select * from items where price > 2", "Seq Scan on items (filtered)\n");
+    expect("select name from items where 2 <= id and id < 3", "ink\n");
+    expect("select name from items where id > 5 and id < 3", "");
+}
+
+Test(sql, definitions_roll_back)
+{
+    expect("begin; create table gone (a int); insert into gone values (1); rollback", "");
+    refuse("select * from gone", "42P01", 15);
+    expect("create schema s; create table s.t (a int); insert into s.t values (1);"
+           "select a from s.t",
+           "1\n");
+    refuse("create table s.t (a int)", "42P07", 0);
+    expect("drop table s.t", "");
+    refuse("select a from s.t", "42P01", 15);
+}
