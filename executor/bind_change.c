@@ -61,7 +61,7 @@ bind_typed_values(struct bind *bind, const struct ast_insert *ast, const struct 
 {
     const struct ast_select *source = ast->source;
     struct bind__scope nothing = {.table = NULL};
-    struct plan *values;
+    struct plan *values = NULL;
 
     TRY(bind__plan(bind, PLAN_VALUES, NULL, source->row_width, &values));
     values->row_count = source->row_count;
@@ -92,8 +92,8 @@ bind_typed_values(struct bind *bind, const struct ast_insert *ast, const struct 
 static enum status
 bind_insert(struct bind *bind, const struct ast_insert *ast, struct plan **out)
 {
-    struct table *table;
-    struct plan *input, *insert;
+    struct table *table = NULL;
+    struct plan *input = NULL, *insert = NULL;
     uint32_t visible = 0;
 
     TRY(refuse_returning(bind, ast->returning_count));
@@ -125,8 +125,8 @@ static enum status
 bind_update(struct bind *bind, const struct ast_update *ast, struct plan **out)
 {
     struct bind__scope scope = {.alias = ast->alias};
-    struct table *table;
-    struct plan *scan, *update;
+    struct table *table = NULL;
+    struct plan *scan = NULL, *update = NULL;
 
     TRY(refuse_returning(bind, ast->returning_count));
     TRY(table_find(bind->txn, &ast->table, bind->arena, &table, bind->error));
@@ -159,8 +159,8 @@ static enum status
 bind_delete(struct bind *bind, const struct ast_delete *ast, struct plan **out)
 {
     struct bind__scope scope = {.alias = ast->alias};
-    struct table *table;
-    struct plan *scan;
+    struct table *table = NULL;
+    struct plan *scan = NULL;
 
     TRY(refuse_returning(bind, ast->returning_count));
     TRY(table_find(bind->txn, &ast->table, bind->arena, &table, bind->error));
@@ -201,7 +201,7 @@ bind_constant(struct bind *bind, const struct ast_expr *ast, const struct sql_ty
 {
     struct bind__scope nothing = {.table = NULL};
     struct eval eval = {.arena = bind->arena, .error = bind->error};
-    struct expr *expr;
+    struct expr *expr = NULL;
 
     TRY(bind__expr_as(bind, &nothing, ast, type, &expr));
     return expr_eval(expr, NULL, &eval, out);

@@ -38,6 +38,7 @@ new_expr(struct bind *bind, enum expr_kind kind, enum qtdb_type type, const stru
 static bool
 is_unknown(const struct expr *expr)
 {
+    CHECK(expr != NULL);
     return expr->kind == EXPR_CONSTANT && expr->type.type == QTDB_TYPE_NULL;
 }
 
@@ -121,8 +122,9 @@ fold_constant(struct bind *bind, struct expr *expr, const struct sql_type *type,
 enum status
 bind__cast(struct bind *bind, struct expr *expr, const struct sql_type *type, struct expr **out)
 {
+    CHECK(expr != NULL);
     struct ast_expr place = {.location = expr->location};
-    struct expr *cast;
+    struct expr *cast = NULL;
 
     if (expr->type.type == type->type && type->precision < 0) {
         *out = expr;
@@ -180,7 +182,7 @@ static enum status
 bind_literal(struct bind *bind, const struct ast_expr *ast, struct expr **out)
 {
     static const struct sql_type numeric = {QTDB_TYPE_NUMERIC, -1, -1};
-    struct expr *expr;
+    struct expr *expr = NULL;
 
     TRY(new_expr(bind, EXPR_CONSTANT, QTDB_TYPE_NULL, ast, 0, &expr));
     expr->constant = value_null(QTDB_TYPE_NULL);
@@ -206,7 +208,7 @@ bind_literal(struct bind *bind, const struct ast_expr *ast, struct expr **out)
 static enum status
 bind_parameter(struct bind *bind, const struct ast_expr *ast, struct expr **out)
 {
-    struct expr *expr;
+    struct expr *expr = NULL;
 
     if (ast->integer < 1 || ast->integer > 65535)
         return sql_error_set(bind->error, "42P02", ast->location, "there is no parameter $%lld",
@@ -225,7 +227,7 @@ enum status
 bind__column(struct bind *bind, const struct sql_type *type, uint32_t index, struct expr **out)
 {
     static const struct ast_expr nowhere = {.location = -1};
-    struct expr *expr;
+    struct expr *expr = NULL;
 
     TRY(new_expr(bind, EXPR_COLUMN, type->type, &nowhere, 0, &expr));
     expr->type = *type;
@@ -417,7 +419,7 @@ bind_plain_function(struct bind *bind, struct bind__scope *scope, const struct a
         {"lower", EXPR_LOWER, QTDB_TYPE_TEXT},   {"upper", EXPR_UPPER, QTDB_TYPE_TEXT},
         {"abs", EXPR_ABS, QTDB_TYPE_NULL},
     };
-    struct expr *expr;
+    struct expr *expr = NULL;
 
     for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
         if (strcmp(functions[i].name, name) != 0 || ast->argument_count != 1)
@@ -470,7 +472,7 @@ bind_case(struct bind *bind, struct bind__scope *scope, const struct ast_expr *a
     uint32_t pairs = (ast->argument_count - first - (ast->has_else ? 1 : 0)) / 2;
     struct expr **results = bind__take(bind, (pairs + 1) * sizeof(struct expr *));
     struct ast_expr nothing = {.kind = AST_NULL, .location = ast->location};
-    struct expr *expr;
+    struct expr *expr = NULL;
 
     TRY(new_expr(bind, EXPR_CASE, QTDB_TYPE_NULL, ast, 2 * pairs + 1, &expr));
     if (results == NULL)
@@ -505,7 +507,7 @@ static enum status
 bind_between(struct bind *bind, struct bind__scope *scope, const struct ast_expr *ast,
              struct expr **out)
 {
-    struct expr *both, *inner[2];
+    struct expr *both = NULL, *inner[2] = {NULL, NULL};
 
     for (uint32_t i = 0; i < 2; i++) {
         TRY(new_expr(bind, EXPR_COMPARE, QTDB_TYPE_BOOL, ast, 2, &inner[i]));
@@ -530,7 +532,7 @@ bind_cast_expr(struct bind *bind, struct bind__scope *scope, const struct ast_ex
                struct expr **out)
 {
     struct sql_type type;
-    struct expr *argument;
+    struct expr *argument = NULL;
 
     TRY(bind_type(&ast->type, &type, bind->error));
     TRY(bind__expr(bind, scope, ast->arguments[0], &argument));
@@ -542,7 +544,7 @@ static enum status
 bind_is_true(struct bind *bind, struct bind__scope *scope, const struct ast_expr *ast,
              struct expr **out)
 {
-    struct expr *argument, *expr;
+    struct expr *argument = NULL, *expr = NULL;
 
     TRY(bind__condition(bind, scope, ast->arguments[0], "IS", &argument));
     if (ast->integer < 0) {
@@ -566,7 +568,7 @@ static enum status
 bind_with_arguments(struct bind *bind, struct bind__scope *scope, const struct ast_expr *ast,
                     enum expr_kind kind, struct expr **out)
 {
-    struct expr *expr;
+    struct expr *expr = NULL;
 
     TRY(new_expr(bind, kind, QTDB_TYPE_BOOL, ast, ast->argument_count, &expr));
     expr->negated = ast->negated;
@@ -588,7 +590,7 @@ static enum status
 bind_operator(struct bind *bind, struct bind__scope *scope, const struct ast_expr *ast,
               struct expr **out)
 {
-    struct expr *expr;
+    struct expr *expr = NULL;
 
     TRY(bind_with_arguments(bind, scope, ast, EXPR_ARITHMETIC, &expr));
     TRY(ast->argument_count == 2 ? bind_binary(bind, ast, expr) : bind_prefix(bind, ast, expr));
@@ -602,7 +604,7 @@ bind_by_kind(struct bind *bind, struct bind__scope *scope, const struct ast_expr
              enum expr_kind kind, struct expr **out)
 {
     struct sql_type type;
-    struct expr *expr;
+    struct expr *expr = NULL;
 
     TRY(bind_with_arguments(bind, scope, ast, kind, &expr));
     *out = expr;
@@ -681,7 +683,7 @@ enum status
 bind__expr_as(struct bind *bind, struct bind__scope *scope, const struct ast_expr *ast,
               const struct sql_type *type, struct expr **out)
 {
-    struct expr *expr;
+    struct expr *expr = NULL;
 
     TRY(bind__expr(bind, scope, ast, &expr));
     return bind__cast(bind, expr, type, out);
@@ -691,7 +693,7 @@ enum status
 bind__condition(struct bind *bind, struct bind__scope *scope, const struct ast_expr *ast,
                 const char *clause, struct expr **out)
 {
-    struct expr *expr;
+    struct expr *expr = NULL;
 
     TRY(bind__expr(bind, scope, ast, &expr));
     if (is_unknown(expr))

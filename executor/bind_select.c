@@ -108,7 +108,7 @@ enum status
 bind__scan(struct bind *bind, struct bind__scope *scope, struct table *table,
            const struct ast_expr *where, struct plan **out)
 {
-    struct plan *scan;
+    struct plan *scan = NULL;
 
     TRY(bind__plan(bind, PLAN_SCAN, NULL, table->column_count, &scan));
     scan->table = table;
@@ -127,7 +127,7 @@ static enum status
 bind_from(struct bind *bind, const struct ast_select *ast, struct bind__scope *scope,
           struct plan **out)
 {
-    struct table *table;
+    struct table *table = NULL;
 
     if (ast->from_count == 0) {
         TRY(bind__plan(bind, PLAN_RESULT, NULL, 0, out));
@@ -189,7 +189,7 @@ add_star(struct bind *bind, const struct bind__scope *scope, struct target_list 
                              "SELECT * with no tables specified is not valid");
     for (uint32_t i = 0; i < scope->table->column_count; i++) {
         struct sql_type type = {scope->table->columns[i].type.type, -1, -1};
-        struct expr *expr;
+        struct expr *expr = NULL;
 
         TRY(bind__column(bind, &type, i, &expr));
         TRY(add_target(bind, list, expr, scope->table->columns[i].name));
@@ -210,7 +210,7 @@ bind_targets(struct bind *bind, struct bind__scope *scope, const struct ast_sele
         return STATUS_NO_MEMORY;
     for (uint32_t i = 0; i < ast->target_count; i++) {
         const struct ast_target *target = &ast->targets[i];
-        struct expr *expr;
+        struct expr *expr = NULL;
 
         if (target->expr->kind == AST_STAR) {
             TRY(add_star(bind, scope, list, target->location));
@@ -271,7 +271,7 @@ static enum status
 bind_aggregation(struct bind *bind, struct bind__scope *scope, const struct ast_select *ast,
                  struct target_list *list, struct expr *having, struct plan **plan)
 {
-    struct plan *aggregate;
+    struct plan *aggregate = NULL;
     uint32_t width = ast->group_count + scope->aggregate_count;
 
     TRY(bind__plan(bind, PLAN_AGGREGATE, *plan, width, &aggregate));
@@ -305,7 +305,7 @@ bind_order(struct bind *bind, struct bind__scope *scope, const struct ast_select
            uint32_t *column_out)
 {
     const struct ast_expr *expr = order->expr;
-    struct expr *bound;
+    struct expr *bound = NULL;
 
     if (expr->kind == AST_INTEGER) {
         if (expr->integer < 1 || expr->integer > visible)
@@ -352,7 +352,7 @@ bind_limit(struct bind *bind, const struct ast_select *ast, struct plan **plan)
 {
     static const struct sql_type integer = {QTDB_TYPE_INT8, -1, -1};
     struct bind__scope nothing = {.table = NULL};
-    struct plan *limit;
+    struct plan *limit = NULL;
 
     TRY(bind__plan(bind, PLAN_LIMIT, *plan, (*plan)->column_count, &limit));
     if (ast->limit != NULL)
@@ -366,7 +366,7 @@ bind_limit(struct bind *bind, const struct ast_select *ast, struct plan **plan)
 static enum status
 bind_projection(struct bind *bind, const struct target_list *list, struct plan **plan)
 {
-    struct plan *project;
+    struct plan *project = NULL;
 
     TRY(bind__plan(bind, PLAN_PROJECT, *plan, list->count, &project));
     project->exprs = list->exprs;
@@ -381,7 +381,7 @@ static enum status
 bind_tail(struct bind *bind, const struct ast_select *ast, struct plan_sort_key *sort_keys,
           struct plan **plan)
 {
-    struct plan *next;
+    struct plan *next = NULL;
 
     if (ast->distinct) {
         TRY(bind__plan(bind, PLAN_DISTINCT, *plan, (*plan)->column_count, &next));
@@ -403,7 +403,7 @@ bind_values(struct bind *bind, const struct ast_select *ast, struct plan **out)
     static const char *const names[] = {"column1", "column2", "column3", "column4",
                                         "column5", "column6", "column7", "column8"};
     struct target_list row = {.capacity = ast->row_width};
-    struct plan *values;
+    struct plan *values = NULL;
 
     TRY(bind__plan(bind, PLAN_VALUES, NULL, ast->row_width, &values));
     values->row_count = ast->row_count;
@@ -416,7 +416,7 @@ bind_values(struct bind *bind, const struct ast_select *ast, struct plan **out)
         row.exprs = values->exprs + (size_t)i * ast->row_width;
         row.count = 0;
         for (uint32_t k = 0; k < ast->row_width; k++) {
-            struct expr *expr;
+            struct expr *expr = NULL;
 
             TRY(bind__expr(bind, &nothing, ast->rows[(size_t)i * ast->row_width + k], &expr));
             TRY(add_target(bind, &row, expr, k < 8 ? names[k] : "column"));
@@ -438,7 +438,7 @@ bind__select(struct bind *bind, const struct ast_select *ast, struct plan **out,
     struct target_list list = {.count = 0};
     struct plan_sort_key *sort_keys = NULL;
     struct expr *having = NULL;
-    struct plan *plan;
+    struct plan *plan = NULL;
 
     if (ast->row_count > 0) {
         TRY(bind_values(bind, ast, &plan));

@@ -80,27 +80,43 @@ days_in_month(int64_t year, int64_t month)
     return days[month - 1] + (leap && month == 2);
 }
 
-static bool
-take_date(struct scan *scan, int64_t *days_out)
-{
+struct date {
     int64_t year, month, day;
+};
+
+static bool
+take_date(struct scan *scan, struct date *out)
+{
     bool negative = take_char(scan, '-');
 
     if (!negative)
         (void)take_char(scan, '+');
-    if (!take_number(scan, 4, 6, &year) || !take_char(scan, '-') ||
-        !take_number(scan, 1, 2, &month) || !take_char(scan, '-') || !take_number(scan, 1, 2, &day))
+    if (!take_number(scan, 4, 6, &out->year) || !take_char(scan, '-') ||
+        !take_number(scan, 1, 2, &out->month) || !take_char(scan, '-') ||
+        !take_number(scan, 1, 2, &out->day))
         return false;
-    year = negative ? -year : year;
-    if (scan->end - scan->next >= 3 && scan->next[0] == ' ' && scan->next[1] == 'B' &&
-        scan->next[2] == 'C') {
-        scan->next += 3;
-        year = 1 - year;
-    }
-    if (year < YEAR_MIN || year > YEAR_MAX || month < 1 || month > 12 || day < 1 ||
-        day > days_in_month(year, month))
+    out->year = negative ? -out->year : out->year;
+    return true;
+}
+
+/* PostgreSQL writes " BC" last, behind the time. */
+static void
+take_bc(struct scan *scan, struct date *date)
+{
+    if (scan->end - scan->next < 3 || scan->next[0] != ' ' || scan->next[1] != 'B' ||
+        scan->next[2] != 'C')
+        return;
+    scan->next += 3;
+    date->year = 1 - date->year;
+}
+
+static bool
+days_of(const struct date *date, int64_t *days_out)
+{
+    if (date->year < YEAR_MIN || date->year > YEAR_MAX || date->month < 1 || date->month > 12 ||
+        date->day < 1 || date->day > days_in_month(date->year, date->month))
         return false;
-    *days_out = days_from_civil(year, month, day);
+    *days_out = days_from_civil(date->year, date->month, date->day);
     return true;
 }
 
@@ -169,8 +185,12 @@ bool
 datetime_parse_date(const char *text, size_t size, int64_t *days_out)
 {
     struct scan scan = {text, text + size};
+    struct date date;
 
-    return take_date(&scan, days_out) && scan.next == scan.end;
+    if (!take_date(&scan, &date))
+        return false;
+    take_bc(&scan, &date);
+    return scan.next == scan.end && days_of(&date, days_out);
 }
 
 bool
@@ -185,14 +205,19 @@ bool
 datetime_parse_timestamp(const char *text, size_t size, bool with_zone, int64_t *microseconds_out)
 {
     struct scan scan = {text, text + size};
+    struct date date;
     int64_t days, time = 0, zone = 0;
 
-    if (!take_date(&scan, &days))
+    if (!take_date(&scan, &date))
         return false;
+    take_bc(&scan, &date);
     if ((take_char(&scan, ' ') || take_char(&scan, 'T')) && !take_time(&scan, &time))
         return false;
     /* PostgreSQL ignores a zone in a timestamp without one. */
-    if (scan.next < scan.end && (!take_zone(&scan, &zone) || scan.next != scan.end))
+    if (scan.next < scan.end && *scan.next != ' ' && !take_zone(&scan, &zone))
+        return false;
+    take_bc(&scan, &date);
+    if (scan.next != scan.end || !days_of(&date, &days))
         return false;
     *microseconds_out = days * DAY_US + time - (with_zone ? zone * 1000000 : 0);
     return true;

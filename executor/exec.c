@@ -248,6 +248,10 @@ static enum status
 sort_rows(struct exec *exec)
 {
     struct value **from = exec->rows;
+
+    if (exec->row_count == 0)
+        return STATUS_OK;
+    CHECK(from != NULL);
     struct value **to = arena_alloc(&exec->held, exec->row_count * sizeof(struct value *));
 
     if (to == NULL)
@@ -293,6 +297,7 @@ next_sort(struct exec *exec)
 
     if (exec->position == 0 && exec->rows == NULL)
         TRY(take_all(exec));
+    CHECK(exec->rows != NULL || exec->row_count == 0);
     while (exec->position < exec->row_count && batch->count < EXEC_BATCH_ROWS)
         memcpy(row_of(batch, batch->count++), exec->rows[exec->position++],
                batch->width * sizeof(struct value));
@@ -408,6 +413,7 @@ add_sum(struct exec *exec, const struct plan_aggregate_call *call, const struct 
     const uint8_t *bytes = NULL;
     uint32_t size = 0;
 
+    CHECK(value != NULL); /* Only count(*) has no argument. */
     if (sum->null) {
         *sum = *value;
         sum->type = call->type.type;
@@ -441,6 +447,7 @@ add_value(struct exec *exec, const struct plan_aggregate_call *call, const struc
     case PLAN_AVERAGE:
         return add_sum(exec, call, value, result);
     default:
+        CHECK(value != NULL);
         if (!result->null && (value_compare(value, result) < 0) != (call->kind == PLAN_MIN))
             return STATUS_OK;
         return exec__keep_value(value, &exec->held, result);

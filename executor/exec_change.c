@@ -145,7 +145,7 @@ insert_row(struct change *change, const struct value *values)
 {
     const uint8_t *row = NULL;
     size_t row_size = 0;
-    struct key_bytes key;
+    struct key_bytes key = {.size = 0};
     char name[QTDB_NAME_SIZE_MAX + 8];
 
     TRY(check_not_null(change, values));

@@ -391,7 +391,6 @@ round_digits(struct numeric *number, int32_t scale)
 
     if (scale % BASE_DIGITS == 0) {
         last = number->weight + 1 + scale / BASE_DIGITS - 1;
-        unit = 1;
         carry =
             last + 1 < number->digit_count && last + 1 >= 0 && number->digits[last + 1] >= BASE / 2;
     } else if (last >= 0 && last < number->digit_count) {

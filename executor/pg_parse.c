@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "executor/pg_private.h"
-#include "pg_query.h"
-#include "pg_query/pg_query_internal.h"
+#include <pg_query.h>
+#include <pg_query/pg_query_internal.h>
 
 _Static_assert(T_RawStmt == 235 && T_SelectStmt == 242 && T_A_Expr == 355,
                "node tags of the headers are those of the library (15-4.0.0)");

@@ -7,11 +7,11 @@
 #ifndef EXECUTOR_PG_PRIVATE_H
 #define EXECUTOR_PG_PRIVATE_H
 
-#include "postgres.h"
+#include <postgres.h>
 
-#include "nodes/parsenodes.h"
-#include "nodes/pg_list.h"
-#include "nodes/primnodes.h"
+#include <nodes/parsenodes.h>
+#include <nodes/pg_list.h>
+#include <nodes/primnodes.h>
 
 #undef STATUS_OK
 #undef STATUS_ERROR

@@ -9,7 +9,7 @@
 static uint64_t
 zigzag(int64_t integer)
 {
-    return ((uint64_t)integer << 1) ^ (uint64_t)(integer >> 63);
+    return ((uint64_t)integer << 1) ^ (integer < 0 ? UINT64_MAX : 0);
 }
 
 static int64_t

@@ -162,7 +162,7 @@ parameter_at(struct qtdb_statement *statement, uint32_t index, struct value **ou
 enum qtdb_code
 qtdb_bind_null(struct qtdb_statement *statement, uint32_t index)
 {
-    struct value *value;
+    struct value *value = NULL;
 
     return parameter_at(statement, index, &value);
 }
@@ -170,7 +170,7 @@ qtdb_bind_null(struct qtdb_statement *statement, uint32_t index)
 enum qtdb_code
 qtdb_bind_i64(struct qtdb_statement *statement, uint32_t index, int64_t integer)
 {
-    struct value *value;
+    struct value *value = NULL;
     enum qtdb_code code = parameter_at(statement, index, &value);
 
     if (code == QTDB_OK)
@@ -181,7 +181,7 @@ qtdb_bind_i64(struct qtdb_statement *statement, uint32_t index, int64_t integer)
 enum qtdb_code
 qtdb_bind_f64(struct qtdb_statement *statement, uint32_t index, double real)
 {
-    struct value *value;
+    struct value *value = NULL;
     enum qtdb_code code = parameter_at(statement, index, &value);
 
     if (code == QTDB_OK)
@@ -193,13 +193,14 @@ static enum qtdb_code
 bind_copy(struct qtdb_statement *statement, uint32_t index, enum qtdb_type type, const void *bytes,
           size_t size)
 {
-    struct value *value;
+    struct value *value = NULL;
     enum qtdb_code code = parameter_at(statement, index, &value);
 
     if (code != QTDB_OK)
         return code;
     if (size >= UINT32_MAX)
         return api_error_set(QTDB_INVALID, "54000", 0, false, "a parameter is too long");
+    CHECK(value != NULL);
     uint8_t *copy = memory_alloc(statement->session->memory, MEMORY_SQL, size + 1);
     if (copy == NULL)
         return api_error_set(QTDB_NO_MEMORY, "53200", 0, false, "out of memory");

@@ -328,6 +328,7 @@ static void
 sim_close_io(struct io *io)
 {
     CHECK(io_sim_open_count(io) == 0);
+    DCHECK(io_sim__invariants_hold(io_sim__of(io)));
     io_sim__disk_free(io_sim__of(io));
 }
 

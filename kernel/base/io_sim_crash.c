@@ -506,11 +506,13 @@ io_sim_fork(struct io *io, const struct io_sim_crash *crash, struct memory *memo
         twins_release(sim, fork);
     for (struct sim_inode *inode = sim->inodes; inode != NULL; inode = inode->next)
         inode->twin = NULL;
+    DCHECK(io_sim__invariants_hold(sim));
     latch_unlock(&sim->latch);
     if (status != STATUS_OK) {
         io_sim__disk_free(fork);
         return status;
     }
+    DCHECK(io_sim__invariants_hold(fork));
     *out = &fork->io;
     return STATUS_OK;
 }

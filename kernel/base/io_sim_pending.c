@@ -149,12 +149,13 @@ io_sim__record_apply(struct io_sim *sim, const struct sim_record *record, uint32
                             to);
 }
 
-/* True when durable will equal current after a sync up to `seq`, so that chunks can be shared. */
+/* True when durable will equal current after a sync up to `seq`, so that chunks can be shared. What is
+ * in flight is in neither. */
 static bool
 sync_is_whole(const struct sim_inode *inode, uint64_t seq)
 {
-    return !inode->diverged && inode->in_flight == 0 && inode->last != NULL &&
-           inode->last->seq <= seq && inode->current != NULL;
+    return !inode->diverged && inode->last != NULL && inode->last->seq <= seq &&
+           inode->current != NULL;
 }
 
 static enum status

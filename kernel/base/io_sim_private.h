@@ -414,6 +414,11 @@ enum status io_sim__queue_submit(struct io_queue *queue, struct io_request **req
 enum status io_sim__queue_reap(struct io_queue *queue, uint32_t min_count, struct io_request **out,
                                uint32_t max_count, uint32_t *count_out);
 
+/* io_sim_check.c */
+
+/** S1, S4, S5 and the counters that go with them. */
+bool io_sim__invariants_hold(const struct io_sim *sim);
+
 /* io_sim.c */
 
 /** A disk without names, in `family` (NULL: a new one). */

@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "kernel/base/error.h"
@@ -24,6 +25,16 @@
     } while (0)
 
 enum { SECTOR = IO_SECTOR_SIZE, BLOCK = IO_BLOCK_SIZE };
+
+/* Appends to a text of bounded size. */
+static inline void
+sim_append(char *text, size_t text_size, const char *more)
+{
+    size_t used = strlen(text);
+
+    cr_assert_lt(used + strlen(more), text_size);
+    snprintf(text + used, text_size - used, "%s", more);
+}
 
 static inline struct io *
 sim_new(struct memory *memory, uint64_t seed)

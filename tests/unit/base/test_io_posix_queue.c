@@ -75,6 +75,7 @@ reap(uint32_t min_count, uint32_t max_count)
     for (uint32_t i = 0; i < count; i++) {
         cr_assert_eq(out[i]->status, STATUS_OK);
         cr_assert_eq(out[i]->context, &blocks[out[i] - requests]);
+        out[i]->status = STATUS_STOPPED; /* So that a second time would show. */
     }
     return count;
 }

@@ -4,8 +4,6 @@
  */
 #include "tests/unit/base/sim_help.h"
 
-#include <stdio.h>
-
 #include "kernel/base/bytes.h"
 #include "tests/unit/base/aborts.h"
 
@@ -173,8 +171,8 @@ add_name(void *context, const char *name, bool is_directory)
 {
     struct names *names = context;
 
-    strncat(names->text, name, sizeof(names->text) - strlen(names->text) - 1);
-    strncat(names->text, is_directory ? "/ " : " ", sizeof(names->text) - strlen(names->text) - 1);
+    sim_append(names->text, sizeof(names->text), name);
+    sim_append(names->text, sizeof(names->text), is_directory ? "/ " : " ");
     names->count++;
     cr_assert(sim_exists(io, "/dir/b"), "the callback may use the disk");
 }
@@ -365,7 +363,7 @@ note_event(void *context, const struct io_sim_event *event)
              event->done        ? ")"
              : event->in_flight ? "~"
                                 : " ");
-    strncat(seen->text, word, sizeof(seen->text) - strlen(seen->text) - 1);
+    sim_append(seen->text, sizeof(seen->text), word);
     seen->open = !event->done;
     seen->next += event->done;
     if (event->op == IO_SIM_RENAME)

@@ -6,8 +6,6 @@
  */
 #include "tests/unit/base/sim_help.h"
 
-#include <stdio.h>
-
 #include "kernel/base/io_sim_private.h"
 
 static struct memory *memory;
@@ -171,6 +169,26 @@ Test(io_sim_fault, a_late_sync_error_strikes_durable_writes_and_directories_too)
     ASSERT_OK(io_sync_dir(io, "/"));
     cr_assert_str_eq(after(IO_SIM_CRASH_KEPT, "/b"), "-");
     cr_assert_str_eq(after(IO_SIM_CRASH_KEPT, "/a"), "ba");
+}
+
+Test(io_sim_fault, bytes_lost_by_a_late_sync_error_stay_lost_after_a_kill)
+{
+    struct io_file *file = sim_durable_file(io, "/a", 2, 'a');
+
+    sim_fill(file, 0, 1, 'b', 0);
+    fail_next(IO_SIM_FAULT_LATE_SYNC);
+    ASSERT_STATUS(io_sync(file), STATUS_IO);
+    io_close(file);
+    struct io *killed = sim_crash(io, IO_SIM_CRASH_PROCESS, 0, 0);
+
+    io_close_all(io);
+    io = killed;
+    file = sim_file(io, "/a");
+    sim_fill(file, 1, 1, 'c', 0);
+    cr_assert_str_eq(sim_text(io, "/a"), "bc");
+    ASSERT_OK(io_sync(file));
+    cr_assert_str_eq(after(IO_SIM_CRASH_KEPT, "/a"), "ac");
+    io_close(file);
 }
 
 Test(io_sim_fault, a_lost_write_reports_success_and_leaves_old_bytes)
@@ -424,6 +442,7 @@ run_without_object(uint64_t index, bool for_ever, uint32_t usual)
     bool came = family->alloc_count > family->refuse_from;
 
     family->refuse_to = 0;
+    cr_assert(io_sim__invariants_hold(io_sim__of(disk)));
     cr_assert_eq(io_sim_open_count(disk), 0);
     /* A sync that could not finish and a write-back that was put off are no failures. */
     cr_assert(!came || failed > usual || !for_ever, "object %d", (int)index);

@@ -188,6 +188,36 @@ Test(io_sim_fork, what_was_leaked_in_a_fork_shows_in_its_memory)
     memory_delete(other);
 }
 
+Test(io_sim_fork, the_hash_tells_blocks_that_changed_places)
+{
+    struct io_file *file = sim_file(io, "/a");
+    uint64_t hash;
+
+    sim_fill(file, 0, 8, 'a', 0);
+    sim_fill(file, 8, 8, 'b', 0);
+    hash = io_sim_image_hash(io);
+    sim_fill(file, 0, 8, 'b', 0);
+    sim_fill(file, 8, 8, 'a', 0);
+    cr_assert_neq(io_sim_image_hash(io), hash);
+    io_close(file);
+}
+
+Test(io_sim_fork, copies_that_are_dropped_leave_their_memory_to_the_next)
+{
+    uint64_t used = 0;
+
+    make_pending();
+    for (uint64_t i = 0; i < 300; i++) {
+        struct io *fork = sim_crash(io, IO_SIM_CRASH_GARBAGE, 0, 1);
+
+        io_close(sim_durable_file(fork, "/d", 20, 'd'));
+        io_close_all(fork);
+        if (i == 0)
+            used = memory_used(memory, MEMORY_OTHER);
+    }
+    cr_assert_eq(memory_used(memory, MEMORY_OTHER), used);
+}
+
 struct forker {
     struct io *io;
     uint32_t count;

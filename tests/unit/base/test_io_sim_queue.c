@@ -6,8 +6,6 @@
  */
 #include "tests/unit/base/sim_help.h"
 
-#include <stdio.h>
-
 #include "kernel/base/random.h"
 
 enum { DEPTH = 16 };
@@ -180,6 +178,29 @@ Test(io_sim_queue, a_write_in_flight_may_land_after_a_later_one_was_synced)
     cr_assert_str_eq(sim_text(io, "/a"), "baaa");
 }
 
+Test(io_sim_queue, a_size_in_flight_only_ever_extends)
+{
+    submit_write(0, 4, 1, 'b', 0);
+    sim_fill(file, 4, 3, 'c', IO_DURABLE);
+    cr_assert_eq(io_sim_pending_count(io), 2);
+    cr_assert_str_eq(after_mask(1), "aaaaccc");
+    cr_assert_str_eq(after_mask(3), "aaaabcc");
+    (void)reap_one();
+    cr_assert_str_eq(sim_text(io, "/a"), "aaaabcc");
+}
+
+Test(io_sim_queue, a_late_sync_error_does_not_take_a_write_in_flight)
+{
+    submit_write(0, 0, 1, 'b', 0);
+    sim_fill(file, 1, 1, 'c', 0);
+    io_sim_fail_at(io, io_sim_op_count(io), IO_SIM_FAULT_LATE_SYNC, false);
+    ASSERT_STATUS(io_sync(file), STATUS_IO);
+    cr_assert_eq(io_sim_pending_count(io), 1);
+    cr_assert_str_eq(after_mask(1), "baaa");
+    (void)reap_one();
+    cr_assert_str_eq(sim_text(io, "/a"), "bcaa");
+}
+
 Test(io_sim_queue, a_write_in_flight_touches_its_own_bytes_only)
 {
     uint8_t sector[SECTOR];
@@ -227,9 +248,9 @@ Test(io_sim_queue, reads_give_bytes_or_say_that_the_file_ends)
     cr_assert_eq(requests[1].status, STATUS_IO);
 }
 
-/* The order in which eight writes come back, as digits. */
+/* The order in which eight writes come back, as digits: how many, then which. */
 static uint64_t
-order_of(uint64_t seed)
+order_of(uint64_t seed, bool *in_order)
 {
     struct io *disk = sim_new(memory, seed);
     struct io_file *other = sim_file(disk, "/a");
@@ -252,8 +273,10 @@ order_of(uint64_t seed)
         ASSERT_OK(io_queue_reap(other_queue, left < 2 ? left : 2, done, 8, &count));
         left -= count;
         order = order * 10 + count;
-        for (uint32_t i = 0; i < count; i++)
+        for (uint32_t i = 0; i < count; i++) {
             order = order * 10 + (uint64_t)(done[i] - requests);
+            *in_order &= i == 0 || done[i] > done[i - 1];
+        }
     }
     io_queue_close(other_queue);
     io_close(other);
@@ -264,14 +287,16 @@ order_of(uint64_t seed)
 Test(io_sim_queue, completions_come_in_an_order_drawn_from_the_seed)
 {
     bool differs = false;
+    bool in_order = true;
 
     for (uint64_t seed = 0; seed < 20; seed++) {
-        uint64_t order = order_of(seed);
+        uint64_t order = order_of(seed, &in_order);
 
-        cr_assert_eq(order, order_of(seed));
-        differs |= order != order_of(seed + 1);
+        cr_assert_eq(order, order_of(seed, &in_order));
+        differs |= order != order_of(seed + 1, &in_order);
     }
     cr_assert(differs);
+    cr_assert_not(in_order);
 }
 
 Test(io_sim_queue, a_queue_that_is_closed_finishes_what_is_in_flight)

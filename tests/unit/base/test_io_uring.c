@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "kernel/base/error.h"
 #include "kernel/base/io_posix_private.h"
@@ -117,6 +118,31 @@ IO_URING_TEST(a_short_write_is_continued_to_its_error)
     cr_assert_eq(run(&request), STATUS_FULL);
     limit_file_size(RLIM_INFINITY);
     cr_assert_eq(run(&request), STATUS_OK);
+    io_close(file);
+}
+
+IO_URING_TEST(what_a_short_write_left_is_written_when_reaped)
+{
+    static uint8_t seen[8192];
+    struct io_file *file = temp_dir_file(&dir, "file", IO_WRITE | IO_CREATE);
+    struct io_request request = {.op = IO_OP_WRITE, .file = file, .bytes = bytes, .size = 8192};
+    struct io_request *out = &request;
+    struct timespec pause = {.tv_nsec = 50000000};
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(i % 251);
+    limit_file_size(5000);
+    cr_assert_eq(io_queue_submit(queue, &out, 1), STATUS_OK);
+    nanosleep(&pause, NULL); /* Until the kernel has come as far as it can. */
+    limit_file_size(RLIM_INFINITY);
+    cr_assert_eq(io_queue_reap(queue, 1, &out, 1, &count), STATUS_OK);
+    cr_assert_eq(request.status, STATUS_OK);
+    cr_assert_eq(io_read(file, seen, sizeof(seen), 0), STATUS_OK);
+    cr_assert_eq(memcmp(seen, bytes, sizeof(seen)), 0);
+    uint64_t size = 0;
+    cr_assert_eq(io_size(file, &size), STATUS_OK);
+    cr_assert_eq(size, sizeof(seen));
     io_close(file);
 }
 

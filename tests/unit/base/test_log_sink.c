@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <wchar.h>
 
@@ -23,7 +24,7 @@ keep(void *context, enum log_level level, const char *line)
 
     kept->count++;
     kept->level = level;
-    strncpy(kept->line, line, sizeof(kept->line) - 1);
+    snprintf(kept->line, sizeof(kept->line), "%s", line);
 }
 
 Test(log_sink, lines_carry_level_and_text)

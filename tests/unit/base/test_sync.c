@@ -168,6 +168,27 @@ Test(sync, a_signal_ends_a_wait_with_a_limit)
     cr_assert_eq(atomic_load(&shared.step), 1);
 }
 
+Test(sync, a_second_sleeper_sleeps_too)
+{
+    struct event event = {.state = 1}; /* Someone sleeps already. */
+
+    cr_assert_not(event_wait_for(&event, 0, 20000000));
+}
+
+Test(sync, an_early_wake_is_not_taken_for_the_end_of_time)
+{
+    struct shared shared = {0};
+    pthread_t thread;
+
+    cr_assert_eq(pthread_create(&thread, NULL, wait_with_limit, &shared), 0);
+    while (atomic_load(&shared.step) == 0) {
+        pause_ms(1);
+        sync_futex_wake_all(&shared.event.state);
+    }
+    pthread_join(thread, NULL);
+    cr_assert_eq(atomic_load(&shared.step), 1);
+}
+
 static void *
 wait_for_word(void *word)
 {
