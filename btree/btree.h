@@ -93,9 +93,9 @@ MUST_CHECK enum status btree_free(struct pager_change *change, const struct btre
  */
 struct btree_cursor {
     struct btree tree;
-    uint8_t *leaf;   /* A copied page, or NULL before the first seek. */
+    uint8_t *leaf; /* A copied page, or NULL before the first seek. */
     uint64_t leaf_csn;
-    uint32_t index;  /* Of the present row in it. */
+    uint32_t index; /* Of the present row in it. */
     bool valid;
     uint64_t csn;
     struct btree_row row; /* The present row. */

@@ -66,8 +66,8 @@ node_init(void *page, uint32_t page_number, uint32_t tree_id, uint8_t level, uin
     if (fences->high_size > 0)
         memcpy(bytes + heap, fences->high, fences->high_size);
     if (fences->low_size > 0 && fences->high_size > 0)
-        header->prefix_size = le16_of((uint16_t)node__common_size(
-            fences->low, fences->low_size, fences->high, fences->high_size));
+        header->prefix_size = le16_of((uint16_t)node__common_size(fences->low, fences->low_size,
+                                                                  fences->high, fences->high_size));
 }
 
 void

@@ -89,8 +89,8 @@ size_with_high(const struct node *node, const uint8_t *high, size_t high_size)
 static uint32_t
 middle_slot(const struct node *node, uint32_t index, const struct node_entry *entry)
 {
-    size_t new_size = NODE_SLOT_SIZE + node__cell_size(node->prefix_size, entry->key_size,
-                                                       entry->value_size);
+    size_t new_size =
+        NODE_SLOT_SIZE + node__cell_size(node->prefix_size, entry->key_size, entry->value_size);
     size_t total = new_size;
     size_t left = 0;
     uint32_t i = 0;
@@ -195,8 +195,7 @@ merged_size(const struct node *left, const struct node *right, struct node_fence
 
     *fences = (struct node_fences){left->low, left->low_size, right->high, right->high_size};
     if (left->low_size > 0 && right->high_size > 0)
-        prefix_size =
-            node__common_size(left->low, left->low_size, right->high, right->high_size);
+        prefix_size = node__common_size(left->low, left->low_size, right->high, right->high_size);
     size_t size = NODE_HEADER_SIZE + (size_t)left->low_size + right->high_size;
 
     for (uint32_t s = 0; s < 2; s++)

@@ -43,11 +43,11 @@ struct node {
 
 /* One entry in place; borrowed from the page. */
 struct node_row {
-    uint16_t key_size;    /* Without the prefix. */
+    uint16_t key_size; /* Without the prefix. */
     uint16_t value_size;
     bool is_overflow;
     uint8_t head[NODE_HEAD_SIZE];
-    const uint8_t *rest;  /* Of the key, after prefix and head. */
+    const uint8_t *rest; /* Of the key, after prefix and head. */
     const uint8_t *value;
     uint32_t cell_offset;
     uint32_t cell_size;

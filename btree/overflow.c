@@ -18,8 +18,8 @@ enum { PREFETCH_COUNT = 64 };
 struct reference {
     size_t size;
     uint64_t stamp;
-    uint32_t data_count;  /* Data pages. */
-    uint32_t page_count;  /* Numbers in the reference. */
+    uint32_t data_count; /* Data pages. */
+    uint32_t page_count; /* Numbers in the reference. */
     uint32_t page[OVERFLOW_DIRECT_MAX];
 };
 
@@ -108,9 +108,8 @@ page_new(struct pager_change *change, const struct btree *tree, uint32_t index, 
 }
 
 static enum status
-data_write(struct pager_change *change, const struct btree *tree,
-           const struct reference *reference, uint32_t index, const uint8_t *value,
-           uint32_t *number_out)
+data_write(struct pager_change *change, const struct btree *tree, const struct reference *reference,
+           uint32_t index, const uint8_t *value, uint32_t *number_out)
 {
     size_t size = data_size_of(reference, index);
     struct overflow_page *page;
@@ -210,6 +209,7 @@ change_data(struct pager_change *change, const struct btree *tree,
     if (out == NULL)
         return pager_change_free(change, number);
     TRY(change_page(change, tree, reference, number, index, size, &page));
+    CHECK(page != NULL);
     memcpy(out + (size_t)index * OVERFLOW_DATA_SIZE, page->data, size);
     return STATUS_OK;
 }
@@ -239,6 +239,7 @@ change_run(struct pager_change *change, const struct btree *tree, const uint8_t 
 
         TRY(change_page(change, tree, &reference, number, OVERFLOW_INDEX_LIST | list_index, count,
                         &page));
+        CHECK(page != NULL);
         list = (const struct overflow_list *)page->data;
         number = le32_get(list->next);
         for (size_t i = 0; i < count; i++, index++)
@@ -269,7 +270,7 @@ tree__overflow_change_read(struct pager_change *change, const struct btree *tree
 /* What to do with each page of a value. */
 struct visit {
     const struct btree *tree;
-    const struct reference *reference;
+    struct reference reference;
     uint8_t *out; /* NULL: only `each`. */
     bool (*each)(void *context, uint32_t page_number);
     void *context;
@@ -281,7 +282,7 @@ copy_page(const struct visit *visit, uint32_t number, uint32_t index, size_t siz
     if (visit->each != NULL && !visit->each(visit->context, number))
         return STATUS_STOPPED;
     TRY(pager_copy(visit->tree->pager, number, page));
-    if (!page_is(visit->tree, visit->reference, page, index, size))
+    if (!page_is(visit->tree, &visit->reference, page, index, size))
         return tree__corrupt(visit->tree, number,
                              "it is not the part of the large value it should be");
     return STATUS_OK;
@@ -294,7 +295,7 @@ visit_data(const struct visit *visit, const uint32_t *numbers, uint32_t count, u
     _Alignas(8) uint8_t page[PAGE_SIZE];
 
     for (uint32_t i = 0; i < count; i++, index++) {
-        size_t size = data_size_of(visit->reference, index);
+        size_t size = data_size_of(&visit->reference, index);
 
         if (i % PREFETCH_COUNT == 0 && count > 1)
             pager_prefetch(visit->tree->pager, numbers + i,
@@ -312,11 +313,11 @@ visit_lists(const struct visit *visit)
 {
     _Alignas(8) uint8_t page[PAGE_SIZE];
     uint32_t numbers[OVERFLOW_LIST_MAX];
-    uint32_t number = visit->reference->page[0];
+    uint32_t number = visit->reference.page[0];
     uint32_t index = 0;
 
-    for (uint32_t list_index = 0; index < visit->reference->data_count; list_index++) {
-        size_t count = list_size_of(visit->reference, list_index);
+    for (uint32_t list_index = 0; index < visit->reference.data_count; list_index++) {
+        size_t count = list_size_of(&visit->reference, list_index);
         const struct overflow_list *list;
 
         CHECK(count <= OVERFLOW_LIST_MAX);
@@ -334,14 +335,11 @@ visit_lists(const struct visit *visit)
 static enum status
 visit_all(const struct btree *tree, const uint8_t *ref, size_t ref_size, struct visit *visit)
 {
-    struct reference reference;
-
-    if (!reference_decode(ref, ref_size, &reference))
+    if (!reference_decode(ref, ref_size, &visit->reference))
         return refuse_reference(tree);
     visit->tree = tree;
-    visit->reference = &reference;
-    if (reference.data_count <= OVERFLOW_DIRECT_MAX)
-        return visit_data(visit, reference.page, reference.data_count, 0);
+    if (visit->reference.data_count <= OVERFLOW_DIRECT_MAX)
+        return visit_data(visit, visit->reference.page, visit->reference.data_count, 0);
     return visit_lists(visit);
 }
 

@@ -64,8 +64,8 @@ tree__change_edit(struct pager_change *change, const struct btree *tree, uint32_
 }
 
 enum status
-tree__change_edit_whole(struct pager_change *change, const struct btree *tree,
-                        uint32_t page_number, uint8_t **out)
+tree__change_edit_whole(struct pager_change *change, const struct btree *tree, uint32_t page_number,
+                        uint8_t **out)
 {
     return edit(change, tree, page_number, node_validate, true, out);
 }
@@ -105,9 +105,9 @@ find_in_leaf(struct pager_change *change, const struct btree *tree, const struct
              const uint8_t *key, size_t key_size, struct node *node, uint32_t *index_out,
              bool *equal_out)
 {
+    CHECK(path->depth > 0 && path->depth <= BTREE_DEPTH_MAX);
     uint32_t page_number = path->step[path->depth - 1].page_number;
 
-    CHECK(path->depth > 0);
     TRY(tree__change_node(change, tree, page_number, 0, node));
     if (!node_search(node, key, key_size, index_out, equal_out))
         return tree__corrupt(tree, page_number, "a key lies outside its page");
@@ -146,7 +146,7 @@ enum status
 btree_change_get(struct pager_change *change, const struct btree *tree, const void *key,
                  size_t key_size, void *value, size_t *size_io)
 {
-    struct tree_path path;
+    struct tree_path path = {.depth = 0};
     struct node node;
     struct node_row row;
     uint32_t index;
@@ -229,7 +229,7 @@ put_entry(struct pager_change *change, const struct btree *tree, const struct no
           bool *existed)
 {
     for (uint32_t steps = 0; steps < PUT_STEPS_MAX; steps++) {
-        struct tree_path path;
+        struct tree_path path = {.depth = 0};
         uint32_t index;
         bool done;
 
@@ -239,8 +239,7 @@ put_entry(struct pager_change *change, const struct btree *tree, const struct no
             return STATUS_OK;
         TRY(tree__split(change, tree, &path, index, entry));
     }
-    CHECK(!"a put ends");
-    return STATUS_FAILED;
+    return tree__corrupt(tree, tree->root, "splitting makes no room below it");
 }
 
 enum status
@@ -275,7 +274,7 @@ enum status
 btree_delete(struct pager_change *change, const struct btree *tree, const void *key,
              size_t key_size)
 {
-    struct tree_path path;
+    struct tree_path path = {.depth = 0};
     struct page_move move;
     struct node node;
     uint32_t index;

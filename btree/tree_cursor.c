@@ -8,7 +8,7 @@
  * between: no key is met twice, none is passed over.
  *
  * Large values are read when the cursor arrives. When that fails the row may have been changed since
- * the leaf was copied; then the leaf is copied anew, once, and the cursor looks for the key again.
+ * the leaf was copied; then the leaf is copied anew and the cursor looks for the key again.
  */
 #include "btree/tree_private.h"
 #include "pager/page.h"
@@ -120,16 +120,23 @@ settle(struct btree_cursor *cursor, enum direction direction)
     }
 }
 
-/* Copies the row at the index out. `*stale_out`: a large value could not be read. */
+/* An overflow reference that could not be followed. */
+struct stale {
+    size_t size; /* 0: none. */
+    uint8_t ref[OVERFLOW_REF_SIZE_MAX];
+};
+
+/* Copies the row at the index out. STATUS_CORRUPT with `stale_out->size` > 0: its large value could
+ * not be read. */
 static enum status
-take_row(struct btree_cursor *cursor, bool *stale_out)
+take_row(struct btree_cursor *cursor, struct stale *stale_out)
 {
     struct btree_row *out = &cursor->row;
     struct node node;
     struct node_row row;
     size_t value_size;
 
-    *stale_out = false;
+    stale_out->size = 0;
     if (!node_load_page(cursor->leaf, &node) || !node_row_at(&node, cursor->index, &row))
         return damaged(cursor);
     value_size = row.value_size;
@@ -143,7 +150,11 @@ take_row(struct btree_cursor *cursor, bool *stale_out)
         enum status status =
             tree__overflow_read(&cursor->tree, row.value, row.value_size, out->value);
 
-        *stale_out = status == STATUS_CORRUPT;
+        if (status == STATUS_CORRUPT) {
+            CHECK(row.value_size > 0 && row.value_size <= sizeof(stale_out->ref));
+            stale_out->size = row.value_size;
+            memcpy(stale_out->ref, row.value, row.value_size);
+        }
         return status;
     }
     if (value_size > 0)
@@ -171,26 +182,30 @@ place(struct btree_cursor *cursor, enum direction direction, const uint8_t *key,
     return STATUS_OK;
 }
 
-/* From the index to a row with its value. */
+/* From the index to a row with its value. A reference that could not be followed and is still there in
+ * a fresh copy of the leaf is damaged: a commit changes the leaf before it frees the pages. */
 static enum status
 arrive(struct btree_cursor *cursor, enum direction direction)
 {
+    struct stale stale[2] = {{.size = 0}};
     uint8_t key[BTREE_KEY_SIZE_MAX];
-    bool stale;
 
-    TRY(settle(cursor, direction));
-    enum status status = take_row(cursor, &stale);
+    for (uint32_t tries = 0;; tries++) {
+        struct stale *now = &stale[tries % 2];
+        const struct stale *before = &stale[(tries + 1) % 2];
 
-    if (stale) {
+        TRY(settle(cursor, direction));
+        enum status status = take_row(cursor, now);
+
+        cursor->valid = status == STATUS_OK;
+        if (now->size == 0 ||
+            (now->size == before->size && memcmp(now->ref, before->ref, now->size) == 0))
+            return status;
         size_t key_size = cursor->row.key_size;
 
         memcpy(key, cursor->row.key, key_size);
         TRY(place(cursor, direction, key, key_size));
-        TRY(settle(cursor, direction));
-        status = take_row(cursor, &stale);
     }
-    cursor->valid = status == STATUS_OK;
-    return status;
 }
 
 static enum status

@@ -101,7 +101,7 @@ btree_free(struct pager_change *change, const struct btree *tree, uint32_t page_
     CHECK(page_limit > 0 && tree->root != PAGE_CATALOG_ROOT);
     *done_out = false;
     while (!*done_out && freed < page_limit) {
-        struct tree_path path;
+        struct tree_path path = {.depth = 0};
         bool values_done;
 
         TRY(descend_last(change, tree, &path));

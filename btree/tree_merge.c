@@ -23,8 +23,8 @@ may_fit(const struct node *left, const struct node *right)
         const struct node *node = nodes[i];
         uint32_t heap_end = PAGE_SIZE - (uint32_t)node->low_size - node->high_size;
 
-        entries += node->count * (uint32_t)NODE_SLOT_SIZE + heap_end - node->heap_offset -
-                   node->dead_size;
+        entries +=
+            node->count * (uint32_t)NODE_SLOT_SIZE + heap_end - node->heap_offset - node->dead_size;
     }
     return NODE_HEADER_SIZE + entries <= PAGE_SIZE;
 }
@@ -37,8 +37,7 @@ ask_fit(const struct btree *tree, const struct node *left, uint32_t left_number,
     const char *reason = NULL;
 
     *out = false;
-    if (left->high_size != right->low_size ||
-        memcmp(left->high, right->low, left->high_size) != 0)
+    if (left->high_size != right->low_size || memcmp(left->high, right->low, left->high_size) != 0)
         return tree__corrupt(tree, right_number, "its low fence is not its neighbour's high fence");
     if (!may_fit(left, right))
         return STATUS_OK;
@@ -52,8 +51,8 @@ ask_fit(const struct btree *tree, const struct node *left, uint32_t left_number,
 
 /* Joins the children at `place` and `place` + 1 if they fit. */
 static enum status
-join(struct pager_change *change, const struct btree *tree, uint32_t parent_number,
-     uint32_t place, bool *joined_out)
+join(struct pager_change *change, const struct btree *tree, uint32_t parent_number, uint32_t place,
+     bool *joined_out)
 {
     struct page_move move;
     struct node parent;

@@ -10,8 +10,9 @@
 static_assert((int)NODE_KEY_SIZE_MAX == (int)BTREE_KEY_SIZE_MAX, "one limit");
 
 /* Raises STATUS_CORRUPT for a page of the tree. */
-MUST_CHECK __attribute__((cold)) enum status
-tree__corrupt(const struct btree *tree, uint32_t page_number, const char *reason);
+MUST_CHECK __attribute__((cold)) enum status tree__corrupt(const struct btree *tree,
+                                                           uint32_t page_number,
+                                                           const char *reason);
 
 /* Does this value lie in the leaf? */
 bool tree__value_is_inline(size_t key_size, size_t value_size);
@@ -23,7 +24,7 @@ struct leaf_view {
     struct page_view view;
     struct node node;
     uint32_t page_number;
-    uint32_t tries;    /* Both zero before the first open. */
+    uint32_t tries; /* Both zero before the first open. */
     uint32_t refusals;
 };
 
@@ -32,8 +33,7 @@ struct leaf_view {
  * repeats from here when it finds the bytes impossible or the view's end fails.
  */
 MUST_CHECK enum status tree__leaf_open(const struct btree *tree, enum node_side side,
-                                       const uint8_t *key, size_t key_size,
-                                       struct leaf_view *leaf);
+                                       const uint8_t *key, size_t key_size, struct leaf_view *leaf);
 /** The same for a page that was the leaf's neighbour a moment ago; false: descend instead. */
 bool tree__leaf_open_at(const struct btree *tree, uint32_t page_number, enum node_side side,
                         const uint8_t *key, size_t key_size, struct leaf_view *leaf);
@@ -49,8 +49,7 @@ uint64_t tree__leaf_csn(const struct page_view *view);
 /* tree_row.c */
 
 /** Room for a key and a value of these sizes; what the row held is gone. */
-MUST_CHECK enum status tree__row_reserve(struct btree_row *row, size_t key_size,
-                                         size_t value_size);
+MUST_CHECK enum status tree__row_reserve(struct btree_row *row, size_t key_size, size_t value_size);
 
 /* overflow.c: values in pages of their own. */
 

@@ -187,7 +187,7 @@ struct found {
     bool equal;
     bool is_overflow;
     uint64_t csn;
-    size_t size;                       /* Of the value. */
+    size_t size; /* Of the value. */
     size_t ref_size;
     uint8_t ref[OVERFLOW_REF_SIZE_MAX];
 };
@@ -224,8 +224,8 @@ look_up(const struct leaf_view *leaf, const uint8_t *key, size_t key_size, uint8
 
 /* One consistent look at the row. */
 static enum status
-find_row(const struct btree *tree, const uint8_t *key, size_t key_size, uint8_t *value,
-         size_t room, struct found *out)
+find_row(const struct btree *tree, const uint8_t *key, size_t key_size, uint8_t *value, size_t room,
+         struct found *out)
 {
     struct leaf_view leaf = {.tries = 0};
 
@@ -280,6 +280,7 @@ btree_warm(const struct btree *tree, const void *key, size_t key_size, uint8_t *
     CHECK(key_size > 0 && key_size <= BTREE_KEY_SIZE_MAX);
     do {
         TRY(tree__leaf_open(tree, NODE_AT, key, key_size, &leaf));
+        CHECK(leaf.node.high != NULL && leaf.node.high_size <= BTREE_KEY_SIZE_MAX);
         memcpy(high_out, leaf.node.high, leaf.node.high_size);
         *high_size_out = leaf.node.high_size;
     } while (!page_view_end(&leaf.view));

@@ -40,60 +40,67 @@ count_page(void *context, uint32_t page_number)
     struct walker *walker = context;
 
     walker->walk->page_count++;
-    return walker->walk->page == NULL ||
-           walker->walk->page(walker->walk->context, page_number);
+    return walker->walk->page == NULL || walker->walk->page(walker->walk->context, page_number);
+}
+
+/* The key of the floor above that bounds the child at its place from below or from above. */
+static bool
+bound_of(const struct floor *above, bool low, uint8_t *out, size_t *size_out)
+{
+    const struct node *node = &above->node;
+    struct node_row row;
+
+    if (low ? above->place > 0 : above->place < node->count) {
+        uint32_t index = low ? above->place - 1 : above->place;
+
+        return node_row_at(node, index, &row) && node_row_key(node, &row, out, size_out);
+    }
+    *size_out = low ? node->low_size : node->high_size;
+    memcpy(out, low ? node->low : node->high, *size_out);
+    return true;
+}
+
+/* B3 */
+static const char *
+wrong_fences(const struct floor *above, const struct node *node)
+{
+    uint8_t key[BTREE_KEY_SIZE_MAX];
+    size_t size = 0;
+
+    if (!bound_of(above, true, key, &size))
+        return "its parent's key cannot be read";
+    if (node->low_size != size || memcmp(node->low, key, size) != 0)
+        return "its low fence is not what its parent says";
+    if (!bound_of(above, false, key, &size))
+        return "its parent's key cannot be read";
+    if (node->high_size != size || memcmp(node->high, key, size) != 0)
+        return "its high fence is not what its parent says";
+    return NULL;
 }
 
 /* Why the page just copied is not the child that the floor above says; NULL if it is. */
 static const char *
-why_not(struct walker *walker, struct floor *floor)
+why_not(const struct walker *walker, struct floor *floor)
 {
-    const struct page_header *header = page_header_const(floor->page);
-    struct floor *above = walker->depth > 0 ? &walker->floor[walker->depth - 1] : NULL;
-    struct node_row row;
-    uint8_t key[BTREE_KEY_SIZE_MAX];
+    const struct floor *above = walker->depth > 0 ? &walker->floor[walker->depth - 1] : NULL;
+    const struct node *node = &floor->node;
     const char *reason = NULL;
-    const uint8_t *high = NULL;
-    size_t size = 0;
 
     if (node_validate(floor->page, &reason) != STATUS_OK)
         return reason;
     if (!node_load_page(floor->page, &floor->node))
         return "the header of the node is out of bounds";
-    if (le32_get(header->page_number) != floor->page_number)
+    if (le32_get(page_header_const(floor->page)->page_number) != floor->page_number)
         return "it carries another page's number";
-    if (floor->node.tree_id != walker->tree->tree_id)
+    if (node->tree_id != walker->tree->tree_id)
         return "it belongs to another tree";
+    if (node->level >= BTREE_DEPTH_MAX)
+        return "the tree is too deep";
     if (above == NULL)
-        return floor->node.level >= BTREE_DEPTH_MAX                       ? "the tree is too deep"
-               : floor->node.low_size == 0 && floor->node.high_size == 0 ? NULL
-                                                                          : "the root has fences";
-    if (floor->node.level + 1 != above->node.level)
+        return node->low_size == 0 && node->high_size == 0 ? NULL : "the root has fences";
+    if (node->level + 1 != above->node.level)
         return "its level is not what its parent says";
-    if (walker->partial)
-        return NULL;
-    const uint8_t *low = above->node.low;
-    size_t low_size = above->node.low_size;
-
-    if (above->place > 0) {
-        if (!node_row_at(&above->node, above->place - 1, &row) ||
-            !node_row_key(&above->node, &row, key, &low_size))
-            return "its parent's key cannot be read";
-        low = key;
-    }
-    if (floor->node.low_size != low_size || memcmp(floor->node.low, low, low_size) != 0)
-        return "its low fence is not what its parent says";
-    high = above->node.high;
-    size = above->node.high_size;
-    if (above->place < above->node.count) {
-        if (!node_row_at(&above->node, above->place, &row) ||
-            !node_row_key(&above->node, &row, key, &size))
-            return "its parent's key cannot be read";
-        high = key;
-    }
-    if (floor->node.high_size != size || memcmp(floor->node.high, high, size) != 0)
-        return "its high fence is not what its parent says";
-    return NULL;
+    return walker->partial ? NULL : wrong_fences(above, node);
 }
 
 static void
@@ -131,7 +138,6 @@ enter(struct walker *walker, uint32_t page_number)
     floor->page = walker->pages + (size_t)walker->depth * PAGE_SIZE;
     floor->page_number = page_number;
     floor->place = 0;
-    walker->linked = walker->linked && page_number != PAGE_NONE;
     if (!count_page(walker, page_number)) {
         report(walker, page_number, "it is named twice, or belongs to something else");
         walker->linked = false;

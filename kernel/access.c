@@ -94,8 +94,7 @@ qtdb_get(struct qtdb_txn *txn, struct qtdb_tree *tree, const void *key, size_t k
 
 /* Is there a row? Reads it like a get, so that the answer holds at commit. */
 static enum status
-row_exists(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t key_size,
-           bool *out)
+row_exists(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t key_size, bool *out)
 {
     uint8_t nothing[1];
     size_t size = 0;

@@ -13,8 +13,10 @@
 enum qtdb_code api_error(enum status status);
 
 /** Records an error with all its fields and returns its code. `sqlstate` may be NULL. */
-__attribute__((format(printf, 5, 6))) enum qtdb_code
-api_error_set(enum qtdb_code code, const char *sqlstate, uint32_t position, bool retryable,
-              const char *format, ...);
+__attribute__((format(printf, 5, 6))) enum qtdb_code api_error_set(enum qtdb_code code,
+                                                                   const char *sqlstate,
+                                                                   uint32_t position,
+                                                                   bool retryable,
+                                                                   const char *format, ...);
 
 #endif

@@ -91,7 +91,7 @@ catalog__open(struct qtdb *db)
 {
     const uint8_t key = CATALOG_KEY_NEXT;
     struct btree catalog = tree__btree(db->catalog);
-    le32 next;
+    le32 next = le32_of(0);
     size_t size = sizeof(next);
     uint64_t csn;
 
@@ -99,8 +99,7 @@ catalog__open(struct qtdb *db)
     enum status status = btree_get(&catalog, &key, 1, next.byte, &size, &csn);
 
     if (status == STATUS_NOT_FOUND || status == STATUS_FULL ||
-        (status == STATUS_OK &&
-         (size != sizeof(next) || le32_get(next) < CATALOG_TREE_ID_FIRST)))
+        (status == STATUS_OK && (size != sizeof(next) || le32_get(next) < CATALOG_TREE_ID_FIRST)))
         return error_raise(STATUS_CORRUPT, "catalog: the row of the next tree id is damaged");
     TRY(status);
     atomic_store(&db->next_tree_id, le32_get(next));
@@ -177,9 +176,9 @@ apply_entry(struct pager_change *change, struct qtdb *db, const struct write_ent
             bool *created)
 {
     struct btree catalog = tree__btree(db->catalog);
-    struct catalog_record before;
-    struct catalog_record after;
-    bool found;
+    struct catalog_record before = {.version = 0};
+    struct catalog_record after = {.version = 0};
+    bool found = false;
 
     TRY(record_before(change, db, entry, &before, &found));
     if (entry->kind == WRITE_DELETE) {

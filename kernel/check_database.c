@@ -41,8 +41,8 @@ report(struct checker *checker, const char *format, ...)
 static void
 page_finding(void *context, const struct pager_finding *finding)
 {
-    report(context, "page %" PRIu32 ": %s: %s", finding->page_number,
-           status_name(finding->status), finding->reason);
+    report(context, "page %" PRIu32 ": %s: %s", finding->page_number, status_name(finding->status),
+           finding->reason);
 }
 
 static void
@@ -177,7 +177,7 @@ qtdb_check(struct qtdb *db, void (*finding)(void *context, const char *line), vo
     if (status != STATUS_OK)
         return api_error(status);
     if (checker.finding_count > 0)
-        return api_error_set(QTDB_CORRUPT, NULL, 0, false,
-                             "the check found %" PRIu64 " faults", checker.finding_count);
+        return api_error_set(QTDB_CORRUPT, NULL, 0, false, "the check found %" PRIu64 " faults",
+                             checker.finding_count);
     return QTDB_OK;
 }

@@ -62,9 +62,9 @@ struct txn_tree {
     struct txn_tree *next;
     struct qtdb_tree *tree;
     struct key_map writes;
-    struct write_entry *merged;   /* By chunk_next: writes handed to tree->recent. */
-    bool read_whole;              /* Too many ranges: counts as having read everything. */
-    struct key_range *reads;      /* Only under QTDB_SERIALIZABLE with writing allowed. */
+    struct write_entry *merged; /* By chunk_next: writes handed to tree->recent. */
+    bool read_whole;            /* Too many ranges: counts as having read everything. */
+    struct key_range *reads;    /* Only under QTDB_SERIALIZABLE with writing allowed. */
     uint32_t read_count;
     uint32_t read_capacity;
 };
@@ -143,15 +143,15 @@ struct qtdb {
 
     /* Guarded by the snapshot latch. */
     struct latch snapshot_latch;
-    struct qtdb_txn *running;  /* Newest first, so snapshots fall along the list. */
+    struct qtdb_txn *running; /* Newest first, so snapshots fall along the list. */
     struct qtdb_txn *oldest;
     struct qtdb_txn *finished; /* For reuse. */
     struct qtdb_txn *finished_last;
     uint32_t finished_count;
-    struct write_chunk *pending;      /* About to be published, or published and not yet merged. */
-    struct write_chunk *merged;       /* Oldest first. */
+    struct write_chunk *pending; /* About to be published, or published and not yet merged. */
+    struct write_chunk *merged;  /* Oldest first. */
     struct write_chunk *merged_last;
-    size_t merged_size;               /* Bytes of the merged chunks. */
+    size_t merged_size;    /* Bytes of the merged chunks. */
     uint64_t recent_floor; /* Older snapshots cannot be checked any more: their chunks are gone. */
 };
 
@@ -203,9 +203,9 @@ MUST_CHECK enum status txn__tree(struct qtdb_txn *txn, struct qtdb_tree *tree,
 MUST_CHECK enum status txn__tree_visible(struct qtdb_txn *txn, const struct qtdb_tree *tree);
 
 /* write_set.c */
-MUST_CHECK enum status write_set__put(struct qtdb_txn *txn, struct txn_tree *tree,
-                                      const void *key, size_t key_size, const void *value,
-                                      size_t value_size, enum write_kind kind);
+MUST_CHECK enum status write_set__put(struct qtdb_txn *txn, struct txn_tree *tree, const void *key,
+                                      size_t key_size, const void *value, size_t value_size,
+                                      enum write_kind kind);
 
 /* read_set.c */
 /** Notes that the transaction relies on what it saw of these keys; low and high are copied. */

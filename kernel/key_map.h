@@ -30,7 +30,7 @@ struct write_entry {
     uint64_t csn;                   /* Once committed. */
     struct write_entry *chunk_next; /* Next of the same commit (recent_writes.c). */
     struct write_entry *previous;
-    struct write_entry *next[];     /* `height` of them. */
+    struct write_entry *next[]; /* `height` of them. */
 };
 
 struct key_map {

@@ -33,19 +33,19 @@ enum qtdb_code {
     QTDB_OK = 0,
     QTDB_NOT_FOUND = 1,
     QTDB_EXISTS = 2,
-    QTDB_FULL = 3,      /* Disk or configured limit; nothing changed. */
-    QTDB_BUSY = 4,      /* Held by another process; the message names its pid. */
-    QTDB_CONFLICT = 5,  /* Serialisation failure or deadlock; run the transaction again. */
+    QTDB_FULL = 3,     /* Disk or configured limit; nothing changed. */
+    QTDB_BUSY = 4,     /* Held by another process; the message names its pid. */
+    QTDB_CONFLICT = 5, /* Serialisation failure or deadlock; run the transaction again. */
     QTDB_NO_MEMORY = 6,
     QTDB_IO = 7,
     QTDB_CORRUPT = 8,
     QTDB_VERSION = 9,
-    QTDB_INVALID = 10,  /* An argument is out of range, or SQL that does not parse or bind. */
-    QTDB_FAILED = 11,   /* The handle failed earlier; close it. */
+    QTDB_INVALID = 10, /* An argument is out of range, or SQL that does not parse or bind. */
+    QTDB_FAILED = 11,  /* The handle failed earlier; close it. */
     QTDB_READONLY = 13,
-    QTDB_STOPPED = 14,  /* Interrupted. */
-    QTDB_ROW = 100,     /* qtdb_step: a row is ready. */
-    QTDB_DONE = 101,    /* qtdb_step: no more rows. */
+    QTDB_STOPPED = 14, /* Interrupted. */
+    QTDB_ROW = 100,    /* qtdb_step: a row is ready. */
+    QTDB_DONE = 101,   /* qtdb_step: no more rows. */
 };
 
 struct qtdb;
@@ -58,10 +58,10 @@ struct qtdb_statement;
 /* Errors. */
 struct qtdb_error {
     enum qtdb_code code;
-    char sqlstate[6];   /* "" outside SQL. */
+    char sqlstate[6]; /* "" outside SQL. */
     char message[512];
-    uint32_t position;  /* 1-based character in the SQL text; 0: none. */
-    bool retryable;     /* Running the transaction again may succeed. */
+    uint32_t position; /* 1-based character in the SQL text; 0: none. */
+    bool retryable;    /* Running the transaction again may succeed. */
 };
 /** The calling thread's last failure; valid until its next call. */
 QTDB_API const struct qtdb_error *qtdb_error_last(void);
@@ -73,15 +73,15 @@ enum qtdb_policy { QTDB_POLICY_IMAGE = 1, QTDB_POLICY_RANGE = 2 };
 
 struct qtdb_options {
     size_t size;
-    bool create;              /* Create the file when absent. */
+    bool create; /* Create the file when absent. */
     bool read_only;
-    bool rescue;              /* Open in spite of a missing or rotten log. */
-    bool no_threads;          /* No background thread; work is done by committing threads. */
+    bool rescue;     /* Open in spite of a missing or rotten log. */
+    bool no_threads; /* No background thread; work is done by committing threads. */
     enum qtdb_policy policy;
-    uint64_t pool_size;       /* Bytes; default 64 MiB. */
-    uint64_t log_limit;       /* Bytes; default 256 MiB. */
-    uint64_t segment_size;    /* Bytes; default 16 MiB. */
-    uint64_t write_set_limit; /* Bytes a transaction may keep in memory; default 64 MiB. */
+    uint64_t pool_size;        /* Bytes; default 64 MiB. */
+    uint64_t log_limit;        /* Bytes; default 256 MiB. */
+    uint64_t segment_size;     /* Bytes; default 16 MiB. */
+    uint64_t write_set_limit;  /* Bytes a transaction may keep in memory; default 64 MiB. */
     uint32_t recovery_threads; /* Default 2. */
 };
 
@@ -96,14 +96,14 @@ QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_checkpoint(struct qtdb *db);
 struct qtdb_statistics {
     size_t size;
     uint64_t commit_count;
-    uint64_t log_size;          /* Bytes written to the log, padding included. */
-    uint64_t page_write_size;   /* Bytes of pages written, map pages included. */
+    uint64_t log_size;        /* Bytes written to the log, padding included. */
+    uint64_t page_write_size; /* Bytes of pages written, map pages included. */
     uint64_t meta_write_size;
     uint64_t page_read_count;
     uint64_t pin_count;
     uint64_t page_count;
     uint64_t free_page_count;
-    uint64_t user_size;         /* Bytes of keys and values passed to put since open. */
+    uint64_t user_size; /* Bytes of keys and values passed to put since open. */
     uint64_t checkpoint_count;
     uint64_t repair_count;
     uint64_t conflict_count;
@@ -143,11 +143,11 @@ enum qtdb_router { QTDB_ROUTER_AUTO = 0, QTDB_ROUTER_TREE = 1, QTDB_ROUTER_RMI =
 
 struct qtdb_tree_options {
     size_t size;
-    bool create;            /* Create when absent, in this transaction. */
-    bool exclusive;         /* With create: QTDB_EXISTS when present. */
+    bool create;    /* Create when absent, in this transaction. */
+    bool exclusive; /* With create: QTDB_EXISTS when present. */
     enum qtdb_key_kind key_kind;
     enum qtdb_router router;
-    bool no_compression;    /* Of large values. */
+    bool no_compression; /* Of large values. */
 };
 
 /** The handle lives as long as the database handle and is the same for every transaction that opens
@@ -157,8 +157,8 @@ QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_tree_open(struct qtdb_txn *txn, con
                                                        struct qtdb_tree **out);
 QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_tree_drop(struct qtdb_txn *txn, const char *name);
 /** Calls `each` with every tree's name, in order. */
-QTDB_API QTDB_MUST_CHECK enum qtdb_code
-qtdb_tree_list(struct qtdb_txn *txn, void (*each)(void *context, const char *name), void *context);
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_tree_list(
+    struct qtdb_txn *txn, void (*each)(void *context, const char *name), void *context);
 
 static inline void
 qtdb_key_u64(uint64_t value, uint8_t out[8])
@@ -209,8 +209,9 @@ QTDB_API void qtdb_cursor_row(struct qtdb_cursor *cursor, const void **key_out,
 QTDB_API void qtdb_cursor_close(struct qtdb_cursor *cursor);
 
 /** Walks every page and every tree; `finding` gets one line a fault. QTDB_CORRUPT if there are any. */
-QTDB_API QTDB_MUST_CHECK enum qtdb_code
-qtdb_check(struct qtdb *db, void (*finding)(void *context, const char *line), void *context);
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_check(struct qtdb *db,
+                                                   void (*finding)(void *context, const char *line),
+                                                   void *context);
 
 /* SQL (implemented by the executor). */
 enum qtdb_type {
@@ -282,11 +283,11 @@ QTDB_API const char *qtdb_command_tag(struct qtdb_statement *statement);
 
 /** Runs every statement of the text; `row` (may be NULL) gets texts of each row, NULL for null, and
  * stops the run by returning false. */
-QTDB_API QTDB_MUST_CHECK enum qtdb_code
-qtdb_exec(struct qtdb_session *session, const char *sql,
-          bool (*row)(void *context, uint32_t column_count, const char *const *values,
-                      const char *const *names),
-          void *context);
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_exec(struct qtdb_session *session, const char *sql,
+                                                  bool (*row)(void *context, uint32_t column_count,
+                                                              const char *const *values,
+                                                              const char *const *names),
+                                                  void *context);
 /** From any thread: the session's running statement ends with QTDB_STOPPED soon. */
 QTDB_API void qtdb_interrupt(struct qtdb_session *session);
 

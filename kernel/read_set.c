@@ -26,9 +26,9 @@ reserve(struct qtdb_txn *txn, struct txn_tree *tree)
 
     if (tree->read_count < tree->read_capacity)
         return STATUS_OK;
-    struct key_range *fresh = memory_resize(txn->db->env.memory, MEMORY_LOCKS, tree->reads,
-                                            tree->read_capacity * sizeof(*fresh),
-                                            capacity * sizeof(*fresh));
+    struct key_range *fresh =
+        memory_resize(txn->db->env.memory, MEMORY_LOCKS, tree->reads,
+                      tree->read_capacity * sizeof(*fresh), capacity * sizeof(*fresh));
 
     if (fresh == NULL)
         return STATUS_NO_MEMORY;

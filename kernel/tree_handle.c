@@ -56,6 +56,7 @@ tree__handle(struct qtdb *db, uint32_t tree_id, const void *name, size_t name_si
         return STATUS_NO_MEMORY;
     fresh->db = db;
     fresh->tree_id = tree_id;
+    CHECK(record->version == CATALOG_VERSION);
     fresh->kind = (enum qtdb_key_kind)record->kind;
     fresh->name_size = name_size;
     memcpy(fresh->name, name, name_size);
@@ -148,7 +149,7 @@ tree_open(struct qtdb_txn *txn, const char *name, const struct qtdb_tree_options
           struct qtdb_tree **out)
 {
     uint8_t key[QTDB_NAME_SIZE_MAX + 1];
-    struct catalog_record record;
+    struct catalog_record record = {.version = 0};
     struct txn_tree *catalog;
     size_t key_size = 0;
 
@@ -189,7 +190,7 @@ static enum status
 tree_drop(struct qtdb_txn *txn, const char *name)
 {
     uint8_t key[QTDB_NAME_SIZE_MAX + 1];
-    struct catalog_record record;
+    struct catalog_record record = {.version = 0};
     struct txn_tree *catalog;
     size_t key_size = 0;
 

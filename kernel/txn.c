@@ -76,9 +76,8 @@ qtdb_begin(struct qtdb *db, const struct qtdb_txn_options *options, struct qtdb_
     if (options != NULL)
         memcpy(&given, options, options->size < sizeof(given) ? options->size : sizeof(given));
     if (given.isolation > QTDB_READ_COMMITTED || given.durability > QTDB_ASYNC)
-        return api_error_set(QTDB_INVALID, NULL, 0, false,
-                             "unknown isolation %d or durability %d", (int)given.isolation,
-                             (int)given.durability);
+        return api_error_set(QTDB_INVALID, NULL, 0, false, "unknown isolation %d or durability %d",
+                             (int)given.isolation, (int)given.durability);
     struct qtdb_txn *txn = handle_get(db);
 
     if (txn == NULL)

@@ -131,6 +131,7 @@ cursor__note_reads(struct qtdb_txn *txn)
 static void
 unlink_cursor(struct qtdb_cursor *cursor)
 {
+    CHECK(cursor->txn != NULL);
     if (cursor->previous != NULL)
         cursor->previous->next = cursor->next;
     else
@@ -255,11 +256,11 @@ extend_range(struct qtdb_cursor *cursor, const struct key_range *range)
 {
     const struct key_buffer *low = &cursor->low;
     const struct key_buffer *high = &cursor->high;
-    bool lower = !cursor->has_range ||
-                 key_compare(range->low, range->low_size, low->bytes, low->size) < 0;
-    bool higher = !cursor->has_range || range->high_size == 0 ||
-                  (high->size > 0 && key_compare(range->high, range->high_size, high->bytes,
-                                                 high->size) > 0);
+    bool lower =
+        !cursor->has_range || key_compare(range->low, range->low_size, low->bytes, low->size) < 0;
+    bool higher =
+        !cursor->has_range || range->high_size == 0 ||
+        (high->size > 0 && key_compare(range->high, range->high_size, high->bytes, high->size) > 0);
 
     if (lower)
         TRY(buffer_set(cursor, &cursor->low, range->low, range->low_size));
@@ -356,8 +357,8 @@ jump(struct qtdb_cursor *cursor, enum direction direction, const void *key, size
 {
     TRY(usable(cursor));
     if (key_size > QTDB_KEY_SIZE_MAX)
-        return error_raise(STATUS_INVALID, "a key has at most %d bytes, not %zu",
-                           QTDB_KEY_SIZE_MAX, key_size);
+        return error_raise(STATUS_INVALID, "a key has at most %d bytes, not %zu", QTDB_KEY_SIZE_MAX,
+                           key_size);
     cursor->has_row = false;
     cursor->rows_direction = NOWHERE;
     TRY(note_range(cursor));

@@ -80,11 +80,11 @@ SHARED := $(if $(wildcard kernel/qtdb.map),$(if $(filter asan tsan fuzz cov,$(VA
 $(B)/lib/libqtdb.so: $(LIB_OBJECTS) $(B)/lib/libqtdb.list kernel/qtdb.map
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=kernel/qtdb.map \
-		-Wl,--exclude-libs,ALL -Wl,-z,defs $(PG_WRAP) $(LIB_OBJECTS) $(PG_QUERY) $(LIBS) -o $@
+		-Wl,--exclude-libs,ALL -Wl,-z,defs $(PG_WRAP) $(LIB_OBJECTS) $(XXHASH) $(PG_QUERY) $(LIBS) -o $@
 	$(Q)ln -sf libqtdb.so $(@D)/$(SONAME)
 
 # The parser calls back into pg_wrap.c, so library and parser are searched in turns.
-LINK_LIB = $(PG_WRAP) -Wl,--start-group $(LIB) $(PG_QUERY) -Wl,--end-group $(LIBS)
+LINK_LIB = $(PG_WRAP) $(XXHASH) -Wl,--start-group $(LIB) $(PG_QUERY) -Wl,--end-group $(LIBS)
 
 # ---- Programs ------------------------------------------------------------------------------------
 

@@ -57,5 +57,8 @@ PG_PARSE := $(wildcard executor/pg_parse.c)
 PG_WRAP := $(if $(wildcard executor/pg_wrap.c),-Wl$(comma)--wrap=pthread_key_create)
 PG_QUERY := -Wl,-Bstatic -lpg_query -Wl,-Bdynamic
 PG_CPPFLAGS := -isystem build/pg15/server
+# The parser's archive holds a copy of xxhash without run-time dispatch: the library comes before it, and
+# stays although the dispatching functions are only weakly wanted.
+XXHASH := -Wl,--no-as-needed -lxxhash -Wl,--as-needed
 LIBS := -Wl,--as-needed -lxxhash -lzstd -luring -lssl -lcrypto -lpthread -lm
 TOOL_LIBS := -Wl,--as-needed -ledit

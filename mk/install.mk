@@ -22,7 +22,7 @@ Description: database kernel with a page store, transactions and SQL
 Version: $(VERSION)
 Cflags: -I$${includedir}
 Libs: -L$${libdir} -lqtdb
-Libs.private: $(PG_WRAP) -lpg_query -lxxhash -lzstd -luring -lssl -lcrypto -lpthread -lm
+Libs.private: $(PG_WRAP) -lxxhash -lpg_query -lzstd -luring -lssl -lcrypto -lpthread -lm
 endef
 
 .PHONY: install

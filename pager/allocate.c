@@ -19,13 +19,13 @@
 
 enum {
     FREE_STACK_SIZE = 1024,
-    MAP_SCAN_GROUPS = 64,   /* Looked through at a time. */
-    MAP_SCAN_PAUSE = 64,    /* Pages of growth between two looks. */
-    SHRINK_STEP = 4096,     /* Pages a shrinking commit gives up at most. */
-    SHRINK_MAPS = 8,        /* Map pages one may free. */
+    MAP_SCAN_GROUPS = 64, /* Looked through at a time. */
+    MAP_SCAN_PAUSE = 64,  /* Pages of growth between two looks. */
+    SHRINK_STEP = 4096,   /* Pages a shrinking commit gives up at most. */
+    SHRINK_MAPS = 8,      /* Map pages one may free. */
     GROW_MIN = 64,
     GROW_MAX = 16384,
-    GROW_SHARE = 16,        /* The file grows by one part in so many. */
+    GROW_SHARE = 16, /* The file grows by one part in so many. */
     MAP_SPAN = MAP_ENTRY_COUNT * MAP_GROUP_SIZE,
 };
 
@@ -57,8 +57,10 @@ pager__free_push(struct pager *pager, uint32_t page_number)
 
     if (pager->free_stack_used < pager->free_stack_capacity) {
         pager->free_stack[pager->free_stack_used++] = page_number;
-    } else if (group < pager->map_scan_next) {
-        pager->map_scan_next = group; /* Found again by looking through the map. */
+    } else {
+        pager->map_scan_pause = 0; /* Found again by looking through the map. */
+        if (group < pager->map_scan_next)
+            pager->map_scan_next = group;
     }
 }
 
@@ -273,8 +275,8 @@ grow_file(struct pager *pager, uint32_t page_count)
         target = pager->options.page_limit;
     if (target < page_count)
         target = page_count;
-    status = io_allocate(pager->file, (uint64_t)allocated * PAGE_SIZE,
-                         (target - allocated) * PAGE_SIZE);
+    status =
+        io_allocate(pager->file, (uint64_t)allocated * PAGE_SIZE, (target - allocated) * PAGE_SIZE);
     if (status == STATUS_FULL && target > page_count) {
         target = page_count;
         status = io_allocate(pager->file, (uint64_t)allocated * PAGE_SIZE,
@@ -384,8 +386,7 @@ allocate(struct pager_change *change, uint32_t tree_id, enum page_type type, uin
     bool from_stack;
 
     TRY(take_page(change, &page_number, &from_stack));
-    enum status status =
-        pager__change_new_page(change, page_number, tree_id, type, level, out);
+    enum status status = pager__change_new_page(change, page_number, tree_id, type, level, out);
     if (status != STATUS_OK) {
         if (from_stack)
             pager__free_push(change->pager, page_number);

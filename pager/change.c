@@ -1,6 +1,7 @@
 /*
  * The change set: scratch copies under the commit latch. Logging and publishing is change_commit.c,
- * new and freed pages are allocate.c and direct.c.
+ * new and freed pages are allocate.c and direct.c,
+ * its buffers change_buffers.c.
  *
  *   begin -> read, edit, allocate, free, note ... -> commit | abandon
  *                       |
@@ -15,160 +16,13 @@
  * pager_change_resolve works off one want: its own as a rule, another thread's at worst, which then
  * works off this one. Pages fetched stay pinned until a change ends that missed nothing, so that a
  * change that needs many absent pages gets them all.
- *
- * Buffers grow between changes: allocated without the latch, swapped in under it.
  */
 #include "pager/pager_private.h"
 
 enum {
-    PAGES_FIRST = 64,
-    SCRATCH_FIRST = 8,
-    RECORDS_FIRST = 32 * 1024,
     HASH_END = UINT32_MAX,
     PINNED_MAX = sizeof(((struct pager_change *)0)->pinned) / sizeof(struct pager_pin),
 };
-
-/* ---- Buffers --------------------------------------------------------------------------------- */
-
-struct buffer_sizes {
-    uint32_t pages;
-    uint32_t scratch;
-    size_t records;
-};
-
-struct buffers {
-    struct buffer_sizes size;
-    struct change_page *pages;
-    uint32_t *hash;
-    uint8_t *scratch;
-    uint8_t *records;
-};
-
-/* Twice the number of pages, a power of two. */
-static uint32_t
-hash_size_of(uint32_t pages)
-{
-    uint32_t size = 16;
-
-    while (size < 2 * pages)
-        size *= 2;
-    return size;
-}
-
-static void
-buffers_free(struct pager *pager, struct buffers *buffers)
-{
-    struct memory *memory = pager->env.memory;
-    struct buffer_sizes size = buffers->size;
-
-    memory_free(memory, MEMORY_POOL, buffers->pages, size.pages * sizeof(*buffers->pages));
-    memory_free(memory, MEMORY_POOL, buffers->hash,
-                hash_size_of(size.pages) * sizeof(*buffers->hash));
-    memory_free(memory, MEMORY_POOL, buffers->scratch, (size_t)size.scratch * PAGE_SIZE);
-    memory_free(memory, MEMORY_POOL, buffers->records, size.records);
-}
-
-static enum status
-buffers_new(struct pager *pager, struct buffer_sizes size, struct buffers *out)
-{
-    struct memory *memory = pager->env.memory;
-    uint32_t hash_size = hash_size_of(size.pages);
-
-    *out = (struct buffers){.size = size};
-    out->pages = memory_alloc(memory, MEMORY_POOL, size.pages * sizeof(*out->pages));
-    out->hash = memory_alloc(memory, MEMORY_POOL, hash_size * sizeof(*out->hash));
-    out->scratch = memory_alloc_aligned(memory, MEMORY_POOL, (size_t)size.scratch * PAGE_SIZE, 64);
-    out->records = memory_alloc(memory, MEMORY_POOL, size.records);
-    if (out->pages == NULL || out->hash == NULL || out->scratch == NULL || out->records == NULL) {
-        buffers_free(pager, out);
-        return STATUS_NO_MEMORY;
-    }
-    memset(out->hash, 0xff, hash_size * sizeof(*out->hash));
-    return STATUS_OK;
-}
-
-static struct buffers
-buffers_get(const struct pager_change *change)
-{
-    return (struct buffers){
-        .size = {change->capacity, change->scratch_capacity, change->records_capacity},
-        .pages = change->pages,
-        .hash = change->hash,
-        .scratch = change->scratch,
-        .records = change->records,
-    };
-}
-
-static void
-buffers_set(struct pager_change *change, const struct buffers *buffers)
-{
-    change->capacity = buffers->size.pages;
-    change->scratch_capacity = buffers->size.scratch;
-    change->records_capacity = buffers->size.records;
-    change->pages = buffers->pages;
-    change->hash = buffers->hash;
-    change->hash_size = hash_size_of(buffers->size.pages);
-    change->scratch = buffers->scratch;
-    change->records = buffers->records;
-}
-
-/* Makes the buffers at least as large as `size`. Not under the latch. */
-static enum status
-buffers_grow(struct pager *pager, struct buffer_sizes size)
-{
-    struct pager_change *change = &pager->change;
-    struct buffers fresh;
-    struct buffers old;
-
-    TRY(buffers_new(pager, size, &fresh));
-    latch_lock(&pager->commit_latch);
-    CHECK(!change->active);
-    old = buffers_get(change);
-    if (old.size.pages > size.pages || old.size.scratch > size.scratch ||
-        old.size.records > size.records) {
-        old = fresh; /* Another thread was faster; a want left open asks again. */
-    } else {
-        buffers_set(change, &fresh);
-    }
-    latch_unlock(&pager->commit_latch);
-    buffers_free(pager, &old);
-    return STATUS_OK;
-}
-
-/* NEED_SCRATCH: twice of whatever was used up, and record bytes for `records_size`. */
-static enum status
-buffers_resolve(struct pager *pager, size_t records_size)
-{
-    struct pager_change *change = &pager->change;
-    struct buffer_sizes size;
-    uint32_t limit = pager->options.change_limit;
-
-    latch_lock(&pager->commit_latch);
-    size = buffers_get(change).size;
-    latch_unlock(&pager->commit_latch);
-    if (records_size > size.records) {
-        while (size.records < records_size)
-            size.records *= 2;
-    } else {
-        size.pages = size.pages < limit / 2 ? size.pages * 2 : limit + PAGES_FIRST;
-        size.scratch = size.scratch < limit / 2 ? size.scratch * 2 : limit + PAGES_FIRST;
-    }
-    return buffers_grow(pager, size);
-}
-
-void
-pager__change_close(struct pager *pager)
-{
-    struct buffers buffers = buffers_get(&pager->change);
-
-    CHECK(!pager->change.active);
-    for (uint32_t index = 0; index < pager->change.pinned_count; index++)
-        pager_unpin(pager, &pager->change.pinned[index]);
-    pager->change.pinned_count = 0;
-    if (buffers.pages != NULL)
-        buffers_free(pager, &buffers);
-    memset(&pager->change, 0, sizeof(pager->change));
-}
 
 /* ---- Pages of a change ----------------------------------------------------------------------- */
 
@@ -369,12 +223,11 @@ refuse_failed(const struct pager *pager)
 static enum status
 change_prepare(struct pager *pager)
 {
-    struct buffer_sizes first = {PAGES_FIRST, SCRATCH_FIRST, RECORDS_FIRST};
-
     if (__atomic_load_n(&pager->wal, __ATOMIC_ACQUIRE) == NULL)
         TRY(pager__begin_writing(pager));
-    if (pager->change.capacity == 0)
-        TRY(buffers_grow(pager, first));
+    TRY(pager__compress_ensure(pager));
+    if (__atomic_load_n(&pager->change.capacity, __ATOMIC_ACQUIRE) == 0)
+        return pager__change_buffers_grow(pager, 0);
     return STATUS_OK;
 }
 
@@ -611,7 +464,7 @@ resolve(struct pager *pager, struct change_want want, bool system)
     case NEED_LOG:
         return wal_make_room(pager->wal, want.size, system);
     case NEED_SCRATCH:
-        return buffers_resolve(pager, want.size);
+        return pager__change_buffers_grow(pager, want.size);
     case NEED_MAP_SCAN:
         return pager__map_scan(pager);
     }

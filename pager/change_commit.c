@@ -266,8 +266,7 @@ publish_rest(struct pager_change *change, struct change_page *page)
     } else if (page->is_adopted) {
         pager__direct_forget(pager, page->page_number);
     }
-    if (page->is_freed && page->page_number < change->page_count &&
-        !page_is_map(page->page_number))
+    if (page->is_freed && page->page_number < change->page_count && !page_is_map(page->page_number))
         pager__free_push(pager, page->page_number);
 }
 

@@ -73,7 +73,8 @@ check_entry(struct check *check, uint32_t page_number)
 
     if (page_is_map_level1(page_number)) {
         if (state != PAGE_STATE_MAP)
-            report(check, page_number, STATUS_CORRUPT, "the map does not say that it is a map page");
+            report(check, page_number, STATUS_CORRUPT,
+                   "the map does not say that it is a map page");
         return;
     }
     switch (state) {
@@ -112,8 +113,8 @@ read_ahead(struct check *check, uint32_t first, uint32_t end)
 static void
 check_group(struct check *check, uint32_t map_number, uint32_t page_count)
 {
-    uint32_t end = page_count - map_number > MAP_GROUP_SIZE ? map_number + MAP_GROUP_SIZE
-                                                           : page_count;
+    uint32_t end =
+        page_count - map_number > MAP_GROUP_SIZE ? map_number + MAP_GROUP_SIZE : page_count;
     enum status status = pager_copy(check->pager, map_number, &check->map);
 
     check->result->map_count++;

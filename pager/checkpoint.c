@@ -107,8 +107,6 @@ checkpoint_start(struct pager *pager)
 {
     TRY(pager__flush_finish(pager));
     checkpoint_mark(pager);
-    if (BUG(SEGMENT_REUSED_EARLY))
-        TRY(wal_release(pager->wal, pager->checkpoint_position));
     pager__flush_collect(pager, FLUSH_ALL, pager->csn_interval);
     pager->checkpoint_state = CHECKPOINT_FLUSHING;
     return STATUS_OK;
@@ -116,7 +114,7 @@ checkpoint_start(struct pager *pager)
 
 /* FLUSHING -> PUBLISHING. */
 
-/* Pages of one class from the list's next entry on, at most a batch. */
+/* Pages of one kind from the list's next entry on, at most a batch. */
 static uint32_t
 next_batch(const struct pager *pager)
 {
@@ -124,19 +122,19 @@ next_batch(const struct pager *pager)
     uint32_t left = pager->flush_list_used - pager->flush_list_next;
     uint32_t most = left < pager->flush_batch ? left : pager->flush_batch, count = 0;
 
-    while (count < most && pager__flush_class(list[count]) == pager__flush_class(list[0]))
+    while (count < most && pager__flush_kind(list[count]) == pager__flush_kind(list[0]))
         count++;
     return count;
 }
 
 /* Map pages are written after the witnesses of what they name are in them. */
 static bool
-ends_class(const struct pager *pager, uint32_t count)
+ends_kind(const struct pager *pager, uint32_t count)
 {
     uint32_t end = pager->flush_list_next + count;
 
-    return end == pager->flush_list_used || pager__flush_class(pager->flush_list[end]) !=
-                                                pager__flush_class(pager->flush_list[end - 1]);
+    return end == pager->flush_list_used || pager__flush_kind(pager->flush_list[end]) !=
+                                                pager__flush_kind(pager->flush_list[end - 1]);
 }
 
 static enum status
@@ -148,14 +146,12 @@ flush_step(struct pager *pager)
         const uint32_t *list = pager->flush_list + pager->flush_list_next;
 
         TRY(pager__flush_pages(pager, list, count));
-        if (ends_class(pager, count) && !BUG(META_BEFORE_PAGES))
+        if (ends_kind(pager, count) && !BUG(META_BEFORE_PAGES))
             TRY(pager__flush_finish(pager));
         pager->flush_list_next += count;
     }
     if (pager->flush_list_next < pager->flush_list_used)
         return STATUS_OK;
-    if (!BUG(META_BEFORE_PAGES))
-        TRY(pager__flush_finish(pager));
     pager__flush_collect(pager, FLUSH_ALL, pager->csn_interval);
     if (pager->flush_list_used == 0)
         pager->checkpoint_state = CHECKPOINT_PUBLISHING;
@@ -227,10 +223,8 @@ publish_step(struct pager *pager)
 /* Steps. Flush latch held. */
 
 static enum status
-step(struct pager *pager)
+step_of_state(struct pager *pager)
 {
-    if (BUG(SHRINK_BEFORE_CHECKPOINT) && pager->truncate_after > 0)
-        TRY(pager__cut(pager));
     switch (pager->checkpoint_state) {
     case CHECKPOINT_IDLE:
         return checkpoint_start(pager);
@@ -241,6 +235,19 @@ step(struct pager *pager)
     }
     CHECK(false);
     return STATUS_FAILED;
+}
+
+static enum status
+step(struct pager *pager)
+{
+    enum status status;
+
+    CHECK(latch_is_held(&pager->flush_latch));
+    if (BUG(SHRINK_BEFORE_CHECKPOINT) && pager->truncate_after > 0)
+        TRY(pager__cut(pager));
+    status = step_of_state(pager);
+    plan_work(pager);
+    return status;
 }
 
 static bool
@@ -315,9 +322,10 @@ pager_checkpoint(struct pager *pager)
         return STATUS_OK;
     latch_lock(&pager->flush_latch);
     /* One that is under way began before this call: it may have marked too early. */
-    wanted = pager->statistics.checkpoint_count +
-             (pager->checkpoint_state == CHECKPOINT_IDLE ? 1 : 2);
+    wanted =
+        pager->statistics.checkpoint_count + (pager->checkpoint_state == CHECKPOINT_IDLE ? 1 : 2);
     while (status == STATUS_OK && pager->statistics.checkpoint_count < wanted) {
+        pager->checkpoint_asked = true; /* The owner's thread may help, without pause. */
         status = step(pager);
         latch_unlock(&pager->flush_latch); /* Others may want to flush in between. */
         latch_lock(&pager->flush_latch);
@@ -389,8 +397,7 @@ work_is_due(struct pager *pager)
 {
     bool due = false;
 
-    if (!has_log(pager) || atomic_load(&pager->failed) ||
-        !latch_try_lock(&pager->flush_latch))
+    if (!has_log(pager) || atomic_load(&pager->failed) || !latch_try_lock(&pager->flush_latch))
         return false; /* Whoever has the latch is at work. */
     if (pager->checkpoint_state == CHECKPOINT_FLUSHING)
         due = flush_is_behind(pager);
@@ -423,12 +430,12 @@ pager__flush_all(struct pager *pager)
     CHECK(latch_is_held(&pager->flush_latch));
     pager->checkpoint_state = CHECKPOINT_IDLE;
     TRY(pager__flush_finish(pager));
-    for (uint32_t class = FLUSH_DATA; class <= FLUSH_MAP1; class++) {
-        pager__flush_collect(pager, class, UINT64_MAX);
+    for (uint32_t kind = FLUSH_DATA; kind <= FLUSH_MAP1; kind++) {
+        pager__flush_collect(pager, kind, UINT64_MAX);
         while (pager->flush_list_used > 0) {
             TRY(pager__flush_pages(pager, pager->flush_list, pager->flush_list_used));
             TRY(pager__flush_finish(pager));
-            pager__flush_collect(pager, class, UINT64_MAX);
+            pager__flush_collect(pager, kind, UINT64_MAX);
         }
     }
     pager__flush_collect(pager, FLUSH_ALL, UINT64_MAX);

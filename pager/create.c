@@ -48,8 +48,8 @@ build(const struct meta *first, uint8_t *pages)
     map_entry_put(pages, MAP_FIRST_PAGE, map_index_of(MAP_LEVEL1_FIRST_PAGE), PAGE_STATE_MAP, 0);
     map_entry_put(pages, MAP_FIRST_PAGE, map_index_of(PAGE_CATALOG_ROOT), PAGE_STATE_USED,
                   CREATE_CSN);
-    map_entry_put(pages, MAP_LEVEL1_FIRST_PAGE, map_level1_index_of(MAP_FIRST_PAGE),
-                  PAGE_STATE_MAP, CREATE_CSN);
+    map_entry_put(pages, MAP_LEVEL1_FIRST_PAGE, map_level1_index_of(MAP_FIRST_PAGE), PAGE_STATE_MAP,
+                  CREATE_CSN);
     for (uint32_t number = MAP_FIRST_PAGE; number < CREATE_PAGES; number++)
         page_seal(pages + (size_t)number * PAGE_SIZE, meta.file_id);
     for (uint32_t slot = 0; slot < META_SLOT_COUNT; slot++) {

@@ -32,8 +32,7 @@ slot_of(const struct direct_set *set, uint32_t page_number)
 {
     uint32_t slot = (page_number * UINT32_C(0x9e3779b1)) >> 7 & (set->capacity - 1);
 
-    while (set->slots[slot].page_number != PAGE_NONE &&
-           set->slots[slot].page_number != page_number)
+    while (set->slots[slot].page_number != PAGE_NONE && set->slots[slot].page_number != page_number)
         slot = (slot + 1) & (set->capacity - 1);
     return slot;
 }

@@ -60,12 +60,12 @@ pager__flush_open(struct pager *pager)
     pager->flush_requests = memory_alloc(memory, MEMORY_POOL, batch * sizeof(struct io_request));
     pager->flush_submit = memory_alloc(memory, MEMORY_POOL, batch * sizeof(struct io_request *));
     pager->flush_cold = memory_alloc(memory, MEMORY_POOL, batch * sizeof(uint32_t));
-    pager->flush_list = memory_alloc(memory, MEMORY_POOL,
-                                     pager->flush_list_capacity * sizeof(uint32_t));
-    pager->flushed = memory_alloc(memory, MEMORY_POOL,
-                                  pager->flushed_capacity * sizeof(struct flushed_page));
-    if (pager->flush_requests == NULL || pager->flush_submit == NULL ||
-        pager->flush_cold == NULL || pager->flush_list == NULL || pager->flushed == NULL)
+    pager->flush_list =
+        memory_alloc(memory, MEMORY_POOL, pager->flush_list_capacity * sizeof(uint32_t));
+    pager->flushed =
+        memory_alloc(memory, MEMORY_POOL, pager->flushed_capacity * sizeof(struct flushed_page));
+    if (pager->flush_requests == NULL || pager->flush_submit == NULL || pager->flush_cold == NULL ||
+        pager->flush_list == NULL || pager->flushed == NULL)
         return STATUS_NO_MEMORY;
     return STATUS_OK;
 }
@@ -111,7 +111,7 @@ check_usable(struct pager *pager)
 /* Choosing pages. */
 
 uint32_t
-pager__flush_class(uint32_t page_number)
+pager__flush_kind(uint32_t page_number)
 {
     if (page_is_map_level0(page_number))
         return FLUSH_MAP0;
@@ -122,10 +122,10 @@ static int
 compare_pages(const void *left, const void *right)
 {
     uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-    uint32_t class_a = pager__flush_class(a), class_b = pager__flush_class(b);
+    uint32_t kind_a = pager__flush_kind(a), kind_b = pager__flush_kind(b);
 
-    if (class_a != class_b)
-        return class_a < class_b ? -1 : 1;
+    if (kind_a != kind_b)
+        return kind_a < kind_b ? -1 : 1;
     return a < b ? -1 : a > b;
 }
 
@@ -143,7 +143,7 @@ sort_pages(uint32_t *page_numbers, uint32_t count)
 }
 
 void
-pager__flush_collect(struct pager *pager, uint32_t class, uint64_t csn_limit)
+pager__flush_collect(struct pager *pager, uint32_t kind, uint64_t csn_limit)
 {
     uint32_t end = pager__frame_end(pager), used = 0;
 
@@ -156,7 +156,7 @@ pager__flush_collect(struct pager *pager, uint32_t class, uint64_t csn_limit)
 
         if (csn_dirty == 0 || csn_dirty > csn_limit || page_number == PAGE_NONE)
             continue;
-        if (class == FLUSH_ALL || pager__flush_class(page_number) == class)
+        if (kind == FLUSH_ALL || pager__flush_kind(page_number) == kind)
             pager->flush_list[used++] = page_number;
     }
     pager->flush_list_used = sort_pages(pager->flush_list, used);
@@ -174,8 +174,8 @@ collect_cold_pass(struct pager *pager, uint32_t used, bool referenced)
         uint32_t frame = 1 + (hand % count + i) % count;
         const struct frame *state = &pager->frame[frame];
         uint32_t page_number = state->page_number;
-        bool recent = atomic_load_explicit(&pager->table.referenced[frame],
-                                           memory_order_relaxed) != 0;
+        bool recent =
+            atomic_load_explicit(&pager->table.referenced[frame], memory_order_relaxed) != 0;
 
         if (recent == referenced && state->pins == 0 && state->csn_dirty != 0 &&
             page_number != PAGE_NONE && page_number != 0)
@@ -417,10 +417,9 @@ unwitnessed_reserve(struct pager *pager, uint32_t count)
     if (wanted == capacity)
         return STATUS_OK;
     size_t size = (size_t)wanted * sizeof(struct flushed_page);
-    void *grown = capacity == 0
-                      ? memory_alloc(memory, MEMORY_POOL, size)
-                      : memory_resize(memory, MEMORY_POOL, pager->unwitnessed,
-                                      capacity * sizeof(struct flushed_page), size);
+    void *grown = capacity == 0 ? memory_alloc(memory, MEMORY_POOL, size)
+                                : memory_resize(memory, MEMORY_POOL, pager->unwitnessed,
+                                                capacity * sizeof(struct flushed_page), size);
     if (grown == NULL)
         return STATUS_NO_MEMORY;
     pager->unwitnessed = grown;
@@ -477,24 +476,24 @@ static int
 compare_flushed(const void *left, const void *right)
 {
     const struct flushed_page *a = left, *b = right;
-    uint32_t class_a = pager__flush_class(a->page_number);
-    uint32_t class_b = pager__flush_class(b->page_number);
+    uint32_t kind_a = pager__flush_kind(a->page_number);
+    uint32_t kind_b = pager__flush_kind(b->page_number);
 
-    if (class_a != class_b)
-        return class_a > class_b ? -1 : 1;
+    if (kind_a != kind_b)
+        return kind_a > kind_b ? -1 : 1;
     if (a->page_number != b->page_number)
         return a->page_number < b->page_number ? -1 : 1;
     return a->csn < b->csn ? -1 : a->csn > b->csn;
 }
 
-/* How many at the list's front are of one class. */
+/* How many at the list's front are of one kind. */
 static uint32_t
-count_class(const struct flushed_page *entries, uint32_t used)
+count_kind(const struct flushed_page *entries, uint32_t used)
 {
     uint32_t count = 1;
 
-    while (count < used && pager__flush_class(entries[count].page_number) ==
-                               pager__flush_class(entries[0].page_number))
+    while (count < used && pager__flush_kind(entries[count].page_number) ==
+                               pager__flush_kind(entries[0].page_number))
         count++;
     return count;
 }
@@ -509,7 +508,7 @@ pager__flush_witness(struct pager *pager)
         qsort(pager->unwitnessed, pager->unwitnessed_used, sizeof(*pager->unwitnessed),
               compare_flushed);
     while (pager->unwitnessed_used > 0 && status == STATUS_OK) {
-        uint32_t count = count_class(pager->unwitnessed, pager->unwitnessed_used);
+        uint32_t count = count_kind(pager->unwitnessed, pager->unwitnessed_used);
         uint32_t done = 0;
 
         status = pager__witness_commit(pager, pager->unwitnessed, count, &done);

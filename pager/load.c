@@ -71,8 +71,8 @@ entry_reason(uint32_t page_number, struct map_entry entry)
             break;
         return "the page map takes it for a map page";
     case PAGE_STATE_FENCED:
-        return "its content was lost earlier and it is fenced off; restore it from a backup or drop "
-               "what it belonged to";
+        return "its content was lost earlier and it is fenced off; restore it from a backup, or "
+               "drop what it belonged to";
     case PAGE_STATE_FREE:
         return "the page is free by the page map; whatever led here is out of date or damaged";
     default:
@@ -112,11 +112,10 @@ map_parent_of(uint32_t page_number)
 }
 
 enum status
-pager__verify(struct pager *pager, uint32_t page_number, const void *page,
-              const char **reason_out)
+pager__verify(struct pager *pager, uint32_t page_number, const void *page, const char **reason_out)
 {
     struct map_entry entry;
-    struct pager_pin map;
+    struct pager_pin map = {0};
 
     if (page_is_map_level1(page_number)) {
         entry = pager__witness(pager, page_number, NULL);
@@ -137,8 +136,8 @@ refuse(const struct pager *pager, uint32_t page_number, const void *page, struct
     uint64_t found = page != NULL ? le64_get(page_header_const(page)->csn) : 0;
 
     log_line(LOG_ERROR,
-             "pager: page refused path=%s page=%" PRIu32 " csn=%" PRIu64
-             " csn_expected=%" PRIu64 " status=%s reason=\"%s\"",
+             "pager: page refused path=%s page=%" PRIu32 " csn=%" PRIu64 " csn_expected=%" PRIu64
+             " status=%s reason=\"%s\"",
              pager->path, page_number, found, entry.csn, status_name(status), reason);
     return error_raise(status,
                        "%s: page %" PRIu32 " is refused: %s (CSN found %" PRIu64
@@ -162,8 +161,9 @@ repair(const struct load *load, uint32_t frame, struct map_entry entry, enum sta
         repaired = pager__verify_entry(pager, load->page_number, page, entry, &still);
     if (repaired != STATUS_OK)
         return refuse(pager, load->page_number, NULL, entry, status, reason);
-    log_line(LOG_WARN, "pager: page repaired path=%s page=%" PRIu32 " csn=%" PRIu64
-             " reason=\"%s\"", pager->path, load->page_number, entry.csn, reason);
+    log_line(LOG_WARN,
+             "pager: page repaired path=%s page=%" PRIu32 " csn=%" PRIu64 " reason=\"%s\"",
+             pager->path, load->page_number, entry.csn, reason);
     PAGER_COUNT(pager, repair_count, 1);
     if (!pager->read_only)
         pager->frame[frame].csn_dirty = entry.csn;
@@ -199,8 +199,8 @@ fill_raw(struct load *load, uint32_t frame)
     struct pager *pager = load->pager;
     uint8_t *page = pager__frame_bytes(pager, frame);
     size_t size = 0;
-    enum status status = io_read_some(pager->file, page, PAGE_SIZE,
-                                      (uint64_t)load->page_number * PAGE_SIZE, &size);
+    enum status status =
+        io_read_some(pager->file, page, PAGE_SIZE, (uint64_t)load->page_number * PAGE_SIZE, &size);
 
     PAGER_COUNT(pager, page_read_count, 1);
     if (status != STATUS_OK && status != STATUS_IO)
@@ -224,7 +224,8 @@ frame_get(const struct load *load, uint32_t *frame_out)
         if (pager__frame_take_reserve(pager, frame_out) == STATUS_OK)
             return STATUS_OK;
         return error_raise(STATUS_FULL,
-                           "%s: the pool of %" PRIu32 " pages has no frame left for map page %" PRIu32
+                           "%s: the pool of %" PRIu32
+                           " pages has no frame left for map page %" PRIu32
                            ": open with a larger pool",
                            pager->path, pager->table.frame_count - 1, load->page_number);
     }
@@ -289,7 +290,7 @@ static enum status
 pin_level0(struct pager *pager, uint32_t page_number, bool reserve, struct pager_pin *out)
 {
     struct load load = {.pager = pager, .page_number = page_number, .reserve = reserve};
-    struct pager_pin map;
+    struct pager_pin map = {0};
     enum status status;
 
     if (pager__pin_resident(pager, page_number, out))
@@ -305,7 +306,7 @@ static enum status
 pin_data(struct pager *pager, uint32_t page_number, bool reserve, struct pager_pin *out)
 {
     struct load load = {.pager = pager, .page_number = page_number, .reserve = reserve};
-    struct pager_pin map;
+    struct pager_pin map = {0};
     enum status status;
 
     TRY(pin_level0(pager, map_page_of(page_number), reserve, &map));
@@ -380,7 +381,7 @@ copy_locked(struct pager *pager, const struct pager_pin *pin, void *out)
     bool resident = (word & WORD_FRAME_MASK) == pin->frame;
 
     if (resident)
-        memcpy(out, pin->bytes, PAGE_SIZE);
+        memcpy(out, pager__frame_bytes(pager, pin->frame), PAGE_SIZE);
     pager__word_unlock_unchanged(pager, pin->page_number, word);
     return resident;
 }
@@ -389,7 +390,7 @@ enum status
 pager_copy(struct pager *pager, uint32_t page_number, void *out)
 {
     struct page_view view;
-    struct pager_pin pin;
+    struct pager_pin pin = {0};
     bool done = false;
 
     for (uint32_t tries = 0; tries < COPY_TRIES; tries++) {

@@ -50,8 +50,8 @@ pager__owner_write(struct pager *pager)
     struct pager_path path;
     struct io_file *file;
 
-    int size = snprintf(text, sizeof(text), "pid %" PRIu64 "\nstarted_ms %" PRIu64 "\n", pid,
-                        started_ms);
+    int size =
+        snprintf(text, sizeof(text), "pid %" PRIu64 "\nstarted_ms %" PRIu64 "\n", pid, started_ms);
     CHECK(size > 0 && size < OWNER_SIZE);
     TRY(pager__path_with(pager->log_dir, OWNER_SUFFIX, &path));
     TRY(io_open(pager->env.io, path.text, IO_WRITE | IO_CREATE, &file));
@@ -117,15 +117,23 @@ enum status
 pager__compress_ensure(struct pager *pager)
 {
     uint8_t body[PAGE_DELTA_SIZE_MAX];
+    struct compress *compress = NULL;
     uint8_t page[PAGE_SIZE];
 
-    if (pager->compress != NULL)
+    if (__atomic_load_n(&pager->compress, __ATOMIC_ACQUIRE) != NULL)
         return STATUS_OK;
-    TRY(compress_new(pager->env.memory, &pager->compress));
+    TRY(compress_new(pager->env.memory, &compress));
     /* The codec takes its memory with its first image: not under the commit latch (P9). */
     page_init(page, PAGE_CATALOG_ROOT, 0, PAGE_TYPE_TEST, 0);
     memset(page + PAGE_HEADER_SIZE, 'q', PAGE_BODY_SIZE);
-    CHECK(page_delta_encode_image(page, 0, pager->compress, body, sizeof(body)) > 0);
+    CHECK(page_delta_encode_image(page, 0, compress, body, sizeof(body)) > 0);
+    latch_lock(&pager->commit_latch);
+    if (pager->compress == NULL) {
+        __atomic_store_n(&pager->compress, compress, __ATOMIC_RELEASE);
+        compress = NULL;
+    }
+    latch_unlock(&pager->commit_latch);
+    compress_free(compress);
     return STATUS_OK;
 }
 
@@ -169,7 +177,6 @@ begin_writing(struct pager *pager)
     struct wal_position start;
     struct wal *wal = NULL;
 
-    TRY(pager__compress_ensure(pager));
     enum status status = create_log(pager, &wal);
     if (status != STATUS_OK) {
         pager->log_id = 0;

@@ -31,6 +31,7 @@ read_slot(struct pager *pager, uint32_t slot, uint64_t file_size, struct slot_fo
 
     out->status = STATUS_CORRUPT;
     out->reason = "it is cut off";
+    out->meta.sequence = 0;
     if (offset + PAGE_SIZE > file_size)
         return STATUS_OK;
     status = io_read(pager->file, &bytes, sizeof(bytes), offset);
@@ -133,6 +134,8 @@ write_slot(struct pager *pager, struct meta *meta, uint32_t slot)
 {
     _Alignas(IO_BLOCK_SIZE) struct meta_slot bytes;
 
+    if (BUG(META_ONE_SLOT))
+        slot = 0;
     meta->sequence = pager->meta_sequence + 1;
     meta_encode(meta, slot, &bytes);
     TRY(io_write(pager->file, &bytes, sizeof(bytes), (uint64_t)slot * PAGE_SIZE, IO_DURABLE));
@@ -156,7 +159,7 @@ pager__meta_write(struct pager *pager, enum meta_state state)
     latch_unlock(&pager->commit_latch);
     status = write_slot(pager, &meta, first);
     if (status == STATUS_OK)
-        status = write_slot(pager, &meta, BUG(META_ONE_SLOT) ? first : 1 - first);
+        status = write_slot(pager, &meta, 1 - first);
     if (status != STATUS_OK)
         return pager__fail(pager, status, "writing the meta slots");
     return STATUS_OK;

@@ -32,8 +32,11 @@ enum {
     LOG_SEGMENTS_MIN = 4, /* In a log at its limit. */
     FLUSH_DEPTH_DEFAULT = 128,
     FLUSH_DEPTH_MAX = 4096,
-    CHANGE_SHARE = 4,     /* A change may touch one part in so many of the pool. */
+    CHANGE_SHARE = 4, /* A change may touch one part in so many of the pool. */
     THREADS_MAX = 64,
+    LOG_FRAME_MIN = 256,
+    LOG_BUFFERS_MIN = 8,
+    LOG_BUFFERS_MAX = 64,
 };
 
 /* ---- Paths ----------------------------------------------------------------------------------- */
@@ -44,8 +47,7 @@ pager__path_with(const char *path, const char *suffix, struct pager_path *out)
     int size = snprintf(out->text, sizeof(out->text), "%s%s", path, suffix);
 
     if (size < 0 || (size_t)size >= sizeof(out->text))
-        return error_raise(STATUS_INVALID, "the path of the database is too long: %.100s...",
-                           path);
+        return error_raise(STATUS_INVALID, "the path of the database is too long: %.100s...", path);
     return STATUS_OK;
 }
 
@@ -79,13 +81,11 @@ options_log(struct pager_options *options)
         options->segment_size -= options->segment_size % WAL_BLOCK_SIZE;
     }
     if (options->segment_size < WAL_SEGMENT_SIZE_MIN ||
-        options->segment_size > WAL_SEGMENT_SIZE_MAX ||
-        options->segment_size % WAL_BLOCK_SIZE != 0)
-        return error_raise(STATUS_INVALID,
-                           "the log's segment size %" PRIu64
-                           " is not a multiple of %d from %d to %d",
-                           options->segment_size, WAL_BLOCK_SIZE, WAL_SEGMENT_SIZE_MIN,
-                           WAL_SEGMENT_SIZE_MAX);
+        options->segment_size > WAL_SEGMENT_SIZE_MAX || options->segment_size % WAL_BLOCK_SIZE != 0)
+        return error_raise(
+            STATUS_INVALID,
+            "the log's segment size %" PRIu64 " is not a multiple of %d from %d to %d",
+            options->segment_size, WAL_BLOCK_SIZE, WAL_SEGMENT_SIZE_MIN, WAL_SEGMENT_SIZE_MAX);
     if (limit < options->segment_size * LOG_SEGMENTS_MIN)
         return error_raise(STATUS_INVALID,
                            "the log limit %" PRIu64 " is below %d segments of %" PRIu64 " bytes",
@@ -107,12 +107,30 @@ options_check(const struct pager_options *options)
     if (options->flush_depth > FLUSH_DEPTH_MAX || options->recovery_threads > THREADS_MAX)
         return error_raise(STATUS_INVALID, "at most %d writes in flight and %d recovery threads",
                            FLUSH_DEPTH_MAX, THREADS_MAX);
-    if (options->log_frame_size > WAL_FRAME_PAYLOAD_MAX)
-        return error_raise(STATUS_INVALID, "the log's frame size is above %d",
-                           WAL_FRAME_PAYLOAD_MAX);
+    if (options->log_frame_size > WAL_FRAME_PAYLOAD_MAX ||
+        (options->log_frame_size != 0 && options->log_frame_size < LOG_FRAME_MIN))
+        return error_raise(STATUS_INVALID, "the log's frame size is not from %d to %d",
+                           LOG_FRAME_MIN, WAL_FRAME_PAYLOAD_MAX);
+    if (options->log_buffer_count == 1 || options->log_buffer_count > LOG_BUFFERS_MAX)
+        return error_raise(STATUS_INVALID, "the log's buffers are not 2 to %d", LOG_BUFFERS_MAX);
     if (options->create && options->read_only)
         return error_raise(STATUS_INVALID, "a file cannot be created read-only");
     return STATUS_OK;
+}
+
+/* The log's buffers hold a whole commit: as many as the largest change needs. */
+static uint32_t
+log_buffer_count_for(const struct pager_options *options)
+{
+    uint64_t frame_size =
+        options->log_frame_size != 0 ? options->log_frame_size : WAL_FRAME_PAYLOAD_MAX;
+    uint64_t commit_size =
+        (uint64_t)options->change_limit * (PAGE_DELTA_SIZE_MAX + WAL_RECORD_OVERHEAD_MAX);
+    uint64_t count = commit_size / frame_size + 2;
+
+    if (count < LOG_BUFFERS_MIN)
+        return LOG_BUFFERS_MIN;
+    return count < LOG_BUFFERS_MAX ? (uint32_t)count : LOG_BUFFERS_MAX;
 }
 
 static enum status
@@ -131,11 +149,12 @@ options_fill(struct pager_options *options)
     if (options->recovery_threads == 0)
         options->recovery_threads = 1;
     TRY(options_check(options));
-    frames = (uint32_t)(options->pool_size / PAGE_SIZE < UINT32_MAX
-                            ? options->pool_size / PAGE_SIZE
-                            : UINT32_MAX);
+    frames = (uint32_t)(options->pool_size / PAGE_SIZE < UINT32_MAX ? options->pool_size / PAGE_SIZE
+                                                                    : UINT32_MAX);
     if (options->change_limit == 0 || options->change_limit > frames / 2)
         options->change_limit = frames / CHANGE_SHARE;
+    if (options->log_buffer_count == 0)
+        options->log_buffer_count = log_buffer_count_for(options);
     return options_log(options);
 }
 
@@ -177,10 +196,9 @@ lock_file(struct pager *pager)
     if (holder == 0)
         holder = pager__owner_read(pager);
     if (holder == 0)
-        return error_raise(STATUS_BUSY,
-                           "%s is open in another process (%s): close it there, or wait",
-                           pager->path,
-                           pager->read_only ? "for writing" : "perhaps for reading only");
+        return error_raise(
+            STATUS_BUSY, "%s is open in another process (%s): close it there, or wait", pager->path,
+            pager->read_only ? "for writing" : "perhaps for reading only");
     return error_raise(STATUS_BUSY,
                        "%s is open in another process (pid %" PRIu64 "): close it there, or wait",
                        pager->path, holder);
@@ -209,7 +227,7 @@ check_page_count(struct pager *pager, const struct meta *meta, uint64_t size)
     uint64_t count = size / PAGE_SIZE;
 
     if (meta->page_count > pager->options.page_limit)
-        return error_raise(STATUS_FULL,
+        return error_raise(STATUS_INVALID,
                            "%s has %" PRIu64 " pages, more than the page limit %u of this handle",
                            pager->path, meta->page_count, pager->options.page_limit);
     if (count >= meta->page_count || pager->options.rescue)
@@ -250,6 +268,18 @@ note_directory(void *context, const char *name, bool is_directory)
     *(bool *)context = true;
 }
 
+/* Both slots say the same, durably, before anything is done that counts on it (P8): the one that was
+ * read may sit in a cache only, when its writer was killed, and the other one may say otherwise. */
+static enum status
+settle_slots(struct pager *pager, enum meta_state state)
+{
+    TRY(io_sync(pager->file));
+    latch_lock(&pager->flush_latch);
+    enum status status = pager__meta_write(pager, state);
+    latch_unlock(&pager->flush_latch);
+    return status;
+}
+
 /* What a crash between "clean" and the log's removal left behind. */
 static enum status
 open_clean(struct pager *pager)
@@ -265,6 +295,7 @@ open_clean(struct pager *pager)
     if (status == STATUS_NOT_FOUND)
         return STATUS_OK;
     TRY(status);
+    TRY(settle_slots(pager, META_CLEAN));
     return pager__log_remove(pager);
 }
 
@@ -292,11 +323,10 @@ open_unclean(struct pager *pager)
         return pager__rescue(pager);
     TRY(status);
     pager->wal = wal;
+    if (!pager->read_only)
+        TRY(settle_slots(pager, META_NEEDS_LOG));
     TRY(pager__recover(pager));
-    if (pager->read_only)
-        return STATUS_OK;
-    TRY(pager__compress_ensure(pager));
-    return pager__owner_write(pager);
+    return pager->read_only ? STATUS_OK : pager__owner_write(pager);
 }
 
 static enum status

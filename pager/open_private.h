@@ -31,7 +31,5 @@ MUST_CHECK enum status pager__owner_write(struct pager *pager);
 uint64_t pager__owner_read(struct pager *pager);
 /** Removes the log's directory with everything of ours in it; fine when there is none. */
 MUST_CHECK enum status pager__log_remove(struct pager *pager);
-/** What commits need besides the log: the codec, its memory already taken. */
-MUST_CHECK enum status pager__compress_ensure(struct pager *pager);
 
 #endif

@@ -41,37 +41,38 @@
 
 enum {
     POOL_FRAMES_MIN = 64,
-    FLUSH_BATCH_MAX = 256,      /* Pages copied before their writes are waited for. */
-    FLUSH_SYNC_MAX = 4096,      /* Pages written before one sync and one witness commit. */
-    FRAME_RESERVE = 8,          /* Free frames kept for the flush itself. */
-    CHANGE_NEW_LIMIT = 64,      /* Free frames the change may take before it must resolve. */
-    CHANGE_WANT_MAX = 16,       /* Unanswered STATUS_MISSING kept; older ones are dropped. */
+    FLUSH_BATCH_MAX = 256, /* Pages copied before their writes are waited for. */
+    FLUSH_SYNC_MAX = 4096, /* Pages written before one sync and one witness commit. */
+    FRAME_RESERVE = 8,     /* Free frames kept for the flush itself. */
+    CHANGE_NEW_LIMIT = 64, /* Free frames the change may take before it must resolve. */
+    CHANGE_WANT_MAX = 16,  /* Unanswered STATUS_MISSING kept; older ones are dropped. */
 };
 
 /* Frame 0 is never used, so that a page word of 0 means absent (pager_view.h). Frames that were
  * never taken are all zero. */
 struct frame {
-    _Atomic uint32_t page_number;   /* Written under the page word; PAGE_NONE: free or orphan; 0: never
+    _Atomic uint32_t
+        page_number;            /* Written under the page word; PAGE_NONE: free or orphan; 0: never
                                        taken. */
-    _Atomic uint32_t pins;          /* FRAME_ORPHAN and the count. */
-    _Atomic uint64_t csn_dirty;     /* 0: no change since clean or copied. */
-    _Atomic uint64_t csn_flushing;  /* 0: no copy under way. */
-    uint64_t pin_count;             /* Of all times; by relaxed atomics, near enough. */
-    uint32_t next_free;             /* Guarded by the pool latch. */
+    _Atomic uint32_t pins;      /* FRAME_ORPHAN and the count. */
+    _Atomic uint64_t csn_dirty; /* 0: no change since clean or copied. */
+    _Atomic uint64_t csn_flushing; /* 0: no copy under way. */
+    uint64_t pin_count;            /* Of all times; by relaxed atomics, near enough. */
+    uint32_t next_free;            /* Guarded by the pool latch. */
 };
 
 #define FRAME_ORPHAN (UINT32_C(1) << 31)
 
 struct change_page {
     uint32_t page_number;
-    uint32_t frame;          /* Pinned for the change; for a new page taken from the free list. */
-    const uint8_t *before;   /* The frame's bytes; NULL for new, freed and adopted pages. */
-    uint8_t *after;          /* Scratch; for a new page its frame; NULL while only read. */
+    uint32_t frame;        /* Pinned for the change; for a new page taken from the free list. */
+    const uint8_t *before; /* The frame's bytes; NULL for new, freed and adopted pages. */
+    uint8_t *after;        /* Scratch; for a new page its frame; NULL while only read. */
     bool is_new;
     bool is_freed;
     bool is_adopted;
-    bool is_logged;          /* A record of it is in this commit. */
-    bool from_stack;         /* New, and its number came off the stack of free pages. */
+    bool is_logged;  /* A record of it is in this commit. */
+    bool from_stack; /* New, and its number came off the stack of free pages. */
     uint8_t move_count;
     uint32_t next_hash;
     struct page_move moves[PAGE_DELTA_MOVE_MAX];
@@ -80,12 +81,12 @@ struct change_page {
 /* What the last STATUS_MISSING lacked; pager_change_resolve provides it. */
 enum change_need {
     NEED_NOTHING = 0,
-    NEED_PAGE = 1,       /* need_page must be resident. */
-    NEED_FRAMES = 2,     /* Free frames: evict, flush. */
-    NEED_SPACE = 3,      /* The file must grow. */
-    NEED_LOG = 4,        /* wal_make_room of need_size. */
-    NEED_SCRATCH = 5,    /* More scratch pages or record bytes (need_size). */
-    NEED_MAP_SCAN = 6,   /* Look for free pages in map pages not seen yet. */
+    NEED_PAGE = 1,     /* need_page must be resident. */
+    NEED_FRAMES = 2,   /* Free frames: evict, flush. */
+    NEED_SPACE = 3,    /* The file must grow. */
+    NEED_LOG = 4,      /* wal_make_room of need_size. */
+    NEED_SCRATCH = 5,  /* More scratch pages or record bytes (need_size). */
+    NEED_MAP_SCAN = 6, /* Look for free pages in map pages not seen yet. */
 };
 
 /* What an unsuccessful change was missing, until pager_change_resolve takes it. */
@@ -99,26 +100,26 @@ struct change_want {
 struct pager_change {
     struct pager *pager;
     bool active;
-    enum status doomed;      /* Why it can no longer be committed; STATUS_OK: it can. */
-    bool system;             /* The pager's own: may use emergency log space. */
+    enum status doomed; /* Why it can no longer be committed; STATUS_OK: it can. */
+    bool system;        /* The pager's own: may use emergency log space. */
     uint64_t csn;
-    uint32_t page_count;     /* The file's, as this change sees it. */
-    uint32_t used;           /* Of pages. */
+    uint32_t page_count; /* The file's, as this change sees it. */
+    uint32_t used;       /* Of pages. */
     uint32_t capacity;
     struct change_page *pages;
-    uint32_t *hash;          /* Heads, hash_size of them; UINT32_MAX ends a chain. */
+    uint32_t *hash; /* Heads, hash_size of them; UINT32_MAX ends a chain. */
     uint32_t hash_size;
-    uint8_t *scratch;        /* scratch_capacity pages */
+    uint8_t *scratch; /* scratch_capacity pages */
     uint32_t scratch_capacity;
     uint32_t scratch_used;
-    uint8_t *records;        /* The commit's encoded records. */
+    uint8_t *records; /* The commit's encoded records. */
     size_t records_capacity;
     size_t records_size;
-    struct change_want want; /* need NEED_NOTHING: nothing was missing so far. */
+    struct change_want want;                   /* need NEED_NOTHING: nothing was missing so far. */
     struct change_want wants[CHANGE_WANT_MAX]; /* Of changes that ended, newest last. */
     uint32_t want_count;
     struct change_want want_system; /* The same for the pager's own change. */
-    uint32_t pinned_count;   /* Pages resolve keeps pinned until a change misses nothing. */
+    uint32_t pinned_count;          /* Pages resolve keeps pinned until a change misses nothing. */
     struct pager_pin pinned[64];
 };
 
@@ -135,7 +136,7 @@ struct direct_set {
     struct direct_page *slots; /* capacity of them, a power of two or 0 */
     uint32_t capacity;
     uint32_t used;
-    uint32_t end;              /* One past the highest page reserved since the set was empty. */
+    uint32_t end; /* One past the highest page reserved since the set was empty. */
 };
 
 struct pager {
@@ -144,32 +145,32 @@ struct pager {
     /* Fixed at open. */
     struct env env;
     struct pager_options options;
-    char path[IO_PATH_SIZE];     /* Real path. */
+    char path[IO_PATH_SIZE]; /* Real path. */
     char log_dir[IO_PATH_SIZE];
     struct io_file *file;
-    struct io_queue *queue;      /* Writes of the flush; guarded by the flush latch. */
+    struct io_queue *queue; /* Writes of the flush; guarded by the flush latch. */
     uint64_t file_id;
     bool read_only;
-    struct frame *frame;         /* frame_count */
-    struct compress *compress;   /* Guarded by the commit latch. */
+    struct frame *frame;       /* frame_count */
+    struct compress *compress; /* Guarded by the commit latch. */
 
     /* Guarded by the commit latch. */
     struct latch commit_latch;
     struct pager_change change;
-    struct wal *wal;             /* NULL until the first change of a clean file. */
-    uint64_t csn_interval;       /* Highest CSN before the current interval: a page whose csn is not
+    struct wal *wal;       /* NULL until the first change of a clean file. */
+    uint64_t csn_interval; /* Highest CSN before the current interval: a page whose csn is not
                                     above it has its first change of the interval before it. */
     uint64_t free_count;
-    uint32_t *free_stack;        /* Page numbers known free; a hint, checked against the map. */
+    uint32_t *free_stack; /* Page numbers known free; a hint, checked against the map. */
     uint32_t free_stack_used;
     uint32_t free_stack_capacity;
-    uint32_t map_scan_next;      /* Map group whose free pages were not collected yet. */
-    uint32_t map_scan_pause;     /* Pages the file may grow before the next look. */
-    struct direct_set direct;    /* Pages reserved for direct writes. */
-    uint32_t direct_floor;       /* Pages from here on have no record since R ... */
-    uint64_t direct_floor_csn;   /* ... as long as R has not passed this (L4); then no page has. */
+    uint32_t map_scan_next;    /* Map group whose free pages were not collected yet. */
+    uint32_t map_scan_pause;   /* Pages the file may grow before the next look. */
+    struct direct_set direct;  /* Pages reserved for direct writes. */
+    uint32_t direct_floor;     /* Pages from here on have no record since R ... */
+    uint64_t direct_floor_csn; /* ... as long as R has not passed this (L4); then no page has. */
     _Atomic uint64_t meta_map_csn[META_MAP_COUNT]; /* Read anywhere. */
-    uint32_t map_count;          /* Level-1 map pages. */
+    uint32_t map_count;                            /* Level-1 map pages. */
 
     /* Written under the commit latch, read anywhere. */
     _Atomic uint64_t csn_last;
@@ -185,37 +186,37 @@ struct pager {
     /* Guarded by the pool latch. */
     struct latch pool_latch;
     uint32_t free_head;
-    uint32_t free_frames;        /* In the list and never taken. */
+    uint32_t free_frames; /* In the list and never taken. */
 
-    _Atomic uint32_t frames_used;   /* Frames from here on were never taken. */
+    _Atomic uint32_t frames_used; /* Frames from here on were never taken. */
     _Atomic uint32_t clock_hand;
-    _Atomic uint32_t flush_count;   /* Batches flushed: who waited for a flush sees that it came. */
+    _Atomic uint32_t flush_count; /* Batches flushed: who waited for a flush sees that it came. */
 
-    struct latch prefetch_latch;    /* One prefetch at a time. */
-    struct prefetch *prefetch;      /* prefetch.c; NULL until the first. */
+    struct latch prefetch_latch; /* One prefetch at a time. */
+    struct prefetch *prefetch;   /* prefetch.c; NULL until the first. */
 
     /* Guarded by the flush latch. */
     struct latch flush_latch;
-    bool recovering;             /* Set by recover.c until wal_start: what is flushed is kept in
+    bool recovering;        /* Set by recover.c until wal_start: what is flushed is kept in
                                     `unwitnessed` until pager__flush_witness. */
-    uint32_t flush_batch;        /* Pages copied at once, at most FLUSH_BATCH_MAX. */
-    uint32_t flush_depth;        /* Of the queue. */
-    uint8_t *flush_buffers;      /* flush_batch pages, behind the frames. */
+    uint32_t flush_batch;   /* Pages copied at once, at most FLUSH_BATCH_MAX. */
+    uint32_t flush_depth;   /* Of the queue. */
+    uint8_t *flush_buffers; /* flush_batch pages, behind the frames. */
     struct io_request *flush_requests; /* flush_batch */
     struct io_request **flush_submit;  /* flush_batch */
-    uint32_t *flush_cold;        /* flush_batch page numbers, for pager__flush_some. */
-    uint32_t *flush_list;        /* Page numbers of the checkpoint under way, sorted. */
+    uint32_t *flush_cold;              /* flush_batch page numbers, for pager__flush_some. */
+    uint32_t *flush_list;              /* Page numbers of the checkpoint under way, sorted. */
     uint32_t flush_list_capacity;
     uint32_t flush_list_used;
     uint32_t flush_list_next;
     struct flushed_page *flushed; /* Written, not yet synced and witnessed. */
     uint32_t flushed_capacity;
     uint32_t flushed_used;
-    uint32_t flushed_synced;     /* The first so many are synced. */
+    uint32_t flushed_synced;          /* The first so many are synced. */
     struct flushed_page *unwitnessed; /* Flushed during recovery. */
     uint32_t unwitnessed_capacity;
     uint32_t unwitnessed_used;
-    uint64_t csn_witness;        /* Of the last witness commit. */
+    uint64_t csn_witness; /* Of the last witness commit. */
     enum checkpoint_state checkpoint_state;
     bool checkpoint_asked;
     struct wal_position checkpoint_position;
@@ -223,24 +224,24 @@ struct pager {
     uint64_t checkpoint_log_size;   /* wal_size at the mark. */
     _Atomic uint64_t log_size_kept; /* wal_size after the last checkpoint; read anywhere. */
     _Atomic uint64_t work_log_size; /* wal_size at which pager_work is due again; read anywhere. */
-    uint64_t horizon_csn;        /* csn_last when pager_work last had nothing to do. */
+    uint64_t horizon_csn;           /* csn_last when pager_work last had nothing to do. */
     uint64_t meta_sequence;
-    uint32_t meta_slot;          /* Read or written last: the other one is written first. */
-    struct wal_position redo;    /* As published in both slots. */
-    uint32_t redo_page_count;    /* The file's page count there. */
+    uint32_t meta_slot;       /* Read or written last: the other one is written first. */
+    struct wal_position redo; /* As published in both slots. */
+    uint32_t redo_page_count; /* The file's page count there. */
     uint64_t log_id;
     uint64_t created_ms;
-    uint64_t truncate_after;     /* Checkpoints to go before the file may be cut; 0: nothing to cut. */
+    uint64_t truncate_after; /* Checkpoints to go before the file may be cut; 0: nothing to cut. */
 
-    struct event work_event;     /* pager_wait_for_work */
-    struct event space_event;    /* Log space freed, frames freed, checkpoint done. */
+    struct event work_event;            /* pager_wait_for_work */
+    struct event space_event;           /* Log space freed, frames freed, checkpoint done. */
     struct pager_statistics statistics; /* Fields by relaxed atomics. */
 };
 
 struct flushed_page {
     uint32_t page_number;
-    uint32_t frame;              /* WORD_FRAME_NONE: no frame waits for it. */
-    uint64_t csn;                /* Of the copy written. */
+    uint32_t frame; /* WORD_FRAME_NONE: no frame waits for it. */
+    uint64_t csn;   /* Of the copy written. */
 };
 
 #define PAGER_COUNT(pager, field, by) \
@@ -331,10 +332,10 @@ MUST_CHECK enum status pager__flush_some(struct pager *pager);
 /** After wal_start: witness commits for what was flushed while `recovering`. */
 MUST_CHECK enum status pager__flush_witness(struct pager *pager);
 enum { FLUSH_DATA = 0, FLUSH_MAP0 = 1, FLUSH_MAP1 = 2, FLUSH_ALL = 3 };
-/** Puts the dirty pages of a class (FLUSH_ALL: of all) whose oldest change is not younger than
+/** Puts the dirty pages of a kind (FLUSH_ALL: of all) whose oldest change is not younger than
  * `csn_limit` into flush_list, in the order in which they are to be flushed. */
-void pager__flush_collect(struct pager *pager, uint32_t class, uint64_t csn_limit);
-uint32_t pager__flush_class(uint32_t page_number);
+void pager__flush_collect(struct pager *pager, uint32_t kind, uint64_t csn_limit);
+uint32_t pager__flush_kind(uint32_t page_number);
 /** witness.c: stores the CSNs of pages written and synced in their map pages, by system commits, and
  * takes them as clean. `*done_out`: so many of them, also when a status ends it. */
 MUST_CHECK enum status pager__witness_commit(struct pager *pager,
@@ -377,6 +378,8 @@ MUST_CHECK enum status pager__change_encode(struct pager_change *change);
 void pager__change_publish(struct pager_change *change);
 /** The change can no longer be committed when `status` is not OK; returns it. */
 enum status pager__change_doom(struct pager_change *change, enum status status);
+/** Larger buffers for changes, the first ones if there are none; not under the latch. */
+MUST_CHECK enum status pager__change_buffers_grow(struct pager *pager, size_t records_size);
 /** Frees the buffers at close. */
 void pager__change_close(struct pager *pager);
 /** Adds an entry for a page the change did not touch yet: no pin, all else zero. STATUS_MISSING. */
@@ -408,6 +411,9 @@ void pager__direct_close(struct pager *pager);
 /* open.c, recover.c, repair.c */
 /** Before the first change: log directory, log, needs-log in both slots, all durable. */
 MUST_CHECK enum status pager__begin_writing(struct pager *pager);
+/** The codec for images, once there is something to log. No latch held that comes after the commit
+ * latch, and not that one. */
+MUST_CHECK enum status pager__compress_ensure(struct pager *pager);
 /** After wal_open: redoes into the pool; then wal_start unless read-only. */
 MUST_CHECK enum status pager__recover(struct pager *pager);
 /** Rebuilds a damaged page from the log into `page`. STATUS_NOT_FOUND: the log has no base for it.

@@ -40,9 +40,9 @@ struct pager;
 
 /* What a view needs of the pool; the first member of struct pager. Fixed at open. */
 struct page_table {
-    _Atomic uint64_t *words;         /* page_limit of them */
-    uint8_t *frames;                 /* frame_count pages, the first of them unused */
-    _Atomic uint8_t *referenced;     /* frame_count clock bits */
+    _Atomic uint64_t *words;     /* page_limit of them */
+    uint8_t *frames;             /* frame_count pages, the first of them unused */
+    _Atomic uint8_t *referenced; /* frame_count clock bits */
     uint32_t page_limit;
     uint32_t frame_count;
 };

@@ -259,8 +259,8 @@ take_evicted(struct pager *pager)
     if (count == 0)
         return WORD_FRAME_NONE;
     for (uint64_t done = 0; done < steps; done += CLOCK_STEP) {
-        uint32_t hand = atomic_fetch_add_explicit(&pager->clock_hand, CLOCK_STEP,
-                                                  memory_order_relaxed);
+        uint32_t hand =
+            atomic_fetch_add_explicit(&pager->clock_hand, CLOCK_STEP, memory_order_relaxed);
 
         for (uint32_t i = 0; i < CLOCK_STEP; i++) {
             uint32_t frame = 1 + (hand + i) % count;

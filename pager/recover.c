@@ -2,24 +2,25 @@
  * Recovery: the file becomes what was acknowledged.
  *
  *   1. wal_open has found the log's end (L3: its end comes first).
- *   2. Redo (redo.c) of all pages in one pass, if the pool holds them. If not, what was redone is
+ *   2. wal_start: the tail is fenced off, and with it everything found is durable. Some of it may have
+ *      been in a cache only, when the process that wrote it was killed.
+ *   3. Redo (redo.c) of all pages in one pass, if the pool holds them. If not, what was redone is
  *      dropped, a survey lists the pages, and redo goes in rounds of as many pages as the pool may
- *      hold, in page order. What a round made is written to the file before the next one; its log is
- *      durable already, so that is an ordinary flush whose witness commits are put off. The last
- *      round's pages stay in the pool, dirty: the open does not wait for write-back.
- *   3. wal_start: the tail is fenced off, and the log takes commits again.
+ *      hold, in page order. What a round made is written to the file before the next one: an ordinary
+ *      flush whose witness commits are put off. The last round's pages stay in the pool, dirty: the
+ *      open does not wait for write-back.
  *   4. Witness commits for what the rounds flushed, fence commits for what could not be redone.
  *
  * A crash inside leaves pages that are newer than before, but not newer than the durable log; the next
- * recovery starts from the same R and arrives at the same place (L2). Nothing before step 3 writes to
- * the log, and before step 2 nothing is written at all.
+ * recovery starts from the same R and arrives at the same place (L2). No page is
+ * written before step 2 is done (P1).
  *
  * Every page is checked against the checksum of its last record. One with an image as its base that
  * fails means that log or program cannot be trusted: refused. One based on what the disk held
  * (policy `range`, rule L2) has met a sector that is none of the page's states: its content is lost,
  * it is fenced in the page map by number, and the rest opens. Map pages always have images.
  *
- * A reader recovers into its own memory: no rounds, no step 3, fences only in its copy of the map.
+ * A reader recovers into its own memory: no rounds, no step 2, fences only in its copy of the map.
  */
 #include "pager/recover_private.h"
 
@@ -116,10 +117,11 @@ refuse_pool(const struct pager *pager, uint32_t page_count)
 {
     uint64_t frames = (uint64_t)page_count * POOL_SHARE_FREE / (POOL_SHARE_FREE - 1);
 
-    return error_raise(STATUS_FULL,
-                       "%s was not closed cleanly, and a read-only open must hold the %u pages of its "
-                       "log in memory: open with a pool of %" PRIu64 " bytes, or once for writing",
-                       pager->path, page_count, (frames + POOL_FRAMES_MIN) * PAGE_SIZE);
+    return error_raise(
+        STATUS_FULL,
+        "%s was not closed cleanly, and a read-only open must hold the %u pages of its "
+        "log in memory: open with a pool of %" PRIu64 " bytes, or once for writing",
+        pager->path, page_count, (frames + POOL_FRAMES_MIN) * PAGE_SIZE);
 }
 
 static enum status
@@ -245,12 +247,11 @@ fence_all(struct redo *redo)
 /* ---- The sequence ---------------------------------------------------------------------------- */
 
 static enum status
-start_writing(struct redo *redo)
+witness_rounds(struct redo *redo)
 {
     struct pager *pager = redo->pager;
     enum status status;
 
-    TRY(wal_start(pager->wal));
     latch_lock(&pager->flush_latch);
     pager->recovering = false;
     status = pager__flush_witness(pager);
@@ -265,15 +266,14 @@ log_summary(const struct redo *redo, uint64_t started_ns)
     const struct wal_scan_result *scan = wal_scan(pager->wal);
 
     log_line(LOG_INFO,
-             "pager: recovered path=%s lsn_from=%" PRIu64 " csn_from=%" PRIu64
-             " csn_to=%" PRIu64 " segments=%" PRIu64 " frames=%" PRIu64 " commits=%" PRIu64
-             " bytes=%" PRIu64 " records=%" PRIu64 " applied=%" PRIu64 " pages=%" PRIu64 " rounds=%u"
+             "pager: recovered path=%s lsn_from=%" PRIu64 " csn_from=%" PRIu64 " csn_to=%" PRIu64
+             " segments=%" PRIu64 " frames=%" PRIu64 " commits=%" PRIu64 " bytes=%" PRIu64
+             " records=%" PRIu64 " applied=%" PRIu64 " pages=%" PRIu64 " rounds=%u"
              " fenced=%u cut_bytes=%" PRIu64 " cut_reason=\"%s\" ms=%" PRIu64 "%s",
              pager->path, pager->redo.lsn, pager->redo.csn, scan->end.csn, scan->segment_count,
              scan->frame_count, scan->commit_count, scan->size, redo->record_count,
              redo->applied_count, redo->redone_count, redo->round_count, redo->damaged.used,
-             scan->cut_size, scan->cut_reason,
-             (io_clock_ns(pager->env.io) - started_ns) / 1000000,
+             scan->cut_size, scan->cut_reason, (io_clock_ns(pager->env.io) - started_ns) / 1000000,
              pager->read_only ? " (in memory only)" : "");
 }
 
@@ -286,12 +286,14 @@ pager__recover(struct pager *pager)
 
     CHECK(pager->wal != NULL);
     pager->recovering = true;
+    if (!pager->read_only)
+        TRY_OUT(wal_start(pager->wal));
     TRY_OUT(redo_all(&redo));
     TRY_OUT(check_damaged(&redo));
     pager->direct_floor = redo.record_floor;
     pager->direct_floor_csn = pager_csn(pager);
     if (!pager->read_only)
-        TRY_OUT(start_writing(&redo));
+        TRY_OUT(witness_rounds(&redo));
     TRY_OUT(fence_all(&redo));
     log_summary(&redo, started_ns);
 out:

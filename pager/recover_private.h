@@ -31,21 +31,21 @@ void redo__table_deinit(struct pager *pager, struct redo_table *table);
 
 struct redo {
     struct pager *pager;
-    struct redo_table pages;    /* Pass B: those of this round, in page order. */
-    uint32_t page_count;        /* Of the file, at the log's end. */
-    uint32_t record_floor;      /* One past the highest page any record names. */
-    uint32_t first;             /* This round's pages by number. */
+    struct redo_table pages; /* Pass B: those of this round, in page order. */
+    uint32_t page_count;     /* Of the file, at the log's end. */
+    uint32_t record_floor;   /* One past the highest page any record names. */
+    uint32_t first;          /* This round's pages by number. */
     uint32_t last;
     _Atomic uint32_t frames_left; /* That this round may still take. */
-    _Atomic bool overflow;      /* They did not suffice. */
-    _Atomic bool stop;          /* A thread gave up. */
+    _Atomic bool overflow;        /* They did not suffice. */
+    _Atomic bool stop;            /* A thread gave up. */
     uint64_t record_count;
     uint64_t applied_count;
-    uint64_t redone_count;      /* Pages. */
+    uint64_t redone_count; /* Pages. */
     uint32_t round_count;
-    struct redo_table damaged;  /* What came out of them is not what was logged. */
-    uint64_t log_size;          /* For progress: of all passes. */
-    uint64_t log_before;        /* Of the passes done. */
+    struct redo_table damaged; /* What came out of them is not what was logged. */
+    uint64_t log_size;         /* For progress: of all passes. */
+    uint64_t log_before;       /* Of the passes done. */
     uint64_t progress_next;
 };
 

@@ -26,7 +26,7 @@
 
 enum {
     PROGRESS_STEP = 1024 * 1024,
-    PROGRESS_RECORDS = 256,           /* Between two looks at the reader's offset. */
+    PROGRESS_RECORDS = 256,            /* Between two looks at the reader's offset. */
     THREAD_LOG_SIZE = 4 * 1024 * 1024, /* For less log a further thread does not pay. */
     THREADS_MAX = 64,
 };
@@ -36,9 +36,9 @@ struct worker {
     struct redo *redo;
     struct pager *pager;
     uint32_t index;
-    uint32_t count;             /* Of workers. */
+    uint32_t count; /* Of workers. */
     struct redo_table pages;
-    struct compress *compress;  /* Made with the first compressed image. */
+    struct compress *compress; /* Made with the first compressed image. */
     uint32_t page_count;
     uint32_t record_floor;
     uint64_t record_count;
@@ -53,11 +53,11 @@ struct worker {
 static enum status
 refuse_record(const struct pager *pager, const struct wal_record *record, const char *reason)
 {
-    return error_raise(STATUS_CORRUPT,
-                       "%s: the log's record at LSN %" PRIu64 " (CSN %" PRIu64 ", type %d, page %" PRIu64
-                       ") cannot be used: %s; restore from a backup, or open with rescue",
-                       pager->path, record->lsn, record->csn, (int)record->type,
-                       record->page_number, reason);
+    return error_raise(
+        STATUS_CORRUPT,
+        "%s: the log's record at LSN %" PRIu64 " (CSN %" PRIu64 ", type %d, page %" PRIu64
+        ") cannot be used: %s; restore from a backup, or open with rescue",
+        pager->path, record->lsn, record->csn, (int)record->type, record->page_number, reason);
 }
 
 /* Numbers are within this handle's limit, which the page table is made for. */
@@ -153,8 +153,7 @@ out:
 static uint32_t
 frame_of(const struct pager *pager, uint32_t page_number)
 {
-    uint64_t word =
-        atomic_load_explicit(&pager->table.words[page_number], memory_order_relaxed);
+    uint64_t word = atomic_load_explicit(&pager->table.words[page_number], memory_order_relaxed);
 
     return (uint32_t)(word & WORD_FRAME_MASK);
 }
@@ -216,8 +215,8 @@ apply_image(struct worker *worker, const struct wal_record *record)
     if (worker->compress == NULL && page_delta_is_compressed(record->body, record->size))
         TRY(compress_new(pager->env.memory, &worker->compress));
     if (frame != WORD_FRAME_NONE) {
-        status = page_delta_apply_image(pager__frame_bytes(pager, frame), record->csn,
-                                        record->body, record->size, worker->compress);
+        status = page_delta_apply_image(pager__frame_bytes(pager, frame), record->csn, record->body,
+                                        record->size, worker->compress);
     } else {
         status = image_to_frame(worker, record, &frame);
         if (status == STATUS_OK)
@@ -283,8 +282,7 @@ is_mine(const struct worker *worker, uint32_t number)
 {
     const struct redo *redo = worker->redo;
 
-    if (worker->count > 1 &&
-        (number * UINT32_C(0x9e3779b1) >> 16) % worker->count != worker->index)
+    if (worker->count > 1 && (number * UINT32_C(0x9e3779b1) >> 16) % worker->count != worker->index)
         return false;
     return number >= redo->first && number <= redo->last;
 }

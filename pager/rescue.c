@@ -28,14 +28,14 @@ enum { CHUNK_PAGES = 64 };
 struct rescue {
     struct pager *pager;
     uint32_t page_count;
-    uint64_t csn;           /* Highest seen. */
+    uint64_t csn; /* Highest seen. */
     uint64_t used_count;
-    uint64_t newer_count;   /* Accepted with another CSN than the map's. */
+    uint64_t newer_count; /* Accepted with another CSN than the map's. */
     uint64_t fenced_count;
     uint64_t map_lost_count;
-    uint8_t *level1;        /* Buffers: a level-1 map page, a level-0 one, and data. */
+    uint8_t *level1; /* Buffers: a level-1 map page, a level-0 one, and data. */
     uint8_t *level0;
-    uint8_t *chunk;         /* CHUNK_PAGES pages from chunk_first. */
+    uint8_t *chunk; /* CHUNK_PAGES pages from chunk_first. */
     uint32_t chunk_first;
     uint32_t chunk_count;
 };
@@ -238,8 +238,8 @@ put_log_aside(struct pager *pager)
     if (status == STATUS_NOT_FOUND)
         return STATUS_OK;
     if (status != STATUS_OK)
-        return error_raise(status, "cannot put the log %s aside as %s: move it away", pager->log_dir,
-                           lost.text);
+        return error_raise(status, "cannot put the log %s aside as %s: move it away",
+                           pager->log_dir, lost.text);
     return io_sync_dir(pager->env.io, pager__parent_of(pager->path).text);
 }
 

@@ -15,8 +15,7 @@ pager_table(const struct pager *pager)
 #ifdef QTDB_TSAN
 
 bool
-page_view_begin_locked(const struct page_table *table, uint32_t page_number,
-                       struct page_view *view)
+page_view_begin_locked(const struct page_table *table, uint32_t page_number, struct page_view *view)
 {
     if (page_number >= table->page_limit)
         return false;

@@ -12,7 +12,7 @@
 struct dump {
     struct wal__stream stream;
     struct wal__cursor cursor;
-    bool is_lost;   /* The last frame does not count: the cursor stands nowhere. */
+    bool is_lost; /* The last frame does not count: the cursor stands nowhere. */
     uint64_t epoch;
     uint64_t size; /* Of the segment. */
     uint64_t lsn;  /* Of the segment's first byte. */
@@ -43,7 +43,8 @@ take_header(struct dump *dump, const char *path)
 static void
 find_place(struct dump *dump, uint64_t offset, const struct wal_frame_view *view)
 {
-    struct byte_reader reader = byte_reader_init(view->payload, le32_get(view->header.payload_size));
+    struct byte_reader reader =
+        byte_reader_init(view->payload, le32_get(view->header.payload_size));
     struct wal__part part = {.flags = WAL_PART_FIRST};
 
     if (dump->is_lost && le64_get(view->header.lsn) == view->lsn) {
@@ -73,8 +74,8 @@ check_frame(struct dump *dump, uint64_t offset, struct wal_frame_view *view)
     if (view->reason != NULL)
         return STATUS_OK;
     find_place(dump, offset, view);
-    view->reason = wal__frame_place_check(&view->header, &dump->cursor, dump->epoch,
-                                          dump->size - offset);
+    view->reason =
+        wal__frame_place_check(&view->header, &dump->cursor, dump->epoch, dump->size - offset);
     if (view->reason == NULL)
         view->reason = wal__frame_parts_check(&view->header, view->payload, &dump->cursor);
     return STATUS_OK;
@@ -115,8 +116,8 @@ wal_dump_segment(const struct env *env, const char *path,
     enum status status;
 
     CHECK(each != NULL);
-    TRY_OUT(wal__stream_init(&dump.stream, env->memory, WAL_SEGMENT_SIZE_MAX));
-    TRY_OUT(wal__stream_open(&dump.stream, env->io, path));
+    TRY_OUT(wal__stream_init(&dump.stream, env, WAL_SEGMENT_SIZE_MAX));
+    TRY_OUT(wal__stream_open(&dump.stream, path));
     TRY_OUT(take_header(&dump, path));
     for (uint64_t offset = WAL_FRAMES_OFFSET; offset < dump.size;)
         TRY_OUT(dump_block(&dump, &offset, each, context));

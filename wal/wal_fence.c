@@ -103,7 +103,7 @@ static enum status
 copy_frame(struct wal *wal, struct wal__walk *walk, struct wal__segment *to,
            struct wal_position *at)
 {
-    uint8_t *bytes = walk->stream.window + (walk->payload - walk->stream.window);
+    uint8_t *bytes = walk->stream.data + (walk->payload - walk->stream.data);
     struct wal_frame_header *header = (struct wal_frame_header *)(bytes - sizeof(*header));
     uint32_t payload_size = size_that_counts(header, bytes, wal->scan.end.csn);
     size_t size = (size_t)wal__frame_size(payload_size);

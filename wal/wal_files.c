@@ -97,7 +97,7 @@ read_header(struct wal *wal, struct wal__segment *segment, struct wal__stream *s
     struct wal__path path = wal__path_of(wal->dir, segment->number);
     const uint8_t *bytes = NULL;
 
-    TRY(wal__stream_open(stream, wal->env.io, path.text));
+    TRY(wal__stream_open(stream, path.text));
     TRY(io_size(stream->file, &segment->file_size));
     enum status status = wal__stream_get(stream, 0, sizeof(struct wal_segment_header), &bytes);
     if (status == STATUS_IO && wal->options.accept_loss) {
@@ -120,7 +120,7 @@ wal__files_load(struct wal *wal)
     TRY(wal->files.status);
     if (wal->files.count > 1)
         qsort(wal->files.items, wal->files.count, sizeof(*wal->files.items), compare);
-    status = wal__stream_init(&stream, wal->env.memory, WAL_BLOCK_SIZE);
+    status = wal__stream_init(&stream, &wal->env, WAL_BLOCK_SIZE);
     for (uint64_t i = 0; i < wal->files.count && status == STATUS_OK; i++)
         status = read_header(wal, wal->files.items[i], &stream);
     wal__stream_deinit(&stream);

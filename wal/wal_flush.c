@@ -196,6 +196,13 @@ wal__fill(struct wal *wal, struct wal__segment *segment)
 
     CHECK(!wal->filling);
     CHECK(offset % WAL_BLOCK_SIZE == 0 && size > 0);
+    if (wal->zeros == NULL)
+        wal->zeros =
+            memory_alloc_aligned(wal->env.memory, MEMORY_LOG, wal->fill_step, WAL_BLOCK_SIZE);
+    if (wal->zeros == NULL) { /* Filling saves time, no more: without memory it is left out. */
+        segment->filled = offset + size;
+        return;
+    }
     wal->filling = true;
     wal->writing_count++;
     latch_unlock(&wal->latch);
@@ -283,49 +290,67 @@ write_frame(struct wal *wal)
     wake(wal, from, advance(wal));
 }
 
-/* Sleeps until frame `sequence` may be durable or may be started. */
-static void
-stand_by(struct wal *wal, uint64_t sequence)
+/* Sleeps until frame `sequence` is durable, or may be started, or the log has failed. The latch is
+ * taken again only by those who may have something to do; false when `csn` was seen durable. */
+static bool
+stand_by(struct wal *wal, uint64_t sequence, uint64_t csn)
 {
     struct wal__slot *slot = slot_of(wal, sequence);
 
-    if (wal->sequence_submitted > sequence || slot->has_candidate) {
-        uint32_t seen = event_count(&slot->done);
-
-        latch_unlock(&wal->latch);
-        event_wait(&slot->done, seen);
-        latch_lock(&wal->latch);
-        return;
+    if (wal->sequence_submitted <= sequence && !slot->has_candidate) {
+        slot->has_candidate = true;
+        wait_for_turn(wal);
+        if (wal->sequence_submitted <= sequence)
+            slot->has_candidate = false;
+        return true;
     }
-    slot->has_candidate = true;
-    wait_for_turn(wal);
-    if (wal->sequence_submitted <= sequence)
-        slot->has_candidate = false;
+    uint32_t seen = event_count(&slot->done);
+    latch_unlock(&wal->latch);
+    event_wait(&slot->done, seen);
+    if (csn <= wal_csn_durable(wal))
+        return false;
+    latch_lock(&wal->latch);
+    return true;
+}
+
+/* The step that this thread may take for frame `sequence`, if it is not on its way already. */
+static enum step
+choose_step(const struct wal *wal, uint64_t sequence)
+{
+    return wal->sequence_submitted <= sequence ? next_step(wal) : STEP_WAIT;
 }
 
 enum status
-wal__flush_until(struct wal *wal, uint64_t sequence)
+wal__flush_until(struct wal *wal, uint64_t sequence, uint64_t csn)
 {
-    CHECK(latch_is_held(&wal->latch));
-    while (wal->sequence_finished <= sequence) {
-        enum step step = STEP_WAIT;
+    enum status status = STATUS_OK;
 
-        if (atomic_load_explicit(&wal->failed, memory_order_relaxed))
-            return wal__raise_failed(wal);
-        if (wal->sequence_submitted <= sequence)
-            step = next_step(wal);
-        if (step == STEP_WRITE)
+    CHECK(latch_is_held(&wal->latch));
+    while (status == STATUS_OK && wal->sequence_finished <= sequence) {
+        if (atomic_load_explicit(&wal->failed, memory_order_relaxed)) {
+            status = wal__raise_failed(wal);
+            continue;
+        }
+        switch (choose_step(wal, sequence)) {
+        case STEP_WRITE:
             write_frame(wal);
-        else if (step == STEP_FILL)
-            wal__fill(wal, wal->kept.last);
-        else if (step == STEP_SEAL)
+            break;
+        case STEP_SEAL:
             seal_large(wal);
-        else if (step == STEP_SWITCH)
+            break;
+        case STEP_FILL:
+            wal__fill(wal, wal->kept.last);
+            break;
+        case STEP_SWITCH:
             switch_segment(wal);
-        else
-            stand_by(wal, sequence);
+            break;
+        case STEP_WAIT:
+            if (!stand_by(wal, sequence, csn))
+                return STATUS_OK;
+        }
     }
-    return STATUS_OK;
+    latch_unlock(&wal->latch);
+    return status;
 }
 
 /* The frame in which commit `csn` ends. */
@@ -343,19 +368,17 @@ frame_of(const struct wal *wal, uint64_t csn)
 enum status
 wal_flush(struct wal *wal, uint64_t csn)
 {
-    enum status status = STATUS_OK;
-
     CHECK(wal->started);
     if (csn <= wal_csn_durable(wal))
         return STATUS_OK;
     latch_lock(&wal->latch);
     CHECK(csn <= atomic_load(&wal->csn_appended));
-    if (csn > atomic_load(&wal->csn_durable)) {
-        wal->statistics.flush_count++;
-        status = wal__flush_until(wal, frame_of(wal, csn));
+    if (csn <= atomic_load(&wal->csn_durable)) {
+        latch_unlock(&wal->latch);
+        return STATUS_OK;
     }
-    latch_unlock(&wal->latch);
-    return status;
+    wal->statistics.flush_count++;
+    return wal__flush_until(wal, frame_of(wal, csn), csn);
 }
 
 uint64_t

@@ -23,12 +23,14 @@
  *       80     8  prev_csn        highest CSN before this segment
  *       88     8  checksum        XXH3-64 of bytes [0, 88), seeded with WAL_SEED_SEGMENT
  *
- *   wal_horizon (first bytes of blocks 1 and 2, written in turn when the log is idle)
+ *   wal_horizon (first bytes of block 1 + sequence % 2, written in turn when the log is idle)
  *        0     8  magic           "QTDBHRZN"
  *        8     8  log_id
  *       16     8  segment_number
  *       24     8  epoch
- *       32     8  sequence        counts up; the valid slot with the higher one counts
+ *       32     8  sequence        counts up from 1; the valid slot with the higher one counts. 0: a
+ *                                 start that is about to copy frames into the segment, before its
+ *                                 header; frames up to csn_durable are such copies
  *       40     8  csn_durable
  *       48     8  lsn_durable     end of the last durable frame
  *       56     8  checksum        XXH3-64 of bytes [0, 56), seeded with WAL_SEED_HORIZON
@@ -48,15 +50,16 @@
  *       64     8  header_checksum XXH3-64 of bytes [0, 64), seeded with WAL_SEED_FRAME
  *
  * A frame takes header and payload, zero-padded to a whole number of blocks, and never crosses the
- * end of its segment. Frames follow each other block by block; where the next one does not fit, the
- * next segment's header says where this one's frames end.
+ * end of its segment. The padding has no checksum and is not looked at. Frames follow each other
+ * block by block; where the next one does not fit, the next segment's header says where this one's
+ * frames end.
  *
  * Payload: commit parts, back to back, each
  *   varint csn_delta   CSN minus the frame's first_csn
  *   u8     flags       enum wal_part_flags
  *   varint time_ms     milliseconds since 1970; only with WAL_PART_FIRST
  *   varint size        bytes of records in this part
- *   records
+ *   records            a piece of the commit's records; one may begin in one part and end in a later
  * A commit's parts are consecutive. It exists if and only if its part with WAL_PART_LAST does.
  * CSNs of consecutive commits are consecutive.
  *
@@ -65,8 +68,9 @@
  *
  * Validity. A frame at position X is valid if and only if (1) magic, version and header_checksum
  * hold, (2) lsn = X, (3) epoch is the segment's, (4) chain is the checksum of the frame before,
- * (5) first_csn continues, (6) payload_size is in range and fits the segment, (7) payload_checksum
- * holds, (8) its parts decode and account for every byte.
+ * (5) first_csn is one past the highest complete CSN and csn_durable is not past that,
+ * (6) payload_size is in range and fits the segment, (7) payload_checksum holds, (8) its parts decode,
+ * follow each other as said above, and account for every byte.
  */
 #ifndef WAL_WAL_FORMAT_H
 #define WAL_WAL_FORMAT_H

@@ -12,7 +12,7 @@ enum { BUFFERS_MAP_SIZE_MIN = 1024 * 1024 };
 static size_t
 frames_memory_size(const struct wal *wal)
 {
-    return wal->slot_count * wal->slot_size + 2 * WAL_BLOCK_SIZE + wal->fill_step;
+    return wal->slot_count * wal->slot_size + 2 * WAL_BLOCK_SIZE;
 }
 
 static void
@@ -55,7 +55,6 @@ allocate_buffers(struct wal *wal)
         wal->slots[i].frame = wal->frames + i * wal->slot_size;
     wal->header_block = wal->frames + wal->slot_count * wal->slot_size;
     wal->horizon_block = wal->header_block + WAL_BLOCK_SIZE;
-    wal->zeros = wal->horizon_block + WAL_BLOCK_SIZE;
     return STATUS_OK;
 }
 
@@ -70,8 +69,7 @@ free_buffers(struct wal *wal)
     else
         memory_free(memory, MEMORY_LOG, wal->frames, size);
     memory_free(memory, MEMORY_LOG, wal->slots, wal->slot_count * sizeof(*wal->slots));
-    wal->frames = NULL;
-    wal->slots = NULL;
+    memory_free(memory, MEMORY_LOG, wal->zeros, wal->fill_step);
 }
 
 /* The last kept segment is open and takes frames from `end->lsn` on. */

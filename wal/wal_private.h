@@ -117,7 +117,6 @@ struct wal {
     uint8_t *frames;        /* The slots' memory. */
     uint8_t *header_block;  /* Owned by the thread that switches. */
     uint8_t *horizon_block; /* Guarded by space. */
-    uint8_t *zeros;         /* fill_step bytes. */
     size_t fill_step;
 
     /* Taken before `latch`, held across I/O: creating, recycling, horizon. */
@@ -152,7 +151,8 @@ struct wal {
     uint32_t writing_count;       /* Threads inside a write of frames or headers. */
     bool sealing;                 /* A thread sums a payload without the latch. */
     bool switching;               /* A thread writes the next segment's header. */
-    bool filling;                 /* A thread fills the current segment. */
+    bool filling;                 /* A thread fills a segment ... */
+    uint8_t *zeros;               /* ... with these fill_step bytes. */
     struct event turn;            /* For candidates and for those who wait for the flags. */
     struct wal_statistics statistics;
     char failure[WAL__FAILURE_SIZE];
@@ -263,8 +263,9 @@ void wal__seal_closed(struct wal *wal);
 /** Latch held; released for a while. Writes a step's worth of zeros where the segment ends being
  * filled. A failure makes the log FAILED. */
 void wal__fill(struct wal *wal, struct wal__segment *segment);
-/** Latch held; released for a while. Returns once frame `sequence` is durable. */
-MUST_CHECK enum status wal__flush_until(struct wal *wal, uint64_t sequence);
+/** Latch held, and released on return. Returns once frame `sequence` is durable; `csn` is the last that
+ * the caller cares for (UINT64_MAX: the frame itself). */
+MUST_CHECK enum status wal__flush_until(struct wal *wal, uint64_t sequence, uint64_t csn);
 
 /* wal_failure.c */
 
@@ -279,20 +280,26 @@ MUST_CHECK enum status wal__raise_failed(struct wal *wal);
 
 struct wal__stream {
     struct memory *memory;
+    struct io *io;
     struct io_file *file;
-    uint8_t *window;
-    size_t window_size;
-    uint64_t file_size; /* Rounded up to whole blocks. */
-    uint64_t base;      /* File offset of window[0]. */
-    size_t filled;      /* Bytes of the window that are read. */
-    size_t step;        /* Bytes to read at once; grows. */
+    uint64_t file_size;
+    size_t slack_size;
+    size_t chunk_size;
+    uint8_t *windows[2]; /* The second only where reading ahead pays. */
+    uint32_t current;
+    uint8_t *data;           /* In the current window: the file's bytes ... */
+    uint64_t base;           /* ... from here on ... */
+    size_t size;             /* ... so many. */
+    size_t step;             /* Bytes to read at once; grows. */
+    struct io_queue *queue;  /* NULL until something is read ahead. */
+    struct io_request ahead; /* On its way into the other window's chunk. */
+    bool ahead_is_active;
 };
 
-/** The window is made for files of `size_max` bytes and serves one file after the other. */
-MUST_CHECK enum status wal__stream_init(struct wal__stream *stream, struct memory *memory,
+/** Windows are made for files of `size_max` bytes and serve one file after the other. */
+MUST_CHECK enum status wal__stream_init(struct wal__stream *stream, const struct env *env,
                                         uint64_t size_max);
-MUST_CHECK enum status wal__stream_open(struct wal__stream *stream, struct io *io,
-                                        const char *path);
+MUST_CHECK enum status wal__stream_open(struct wal__stream *stream, const char *path);
 void wal__stream_close(struct wal__stream *stream);
 void wal__stream_deinit(struct wal__stream *stream);
 /** Bytes [offset, offset + size), `size` at most a frame's, valid until the next call; NULL in `*out`

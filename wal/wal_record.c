@@ -33,52 +33,71 @@ wal_record_put(struct byte_writer *writer, enum wal_record_type type, uint64_t p
         byte_writer_put(writer, body, size);
 }
 
-/* The record up to its body. */
-static bool
-get_record_head(struct byte_reader *reader, uint8_t *type_out, uint64_t *page_number_out,
-                uint64_t *size_out)
+/* The varint at `*at`, which moves behind it; short ones, nearly all, without a call. */
+static inline bool
+get_varint(const uint8_t **at, const uint8_t *end, uint64_t *out)
 {
-    uint8_t type = 0;
+    const uint8_t *bytes = *at;
 
-    if (!byte_reader_get_u8(reader, &type) || type < WAL_RECORD_IMAGE || type > WAL_RECORD_NOTE)
+    if (bytes < end && bytes[0] < 0x80) {
+        *out = bytes[0];
+        *at = bytes + 1;
+        return true;
+    }
+    if (end - bytes >= 2 && bytes[1] < 0x80 && bytes[1] != 0) {
+        *out = (uint64_t)(bytes[0] & 0x7f) | (uint64_t)bytes[1] << 7;
+        *at = bytes + 2;
+        return true;
+    }
+    struct byte_reader reader = byte_reader_init(bytes, (size_t)(end - bytes));
+    if (!byte_reader_get_varint(&reader, out))
         return false;
-    if (!byte_reader_get_varint(reader, page_number_out) ||
-        !byte_reader_get_varint(reader, size_out))
-        return false;
-    *type_out = type;
+    *at = bytes + reader.offset;
     return true;
+}
+
+/* The record up to its body, which `*at` points at then. */
+static inline bool
+get_record_head(const uint8_t **at, const uint8_t *end, struct wal_record *out, uint64_t *size_out)
+{
+    uint8_t type = *at == end ? 0 : (*at)[0];
+
+    if (type < WAL_RECORD_IMAGE || type > WAL_RECORD_NOTE)
+        return false;
+    out->type = (enum wal_record_type)type;
+    ++*at;
+    return get_varint(at, end, &out->page_number) && get_varint(at, end, size_out);
 }
 
 bool
 wal_record_get(struct byte_reader *reader, struct wal_record *out)
 {
-    struct byte_reader copy = *reader;
-    uint64_t page_number = 0, size = 0;
-    uint8_t type = 0;
+    const uint8_t *at = reader->data + reader->offset;
+    const uint8_t *end = reader->data + reader->size;
+    struct wal_record record;
+    uint64_t size = 0;
 
-    if (!get_record_head(&copy, &type, &page_number, &size) || size > byte_reader_left(&copy))
+    if (!get_record_head(&at, end, &record, &size) || size > (uint64_t)(end - at))
         return false;
-    const uint8_t *body = NULL;
-    if (!byte_reader_skip(&copy, (size_t)size, &body))
-        return false;
-    *reader = copy;
-    out->type = (enum wal_record_type)type;
-    out->page_number = page_number;
-    out->body = body;
+    out->type = record.type;
+    out->page_number = record.page_number;
+    out->body = at;
     out->size = (size_t)size;
+    reader->offset = (size_t)(at - reader->data) + out->size;
     return true;
 }
 
 uint64_t
 wal__record_size(const uint8_t *bytes, size_t size)
 {
-    struct byte_reader reader = byte_reader_init(bytes, size);
-    uint64_t page_number = 0, body_size = 0;
-    uint8_t type = 0;
+    const uint8_t *at = bytes;
+    struct wal_record record;
+    uint64_t body_size = 0;
 
-    if (!get_record_head(&reader, &type, &page_number, &body_size))
+    if (!get_record_head(&at, bytes + size, &record, &body_size))
         return 0;
-    return body_size > UINT64_MAX - reader.offset ? 0 : reader.offset + body_size;
+    uint64_t head_size = (uint64_t)(at - bytes);
+    return body_size > UINT64_MAX - head_size ? 0 : head_size + body_size;
 }
 
 size_t

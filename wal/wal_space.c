@@ -76,8 +76,10 @@ wal_make_room(struct wal *wal, size_t size, bool emergency)
         else
             done = wal__has_room(wal, size, emergency, &buffers_lack);
         if (buffers_lack)
-            status = wal__flush_until(wal, wal->sequence_open - (wal->open_used == 0 ? 1 : 0));
-        latch_unlock(&wal->latch);
+            status = wal__flush_until(wal, wal->sequence_open - (wal->open_used == 0 ? 1 : 0),
+                                      UINT64_MAX);
+        else
+            latch_unlock(&wal->latch);
         TRY(status);
         if (!done && !buffers_lack)
             TRY(make_segment(wal, size, emergency));

@@ -11,7 +11,7 @@ wal__walk_init(struct wal__walk *walk, struct wal *wal)
 {
     *walk = (struct wal__walk){.wal = wal};
     walk->cursor.at = wal->start;
-    return wal__stream_init(&walk->stream, wal->env.memory, wal->segment_size);
+    return wal__stream_init(&walk->stream, &wal->env, wal->segment_size);
 }
 
 void
@@ -29,7 +29,7 @@ wal__walk_enter(struct wal__walk *walk, struct wal__segment *segment, uint64_t e
     walk->segment = segment;
     walk->end_lsn = end_lsn;
     walk->payload = NULL;
-    return wal__stream_open(&walk->stream, walk->wal->env.io, path.text);
+    return wal__stream_open(&walk->stream, path.text);
 }
 
 /* Where the segment's frames end at the latest. */

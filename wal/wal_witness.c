@@ -136,7 +136,7 @@ ask_later_segments(struct wal__walk *walk, struct wal__proof *out)
             out->lsn = segment->number * walk->wal->segment_size;
             continue;
         }
-        TRY(wal__stream_open(&walk->stream, walk->wal->env.io, path.text));
+        TRY(wal__stream_open(&walk->stream, path.text));
         TRY(ask_headless(walk, segment->number, out));
     }
     return STATUS_OK;

@@ -3,9 +3,9 @@
  *
  * Both contexts take their memory from struct memory through zstd's custom allocator, so it is
  * counted and can be refused. zstd frees without a size; a header of 16 bytes before each piece
- * remembers it. The compression context allocates its tables at the first use of a level and size;
- * a refusal there is "would not fit": the caller stores the bytes as they are. Decompression
- * allocates nothing after compress_new.
+ * remembers it. Each context is made at its first use, for most users need only one of the two.
+ * Compression takes its tables at the first use of a level and size, too; a refusal there is
+ * "would not fit": the caller stores the bytes as they are.
  */
 #include "kernel/base/compress.h"
 
@@ -18,8 +18,8 @@
 
 struct compress {
     struct memory *memory;
-    ZSTD_CCtx *encoder;
-    ZSTD_DCtx *decoder;
+    ZSTD_CCtx *encoder; /* NULL until the first compress_encode. */
+    ZSTD_DCtx *decoder; /* NULL until the first compress_decode. */
 };
 
 struct piece {
@@ -51,21 +51,20 @@ piece_free(void *opaque, void *address)
     memory_free(opaque, MEMORY_OTHER, piece, piece->size);
 }
 
+static ZSTD_customMem
+allocator_of(const struct compress *compress)
+{
+    return (ZSTD_customMem){piece_alloc, piece_free, compress->memory};
+}
+
 enum status
 compress_new(struct memory *memory, struct compress **out)
 {
-    ZSTD_customMem allocator = {piece_alloc, piece_free, memory};
     struct compress *compress = memory_alloc(memory, MEMORY_OTHER, sizeof(*compress));
 
     if (compress == NULL)
         return STATUS_NO_MEMORY;
     compress->memory = memory;
-    compress->encoder = ZSTD_createCCtx_advanced(allocator);
-    compress->decoder = ZSTD_createDCtx_advanced(allocator);
-    if (compress->encoder == NULL || compress->decoder == NULL) {
-        compress_free(compress);
-        return STATUS_NO_MEMORY;
-    }
     *out = compress;
     return STATUS_OK;
 }
@@ -90,6 +89,10 @@ size_t
 compress_encode(struct compress *compress, const void *bytes, size_t size, void *out,
                 size_t out_size, int level)
 {
+    if (compress->encoder == NULL)
+        compress->encoder = ZSTD_createCCtx_advanced(allocator_of(compress));
+    if (compress->encoder == NULL)
+        return 0;
     size_t result = ZSTD_compressCCtx(compress->encoder, out, out_size, bytes, size, level);
 
     if (!ZSTD_isError(result)) {
@@ -105,6 +108,10 @@ enum status
 compress_decode(struct compress *compress, const void *bytes, size_t size, void *out,
                 size_t out_size)
 {
+    if (compress->decoder == NULL)
+        compress->decoder = ZSTD_createDCtx_advanced(allocator_of(compress));
+    if (compress->decoder == NULL)
+        return STATUS_NO_MEMORY;
     size_t result = ZSTD_decompressDCtx(compress->decoder, out, out_size, bytes, size);
 
     if (ZSTD_isError(result) || result != out_size)

@@ -18,11 +18,12 @@ void compress_free(struct compress *compress);
 /** Largest output for `size` input bytes. */
 size_t compress_bound(size_t size);
 
-/** Size written to `out`, or 0 when the result would not fit `out_size` (not an error). */
+/** Size written to `out`, or 0 when the result would not fit `out_size`, or memory (not an error). */
 size_t compress_encode(struct compress *compress, const void *bytes, size_t size, void *out,
                        size_t out_size, int level);
 
-/** STATUS_CORRUPT unless exactly `out_size` bytes come out. Raises no message (callers know where). */
+/** STATUS_CORRUPT unless exactly `out_size` bytes come out: raises no message (callers know where).
+ * STATUS_NO_MEMORY, at the first use only. */
 MUST_CHECK enum status compress_decode(struct compress *compress, const void *bytes, size_t size,
                                        void *out, size_t out_size);
 

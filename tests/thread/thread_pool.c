@@ -1,5 +1,5 @@
 /*
- * Goal: with readers, a writer, a flusher and pages that come, go and change their frames, every read
+ * Goal: with readers, writers, a flusher and pages that come, go and change their frames, every read
  * sees one published state of its page, under the thread sanitizer without a race, and in the ordinary
  * build although readers take no lock.
  * Method: pages in which one number is repeated from end to end. Readers compare two places of a page
@@ -19,10 +19,11 @@ enum {
     PAGES = 200,
     HOT = 4, /* Pages that are changed most of the time. */
     READERS = 3,
+    WRITERS = 2,
 #ifdef QTDB_TSAN
-    COMMITS = 3000,
+    COMMITS = 1500,
 #else
-    COMMITS = 60000,
+    COMMITS = 30000,
 #endif
     FIRST_PLACE = 64,
     LAST_PLACE = PAGE_SIZE - 8,
@@ -170,25 +171,28 @@ commit(uint32_t index, uint64_t value, bool frees)
     MUST(status);
 }
 
-static void
-writer_run(void)
+/* Each writer has every other page to itself. */
+static void *
+writer_run(void *argument)
 {
+    uint32_t own = (uint32_t)(uintptr_t)argument;
     struct random random;
 
-    random_init(&random, 1);
+    random_init(&random, own);
     for (uint64_t i = 0; i < COMMITS; i++) {
-        uint32_t index = choose(&random);
-        bool frees = index >= HOT && atomic_load(&numbers[index]) != 0 &&
-                     random_chance(&random, 1, 10);
+        uint32_t index = choose(&random) / WRITERS * WRITERS + own;
+        bool frees =
+            index >= HOT && atomic_load(&numbers[index]) != 0 && random_chance(&random, 1, 10);
 
-        commit(index, i, frees);
+        commit(index, i * WRITERS + own, frees);
     }
+    return NULL;
 }
 
 int
 main(void)
 {
-    pthread_t readers[READERS], flusher;
+    pthread_t readers[READERS], writers[WRITERS], flusher;
 
     pager_rig_init(&rig, 1);
     rig.options.background = true;
@@ -198,7 +202,10 @@ main(void)
     for (uintptr_t i = 0; i < READERS; i++)
         CHECK(pthread_create(&readers[i], NULL, reader_run, (void *)(i + 1)) == 0);
     CHECK(pthread_create(&flusher, NULL, flusher_run, NULL) == 0);
-    writer_run();
+    for (uintptr_t i = 0; i < WRITERS; i++)
+        CHECK(pthread_create(&writers[i], NULL, writer_run, (void *)i) == 0);
+    for (uint32_t i = 0; i < WRITERS; i++)
+        CHECK(pthread_join(writers[i], NULL) == 0);
     atomic_store(&stop, true);
     pager_wake(rig.pager);
     for (uint32_t i = 0; i < READERS; i++)

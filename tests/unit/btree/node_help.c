@@ -129,8 +129,8 @@ compare_entry(const struct node *node, uint32_t index, const struct model_entry 
     cr_assert_eq(bytes_compare(key, key_size, entry->key, entry->key_size), 0,
                  "%s: key of entry %u", where, index);
     cr_assert(row.value_size == entry->value_size && row.is_overflow == entry->is_overflow);
-    cr_assert_eq(memcmp(row.value, entry->value, row.value_size), 0, "%s: value of entry %u",
-                 where, index);
+    cr_assert_eq(memcmp(row.value, entry->value, row.value_size), 0, "%s: value of entry %u", where,
+                 index);
 }
 
 void

@@ -21,9 +21,9 @@ struct model {
 };
 
 enum key_shape {
-    KEYS_SHORT,    /* 1 to 6 bytes of a small alphabet, zeros included */
-    KEYS_NUMBERS,  /* 8 bytes, big-endian, close together */
-    KEYS_LONG,     /* up to the limit, most of it in common */
+    KEYS_SHORT,   /* 1 to 6 bytes of a small alphabet, zeros included */
+    KEYS_NUMBERS, /* 8 bytes, big-endian, close together */
+    KEYS_LONG,    /* up to the limit, most of it in common */
     KEYS_MIXED,
     KEY_SHAPE_COUNT,
 };

@@ -97,9 +97,10 @@ Test(node_edit, a_value_of_the_same_size_is_replaced_in_place)
     struct test_page page = {{0}};
     struct test_page before;
     struct page_move move;
-    struct node_entry entry = {
-        .key = (const uint8_t *)"key", .key_size = 3, .value = (const uint8_t *)"12345678",
-        .value_size = 8};
+    struct node_entry entry = {.key = (const uint8_t *)"key",
+                               .key_size = 3,
+                               .value = (const uint8_t *)"12345678",
+                               .value_size = 8};
     uint32_t changed = 0;
 
     node_init(page.bytes, 7, 3, 0, PAGE_NONE, &no_fences);
@@ -125,8 +126,10 @@ Test(node_edit, moves_are_announced_as_they_happen)
         struct test_page before = page;
         struct page_move move = {0, 0, 0};
         uint64_t number = random_u64(&random);
-        struct node_entry entry = {.key = (const uint8_t *)&number, .key_size = 8,
-                                   .value = value, .value_size = sizeof(value)};
+        struct node_entry entry = {.key = (const uint8_t *)&number,
+                                   .key_size = 8,
+                                   .value = value,
+                                   .value_size = sizeof(value)};
         struct node node = node_of(page.bytes);
         uint32_t index;
         uint32_t changed = 0;
@@ -153,8 +156,10 @@ fill(uint8_t *page, uint32_t *count_out)
     memset(value, 'v', sizeof(value));
     for (;; count++) {
         uint64_t number = __builtin_bswap64(count);
-        struct node_entry entry = {.key = (const uint8_t *)&number, .key_size = 8,
-                                   .value = value, .value_size = sizeof(value)};
+        struct node_entry entry = {.key = (const uint8_t *)&number,
+                                   .key_size = 8,
+                                   .value = value,
+                                   .value_size = sizeof(value)};
 
         if (!node_fits(page, &entry))
             break;
@@ -189,7 +194,9 @@ Test(node_edit, one_entry_of_the_largest_size_fits_between_the_longest_fences)
     static uint8_t key[NODE_KEY_SIZE_MAX];
     static uint8_t value[NODE_ENTRY_SIZE_MAX];
     struct node_fences fences = {low, sizeof(low), high, sizeof(high)};
-    struct node_entry entry = {.key = key, .key_size = sizeof(key), .value = value,
+    struct node_entry entry = {.key = key,
+                               .key_size = sizeof(key),
+                               .value = value,
                                .value_size = NODE_ENTRY_SIZE_MAX - sizeof(key)};
     struct test_page page = {{0}};
     struct page_move move;

@@ -58,9 +58,9 @@ cut_until_it_fits(uint8_t *page, struct model *model, uint32_t from, uint32_t to
         struct node right_node = node_of(right.bytes);
 
         cr_assert_eq(left_node.link, 55);
-        cr_assert_eq(bytes_compare(left_node.high, left_node.high_size, right_node.low,
-                                   right_node.low_size),
-                     0);
+        cr_assert_eq(
+            bytes_compare(left_node.high, left_node.high_size, right_node.low, right_node.low_size),
+            0);
         if (bytes_compare(drawn->key, drawn->key_size, cut.separator, cut.separator_size) >= 0) {
             memcpy(page, right.bytes, PAGE_SIZE);
             from += cut.index;
@@ -158,8 +158,8 @@ put_child(uint8_t *page, uint32_t index, const uint8_t *key, size_t key_size, ui
 {
     le32 bytes = le32_of(child);
     struct page_move move;
-    struct node_entry entry = {.key = key, .key_size = key_size, .value = bytes.byte,
-                               .value_size = NODE_CHILD_SIZE};
+    struct node_entry entry = {
+        .key = key, .key_size = key_size, .value = bytes.byte, .value_size = NODE_CHILD_SIZE};
 
     node_insert(page, index, &entry, &move);
 }
@@ -194,8 +194,8 @@ Test(node_split, inner_nodes_are_cut_at_a_key_and_joined_again)
     }
     key[0] = 20;
     le32 child = le32_of(5);
-    struct node_entry entry = {.key = key, .key_size = 39, .value = child.byte,
-                               .value_size = NODE_CHILD_SIZE};
+    struct node_entry entry = {
+        .key = key, .key_size = 39, .value = child.byte, .value_size = NODE_CHILD_SIZE};
 
     node_cut_choose(left.bytes, 19, &entry, &cut);
     node_split(left.bytes, right.bytes, 8, &cut);
@@ -217,7 +217,9 @@ Test(node_split, an_inner_node_of_one_key_can_be_cut)
     struct node_cut cut;
     uint8_t key[10] = {5};
     le32 child = le32_of(5);
-    struct node_entry entry = {.key = (const uint8_t *)"z", .key_size = 1, .value = child.byte,
+    struct node_entry entry = {.key = (const uint8_t *)"z",
+                               .key_size = 1,
+                               .value = child.byte,
                                .value_size = NODE_CHILD_SIZE};
 
     node_init(left.bytes, 7, 3, 1, 1000, &no_fences);
@@ -273,8 +275,8 @@ Test(node_split, a_root_takes_the_place_of_its_only_child_and_keeps_its_number)
     struct test_page root = {{0}};
     struct test_page child = {{0}};
     struct page_move move;
-    struct node_entry entry = {.key = (const uint8_t *)"k", .key_size = 1,
-                               .value = (const uint8_t *)"v", .value_size = 1};
+    struct node_entry entry = {
+        .key = (const uint8_t *)"k", .key_size = 1, .value = (const uint8_t *)"v", .value_size = 1};
     const char *reason = "none";
 
     node_init(root.bytes, 7, 3, 1, 8, &no_fences);

@@ -111,8 +111,7 @@ Test(node_validate, random_bytes_are_read_within_their_page)
 
         random_bytes(&random, page->bytes, PAGE_SIZE);
         header->page.level = (uint8_t)random_below(&random, 2);
-        header->page.type =
-            header->page.level == 0 ? PAGE_TYPE_LEAF_VAR : PAGE_TYPE_INNER_VAR;
+        header->page.type = header->page.level == 0 ? PAGE_TYPE_LEAF_VAR : PAGE_TYPE_INNER_VAR;
         header->count = le16_of((uint16_t)random_below(&random, 300));
         header->heap_offset = le16_of((uint16_t)(2500 + random_below(&random, 1500)));
         header->low_size = le16_of((uint16_t)random_below(&random, 20));
@@ -182,8 +181,8 @@ Test(node_validate, overlapping_cells_are_found)
     struct node_fences fences = {NULL, 0, NULL, 0};
     struct test_page page = {{0}};
     struct page_move move;
-    struct node_entry entry = {.key = (const uint8_t *)"a", .key_size = 1,
-                               .value = (const uint8_t *)"1", .value_size = 1};
+    struct node_entry entry = {
+        .key = (const uint8_t *)"a", .key_size = 1, .value = (const uint8_t *)"1", .value_size = 1};
     struct node_slot *slots = node__slots(page.bytes);
 
     node_init(page.bytes, 7, 3, 0, PAGE_NONE, &fences);

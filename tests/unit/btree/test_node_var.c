@@ -100,8 +100,10 @@ Test(node_var, a_common_prefix_is_stored_once)
 {
     struct node_fences fences = {(const uint8_t *)"database/a", 10, (const uint8_t *)"database/z",
                                  10};
-    struct node_entry entry = {.key = (const uint8_t *)"database/key", .key_size = 12,
-                               .value = (const uint8_t *)"v", .value_size = 1};
+    struct node_entry entry = {.key = (const uint8_t *)"database/key",
+                               .key_size = 12,
+                               .value = (const uint8_t *)"v",
+                               .value_size = 1};
     struct test_page page = {{0}};
     struct page_move move;
     struct node_row row;
@@ -160,8 +162,10 @@ put_child(uint8_t *page, uint32_t index, const char *key, uint32_t child)
 {
     le32 bytes = le32_of(child);
     struct page_move move;
-    struct node_entry entry = {.key = (const uint8_t *)key, .key_size = strlen(key),
-                               .value = bytes.byte, .value_size = NODE_CHILD_SIZE};
+    struct node_entry entry = {.key = (const uint8_t *)key,
+                               .key_size = strlen(key),
+                               .value = bytes.byte,
+                               .value_size = NODE_CHILD_SIZE};
 
     node_insert(page, index, &entry, &move);
 }

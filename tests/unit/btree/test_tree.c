@@ -219,8 +219,7 @@ Test(tree, keys_and_values_out_of_bounds_are_refused)
     MUST(pager_change_begin(rig.pager.pager, &change));
     cr_assert_eq(btree_put(change, &rig.tree, key, 0, "v", 1, NULL), STATUS_INVALID);
     cr_assert_eq(btree_put(change, &rig.tree, key, 1025, "v", 1, NULL), STATUS_INVALID);
-    cr_assert_eq(btree_put(change, &rig.tree, key, 10, "v", (16 << 20) + 1, NULL),
-                 STATUS_INVALID);
+    cr_assert_eq(btree_put(change, &rig.tree, key, 10, "v", (16 << 20) + 1, NULL), STATUS_INVALID);
     cr_assert_eq(btree_delete(change, &rig.tree, key, 0), STATUS_INVALID);
     pager_change_abandon(change);
     cr_assert_eq(btree_get(&rig.tree, key, 0, NULL, &size, &csn), STATUS_INVALID);

@@ -62,8 +62,8 @@ walk(bool backward, uint64_t seed)
         if (stays(number))
             tree_rig_put(&rig, number, number + 1);
     btree_cursor_init(&cursor, &rig.tree, rig.pager.memory);
-    status = backward ? btree_cursor_seek_last(&cursor, NULL, 0)
-                      : btree_cursor_seek(&cursor, NULL, 0);
+    status =
+        backward ? btree_cursor_seek_last(&cursor, NULL, 0) : btree_cursor_seek(&cursor, NULL, 0);
     while (status == STATUS_OK) {
         uint32_t number = number_of(&rig, &cursor.row);
         uint32_t rank = rig.universe.rank[number];
@@ -178,6 +178,37 @@ Test(tree_cursor, the_csn_tells_of_every_leaf_looked_at)
         if (cursor.csn > highest)
             highest = cursor.csn;
     cr_assert_gt(highest, before);
+    btree_cursor_deinit(&cursor);
+    tree_rig_deinit(&rig);
+}
+
+/* covers: B8 */
+Test(tree_cursor, a_large_value_that_went_ahead_of_the_cursor_is_not_damage)
+{
+    struct tree_rig rig;
+    struct btree_cursor cursor;
+    uint32_t large[2] = {0, 0};
+    uint32_t seed = 1;
+
+    tree_rig_init(&rig, UNIVERSE_DENSE, 10, 256);
+    for (uint32_t i = 0; i < 2; seed++)
+        if (universe_value(seed, rig.value) > 2000)
+            large[i++] = seed;
+    tree_rig_put(&rig, 1, 3);
+    tree_rig_put(&rig, 2, large[0]);
+    tree_rig_put(&rig, 3, large[0]);
+    tree_rig_put(&rig, 4, 3);
+    btree_cursor_init(&cursor, &rig.tree, rig.pager.memory);
+    MUST(btree_cursor_seek(&cursor, NULL, 0));
+    tree_rig_put(&rig, 2, large[1]);
+    tree_rig_delete(&rig, 3);
+    MUST(btree_cursor_next(&cursor));
+    cr_assert_eq(number_of(&rig, &cursor.row), 2);
+    cr_assert_eq(cursor.row.value_size, universe_value(large[1], rig.other));
+    cr_assert_eq(memcmp(cursor.row.value, rig.other, cursor.row.value_size), 0);
+    cr_assert_eq(cursor.csn, pager_csn(rig.pager.pager));
+    MUST(btree_cursor_next(&cursor));
+    cr_assert_eq(number_of(&rig, &cursor.row), 4);
     btree_cursor_deinit(&cursor);
     tree_rig_deinit(&rig);
 }

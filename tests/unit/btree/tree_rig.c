@@ -11,8 +11,8 @@
 #include "kernel/base/error.h"
 
 enum status
-tree_rig_run(struct tree_rig *rig,
-             enum status (*body)(struct pager_change *change, void *context), void *context)
+tree_rig_run(struct tree_rig *rig, enum status (*body)(struct pager_change *change, void *context),
+             void *context)
 {
     for (;;) {
         struct pager_change *change;
@@ -40,8 +40,7 @@ create_body(struct pager_change *change, void *context)
 }
 
 void
-tree_rig_init(struct tree_rig *rig, enum universe_shape shape, uint32_t count,
-              uint32_t pool_pages)
+tree_rig_init(struct tree_rig *rig, enum universe_shape shape, uint32_t count, uint32_t pool_pages)
 {
     memset(rig, 0, sizeof(*rig));
     universe_init(&rig->universe, shape, count);
@@ -131,8 +130,7 @@ many_body(struct pager_change *change, void *context)
     struct random random = many->random;
 
     for (uint32_t i = 0; i < many->count; i++) {
-        struct one one = {many->rig, (uint32_t)random_below(&random, many->rig->universe.count),
-                          0};
+        struct one one = {many->rig, (uint32_t)random_below(&random, many->rig->universe.count), 0};
         enum status status = STATUS_OK;
 
         if (random_chance(&random, 3, 5))
@@ -165,15 +163,13 @@ tree_rig_check_key(struct tree_rig *rig, uint32_t number)
     size_t key_size = universe_key(&rig->universe, number, key);
     size_t size = UNIVERSE_VALUE_MAX;
     uint64_t csn;
-    enum status status =
-        btree_get(&rig->tree, key, key_size, rig->value, &size, &csn);
+    enum status status = btree_get(&rig->tree, key, key_size, rig->value, &size, &csn);
 
     if (rig->seed[number] == 0) {
         cr_assert_eq(status, STATUS_NOT_FOUND, "key %u: %s", number, status_name(status));
         return;
     }
-    cr_assert_eq(status, STATUS_OK, "key %u: %s %s", number, status_name(status),
-                 error_message());
+    cr_assert_eq(status, STATUS_OK, "key %u: %s %s", number, status_name(status), error_message());
     cr_assert_eq(size, universe_value(rig->seed[number], rig->other), "size of key %u", number);
     cr_assert_eq(memcmp(rig->value, rig->other, size), 0, "value of key %u", number);
 }

@@ -120,7 +120,9 @@ act_scan(struct history *history, struct actor *actor)
             qtdb_cursor_row(cursor, &key, &key_size, &bytes, &size);
             cr_assert_eq(size, sizeof(value));
             memcpy(&value, bytes, size);
-            found = atoi((const char *)memcpy(name, (const char *)key + 3, 4));
+            memcpy(name, (const char *)key + 3, 3);
+            name[3] = '\0';
+            found = (int)strtol(name, NULL, 10);
         }
         for (; at != found; at += backward ? -1 : 1)
             hear(actor, at, 0);
@@ -146,17 +148,18 @@ act_write(struct history *history, struct actor *actor)
         code = qtdb_delete(actor->txn, history->tree, name, name_size);
         if (!fine_or_conflict(history, actor, code))
             return;
-        hear(actor, key, code == QTDB_NOT_FOUND ? 0
-                         : actor->own[key] > 0 ? actor->own[key]
-                                               : actor->start[key]);
+        hear(actor, key,
+             code == QTDB_NOT_FOUND ? 0
+             : actor->own[key] > 0  ? actor->own[key]
+                                    : actor->start[key]);
         cr_assert_eq(code == QTDB_NOT_FOUND,
                      (actor->own[key] != UNKNOWN ? actor->own[key] : actor->start[key]) == 0);
         if (code == QTDB_OK)
             actor->own[key] = 0;
         return;
     }
-    code = qtdb_put(actor->txn, history->tree, name, name_size, &value, sizeof(value),
-                    QTDB_PUT_ANY);
+    code =
+        qtdb_put(actor->txn, history->tree, name, name_size, &value, sizeof(value), QTDB_PUT_ANY);
     DB(code);
     actor->own[key] = value;
 }

@@ -9,21 +9,23 @@
 #include "kernel/kernel_private.h"
 #include "tests/support/db_rig.h"
 
+enum { LIST_SIZE = 500 };
+
 static const struct qtdb_tree_options making = {.size = sizeof(making), .create = true};
 
 static void
 collect(void *context, const char *name)
 {
     char *list = context;
+    size_t size = strlen(list);
 
-    strncat(list, name, 100);
-    strncat(list, ";", 2);
+    snprintf(list + size, LIST_SIZE - size, "%s;", name);
 }
 
 static void
 check_list(struct qtdb_txn *txn, const char *expected)
 {
-    char list[500] = "";
+    char list[LIST_SIZE] = "";
 
     DB(qtdb_tree_list(txn, collect, list));
     cr_assert_str_eq(list, expected);

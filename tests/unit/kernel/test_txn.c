@@ -183,11 +183,11 @@ Test(txn, options_out_of_range_are_refused)
 
     db_rig_init(&rig, 1);
     DB_REFUSED(qtdb_begin(rig.db, &options, &txn), QTDB_INVALID);
-    options = (struct qtdb_txn_options){.size = sizeof(options),
-                                        .isolation = (enum qtdb_isolation)9};
+    options =
+        (struct qtdb_txn_options){.size = sizeof(options), .isolation = (enum qtdb_isolation)9};
     DB_REFUSED(qtdb_begin(rig.db, &options, &txn), QTDB_INVALID);
-    options = (struct qtdb_txn_options){.size = sizeof(options),
-                                        .durability = (enum qtdb_durability)9};
+    options =
+        (struct qtdb_txn_options){.size = sizeof(options), .durability = (enum qtdb_durability)9};
     DB_REFUSED(qtdb_begin(rig.db, &options, &txn), QTDB_INVALID);
     DB(qtdb_begin(rig.db, NULL, &txn));
     qtdb_rollback(txn);

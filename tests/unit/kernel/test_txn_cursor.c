@@ -73,8 +73,7 @@ position(struct view *view, enum qtdb_code code, int expected)
     cr_assert_eq(key_size, key_of(expected, name));
     cr_assert_eq(memcmp(key, name, key_size), 0, "%.*s instead of %s", (int)key_size,
                  (const char *)key, name);
-    cr_assert(value_size == sizeof(int) &&
-              memcmp(value, &view->model[expected], sizeof(int)) == 0);
+    cr_assert(value_size == sizeof(int) && memcmp(value, &view->model[expected], sizeof(int)) == 0);
     return expected;
 }
 

@@ -6,6 +6,7 @@
  * new R must be there. Handles are killed at random moments and opened again against a model.
  */
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "kernel/base/random.h"
 #include "pager/pager_private.h"
@@ -78,12 +79,43 @@ Test(checkpoint, both_slots_name_the_mark_and_the_log_before_it_is_gone)
 
 struct cut {
     struct pager_rig *rig;
-    uint64_t values[PAGES];      /* Now. */
-    uint64_t at_mark[PAGES];     /* When the checkpoint began. */
+    uint64_t values[PAGES];  /* Now. */
+    uint64_t at_mark[PAGES]; /* When the checkpoint began. */
     uint64_t checked_count;
-    bool released_early;
-    uint32_t slots_done;         /* Durable since the mark. */
+    uint64_t released_count;
 };
+
+/* The number of a segment's last byte plus one, by its name; 0: not a segment. */
+static uint64_t
+segment_end(const struct cut *cut, const char *path)
+{
+    const char *name = strrchr(path, '/');
+    unsigned long long number;
+
+    if (name == NULL || sscanf(name, "/%16llx.seg", &number) != 1)
+        return 0;
+    return (number + 1) * cut->rig->options.segment_size;
+}
+
+/* A segment goes: both slots, as a power cut leaves them, must start behind it. */
+static void
+release_check(struct cut *cut, const char *path)
+{
+    struct io_sim_crash how = {.mode = IO_SIM_CRASH_LOST};
+    struct meta_slot bytes;
+    const char *reason;
+    struct meta meta;
+    struct io *disk;
+
+    MUST(io_sim_fork(cut->rig->io, &how, cut->rig->disk_memory, &disk));
+    for (uint32_t slot = 0; slot < META_SLOT_COUNT; slot++) {
+        MUST(io_sim_peek(disk, RIG_PATH, slot * PAGE_SIZE, &bytes, PAGE_SIZE));
+        MUST(meta_decode(&bytes, slot, &meta, &reason));
+        cr_assert_geq(meta.redo_lsn, segment_end(cut, path), "slot %u", slot);
+    }
+    cut->released_count++;
+    io_close_all(disk);
+}
 
 /* On the disk of a power cut right now, each page is as it was at the mark, or newer. */
 static void
@@ -94,6 +126,8 @@ cut_check(struct cut *cut)
     const char *reason;
     struct io *disk;
 
+    cr_assert_geq(pager_csn_durable(cut->rig->pager), cut->rig->pager->csn_witness);
+    cr_assert_geq(pager_csn_durable(cut->rig->pager), cut->rig->pager->redo.csn);
     MUST(io_sim_fork(cut->rig->io, &how, cut->rig->disk_memory, &disk));
     for (uint32_t i = 0; i < PAGES; i++) {
         uint64_t value;
@@ -112,15 +146,13 @@ cut_event(void *context, const struct io_sim_event *event)
     struct cut *cut = context;
     bool is_file = strcmp(event->path, RIG_PATH) == 0;
 
-    if (is_file && event->op == IO_SIM_WRITE && event->offset < MAP_FIRST_PAGE * PAGE_SIZE) {
-        if (!event->done)
-            cut_check(cut);
-        else
-            cut->slots_done++;
-    }
-    if (!is_file && (event->op == IO_SIM_REMOVE || event->op == IO_SIM_RENAME) &&
-        cut->slots_done % META_SLOT_COUNT != 0)
-        cut->released_early = true;
+    if (event->done || event->in_flight)
+        return;
+    if (is_file && event->op == IO_SIM_WRITE && event->offset < MAP_FIRST_PAGE * PAGE_SIZE)
+        cut_check(cut);
+    if ((event->op == IO_SIM_REMOVE || event->op == IO_SIM_RENAME) &&
+        segment_end(cut, event->path) > 0)
+        release_check(cut, event->path);
 }
 
 /* covers: P6, P7 */
@@ -153,7 +185,25 @@ Test(checkpoint, R_moves_only_over_what_a_power_cut_would_leave)
     }
     io_sim_watch(rig.io, NULL, NULL);
     cr_assert_geq(cut.checked_count, 2 * 5);
-    cr_assert_not(cut.released_early, "segments went between the two slots");
+    cr_assert_geq(cut.released_count, 3);
+    pager_rig_close(&rig);
+    pager_rig_deinit(&rig);
+}
+
+/* Data pages first, then the map pages that hold their witnesses: each is written once. */
+Test(checkpoint, the_map_in_the_file_has_the_witnesses_of_the_same_checkpoint)
+{
+    uint8_t map[PAGE_SIZE], page[PAGE_SIZE];
+    struct pager_rig rig;
+
+    build(&rig, 1);
+    MUST(pager_checkpoint(rig.pager));
+    MUST(io_sim_peek(rig.io, RIG_PATH, MAP_FIRST_PAGE * PAGE_SIZE, map, PAGE_SIZE));
+    for (uint32_t i = 0; i < PAGES; i++) {
+        MUST(io_sim_peek(rig.io, RIG_PATH, (uint64_t)(FIRST + i) * PAGE_SIZE, page, PAGE_SIZE));
+        cr_assert_eq(map_entry_get(map, map_index_of(FIRST + i)).csn,
+                     le64_get(page_header_const(page)->csn));
+    }
     pager_rig_close(&rig);
     pager_rig_deinit(&rig);
 }
@@ -184,6 +234,30 @@ Test(checkpoint, R_does_not_pass_a_page_repaired_while_it_was_flushing)
     while (more);
     MUST(io_sim_peek(rig.io, RIG_PATH, victim * PAGE_SIZE, page, PAGE_SIZE));
     MUST(page_validate(page, rig.options.file_id, victim, &reason));
+    pager_rig_close(&rig);
+    pager_rig_deinit(&rig);
+}
+
+/* covers: P6, P7 */
+Test(checkpoint, finishes_what_an_earlier_flush_left_before_it_marks)
+{
+    struct pager_statistics statistics;
+    uint32_t numbers[PAGES];
+    struct pager_rig rig;
+
+    build(&rig, 1);
+    for (uint32_t i = 0; i < PAGES; i++)
+        numbers[i] = FIRST + i;
+    MUST(pager_checkpoint(rig.pager));
+    MUST(pager_checkpoint(rig.pager)); /* The map pages are clean as well. */
+    pager_rig_set(&rig, FIRST, 5);
+    latch_lock(&rig.pager->flush_latch);
+    MUST(pager__flush_pages(rig.pager, numbers, PAGES));
+    latch_unlock(&rig.pager->flush_latch);
+    pager_get_statistics(rig.pager, &statistics);
+    cr_assert_eq(statistics.dirty_count, 1, "and that one is flushing");
+    MUST(pager_checkpoint(rig.pager));
+    cr_assert_eq(rig.pager->flushed_used, 0);
     pager_rig_close(&rig);
     pager_rig_deinit(&rig);
 }
@@ -249,6 +323,44 @@ Test(checkpoint, ends_before_the_log_is_full_and_never_writes_much_at_once)
     cr_assert_lt(log_size_max, rig.options.log_limit);
     cr_assert_gt(log_size_max, rig.options.log_limit / 2, "but not too eager");
     cr_assert_leq(most, rig.pager->flush_batch);
+    pager_rig_close(&rig);
+    pager_rig_deinit(&rig);
+}
+
+Test(checkpoint, flushes_as_fast_as_the_log_grows)
+{
+    struct pager_rig rig;
+    uint64_t i = 0;
+    bool more;
+
+    pager_rig_init(&rig, 1);
+    rig.options.pool_size = 512 * PAGE_SIZE;
+    rig.options.log_limit = 512 << 10;
+    rig.options.background = true;
+    pager_rig_open(&rig);
+    for (; i < PAGES; i++)
+        (void)pager_rig_allocate(&rig, i);
+    uint32_t batch = rig.pager->flush_batch;
+    rig.pager->flush_batch = 8; /* Many small steps. */
+    do {
+        pager_rig_set(&rig, FIRST + (uint32_t)(i % PAGES), i);
+        i++;
+        MUST(pager_work(rig.pager, &more));
+    } while (rig.pager->checkpoint_state != CHECKPOINT_FLUSHING);
+    uint64_t begin = rig.pager->checkpoint_log_size, count = rig.pager->flush_list_used;
+    uint64_t room = (rig.options.log_limit - begin) / 2;
+    cr_assert_geq(count, PAGES);
+    while (rig.pager->checkpoint_state == CHECKPOINT_FLUSHING &&
+           rig.pager->flush_list_next < rig.pager->flush_list_used) {
+        uint64_t due = count * (log_size(&rig) - begin) / room;
+        cr_assert_leq(rig.pager->flush_list_next, due + 2 * 8, "no faster than the log grows");
+        cr_assert_geq(rig.pager->flush_list_next + 2 * 8, due < count ? due : count, "nor slower");
+        pager_rig_set(&rig, FIRST + (uint32_t)(i % PAGES), i);
+        i++;
+        MUST(pager_work(rig.pager, &more));
+    }
+    cr_assert_lt(log_size(&rig), begin + 2 * room);
+    rig.pager->flush_batch = batch;
     pager_rig_close(&rig);
     pager_rig_deinit(&rig);
 }
@@ -433,7 +545,8 @@ Test(checkpoint, each_failing_operation_is_reported_and_nothing_is_lost)
         pager_rig_kill(&rig);
         pager_rig_open(&rig);
         for (uint32_t i = 0; i < PAGES; i++)
-            cr_assert_eq(pager_rig_get(&rig, FIRST + i), i, "after failing operation %d", (int)index);
+            cr_assert_eq(pager_rig_get(&rig, FIRST + i), i, "after failing operation %d",
+                         (int)index);
         pager_rig_close(&rig);
         pager_rig_deinit(&rig);
     }

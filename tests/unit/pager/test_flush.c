@@ -318,12 +318,14 @@ Test(flush, leaves_a_page_freed_meanwhile_alone)
     MUST(flush_pages(rig.pager, FIRST, PAGES));
     pager_rig_free(&rig, FIRST + 3);
     pager_rig_free(&rig, FIRST + 4);
+    uint64_t csn_free = entry_of(&rig, FIRST + 3).csn;
     uint64_t csn_freed = entry_of(&rig, FIRST + 4).csn;
     uint32_t reused = pager_rig_allocate(&rig, 99);
     cr_assert_eq(reused, FIRST + 4, "the number freed last is given out first");
     uint64_t csn_reused = state_of(rig.pager, reused)->csn_dirty;
     MUST(flush_finish(rig.pager));
     cr_assert_eq(entry_of(&rig, FIRST + 3).state, PAGE_STATE_FREE);
+    cr_assert_eq(entry_of(&rig, FIRST + 3).csn, csn_free, "of the free, not of the flush");
     cr_assert_eq(entry_of(&rig, FIRST + 4).state, PAGE_STATE_USED);
     cr_assert_eq(state_of(rig.pager, reused)->csn_dirty, csn_reused, "its new life is not flushed");
     cr_assert_gt(csn_reused, csn_freed);
@@ -399,6 +401,33 @@ Test(flush, goes_on_after_each_refused_allocation)
     }
 }
 
+/* Written and synced, but the map page cannot be had: still flushing, and finished later. */
+/* covers: P6 */
+Test(flush, waits_for_its_witness_when_the_map_page_cannot_be_read)
+{
+    struct pager_rig rig;
+
+    build(&rig);
+    MUST(pager_checkpoint(rig.pager));
+    MUST(pager_checkpoint(rig.pager)); /* The log holds no image of the map page any more. */
+    pager_rig_set(&rig, FIRST + 1, 6);
+    MUST(flush_pages(rig.pager, FIRST + 1, 1));
+    cr_assert_eq(state_of(rig.pager, MAP_FIRST_PAGE)->csn_dirty, 0);
+    pager__drop(rig.pager, MAP_FIRST_PAGE);
+    MUST(io_sim_bad_range(rig.io, RIG_PATH, MAP_FIRST_PAGE * PAGE_SIZE, 512));
+    for (int round = 0; round < 2; round++) {
+        cr_assert_eq(flush_finish(rig.pager), STATUS_IO);
+        cr_assert_not(pager_is_failed(rig.pager));
+        cr_assert_neq(state_of(rig.pager, FIRST + 1)->csn_flushing, 0);
+    }
+    MUST(io_sim_bad_range(rig.io, RIG_PATH, 0, 0));
+    MUST(flush_finish(rig.pager));
+    cr_assert_eq(state_of(rig.pager, FIRST + 1)->csn_flushing, 0);
+    cr_assert_eq(entry_of(&rig, FIRST + 1).csn, csn_of(&rig, FIRST + 1));
+    pager_rig_close(&rig);
+    pager_rig_deinit(&rig);
+}
+
 /* Pressure. */
 
 Test(flush, under_pressure_flushes_what_was_not_used_lately)
@@ -422,19 +451,27 @@ Test(flush, under_pressure_flushes_what_was_not_used_lately)
 }
 
 /* Pages of SPREAD_GROUPS map groups, one each: more map pages than frames. */
-Test(flush, works_in_a_pool_full_of_dirty_pages_that_share_no_map_page)
+static void
+build_spread(struct pager_rig *rig, uint32_t *numbers)
 {
-    uint32_t numbers[SPREAD_GROUPS], group = 0;
-    struct pager_rig rig;
+    uint32_t group = 0;
 
-    pager_rig_init(&rig, 1);
-    rig.options.page_limit = 1 << 17;
-    pager_rig_open(&rig);
+    pager_rig_init(rig, 1);
+    rig->options.page_limit = 1 << 17;
+    pager_rig_open(rig);
     while (group < SPREAD_GROUPS) {
-        uint32_t page_number = pager_rig_allocate(&rig, 1);
+        uint32_t page_number = pager_rig_allocate(rig, 1);
         if ((page_number - MAP_FIRST_PAGE) / MAP_GROUP_SIZE == group)
             numbers[group++] = page_number;
     }
+}
+
+Test(flush, works_in_a_pool_full_of_dirty_pages_that_share_no_map_page)
+{
+    uint32_t numbers[SPREAD_GROUPS];
+    struct pager_rig rig;
+
+    build_spread(&rig, numbers);
     for (uint32_t round = 0; round < 5; round++)
         for (uint32_t i = 0; i < SPREAD_GROUPS; i++)
             pager_rig_set(&rig, numbers[i], round * 1000 + i);
@@ -444,6 +481,55 @@ Test(flush, works_in_a_pool_full_of_dirty_pages_that_share_no_map_page)
     pager_rig_open(&rig);
     for (uint32_t i = 0; i < SPREAD_GROUPS; i++)
         cr_assert_eq(pager_rig_get(&rig, numbers[i]), 4000 + i);
+    pager_rig_close(&rig);
+    pager_rig_deinit(&rig);
+}
+
+Test(flush, gets_on_with_two_frames_for_map_pages)
+{
+    uint32_t numbers[SPREAD_GROUPS], taken[64], reserved[FRAME_RESERVE], count;
+    struct pager_rig rig;
+
+    build_spread(&rig, numbers);
+    for (uint64_t round = 1; round <= 8; round++) {
+        for (uint32_t i = 0; i < SPREAD_GROUPS; i++)
+            pager_rig_set(&rig, numbers[i], round * 1000 + i);
+        for (count = 0; pager__frame_take(rig.pager, &taken[count]) == STATUS_OK;)
+            count++; /* Nothing clean is left. */
+        for (uint32_t i = 0; i < FRAME_RESERVE - 2; i++)
+            MUST(pager__frame_take_reserve(rig.pager, &reserved[i]));
+        MUST(pager__flush_some(rig.pager));
+        for (uint32_t i = 0; i < FRAME_RESERVE - 2; i++)
+            pager__frame_give(rig.pager, reserved[i]);
+        while (count > 0)
+            pager__frame_give(rig.pager, taken[--count]);
+    }
+    pager_rig_close(&rig);
+    pager_rig_deinit(&rig);
+}
+
+/* Witness commits alone use up every prepared segment, the one for emergencies too. */
+Test(flush, makes_room_in_the_log_for_its_own_commits)
+{
+    struct pager_statistics statistics;
+    struct pager_rig rig;
+    uint64_t csn = 0;
+
+    pager_rig_init(&rig, 1);
+    rig.options.pool_size = 512 * PAGE_SIZE;
+    pager_rig_open(&rig);
+    for (uint32_t i = 0; i < 200; i++)
+        (void)pager_rig_allocate(&rig, i);
+    MUST(pager_flush(rig.pager, pager_csn(rig.pager)));
+    for (uint32_t i = 0; i < 200; i++) {
+        MUST(flush_pages(rig.pager, FIRST + i, 1));
+        MUST(flush_finish(rig.pager));
+        cr_assert_gt(rig.pager->csn_witness, csn);
+        csn = rig.pager->csn_witness;
+        MUST(pager_flush(rig.pager, csn)); /* A frame, so a block, for each. */
+    }
+    pager_get_statistics(rig.pager, &statistics);
+    cr_assert_geq(statistics.log.frame_count, 200);
     pager_rig_close(&rig);
     pager_rig_deinit(&rig);
 }

@@ -98,8 +98,8 @@ slot_flip(struct slots *slots, uint32_t slot)
 static void
 slot_seal(struct meta_slot *slot_bytes, uint32_t slot)
 {
-    slot_bytes->checksum = le64_of(checksum64((const uint8_t *)slot_bytes + 8, PAGE_SIZE - 8,
-                                              checksum_seed(META_SEED, slot)));
+    slot_bytes->checksum = le64_of(
+        checksum64((const uint8_t *)slot_bytes + 8, PAGE_SIZE - 8, checksum_seed(META_SEED, slot)));
 }
 
 static void
@@ -185,6 +185,27 @@ Test(meta_file, one_slot_is_enough_and_the_newer_one_counts)
     }
     MUST(io_sim_bad_range(slots.rig.io, RIG_PATH, 0, PAGE_SIZE));
     expect_refused(&slots, STATUS_CORRUPT, "cannot be read");
+    slots_deinit(&slots);
+}
+
+Test(meta_file, of_two_valid_slots_the_one_with_the_higher_sequence_counts)
+{
+    struct meta_slot bytes;
+    struct slots slots;
+    struct meta meta;
+
+    slots_init(&slots);
+    for (uint32_t slot = 0; slot < META_SLOT_COUNT; slot++) {
+        MUST(slots_write(&slots, META_NEEDS_LOG));
+        slot_peek(&slots, slot, &bytes);
+        bytes.sequence = le64_of(1000 * (slot + 1));
+        bytes.redo_lsn = le64_of(2000 + slot);
+        slot_seal(&bytes, slot);
+        slot_poke(&slots, slot, &bytes);
+        MUST(pager__meta_read(slots.pager, &meta));
+        cr_assert_eq(meta.redo_lsn, 2000 + slot);
+        cr_assert_eq(slots.pager->meta_sequence, 1000 * (slot + 1));
+    }
     slots_deinit(&slots);
 }
 

@@ -75,7 +75,7 @@ Test(pool, a_word_never_touched_is_absent)
 {
     struct pager_rig rig;
     struct pager *pager = pool_new(&rig);
-    struct page_view view;
+    struct page_view view = {0};
     struct pager_pin pin;
 
     cr_assert_eq(word_of(pager, 4), 0);
@@ -92,7 +92,7 @@ Test(pool, an_installed_page_is_found_by_view_and_pin)
     struct pager_rig rig;
     struct pager *pager = pool_new(&rig);
     uint32_t frame = install(pager, 9);
-    struct page_view view;
+    struct page_view view = {0};
     struct pager_pin pin;
 
     cr_assert(page_view_begin(pager_table(pager), 9, &view));
@@ -188,7 +188,7 @@ Test(pool, a_page_used_since_the_last_round_gets_a_second_chance)
     struct pager_rig rig;
     struct pager *pager = pool_new(&rig);
     uint32_t end = fill(pager), frame;
-    struct page_view view;
+    struct page_view view = {0};
 
     cr_assert(page_view_begin(pager_table(pager), 11, &view));
     (void)page_view_end(&view);
@@ -204,7 +204,7 @@ Test(pool, a_view_ends_false_when_the_page_was_published_dropped_or_evicted)
 {
     struct pager_rig rig;
     struct pager *pager = pool_new(&rig);
-    struct page_view view;
+    struct page_view view = {0};
 
     (void)install(pager, 9);
     cr_assert(page_view_begin(pager_table(pager), 9, &view));
@@ -221,11 +221,46 @@ Test(pool, a_view_ends_false_when_the_page_was_published_dropped_or_evicted)
     pool_free(&rig, pager);
 }
 
+Test(pool, a_view_ends_false_when_the_page_went_and_came_back_to_the_same_frame)
+{
+    struct pager_rig rig;
+    struct pager *pager = pool_new(&rig);
+    struct page_view view = {0};
+    uint32_t frame;
+
+    (void)fill(pager);
+    cr_assert(page_view_begin(pager_table(pager), 9, &view));
+    do
+        MUST(pager__frame_take(pager, &frame));
+    while (frame_of(pager, 9) != 0);
+    cr_assert_eq(view.bytes, pager__frame_bytes(pager, frame));
+    cr_assert(pager__install(pager, 9, frame));
+    cr_assert_not(page_view_end(&view));
+    pool_free(&rig, pager);
+}
+
+Test(pool, a_view_rejects_what_was_read_half_before_and_half_after_a_publication)
+{
+    struct pager_rig rig;
+    struct pager *pager = pool_new(&rig);
+    uint32_t frame = install(pager, 9);
+    struct page_view view = {0};
+
+    cr_assert(page_view_begin(pager_table(pager), 9, &view));
+    uint64_t first = view_u64(&view, 0);
+    (void)pager__word_lock(pager, 9);
+    memset(pager__frame_bytes(pager, frame), 0x77, PAGE_SIZE);
+    pager__word_unlock(pager, 9, frame, false);
+    cr_assert_neq(view_u64(&view, PAGE_SIZE - 8), first, "torn");
+    cr_assert_not(page_view_end(&view));
+    pool_free(&rig, pager);
+}
+
 Test(pool, a_view_outlives_a_lock_that_changed_nothing)
 {
     struct pager_rig rig;
     struct pager *pager = pool_new(&rig);
-    struct page_view view, locked;
+    struct page_view view = {0}, locked = {0};
     uint64_t word;
 
     (void)install(pager, 9);

@@ -92,6 +92,25 @@ Test(prefetch, passes_over_numbers_that_make_no_sense)
     pager_rig_deinit(&rig);
 }
 
+Test(prefetch, leaves_map_pages_to_those_who_need_them)
+{
+    uint32_t numbers[] = {MAP_FIRST_PAGE + MAP_GROUP_SIZE, MAP_FIRST_PAGE + MAP_GROUP_SIZE + 1};
+    struct pager_rig rig;
+
+    build(&rig);
+    while (pager_page_count(rig.pager) <= numbers[1])
+        (void)pager_rig_allocate(&rig, 1);
+    pager_rig_close(&rig);
+    pager_rig_open(&rig);
+    pager_prefetch(rig.pager, numbers, 1);
+    cr_assert_not(is_resident(rig.pager, numbers[0]));
+    pager_prefetch(rig.pager, numbers, 2);
+    cr_assert(is_resident(rig.pager, numbers[1]));
+    expect_at_rest(rig.pager);
+    pager_rig_close(&rig);
+    pager_rig_deinit(&rig);
+}
+
 /* covers: P5 */
 Test(prefetch, leaves_damaged_and_unreadable_pages_absent)
 {

@@ -87,7 +87,8 @@ explore(struct crasher *crasher, const struct io_sim_crash *crash)
     struct io *io = NULL;
     struct crasher nested = {.log = fork, .depth = crasher->depth + 1, .choices = 1};
 
-    if (fork == NULL || io_sim_fork(crasher->log->io, crash, crasher->log->disk_memory, &io) != STATUS_OK)
+    if (fork == NULL ||
+        io_sim_fork(crasher->log->io, crash, crasher->log->disk_memory, &io) != STATUS_OK)
         help_fail("fork");
     crasher->state_count++;
     help_init_fork(fork, crasher->log, io);
@@ -144,8 +145,7 @@ run(uint64_t seed, uint64_t steps, uint64_t choices, uint64_t nested_chance, boo
 {
     struct io_sim_options options = {.seed = seed, .direct_refused = direct_refused};
     static struct help_log log;
-    struct crasher crasher = {
-        .log = &log, .choices = choices, .nested_chance = nested_chance};
+    struct crasher crasher = {.log = &log, .choices = choices, .nested_chance = nested_chance};
 
     help_init_sim(&log, &options);
     random_init(&crasher.random, seed);

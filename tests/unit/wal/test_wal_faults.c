@@ -194,11 +194,13 @@ Test(wal_faults, each_refused_allocation_is_reported_and_recovered_from)
         enum status status = workload();
 
         cr_assert(memory_failed(log.memory), "allocation %d", (int)i);
-        injected++;
-        cr_assert(status == STATUS_NO_MEMORY, "allocation %d: %s", (int)i, status_name(status));
+        if (status != STATUS_OK) /* Else it was for filling ahead, which may be left out. */
+            injected++;
+        cr_assert(status == STATUS_OK || status == STATUS_NO_MEMORY, "allocation %d: %s", (int)i,
+                  status_name(status));
         recover(status);
     }
-    cr_assert(injected > 20);
+    cr_assert(injected > 20 && injected >= alloc_count * 2 - 4);
 }
 
 Test(wal_faults, on_a_full_disk_nothing_is_lost_and_freed_space_lets_it_go_on)

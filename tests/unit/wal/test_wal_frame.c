@@ -28,7 +28,8 @@ seal(struct sample *sample)
 static void
 put_part(struct byte_writer *writer, uint64_t csn, uint8_t flags)
 {
-    struct wal__part part = {.csn = csn, .flags = flags, .bytes = (const uint8_t *)"abc", .size = 3};
+    struct wal__part part = {
+        .csn = csn, .flags = flags, .bytes = (const uint8_t *)"abc", .size = 3};
 
     wal__part_put(writer, &part, CSN + 1);
 }
@@ -133,9 +134,8 @@ check_header_with(size_t offset, const void *bytes, size_t size)
 
     make(&sample);
     memcpy((uint8_t *)&sample.header + offset, bytes, size);
-    sample.header.header_checksum =
-        le64_of(checksum64(&sample.header, offsetof(struct wal_frame_header, header_checksum),
-                           WAL_SEED_FRAME));
+    sample.header.header_checksum = le64_of(checksum64(
+        &sample.header, offsetof(struct wal_frame_header, header_checksum), WAL_SEED_FRAME));
     return wal__frame_header_check(&sample.header);
 }
 
@@ -242,8 +242,8 @@ Test(wal_frame, segment_header_with_any_bit_flipped_is_refused)
 static enum status
 check_segment_header(struct wal_segment_header *header)
 {
-    header->checksum = le64_of(checksum64(header, offsetof(struct wal_segment_header, checksum),
-                                          WAL_SEED_SEGMENT));
+    header->checksum = le64_of(
+        checksum64(header, offsetof(struct wal_segment_header, checksum), WAL_SEED_SEGMENT));
     return wal__segment_header_check(header);
 }
 

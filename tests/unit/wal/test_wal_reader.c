@@ -116,10 +116,8 @@ forge_records(const uint8_t *records, size_t size)
     *header = frames.header[1];
     struct byte_writer writer =
         byte_writer_init(frame + sizeof(*header), sizeof(frame) - sizeof(*header));
-    struct wal__part part = {.csn = 2,
-                             .flags = WAL_PART_FIRST | WAL_PART_LAST,
-                             .bytes = records,
-                             .size = size};
+    struct wal__part part = {
+        .csn = 2, .flags = WAL_PART_FIRST | WAL_PART_LAST, .bytes = records, .size = size};
     wal__part_put(&writer, &part, 2);
     header->payload_size = le32_of((uint32_t)writer.offset);
     header->payload_checksum = le64_of(wal__payload_checksum(header, frame + sizeof(*header)));

@@ -31,8 +31,7 @@ open_and_judge(struct tally *tally, const char *what, uint64_t number, uint64_t 
         cr_assert_null(wrong, "%s in segment %d at %d: %s", what, (int)number, (int)offset, wrong);
         tally->harmless++;
     } else {
-        cr_assert(status == STATUS_CORRUPT || status == STATUS_VERSION, "%s",
-                  status_name(status));
+        cr_assert(status == STATUS_CORRUPT || status == STATUS_VERSION, "%s", status_name(status));
         cr_assert(strstr(error_message(), log.dir) != NULL, "%s", error_message());
         tally->refused++;
     }

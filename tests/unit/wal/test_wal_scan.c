@@ -475,8 +475,8 @@ Test(wal_scan, refuses_the_log_of_another_file_and_a_newer_format)
     help_peek(&log, log.options.segment_size, &header, sizeof(header));
     wal__segment_header_seal(&header);
     header.version = le32_of(WAL_FORMAT_VERSION + 1);
-    header.checksum = le64_of(checksum64(&header, offsetof(struct wal_segment_header, checksum),
-                                         WAL_SEED_SEGMENT));
+    header.checksum = le64_of(
+        checksum64(&header, offsetof(struct wal_segment_header, checksum), WAL_SEED_SEGMENT));
     help_poke(&log, log.options.segment_size, &header, sizeof(header));
     cr_assert(help_open(&log) == STATUS_VERSION);
     cr_assert_not_null(strstr(error_message(), "newer build"));
@@ -502,8 +502,8 @@ Test(wal_scan, takes_unreadable_bytes_for_an_error_unless_the_loss_is_accepted)
 {
     write_commits(5);
     stop();
-    cr_assert(io_sim_bad_range(log.io, help_path(&log, 1),
-                               frames.lsn[2] - log.options.segment_size, 512) == STATUS_OK);
+    cr_assert(io_sim_bad_range(log.io, help_path(&log, 1), frames.lsn[2] - log.options.segment_size,
+                               512) == STATUS_OK);
     cr_assert(help_open(&log) == STATUS_IO);
     log.options.accept_loss = true;
     log.history.acked = 0;

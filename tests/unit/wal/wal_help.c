@@ -1,3 +1,7 @@
+/*
+ * Goal: one place for what the tests of the log share.
+ * Method: see wal_help.h.
+ */
 #include "tests/unit/wal/wal_help.h"
 
 #include <stdarg.h>
@@ -228,7 +232,7 @@ help_try_checkpoint(struct help_log *log)
 
 struct verify {
     struct help_log *log;
-    uint8_t *bytes;   /* Records of the commit at hand, as read. */
+    uint8_t *bytes; /* Records of the commit at hand, as read. */
     size_t size;
     uint64_t csn;
 };
@@ -241,8 +245,8 @@ compare_commit(struct verify *verify, const struct wal_record *last)
 
     if (csn > history->appended)
         return "a commit that was never appended";
-    size_t size = help_commit_bytes(verify->log->scratch, csn, history->generation[csn],
-                                    history->size[csn]);
+    size_t size =
+        help_commit_bytes(verify->log->scratch, csn, history->generation[csn], history->size[csn]);
     if (verify->size != size || memcmp(verify->bytes, verify->log->scratch, size) != 0)
         return "a commit with other bytes";
     if (last->time_ms != csn * 1000)

@@ -28,8 +28,9 @@ struct help_history {
 };
 
 struct help_log {
-    struct memory *memory;      /* The log's. */
-    struct memory *disk_memory; /* The disk's, so that it is not hit when the log's is made to fail. */
+    struct memory *memory; /* The log's. */
+    struct memory
+        *disk_memory; /* The disk's, so that it is not hit when the log's is made to fail. */
     struct io *io;
     struct env env;
     const char *dir;

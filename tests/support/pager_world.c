@@ -1,5 +1,5 @@
 /* See pager_world.h. */
-#include "tests/unit/pager/pager_world.h"
+#include "tests/support/pager_world.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -45,8 +45,8 @@ snapshot_push(struct world *world, uint64_t csn, const uint64_t *hashes)
 
     if (world->snapshot_count == world->snapshot_capacity) {
         world->snapshot_capacity = 2 * world->snapshot_capacity + 16;
-        world->snapshots = realloc(world->snapshots,
-                                   world->snapshot_capacity * sizeof(*world->snapshots));
+        world->snapshots =
+            realloc(world->snapshots, world->snapshot_capacity * sizeof(*world->snapshots));
     }
     snapshot = &world->snapshots[world->snapshot_count++];
     snapshot->csn = csn;
@@ -195,8 +195,7 @@ world_try_open(struct world *world)
         TRY(take_first_state(world));
     pager_get_statistics(world->pager, &statistics);
     if (statistics.csn_opened < world->csn_acked)
-        world_fail(world, "acknowledged CSN %llu, found %llu",
-                   (unsigned long long)world->csn_acked,
+        world_fail(world, "acknowledged CSN %llu, found %llu", (unsigned long long)world->csn_acked,
                    (unsigned long long)statistics.csn_opened);
     snapshot = snapshot_at(world, statistics.csn_opened);
     memcpy(world->hashes, snapshot->hashes, WORLD_PAGES * sizeof(*world->hashes));
@@ -534,8 +533,8 @@ world_step(struct world *world)
 static void
 report_finding(void *context, const struct pager_finding *finding)
 {
-    fprintf(stderr, "finding: page %u %s: %s\n", finding->page_number,
-            status_name(finding->status), finding->reason);
+    fprintf(stderr, "finding: page %u %s: %s\n", finding->page_number, status_name(finding->status),
+            finding->reason);
     *(uint32_t *)context = finding->page_number;
 }
 
@@ -570,8 +569,8 @@ world_verify(struct world *world)
         world_fail(world, "%llu findings, the last at page %u",
                    (unsigned long long)result.finding_count, page_number);
     if (result.used_count != used_count(world))
-        world_fail(world, "%llu pages in use, expected %u",
-                   (unsigned long long)result.used_count, used_count(world));
+        world_fail(world, "%llu pages in use, expected %u", (unsigned long long)result.used_count,
+                   used_count(world));
 }
 
 static void
@@ -625,7 +624,8 @@ watch(void *context, const struct io_sim_event *event)
 enum status
 world_crash_inside(struct world *world, const struct io_sim_crash *crash, uint32_t steps)
 {
-    struct watched_crash inside = {.disk = world->io, .crash = *crash, .memory = world->disk_memory};
+    struct watched_crash inside = {
+        .disk = world->io, .crash = *crash, .memory = world->disk_memory};
     uint64_t csn_acked = world->csn_acked;
     struct world branch;
     enum status status;
@@ -729,18 +729,15 @@ single_run(struct world *world, struct single_change *single)
 uint32_t
 world_allocate(struct world *world, uint8_t fill)
 {
-    struct single_change single = {.what = SINGLE_ALLOCATE,
-                                   .offset = PAGE_HEADER_SIZE,
-                                   .size = PAGE_BODY_SIZE,
-                                   .fill = fill};
+    struct single_change single = {
+        .what = SINGLE_ALLOCATE, .offset = PAGE_HEADER_SIZE, .size = PAGE_BODY_SIZE, .fill = fill};
 
     single_run(world, &single);
     return single.page_number;
 }
 
 void
-world_fill(struct world *world, uint32_t page_number, uint32_t offset, uint8_t fill,
-           uint32_t size)
+world_fill(struct world *world, uint32_t page_number, uint32_t offset, uint8_t fill, uint32_t size)
 {
     struct single_change single = {.what = SINGLE_FILL,
                                    .page_number = page_number,

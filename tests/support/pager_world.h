@@ -7,8 +7,8 @@
  *
  * All failures print the seed and stop the process.
  */
-#ifndef TESTS_UNIT_PAGER_PAGER_WORLD_H
-#define TESTS_UNIT_PAGER_PAGER_WORLD_H
+#ifndef TESTS_SUPPORT_PAGER_WORLD_H
+#define TESTS_SUPPORT_PAGER_WORLD_H
 
 #include "kernel/base/error.h"
 #include "kernel/base/io_sim.h"
@@ -38,8 +38,8 @@ struct world {
     struct env env;
     struct pager_options options;
     struct pager *pager;
-    bool direct;               /* Steps may write pages directly. */
-    uint64_t *hashes;          /* WORLD_PAGES: the state now. */
+    bool direct;      /* Steps may write pages directly. */
+    uint64_t *hashes; /* WORLD_PAGES: the state now. */
     struct world_snapshot *snapshots;
     uint32_t snapshot_count;
     uint32_t snapshot_capacity;
@@ -86,12 +86,12 @@ void world_free(struct world *world, uint32_t page_number);
 
 __attribute__((noreturn, format(printf, 2, 3))) void world_fail(const struct world *world,
                                                                 const char *format, ...);
-#define WORLD_OK(world, expr)                                                       \
-    do {                                                                            \
-        enum status world_status_ = (expr);                                         \
-        if (world_status_ != STATUS_OK)                                             \
-            world_fail((world), "%s:%d: %s is %s: %s", __FILE__, __LINE__, #expr,   \
-                       status_name(world_status_), error_message());                \
+#define WORLD_OK(world, expr)                                                     \
+    do {                                                                          \
+        enum status world_status_ = (expr);                                       \
+        if (world_status_ != STATUS_OK)                                           \
+            world_fail((world), "%s:%d: %s is %s: %s", __FILE__, __LINE__, #expr, \
+                       status_name(world_status_), error_message());              \
     } while (0)
 
 #endif

@@ -1,0 +1,158 @@
+/*
+ * The buffers of change sets: the table of pages with its hash, scratch pages, record bytes. There is
+ * one set of them, because there is one change at a time. They start small and grow between
+ * changes, when one said that it lacked room: allocated without the commit latch, swapped in under
+ * it (P9). They stay as large as the largest change needed.
+ */
+#include "pager/pager_private.h"
+
+enum {
+    PAGES_FIRST = 64,
+    SCRATCH_FIRST = 8,
+    RECORDS_FIRST = 32 * 1024,
+};
+
+struct buffer_sizes {
+    uint32_t pages;
+    uint32_t scratch;
+    size_t records;
+};
+
+struct buffers {
+    struct buffer_sizes size;
+    struct change_page *pages;
+    uint32_t *hash;
+    uint8_t *scratch;
+    uint8_t *records;
+};
+
+/* Twice the number of pages, a power of two. */
+static uint32_t
+hash_size_of(uint32_t pages)
+{
+    uint32_t size = 16;
+
+    while (size < 2 * pages)
+        size *= 2;
+    return size;
+}
+
+static void
+buffers_free(struct pager *pager, struct buffers *buffers)
+{
+    struct memory *memory = pager->env.memory;
+    struct buffer_sizes size = buffers->size;
+
+    memory_free(memory, MEMORY_POOL, buffers->pages, size.pages * sizeof(*buffers->pages));
+    memory_free(memory, MEMORY_POOL, buffers->hash,
+                hash_size_of(size.pages) * sizeof(*buffers->hash));
+    memory_free(memory, MEMORY_POOL, buffers->scratch, (size_t)size.scratch * PAGE_SIZE);
+    memory_free(memory, MEMORY_POOL, buffers->records, size.records);
+}
+
+static enum status
+buffers_new(struct pager *pager, struct buffer_sizes size, struct buffers *out)
+{
+    struct memory *memory = pager->env.memory;
+    uint32_t hash_size = hash_size_of(size.pages);
+
+    *out = (struct buffers){.size = size};
+    out->pages = memory_alloc(memory, MEMORY_POOL, size.pages * sizeof(*out->pages));
+    out->hash = memory_alloc(memory, MEMORY_POOL, hash_size * sizeof(*out->hash));
+    out->scratch = memory_alloc_aligned(memory, MEMORY_POOL, (size_t)size.scratch * PAGE_SIZE, 64);
+    out->records = memory_alloc(memory, MEMORY_POOL, size.records);
+    if (out->pages == NULL || out->hash == NULL || out->scratch == NULL || out->records == NULL) {
+        buffers_free(pager, out);
+        return STATUS_NO_MEMORY;
+    }
+    memset(out->hash, 0xff, hash_size * sizeof(*out->hash));
+    return STATUS_OK;
+}
+
+static struct buffers
+buffers_get(const struct pager_change *change)
+{
+    return (struct buffers){
+        .size = {change->capacity, change->scratch_capacity, change->records_capacity},
+        .pages = change->pages,
+        .hash = change->hash,
+        .scratch = change->scratch,
+        .records = change->records,
+    };
+}
+
+static void
+buffers_set(struct pager_change *change, const struct buffers *buffers)
+{
+    __atomic_store_n(&change->capacity, buffers->size.pages, __ATOMIC_RELEASE);
+    change->scratch_capacity = buffers->size.scratch;
+    change->records_capacity = buffers->size.records;
+    change->pages = buffers->pages;
+    change->hash = buffers->hash;
+    change->hash_size = hash_size_of(buffers->size.pages);
+    change->scratch = buffers->scratch;
+    change->records = buffers->records;
+}
+
+/* Makes the buffers at least as large as `size`. Not under the latch. */
+static enum status
+buffers_grow(struct pager *pager, struct buffer_sizes size)
+{
+    struct pager_change *change = &pager->change;
+    struct buffers fresh;
+    struct buffers old;
+
+    TRY(buffers_new(pager, size, &fresh));
+    latch_lock(&pager->commit_latch);
+    CHECK(!change->active);
+    old = buffers_get(change);
+    if (old.size.pages > size.pages || old.size.scratch > size.scratch ||
+        old.size.records > size.records) {
+        old = fresh; /* Another thread was faster; a want left open asks again. */
+    } else {
+        buffers_set(change, &fresh);
+    }
+    latch_unlock(&pager->commit_latch);
+    buffers_free(pager, &old);
+    return STATUS_OK;
+}
+
+/* Twice of what may have been used up, and record bytes for `records_size`. */
+static struct buffer_sizes
+next_sizes(struct buffer_sizes size, uint32_t limit, size_t records_size)
+{
+    if (size.pages == 0)
+        size = (struct buffer_sizes){PAGES_FIRST, SCRATCH_FIRST, RECORDS_FIRST};
+    else if (records_size <= size.records)
+        size = (struct buffer_sizes){
+            size.pages < limit / 2 ? size.pages * 2 : limit + PAGES_FIRST,
+            size.scratch < limit / 2 ? size.scratch * 2 : limit + PAGES_FIRST, size.records};
+    while (size.records < records_size)
+        size.records *= 2;
+    return size;
+}
+
+enum status
+pager__change_buffers_grow(struct pager *pager, size_t records_size)
+{
+    struct buffer_sizes size;
+
+    latch_lock(&pager->commit_latch);
+    size = buffers_get(&pager->change).size;
+    latch_unlock(&pager->commit_latch);
+    return buffers_grow(pager, next_sizes(size, pager->options.change_limit, records_size));
+}
+
+void
+pager__change_close(struct pager *pager)
+{
+    struct buffers buffers = buffers_get(&pager->change);
+
+    CHECK(!pager->change.active);
+    for (uint32_t index = 0; index < pager->change.pinned_count; index++)
+        pager_unpin(pager, &pager->change.pinned[index]);
+    pager->change.pinned_count = 0;
+    if (buffers.pages != NULL)
+        buffers_free(pager, &buffers);
+    memset(&pager->change, 0, sizeof(pager->change));
+}

@@ -1,0 +1,336 @@
+/*
+ * Goal: an acknowledged commit survives a kill and a power cut, with everything it saw; a failed one
+ * leaves nothing; each allocation that fails gives a clean refusal.
+ * Method: commits on a simulated disk, crashed after each operation of a commit in several ways, and
+ * reopened; every allocation and every disk operation of a commit failed once.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "kernel/kernel_private.h"
+#include "tests/support/db_rig.h"
+
+/* covers: T5 */
+Test(commit, a_commit_survives_a_kill)
+{
+    struct db_rig rig;
+    struct qtdb_tree *tree;
+    struct qtdb_txn *txn;
+
+    db_rig_init(&rig, 1);
+    tree = db_tree(rig.db, "t");
+    txn = db_begin(rig.db);
+    DB(db_put(txn, tree, "a", "1"));
+    DB(qtdb_commit(txn));
+    txn = db_begin(rig.db);
+    DB(db_put(txn, tree, "b", "2"));
+    db_rig_kill(&rig);
+    db_rig_open(&rig);
+    tree = db_tree(rig.db, "t");
+    cr_assert_str_eq(db_look(rig.db, tree, "a"), "1");
+    cr_assert_str_eq(db_look(rig.db, tree, "b"), "(none)");
+    db_check(rig.db);
+    db_rig_deinit(&rig);
+}
+
+/* covers: T5 */
+Test(commit, a_commit_survives_a_power_cut)
+{
+    struct io_sim_crash crash = {.mode = IO_SIM_CRASH_LOST};
+    struct db_rig rig;
+    struct qtdb_tree *tree;
+    struct qtdb_txn *txn;
+
+    db_rig_init(&rig, 1);
+    tree = db_tree(rig.db, "t");
+    for (int i = 0; i < 20; i++) {
+        char key[24];
+
+        snprintf(key, sizeof(key), "%d", i);
+        txn = db_begin(rig.db);
+        DB(db_put(txn, tree, key, "1"));
+        DB(qtdb_commit(txn));
+        db_rig_crash(&rig, &crash);
+        db_rig_open(&rig);
+        tree = db_tree(rig.db, "t");
+        cr_assert_str_eq(db_look(rig.db, tree, key), "1");
+        db_check(rig.db);
+    }
+    db_rig_deinit(&rig);
+}
+
+/* covers: T5 */
+Test(commit, what_an_acknowledged_reader_saw_survives)
+{
+    struct qtdb_txn_options options = {.size = sizeof(options), .durability = QTDB_ASYNC};
+    struct io_sim_crash crash = {.mode = IO_SIM_CRASH_LOST};
+    struct db_rig rig;
+    struct qtdb_tree *tree;
+    struct qtdb_txn *txn;
+
+    db_rig_init(&rig, 1);
+    tree = db_tree(rig.db, "t");
+    DB(qtdb_begin(rig.db, &options, &txn));
+    DB(db_put(txn, tree, "a", "1"));
+    DB(qtdb_commit(txn));
+    /* db_look commits a synchronous transaction that saw it. */
+    cr_assert_str_eq(db_look(rig.db, tree, "a"), "1");
+    db_rig_crash(&rig, &crash);
+    db_rig_open(&rig);
+    tree = db_tree(rig.db, "t");
+    cr_assert_str_eq(db_look(rig.db, tree, "a"), "1");
+    db_rig_deinit(&rig);
+}
+
+/* ---- A commit over several trees, cut at every operation ------------------------------------- */
+
+enum { TREES = 3, ROWS = 40 };
+
+struct cutter {
+    struct db_rig *rig;
+    struct io *states[512];
+    uint32_t count;
+    uint64_t seed;
+};
+
+static void
+on_operation(void *context, const struct io_sim_event *event)
+{
+    static const enum io_sim_crash_mode modes[] = {IO_SIM_CRASH_LOST, IO_SIM_CRASH_KEPT,
+                                                   IO_SIM_CRASH_RANDOM, IO_SIM_CRASH_RANDOM};
+    struct cutter *cutter = context;
+    struct io_sim_crash crash = {.mode = modes[cutter->count % 4], .seed = ++cutter->seed};
+
+    if (event->op == IO_SIM_READ || cutter->count == 512)
+        return;
+    cr_assert_eq(io_sim_fork(cutter->rig->io, &crash, cutter->rig->disk_memory,
+                             &cutter->states[cutter->count]),
+                 STATUS_OK);
+    cutter->count++;
+}
+
+static void
+tree_name(int index, char *out)
+{
+    snprintf(out, 16, "tree%d", index);
+}
+
+/* Writes `value` to every row of every tree in one transaction; value 2 drops a tree and makes one. */
+static enum qtdb_code
+write_all(struct qtdb *db, const char *value)
+{
+    struct qtdb_tree_options making = {.size = sizeof(making), .create = true};
+    struct qtdb_txn *txn = db_begin(db);
+    char name[16];
+    char key[24];
+
+    for (int t = 0; t < TREES; t++) {
+        struct qtdb_tree *tree;
+
+        tree_name(t, name);
+        DB(qtdb_tree_open(txn, name, &making, &tree));
+        for (int i = 0; i < ROWS; i++) {
+            snprintf(key, sizeof(key), "row%d", i);
+            DB(db_put(txn, tree, key, value));
+        }
+    }
+    if (strcmp(value, "2") == 0) {
+        struct qtdb_tree *tree;
+
+        DB(qtdb_tree_drop(txn, "old"));
+        DB(qtdb_tree_open(txn, "new", &making, &tree));
+        DB(db_put(txn, tree, "a", "1"));
+    }
+    return qtdb_commit(txn);
+}
+
+/* All rows say the same, and which trees there are agrees with it. Returns it. */
+static int
+read_all(struct qtdb *db)
+{
+    struct qtdb_txn *txn = db_begin_read(db);
+    struct qtdb_tree *tree;
+    char first[16] = "";
+    char name[16];
+    char key[24];
+
+    for (int t = 0; t < TREES; t++) {
+        tree_name(t, name);
+        DB(qtdb_tree_open(txn, name, NULL, &tree));
+        for (int i = 0; i < ROWS; i++) {
+            const char *value;
+
+            snprintf(key, sizeof(key), "row%d", i);
+            value = db_get(txn, tree, key);
+            if (first[0] == '\0')
+                snprintf(first, sizeof(first), "%s", value);
+            cr_assert_str_eq(value, first);
+        }
+    }
+    bool has_old = qtdb_tree_open(txn, "old", NULL, &tree) == QTDB_OK;
+    bool has_new = qtdb_tree_open(txn, "new", NULL, &tree) == QTDB_OK;
+
+    cr_assert_eq(has_old, strcmp(first, "1") == 0);
+    cr_assert_eq(has_new, strcmp(first, "2") == 0);
+    DB(qtdb_commit(txn));
+    return (int)strtol(first, NULL, 10);
+}
+
+static void
+open_state(struct db_rig *rig, struct io *io)
+{
+    struct env env = {.memory = rig->memory, .io = io};
+    struct qtdb *db;
+
+    cr_assert_eq(database_open_env(&env, DB_RIG_PATH, &rig->options, &db), STATUS_OK);
+    (void)read_all(db);
+    db_check(db);
+    DB(qtdb_close(db));
+    io_close_all(io);
+}
+
+Test(commit, a_commit_over_several_trees_is_whole_or_absent_at_every_cut)
+{
+    static struct cutter cutter;
+    struct db_rig rig;
+    struct qtdb_tree *old;
+
+    db_rig_init(&rig, 1);
+    old = db_tree(rig.db, "old");
+    (void)old;
+    DB(write_all(rig.db, "1"));
+    cutter.rig = &rig;
+    io_sim_watch(rig.io, on_operation, &cutter);
+    DB(write_all(rig.db, "2"));
+    io_sim_watch(rig.io, NULL, NULL);
+    cr_assert_gt(cutter.count, 1);
+    for (uint32_t i = 0; i < cutter.count; i++)
+        open_state(&rig, cutter.states[i]);
+    cr_assert_eq(read_all(rig.db), 2);
+    db_rig_deinit(&rig);
+}
+
+/* covers: T4 */
+Test(commit, every_allocation_that_fails_is_a_clean_refusal)
+{
+    struct db_rig rig;
+    uint64_t failures = 0;
+    bool failed = true;
+
+    db_rig_init(&rig, 1);
+    (void)db_tree(rig.db, "old");
+    DB(write_all(rig.db, "1"));
+    for (uint64_t index = 0; failed; index++) {
+        struct qtdb_txn *txn = NULL;
+        struct qtdb_tree *tree = NULL;
+        enum qtdb_code code;
+
+        memory_fail_at(rig.memory, index, false);
+        code = qtdb_begin(rig.db, NULL, &txn);
+        if (code == QTDB_OK)
+            code = qtdb_tree_open(txn, "tree0", NULL, &tree);
+        for (int i = 0; i < 30 && code == QTDB_OK; i++) {
+            char key[24];
+            static char value[2000];
+
+            snprintf(key, sizeof(key), "extra%d", i);
+            code = qtdb_put(txn, tree, key, strlen(key), value, sizeof(value), QTDB_PUT_INSERT);
+        }
+        if (code == QTDB_OK)
+            code = qtdb_commit(txn);
+        else
+            qtdb_rollback(txn);
+        failed = memory_failed(rig.memory);
+        memory_fail_at(rig.memory, UINT64_MAX, false);
+        cr_assert(code == QTDB_OK || code == QTDB_NO_MEMORY, "%s: %s", qtdb_code_name(code),
+                  qtdb_error_last()->message);
+        if (code == QTDB_NO_MEMORY) {
+            failures++;
+            tree = db_tree(rig.db, "tree0");
+            cr_assert_str_eq(db_look(rig.db, tree, "extra0"), "(none)");
+            continue;
+        }
+        /* It went through: take it back for the next index. */
+        txn = db_begin(rig.db);
+        DB(qtdb_tree_open(txn, "tree0", NULL, &tree));
+        for (int i = 0; i < 30; i++) {
+            char key[24];
+
+            snprintf(key, sizeof(key), "extra%d", i);
+            DB(db_delete(txn, tree, key));
+        }
+        DB(qtdb_commit(txn));
+    }
+    cr_assert_gt(failures, 5);
+    cr_assert_eq(read_all(rig.db), 1);
+    db_check(rig.db);
+    db_rig_deinit(&rig);
+}
+
+/* A failed log write: the outcome is unknown and said to be; the next open finds whole or absent. */
+Test(commit, a_commit_whose_log_write_fails_says_that_its_outcome_is_unknown)
+{
+    struct db_rig rig;
+    enum qtdb_code code;
+    uint64_t index;
+
+    for (uint64_t offset = 0; offset < 6; offset++) {
+        db_rig_init(&rig, offset);
+        (void)db_tree(rig.db, "old");
+        DB(write_all(rig.db, "1"));
+        index = io_sim_op_count(rig.io) + offset;
+        io_sim_fail_at(rig.io, index, IO_SIM_FAULT_EIO, true);
+        code = write_all(rig.db, "2");
+        cr_assert_neq(code, QTDB_NO_MEMORY);
+        if (code == QTDB_IO || code == QTDB_FAILED)
+            cr_assert_not_null(strstr(qtdb_error_last()->message, "unknown"), "%s",
+                               qtdb_error_last()->message);
+        io_sim_fail_at(rig.io, UINT64_MAX, IO_SIM_FAULT_NONE, false);
+        db_rig_kill(&rig);
+        db_rig_open(&rig);
+        if (code == QTDB_OK)
+            cr_assert_eq(read_all(rig.db), 2);
+        else
+            (void)read_all(rig.db);
+        db_check(rig.db);
+        db_rig_deinit(&rig);
+    }
+}
+
+/* covers: T4 */
+Test(commit, a_full_disk_refuses_a_commit_and_keeps_what_was)
+{
+    static char value[4000];
+    struct db_rig rig;
+    struct qtdb_tree *tree;
+    enum qtdb_code code = QTDB_OK;
+    uint32_t count = 0;
+
+    db_rig_init(&rig, 1);
+    tree = db_tree(rig.db, "t");
+    io_sim_set_disk_size(rig.io, 4 << 20);
+    for (; code == QTDB_OK; count++) {
+        struct qtdb_txn *txn = db_begin(rig.db);
+        char key[24];
+
+        cr_assert_lt(count, 10000);
+        snprintf(key, sizeof(key), "%u", count);
+        DB(qtdb_put(txn, tree, key, strlen(key), value, sizeof(value), QTDB_PUT_ANY));
+        code = qtdb_commit(txn);
+    }
+    cr_assert_eq(code, QTDB_FULL, "%s: %s", qtdb_code_name(code), qtdb_error_last()->message);
+    cr_assert_gt(count, 100);
+    cr_assert_str_neq(db_look(rig.db, tree, "0"), "(none)");
+    char key[24];
+
+    snprintf(key, sizeof(key), "%u", count - 1);
+    cr_assert_str_eq(db_look(rig.db, tree, key), "(none)");
+    io_sim_set_disk_size(rig.io, 64 << 20);
+    struct qtdb_txn *txn = db_begin(rig.db);
+
+    DB(db_put(txn, tree, "later", "1"));
+    DB(qtdb_commit(txn));
+    db_check(rig.db);
+    db_rig_deinit(&rig);
+}

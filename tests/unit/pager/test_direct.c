@@ -1,0 +1,338 @@
+/*
+ * Goal: prove that direct writes lose nothing and overwrite nothing that a crash could still need
+ * (rule L4).
+ * Method: reserve, write and adopt pages on the simulated disk, crash before and after each step, and
+ * watch the order in which pages, syncs and log frames reach the disk.
+ */
+#include <criterion/criterion.h>
+
+#include "pager/pager_private.h"
+#include "tests/support/pager_world.h"
+
+enum { COUNT = 8 };
+
+static void
+open_world(struct world *world)
+{
+    struct pager_options options = world_options(PAGER_POLICY_IMAGE);
+
+    world_init(world, 4, &options);
+    world_open(world);
+    for (int count = 0; count < 20; count++)
+        (void)world_allocate(world, 1);
+}
+
+static void
+close_world(struct world *world)
+{
+    world_verify(world);
+    world_close(world);
+    world_deinit(world);
+}
+
+static void
+crash_both_ways(struct world *world)
+{
+    struct io_sim_crash crash = {.mode = IO_SIM_CRASH_LOST};
+
+    world_crash(world, &crash, 5);
+    for (crash.seed = 0; crash.seed < 10; crash.seed++) {
+        crash.mode = IO_SIM_CRASH_RANDOM;
+        world_crash(world, &crash, 5);
+        crash.mode = IO_SIM_CRASH_GARBAGE;
+        world_crash(world, &crash, 5);
+    }
+}
+
+/* covers: P12 */
+Test(direct, adopted_pages_are_there_after_a_crash)
+{
+    struct world world;
+
+    open_world(&world);
+    for (int round = 0; round < 5; round++) {
+        WORLD_OK(&world, world_direct(&world, COUNT));
+        crash_both_ways(&world);
+        WORLD_OK(&world, world_flush(&world));
+        crash_both_ways(&world);
+    }
+    WORLD_OK(&world, pager_checkpoint(world.pager));
+    crash_both_ways(&world);
+    close_world(&world);
+}
+
+Test(direct, pages_not_adopted_leave_no_trace)
+{
+    struct world world;
+    uint32_t numbers[COUNT];
+    uint8_t page[PAGE_SIZE];
+    void *pages[COUNT];
+
+    open_world(&world);
+    WORLD_OK(&world, pager_direct_reserve(world.pager, COUNT, numbers));
+    for (int index = 0; index < COUNT; index++) {
+        page_init(page, numbers[index], 5, PAGE_TYPE_TEST, 0);
+        pages[0] = page;
+        WORLD_OK(&world, pager_direct_write(world.pager, 1, &numbers[index], pages));
+    }
+    crash_both_ways(&world);
+    pager_direct_release(world.pager, COUNT, numbers);
+    for (int count = 0; count < 20; count++)
+        (void)world_allocate(&world, 2);
+    close_world(&world);
+}
+
+/* A page freed since R may come back by redo: nobody writes over it. covers: P12 */
+Test(direct, takes_a_freed_page_only_behind_a_checkpoint)
+{
+    struct world world;
+    uint32_t page, number;
+
+    open_world(&world);
+    page = world_allocate(&world, 1);
+    (void)world_allocate(&world, 2);
+    WORLD_OK(&world, pager_checkpoint(world.pager));
+    world_free(&world, page);
+    WORLD_OK(&world, pager_direct_reserve(world.pager, 1, &number));
+    cr_assert_neq(number, page);
+    pager_direct_release(world.pager, 1, &number);
+    WORLD_OK(&world, pager_checkpoint(world.pager));
+    WORLD_OK(&world, pager_direct_reserve(world.pager, 1, &number));
+    cr_assert_eq(number, page);
+    pager_direct_release(world.pager, 1, &number);
+    close_world(&world);
+}
+
+/* Pages cut off the file have records since R as well. covers: P12 */
+Test(direct, avoids_pages_that_were_cut_off_since_the_redo_point)
+{
+    struct world world;
+    uint32_t pages[30], count, number;
+
+    open_world(&world);
+    for (count = 0; count < 30; count++)
+        pages[count] = world_allocate(&world, 1);
+    for (count = 0; count < 30; count++)
+        world_free(&world, pages[count]);
+    WORLD_OK(&world, pager_shrink(world.pager, &count));
+    cr_assert_lt(count, pages[29]);
+    WORLD_OK(&world, pager_direct_reserve(world.pager, 1, &number));
+    cr_assert_gt(number, pages[29]);
+    pager_direct_release(world.pager, 1, &number);
+    WORLD_OK(&world, pager_checkpoint(world.pager));
+    WORLD_OK(&world, pager_direct_reserve(world.pager, 1, &number));
+    cr_assert_leq(number, pages[29]);
+    pager_direct_release(world.pager, 1, &number);
+    close_world(&world);
+}
+
+/* The same for whole map groups, of which the map knows nothing any more. covers: P12 */
+Test(direct, avoids_map_groups_that_were_cut_off_since_the_redo_point)
+{
+    struct world world;
+    uint32_t numbers[600], count, number;
+
+    open_world(&world);
+    for (count = 0; count < 600; count++)
+        numbers[count] = world_allocate(&world, 1);
+    for (count = 0; count < 600; count++)
+        world_free(&world, numbers[count]);
+    WORLD_OK(&world, pager_checkpoint(world.pager));
+    for (count = 0; count < 600; count++)
+        (void)world_allocate(&world, 2);
+    for (count = 0; count < 600; count++)
+        world_free(&world, numbers[count]);
+    WORLD_OK(&world, pager_shrink(world.pager, &count));
+    cr_assert_lt(count, 509u);
+    WORLD_OK(&world, pager_direct_reserve(world.pager, 1, &number));
+    cr_assert_gt(number, numbers[599]);
+    pager_direct_release(world.pager, 1, &number);
+    WORLD_OK(&world, pager_checkpoint(world.pager));
+    WORLD_OK(&world, pager_direct_reserve(world.pager, 500, numbers));
+    cr_assert_lt(numbers[0], 509u);
+    pager_direct_release(world.pager, 500, numbers);
+    close_world(&world);
+}
+
+/* The file is not cut over pages that somebody writes at the moment. */
+Test(direct, reserved_pages_are_not_cut_off_the_file)
+{
+    struct world world;
+    struct pager_change *change;
+    uint32_t pages[30], numbers[COUNT], count;
+    uint8_t page[PAGE_SIZE];
+    void *pointers[] = {page};
+    uint64_t csn;
+
+    open_world(&world);
+    for (count = 0; count < 30; count++)
+        pages[count] = world_allocate(&world, 1);
+    WORLD_OK(&world, pager_direct_reserve(world.pager, COUNT, numbers));
+    page_init(page, numbers[COUNT - 1], 5, PAGE_TYPE_TEST, 0);
+    memset(page + PAGE_HEADER_SIZE, 0x3c, PAGE_BODY_SIZE);
+    WORLD_OK(&world, pager_direct_write(world.pager, 1, &numbers[COUNT - 1], pointers));
+    for (count = 0; count < 30; count++)
+        world_free(&world, pages[count]);
+    WORLD_OK(&world, pager_shrink(world.pager, &count));
+    WORLD_OK(&world, pager_checkpoint(world.pager));
+    WORLD_OK(&world, pager_checkpoint(world.pager));
+    WORLD_OK(&world, pager_change_begin(world.pager, &change));
+    WORLD_OK(&world, pager_change_adopt(change, numbers[COUNT - 1]));
+    WORLD_OK(&world, pager_change_commit(change, &csn));
+    WORLD_OK(&world, pager_copy(world.pager, numbers[COUNT - 1], page));
+    cr_assert_eq(page[1000], 0x3c);
+    pager_direct_release(world.pager, COUNT - 1, numbers);
+    world_deinit(&world);
+}
+
+Test(direct, reserved_numbers_are_given_to_nobody_else)
+{
+    struct world world;
+    uint32_t numbers[COUNT];
+
+    open_world(&world);
+    WORLD_OK(&world, pager_direct_reserve(world.pager, COUNT, numbers));
+    for (int count = 0; count < 60; count++) {
+        uint32_t page = world_allocate(&world, 1);
+        for (int index = 0; index < COUNT; index++)
+            cr_assert_neq(page, numbers[index]);
+    }
+    pager_direct_release(world.pager, COUNT, numbers);
+    uint32_t before = pager_page_count(world.pager);
+    for (int index = 0; index < COUNT; index++)
+        (void)world_allocate(&world, 1);
+    cr_assert_eq(pager_page_count(world.pager), before, "released numbers are used up first");
+    close_world(&world);
+}
+
+Test(direct, pages_are_edited_like_any_other_afterwards)
+{
+    struct world world;
+    uint8_t page[PAGE_SIZE];
+    int count = 0;
+
+    open_world(&world);
+    WORLD_OK(&world, world_direct(&world, COUNT));
+    for (uint32_t number = 25; number < pager_page_count(world.pager); number++) {
+        if (world.hashes[number] == 0)
+            continue;
+        WORLD_OK(&world, pager_copy(world.pager, number, page));
+        cr_assert_eq(page_header(page)->flags, PAGE_FLAG_DIRECT);
+        world_fill(&world, number, 1000, 0x5a, 50);
+        WORLD_OK(&world, pager_copy(world.pager, number, page));
+        cr_assert_eq(page_header(page)->flags, 0, "its CSN is exact now");
+        count++;
+    }
+    cr_assert_eq(count, COUNT);
+    WORLD_OK(&world, world_flush(&world));
+    crash_both_ways(&world);
+    close_world(&world);
+}
+
+/* What the disk saw, in order. */
+struct order {
+    uint64_t page_write; /* Index of the last write of the data file. */
+    uint64_t page_sync;
+    uint64_t first_frame; /* First write of the log after the last page write. */
+    uint32_t page_number;
+};
+
+static void
+watch(void *context, const struct io_sim_event *event)
+{
+    struct order *order = context;
+    bool is_log = strstr(event->path, ".seg") != NULL;
+
+    if (!event->done)
+        return;
+    if (event->op == IO_SIM_WRITE && !is_log && event->offset / PAGE_SIZE == order->page_number) {
+        order->page_write = event->index;
+        order->first_frame = 0;
+    }
+    if (event->op == IO_SIM_SYNC && !is_log)
+        order->page_sync = event->index;
+    if (event->op == IO_SIM_WRITE && is_log && order->first_frame == 0)
+        order->first_frame = event->index;
+}
+
+/* covers: P12 */
+Test(direct, pages_are_synced_before_the_frame_that_adopts_them)
+{
+    struct world world;
+    struct order order = {0};
+    struct pager_change *change;
+    uint8_t page[PAGE_SIZE];
+    void *pages[] = {page};
+    uint64_t csn;
+
+    open_world(&world);
+    WORLD_OK(&world, world_flush(&world));
+    WORLD_OK(&world, pager_direct_reserve(world.pager, 1, &order.page_number));
+    page_init(page, order.page_number, 5, PAGE_TYPE_TEST, 0);
+    io_sim_watch(world.io, watch, &order);
+    WORLD_OK(&world, pager_direct_write(world.pager, 1, &order.page_number, pages));
+    WORLD_OK(&world, pager_change_begin(world.pager, &change));
+    WORLD_OK(&world, pager_change_adopt(change, order.page_number));
+    WORLD_OK(&world, pager_change_commit(change, &csn));
+    WORLD_OK(&world, pager_flush(world.pager, csn));
+    io_sim_watch(world.io, NULL, NULL);
+    cr_assert_gt(order.page_write, 0u);
+    cr_assert_gt(order.page_sync, order.page_write);
+    cr_assert_gt(order.first_frame, order.page_sync);
+    world_deinit(&world);
+}
+
+/* The set of reserved pages under insertion and removal. */
+Test(direct, set_finds_exactly_what_is_in_it)
+{
+    struct pager_options options = world_options(PAGER_POLICY_IMAGE);
+    struct world world;
+    uint32_t numbers[900];
+    bool inside[900];
+
+    world_init(&world, 4, &options);
+    world_open(&world);
+    WORLD_OK(&world, pager_direct_reserve(world.pager, 900, numbers));
+    memset(inside, true, sizeof(inside));
+    for (int step = 0; step < 700; step++) {
+        uint32_t index = (uint32_t)random_below(&world.random, 900);
+        if (inside[index])
+            pager_direct_release(world.pager, 1, &numbers[index]);
+        inside[index] = false;
+        index = (uint32_t)random_below(&world.random, 900);
+        cr_assert_eq(pager__direct_find(world.pager, numbers[index]) != NULL, inside[index]);
+    }
+    for (int index = 0; index < 900; index++)
+        cr_assert_eq(pager__direct_find(world.pager, numbers[index]) != NULL, inside[index]);
+    world_deinit(&world);
+}
+
+Test(direct, reserve_fails_cleanly_when_the_file_may_not_grow)
+{
+    struct world world;
+    uint32_t numbers[WORLD_PAGES];
+
+    open_world(&world);
+    cr_assert_eq(pager_direct_reserve(world.pager, WORLD_PAGES, numbers), STATUS_FULL);
+    cr_assert_eq(world.pager->direct.used, 0u);
+    close_world(&world);
+}
+
+Test(direct, a_failed_write_is_final_and_adopts_nothing)
+{
+    struct world world;
+    uint8_t page[PAGE_SIZE];
+    void *pages[] = {page};
+    uint32_t number;
+
+    open_world(&world);
+    WORLD_OK(&world, world_flush(&world));
+    WORLD_OK(&world, pager_direct_reserve(world.pager, 1, &number));
+    page_init(page, number, 5, PAGE_TYPE_TEST, 0);
+    io_sim_fail_at(world.io, io_sim_op_count(world.io), IO_SIM_FAULT_EIO, false);
+    cr_assert_eq(pager_direct_write(world.pager, 1, &number, pages), STATUS_IO);
+    cr_assert(pager_is_failed(world.pager));
+    crash_both_ways(&world);
+    cr_assert_eq(world_try_close(&world), STATUS_FAILED);
+    world_deinit(&world);
+}

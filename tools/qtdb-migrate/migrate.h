@@ -1,0 +1,99 @@
+/*
+ * A migration as a whole: options, source, target, tables, and the steps that share them.
+ *
+ *    open source -> load (in passes) -> reopen target -> verify -> publish -> summary and report
+ *
+ * Loading goes through the source once; where a table meets a value that its type does not hold or
+ * rows that break a constraint, the table is dropped, its definition changed, and the rest of its rows
+ * only looked at, so that all such places are known; a further pass then loads it again. Tables
+ * that went well are not touched by further passes. Each pass changes at least one definition, and
+ * definitions only become wider, so the passes end.
+ */
+#ifndef TOOLS_QTDB_MIGRATE_MIGRATE_H
+#define TOOLS_QTDB_MIGRATE_MIGRATE_H
+
+#include "tools/common/tool.h"
+#include "tools/qtdb-migrate/legacy_source.h"
+#include "tools/qtdb-migrate/migrate_target.h"
+
+struct migrate_options {
+    const char *source;
+    const char *target; /* NULL with dry_run. */
+    const char *report; /* NULL: none. */
+    struct source_options from;
+    bool strict;
+    bool dry_run;
+    bool verify;
+    bool quiet;
+};
+
+/* The JSON report, written as things happen; see migrate_report.c. */
+struct migrate_report {
+    FILE *file; /* NULL: no report. */
+    const char *path;
+    long table_begin; /* Where the present table's losses begin. */
+    bool any_loss;
+    bool any_before_table;
+    struct text_buffer text;
+};
+
+struct migration {
+    const struct tool *tool;
+    struct env env;
+    struct migrate_options options;
+    struct legacy_source source;
+    struct migrate_target target;
+    struct migrate_report report;
+    struct tool_progress progress;
+    struct arena arena;
+    uint32_t table_count;
+    struct migrate_table *tables; /* By the number in the plan. */
+    uint32_t pass_count;
+    bool verified;
+    uint64_t begin_ns;
+    uint64_t target_size; /* Bytes of the file. */
+    char fault[1024];     /* Why it failed; empty: it did not. */
+};
+
+/** The whole work. False: `fault` says why, and nothing is left of the target. */
+bool migrate_run(struct migration *migration);
+
+/* Steps; on failure each sets `fault`. */
+MUST_CHECK enum status migrate_load(struct migration *migration);
+MUST_CHECK enum status migrate_verify(struct migration *migration);
+__attribute__((format(printf, 3, 4))) enum status
+migrate_fail(struct migration *migration, enum status status, const char *format, ...);
+/** STATUS_STOPPED, with `fault`, after an interrupt. */
+MUST_CHECK enum status migrate_check_stop(struct migration *migration);
+
+static inline struct migrate_table *
+migrate_table_of(struct migration *migration, const struct plan_table *plan)
+{
+    return &migration->tables[plan->number];
+}
+
+/* Report. */
+MUST_CHECK enum status report_open(struct migration *migration);
+/** A table's losses begin; report_forget_table takes them back. */
+void report_begin_table(struct migration *migration);
+void report_forget_table(struct migration *migration);
+void report_loss(struct migration *migration, const struct migrate_table *table, uint32_t column,
+                 uint64_t row, const char *what, const char *value, size_t value_size);
+/** Everything else, and the end. False: the report could not be written. */
+bool report_close(struct migration *migration);
+
+/** What a person wants to know, on standard output. */
+void migrate_print_summary(struct migration *migration);
+
+/* Sums over tables, for report and summary. */
+struct migrate_totals {
+    uint64_t table_count;
+    uint64_t row_count;
+    uint64_t loss_count;
+    uint64_t changed_count; /* Tables whose definition gave way. */
+    uint64_t foreign_key_count;
+    uint64_t sequence_count;
+};
+struct migrate_totals migrate_total(const struct migration *migration);
+
+#endif

@@ -1,0 +1,153 @@
+/* qtdb-migrate: the command line. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/qtdb-migrate/migrate.h"
+
+static const char help[] =
+    "Usage: qtdb-migrate [OPTION...] SOURCE TARGET.qtdb\n"
+    "       qtdb-migrate --dry-run [OPTION...] SOURCE\n"
+    "Makes a qtdb database of a legacy monolithic database. The source is never changed; the target\n"
+    "appears under its name only when it is complete and verified.\n"
+    "\n"
+    "SOURCE is a legacy file (server_instance.db, main.db, NAME.db) or the data directory with its\n"
+    "log. Every generation is recognised by itself. Database NAME becomes schema NAME.\n"
+    "\n"
+    "Options:\n"
+    "  --report FILE.json   write down everything that was changed, lost or left out\n"
+    "  --strict             stop at the first value or constraint that cannot be kept as it is\n"
+    "  --dry-run            convert everything and write nothing\n"
+    "  --no-verify          leave out the second reading of source and target\n"
+    "  --log-database NAME  the database that the log belongs to, where the log leaves it open\n"
+    "  --no-log             take the snapshot without the log\n"
+    "  --quiet              no summary\n"
+    "  --help, --version\n"
+    "\n"
+    "Exit status: 0 done, 1 not done (nothing is left of the target), 2 the command line is wrong.\n";
+
+static const struct tool tool = {.name = "qtdb-migrate", .help = help};
+
+/* Known, and to come. */
+struct later {
+    bool rescue;
+    bool resume;
+    const char *to;
+    const char *from;
+    const char *layout;
+    const char *schema;
+};
+
+static enum tool_command
+parse(int argc, char **argv, struct migrate_options *options, struct later *later, int *first_out)
+{
+    const struct tool_option table[] = {
+        {"report", 0, TOOL_TEXT, &options->report, 0},
+        {"strict", 0, TOOL_FLAG, &options->strict, 0},
+        {"dry-run", 'n', TOOL_FLAG, &options->dry_run, 0},
+        {"verify", 0, TOOL_FLAG, &options->verify, 0},
+        {"no-verify", 0, TOOL_FLAG_OFF, &options->verify, 0},
+        {"log-database", 0, TOOL_TEXT, &options->from.log_database, 0},
+        {"no-log", 0, TOOL_FLAG, &options->from.no_log, 0},
+        {"quiet", 'q', TOOL_FLAG, &options->quiet, 0},
+        {"rescue", 0, TOOL_FLAG, &later->rescue, 0},
+        {"resume", 0, TOOL_FLAG, &later->resume, 0},
+        {"to", 0, TOOL_TEXT, &later->to, 0},
+        {"from", 0, TOOL_TEXT, &later->from, 0},
+        {"layout", 0, TOOL_TEXT, &later->layout, 0},
+        {"schema", 0, TOOL_TEXT, &later->schema, 0},
+    };
+
+    return tool_parse(&tool, argc, argv, table, sizeof(table) / sizeof(table[0]), first_out);
+}
+
+static const char *
+first_unsupported(const struct later *later)
+{
+    if (later->rescue)
+        return "--rescue";
+    if (later->resume)
+        return "--resume";
+    if (later->to != NULL)
+        return "--to";
+    if (later->from != NULL && strcmp(later->from, "legacy") != 0)
+        return "--from with anything but legacy";
+    if (later->layout != NULL && strcmp(later->layout, "schemas") != 0)
+        return "--layout with anything but schemas";
+    if (later->schema != NULL)
+        return "--schema";
+    return NULL;
+}
+
+static bool
+ends_with(const char *text, const char *end)
+{
+    size_t size = strlen(text), wanted = strlen(end);
+
+    return size >= wanted && strcmp(text + size - wanted, end) == 0;
+}
+
+/* Sources of other kinds, told by name or by their first bytes. */
+static const char *
+other_kind(const char *path)
+{
+    static const char *const ends[] = {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".sql"};
+    char head[16] = "";
+    FILE *file;
+
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        if (ends_with(path, ends[i]))
+            return ends[i];
+    }
+    file = fopen(path, "rb");
+    if (file == NULL)
+        return NULL;
+    size_t size = fread(head, 1, sizeof(head), file);
+    (void)fclose(file);
+    if (size == sizeof(head) && memcmp(head, "SQLite format 3", 16) == 0)
+        return "SQLite";
+    return NULL;
+}
+
+static int
+check_operands(int count, char **operands, struct migrate_options *options)
+{
+    if (count == 0)
+        return tool_usage_error(&tool, "a SOURCE is missing");
+    if (count == 1 && !options->dry_run)
+        return tool_usage_error(&tool, "a TARGET is missing");
+    if (count > 2)
+        return tool_usage_error(&tool, "several sources are not supported yet");
+    options->source = operands[0];
+    options->target = count > 1 ? operands[1] : NULL;
+    const char *kind = other_kind(options->source);
+    if (kind != NULL)
+        return tool_usage_error(&tool, "%s: %s sources are not supported yet", options->source,
+                                kind);
+    return TOOL_OK;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct migration migration = {.tool = &tool, .options = {.verify = true}};
+    struct later later = {.to = NULL};
+    int first = 0;
+
+    enum tool_command command = parse(argc, argv, &migration.options, &later, &first);
+    if (command != TOOL_RUN)
+        return command == TOOL_ANSWERED ? TOOL_OK : TOOL_USAGE;
+    const char *unsupported = first_unsupported(&later);
+    if (unsupported != NULL)
+        return tool_usage_error(&tool, "%s is not supported yet", unsupported);
+    int status = check_operands(argc - first, argv + first, &migration.options);
+    if (status != TOOL_OK)
+        return status;
+    if (!tool_env_open(&tool, &migration.env))
+        return TOOL_FAILED;
+    tool_catch_stop();
+    bool ok = migrate_run(&migration);
+    if (!ok)
+        tool_error(&tool, "%s", migration.fault);
+    tool_env_close(&migration.env);
+    return ok ? TOOL_OK : TOOL_FAILED;
+}

@@ -1,0 +1,63 @@
+/*
+ * The database being made. It is built beside its final place, as TARGET.partial, and gets its name
+ * only when all is there, closed, verified and durable. Whatever stops the work earlier removes it;
+ * what a killed run left is removed by the next one. One thread.
+ */
+#ifndef TOOLS_QTDB_MIGRATE_MIGRATE_TARGET_H
+#define TOOLS_QTDB_MIGRATE_MIGRATE_TARGET_H
+
+#include "tools/qtdb-migrate/migrate_table.h"
+
+struct migrate_target {
+    struct env env;
+    char path[IO_PATH_SIZE];
+    char partial[IO_PATH_SIZE];
+    struct qtdb *db;
+    struct qtdb_session *session;
+    struct qtdb_statement *insert;
+    struct qtdb_statement *normalise; /* SELECT $1::jsonb. */
+    struct text_buffer sql;
+    bool made; /* The partial file is ours to remove. */
+    bool in_transaction;
+    uint64_t pending_rows;
+    uint64_t pending_size;
+    char sqlstate[6];
+    char fault[768];
+};
+
+enum target_result {
+    TARGET_OK = 0,
+    TARGET_BROKEN_CONSTRAINT = 1, /* sqlstate and fault name it; the transaction is gone. */
+    TARGET_FAILED = 2,
+};
+
+/** STATUS_EXISTS when TARGET is there. On failure `fault` tells; target_discard is needed anyway. */
+MUST_CHECK enum status target_open(const struct env *env, const char *path,
+                                   struct migrate_target *out);
+/** Closes and removes everything that is not published. */
+void target_discard(struct migrate_target *target);
+
+MUST_CHECK enum status target_create_schema(struct migrate_target *target, const char *name);
+MUST_CHECK enum status target_create_table(struct migrate_target *target,
+                                           const struct migrate_table *table);
+MUST_CHECK enum status target_drop_table(struct migrate_target *target,
+                                         const struct migrate_table *table);
+/** One row; `row` has a value for each column. */
+MUST_CHECK enum target_result target_insert(struct migrate_target *target,
+                                            const struct migrate_table *table,
+                                            const struct converted *row);
+/** Makes the rows so far durable and ends the table. */
+MUST_CHECK enum target_result target_end_table(struct migrate_target *target);
+
+/** Closes what was written and opens it again for reading only. */
+MUST_CHECK enum status target_reopen(struct migrate_target *target);
+/** Reads a table's rows into `out`. */
+MUST_CHECK enum status target_sum(struct migrate_target *target, const struct migrate_table *table,
+                                  struct migrate_sum *out);
+/** The text that the target gives back for a jsonb; valid until the next call. */
+MUST_CHECK enum status target_normalise(struct migrate_target *target, const char *text,
+                                        size_t size, const char **out, size_t *size_out);
+/** Closes, renames, and makes the name durable. */
+MUST_CHECK enum status target_publish(struct migrate_target *target);
+
+#endif

@@ -1,0 +1,145 @@
+/* See migrate_time.h. */
+#include "tools/qtdb-migrate/migrate_time.h"
+
+#include <stdio.h>
+
+/* What timestamps of the target can hold; PostgreSQL's dates go further. */
+enum { YEAR_MIN = -4712, YEAR_MAX = 294276 };
+
+struct scan {
+    const char *next;
+    const char *end;
+};
+
+static bool
+take(struct scan *scan, char wanted)
+{
+    if (scan->next == scan->end || *scan->next != wanted)
+        return false;
+    scan->next++;
+    return true;
+}
+
+static bool
+take_number(struct scan *scan, int least, int most, int64_t *out)
+{
+    int64_t value = 0;
+    int count = 0;
+
+    while (count < most && scan->next < scan->end && *scan->next >= '0' && *scan->next <= '9') {
+        value = value * 10 + (*scan->next++ - '0');
+        count++;
+    }
+    *out = value;
+    return count >= least;
+}
+
+static int
+days_in_month(int64_t year, int month)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+    return days[month - 1] + (leap && month == 2);
+}
+
+static bool
+take_date(struct scan *scan, struct moment *out)
+{
+    int64_t month = 0, day = 0;
+    bool negative = take(scan, '-');
+
+    if (!negative)
+        (void)take(scan, '+');
+    if (!take_number(scan, 4, 6, &out->year) || !take(scan, '-') ||
+        !take_number(scan, 2, 2, &month) || !take(scan, '-') || !take_number(scan, 2, 2, &day))
+        return false;
+    out->year = negative ? -out->year : out->year;
+    if (out->year < YEAR_MIN || out->year > YEAR_MAX || month < 1 || month > 12 || day < 1 ||
+        day > days_in_month(out->year, (int)month))
+        return false;
+    out->month = (int)month;
+    out->day = (int)day;
+    return true;
+}
+
+static bool
+take_fraction(struct scan *scan, struct moment *out)
+{
+    int digits = 0;
+
+    while (scan->next < scan->end && *scan->next >= '0' && *scan->next <= '9' && digits < 9) {
+        out->nanosecond = out->nanosecond * 10 + (*scan->next++ - '0');
+        digits++;
+    }
+    for (int i = digits; i < 9; i++)
+        out->nanosecond *= 10;
+    return digits > 0;
+}
+
+static bool
+take_time(struct scan *scan, struct moment *out)
+{
+    int64_t hour = 0, minute = 0, second = 0;
+
+    if (!take_number(scan, 2, 2, &hour) || !take(scan, ':') || !take_number(scan, 2, 2, &minute) ||
+        !take(scan, ':') || !take_number(scan, 2, 2, &second) || hour > 23 || minute > 59 ||
+        second > 59)
+        return false;
+    out->hour = (int)hour;
+    out->minute = (int)minute;
+    out->second = (int)second;
+    out->has_time = true;
+    return !take(scan, '.') || take_fraction(scan, out);
+}
+
+bool
+moment_parse(const char *text, size_t size, struct moment *out)
+{
+    struct scan scan = {text, text + size};
+    struct moment moment = {.year = 0};
+
+    if (!take_date(&scan, &moment))
+        return false;
+    if (scan.next < scan.end) {
+        if (!take(&scan, 'T') && !take(&scan, ' '))
+            return false;
+        if (!take_time(&scan, &moment))
+            return false;
+        moment.has_zone = take(&scan, 'Z');
+    }
+    if (scan.next != scan.end)
+        return false;
+    *out = moment;
+    return true;
+}
+
+static long long
+shown_year(const struct moment *moment)
+{
+    return moment->year > 0 ? moment->year : 1 - moment->year;
+}
+
+size_t
+moment_print_date(const struct moment *moment, char out[MIGRATE_TIME_SIZE])
+{
+    return (size_t)snprintf(out, MIGRATE_TIME_SIZE, "%04lld-%02d-%02d%s", shown_year(moment),
+                            moment->month, moment->day, moment->year > 0 ? "" : " BC");
+}
+
+size_t
+moment_print_timestamp(const struct moment *moment, bool with_zone, char out[MIGRATE_TIME_SIZE])
+{
+    char fraction[16] = "";
+
+    if (moment->nanosecond >= 1000) {
+        int size = snprintf(fraction, sizeof(fraction), ".%06d", moment->nanosecond / 1000);
+
+        while (size > 0 && fraction[size - 1] == '0')
+            fraction[--size] = '\0';
+    }
+    return (size_t)snprintf(out, MIGRATE_TIME_SIZE, "%04lld-%02d-%02d %02d:%02d:%02d%s%s%s",
+                            shown_year(moment), moment->month, moment->day, moment->hour,
+                            moment->minute, moment->second, fraction, with_zone ? "+00" : "",
+                            moment->year > 0 ? "" : " BC");
+}

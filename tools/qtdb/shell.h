@@ -1,0 +1,55 @@
+/*
+ * The shell: reads statements and commands from an argument, a file, standard input or a terminal,
+ * runs them one by one, and shows rows in one of four ways. It uses qtdb.h and nothing below it.
+ *
+ *    text --shell_scan--> one statement --qtdb_prepare, qtdb_step--> rows --shell_output--> stdout
+ *    text beginning with '.' or '\' at the start of a statement --> shell_command
+ *
+ * Memory is one statement and, for boxes, a block of rows. One thread; an interrupt ends the running
+ * statement only.
+ */
+#ifndef TOOLS_QTDB_SHELL_H
+#define TOOLS_QTDB_SHELL_H
+
+#include "tools/common/text_buffer.h"
+#include "tools/common/tool.h"
+#include "tools/qtdb/shell_output.h"
+
+struct shell {
+    const struct tool *tool;
+    struct env env;
+    const char *path; /* Of the database. */
+    bool temporary;   /* It goes when the shell ends. */
+    bool read_only;
+    bool interactive;
+    bool timer;
+    struct qtdb *db;
+    struct qtdb_session *session;
+    struct output output;
+    bool quit;   /* .quit was said. */
+    bool failed; /* Exit status 1. */
+};
+
+/* Where statements come from, for messages. */
+struct shell_place {
+    const char *file; /* NULL: no file, lines are not counted in messages. */
+    uint64_t line;    /* Of the statement's first byte, from 1. */
+};
+
+/** Runs one statement; complains with line and caret. False: it failed. */
+bool shell_run_statement(struct shell *shell, const char *sql, const struct shell_place *place);
+/** All statements and commands of a text. False after the first that failed. */
+bool shell_run_text(struct shell *shell, const char *text, size_t size);
+/** The same of a file, read as a stream; `name` NULL: standard input. */
+bool shell_run_file(struct shell *shell, FILE *file, const char *name);
+/** From a terminal, until its end or .quit; failures do not stop it. */
+void shell_run_terminal(struct shell *shell);
+
+/** A command, without its line end. False: it failed. */
+bool shell_command(struct shell *shell, const char *line, const struct shell_place *place);
+
+/* Catalog commands. `like` NULL: all. */
+bool shell_print_tables(struct shell *shell);
+bool shell_print_schema(struct shell *shell, const char *name);
+
+#endif
