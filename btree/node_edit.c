@@ -144,6 +144,7 @@ compact(void *page)
     memset((uint8_t *)page + slots_end, 0, heap - slots_end);
     header->heap_offset = le16_of((uint16_t)heap);
     header->dead_size = le16_of(0);
+    CHECK(heap >= slots_end && heap <= node__heap_end(page));
 }
 
 /* Takes `size` bytes of the gap for the entry's cell, fills them and the slot. */
@@ -195,6 +196,7 @@ node_insert(void *page, uint32_t index, const struct node_entry *entry, struct p
     memmove(slot + 1, slot, move_out->size);
     header->count = le16_of((uint16_t)(count + 1));
     write_cell(page, slot, entry, size);
+    DCHECK(node__invariants_hold(page));
 }
 
 void
@@ -221,6 +223,7 @@ node_replace(void *page, uint32_t index, const struct node_entry *entry)
         compact(page);
     }
     write_cell(page, slot, entry, size);
+    DCHECK(node__invariants_hold(page));
 }
 
 void
@@ -240,6 +243,7 @@ node_remove(void *page, uint32_t index, struct page_move *move_out)
     header->count = le16_of((uint16_t)(node.count - 1));
     header->dead_size = le16_of((uint16_t)(node.dead_size + row.cell_size));
     CHECK(node.dead_size + row.cell_size <= node__heap_end(page) - node.heap_offset);
+    DCHECK(node__invariants_hold(page));
 }
 
 void

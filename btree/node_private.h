@@ -54,6 +54,8 @@ void node__append_range(void *page, const struct node *source, uint32_t from, ui
 
 /** A stable page's node and row: the page was validated. */
 struct node node__load_own(const void *page);
+/** Debug builds, after each change: the page has the shape of a node. */
+bool node__invariants_hold(const void *page);
 struct node_row node__row_own(const struct node *node, uint32_t index);
 
 #endif

@@ -184,6 +184,8 @@ node_split(void *left, void *right, uint32_t right_number, const struct node_cut
     node_init(right, right_number, source.tree_id, source.level, link_right, &fences_right);
     node__append_range(left, &source, 0, cut->index);
     node__append_range(right, &source, right_from, source.count);
+    CHECK(node_used_size(left) <= PAGE_SIZE && node_used_size(right) <= PAGE_SIZE); /* B5 */
+    DCHECK(node__invariants_hold(left) && node__invariants_hold(right));
 }
 
 /* Fences of the union, and its size. */
@@ -249,6 +251,8 @@ node_merge(void *left, const void *right)
         node__append(left, &entry);
     }
     node__append_range(left, &node_right, 0, node_right.count);
+    CHECK(node_used_size(left) <= PAGE_SIZE);
+    DCHECK(node__invariants_hold(left));
 }
 
 void

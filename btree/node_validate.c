@@ -58,6 +58,14 @@ node_validate_shape(const void *page, const char **reason_out)
     return STATUS_OK;
 }
 
+bool
+node__invariants_hold(const void *page)
+{
+    const char *reason = NULL;
+
+    return node_validate_shape(page, &reason) == STATUS_OK;
+}
+
 /* Marks bytes of the page as taken; false when one already is. */
 static bool
 take_bytes(uint64_t *taken, uint32_t offset, uint32_t size)

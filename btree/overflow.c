@@ -114,6 +114,7 @@ data_write(struct pager_change *change, const struct btree *tree, const struct r
     size_t size = data_size_of(reference, index);
     struct overflow_page *page;
 
+    CHECK(index < reference->data_count && size > 0 && size <= OVERFLOW_DATA_SIZE);
     TRY(page_new(change, tree, index, size, number_out, &page));
     memcpy(page->data, value + (size_t)index * OVERFLOW_DATA_SIZE, size);
     return STATUS_OK;
@@ -146,6 +147,7 @@ lists_write(struct pager_change *change, const struct btree *tree,
             list->page[i] = le32_of(number);
         }
     }
+    CHECK(index == reference->data_count && before != NULL);
     return STATUS_OK;
 }
 
@@ -170,7 +172,9 @@ tree__overflow_write(struct pager_change *change, const struct btree *tree, cons
         TRY(lists_write(change, tree, &reference, value, &number));
         bytes.page[0] = le32_of(number);
     }
+    CHECK(number != PAGE_NONE);
     *ref_size_out = OVERFLOW_REF_HEADER_SIZE + 4 * (size_t)reference.page_count;
+    CHECK(*ref_size_out <= OVERFLOW_REF_SIZE_MAX);
     memcpy(ref, &bytes, *ref_size_out);
     return STATUS_OK;
 }

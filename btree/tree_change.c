@@ -51,6 +51,7 @@ edit(struct pager_change *change, const struct btree *tree, uint32_t page_number
 
     TRY(pager_change_read(change, page_number, &before));
     TRY(pager_change_edit(change, page_number, out));
+    CHECK(le32_get(page_header(*out)->page_number) == page_number);
     if ((always || before != *out) && validate(*out, &reason) != STATUS_OK)
         return tree__corrupt(tree, page_number, reason);
     return STATUS_OK;
@@ -219,6 +220,7 @@ put_in_leaf(struct pager_change *change, const struct btree *tree, const struct 
         *done_out = false;
         return STATUS_OK;
     }
+    CHECK(!equal || *existed);
     node_insert(page, *index_out, entry, &move);
     pager_change_move(change, page_number, move.from, move.to, move.size);
     return STATUS_OK;
@@ -264,6 +266,7 @@ btree_put(struct pager_change *change, const struct btree *tree, const void *key
         entry.value = ref;
         entry.is_overflow = true;
     }
+    CHECK(entry.key_size + entry.value_size <= NODE_ENTRY_SIZE_MAX);
     TRY(put_entry(change, tree, &entry, &existed));
     if (existed_out != NULL)
         *existed_out = existed;

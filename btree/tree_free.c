@@ -71,6 +71,8 @@ static enum status
 free_edge(struct pager_change *change, const struct btree *tree, const struct tree_path *path,
           uint32_t *freed, bool *done_out)
 {
+    CHECK(path->depth > 0 && path->depth <= BTREE_DEPTH_MAX);
+    CHECK(path->step[0].page_number == tree->root);
     for (uint32_t depth = path->depth; depth-- > 0;) {
         TRY(pager_change_free(change, path->step[depth].page_number));
         ++*freed;

@@ -78,6 +78,7 @@ join(struct pager_change *change, const struct btree *tree, uint32_t parent_numb
         return STATUS_OK;
     TRY(tree__change_edit(change, tree, left_number, &left));
     TRY(tree__change_edit(change, tree, parent_number, &page));
+    CHECK(right_number != tree->root && left != right_node.bytes);
     node_merge(left, right_node.bytes);
     node_remove(page, place, &move);
     pager_change_move(change, parent_number, move.from, move.to, move.size);
@@ -112,6 +113,8 @@ lower_root(struct pager_change *change, const struct btree *tree)
 enum status
 tree__merge(struct pager_change *change, const struct btree *tree, const struct tree_path *path)
 {
+    CHECK(path->depth > 0 && path->depth <= BTREE_DEPTH_MAX);
+    CHECK(path->step[0].page_number == tree->root);
     for (uint32_t depth = path->depth - 1; depth > 0; depth--) {
         uint32_t parent_number = path->step[depth - 1].page_number;
         uint32_t place = path->step[depth - 1].place;

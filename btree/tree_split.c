@@ -20,6 +20,7 @@ grow(struct pager_change *change, const struct btree *tree)
     uint8_t *child;
 
     TRY(tree__change_edit(change, tree, tree->root, &root));
+    CHECK(le32_get(page_header(root)->page_number) == tree->root);
     uint8_t level = page_header(root)->level;
     enum page_type type = (enum page_type)page_header(root)->type;
 
@@ -31,6 +32,7 @@ grow(struct pager_change *change, const struct btree *tree)
     TRY(pager_change_allocate(change, tree->tree_id, type, level, &child_number, &child));
     memcpy(child + PAGE_HEADER_SIZE, root + PAGE_HEADER_SIZE, PAGE_SIZE - PAGE_HEADER_SIZE);
     node_init(root, tree->root, tree->tree_id, (uint8_t)(level + 1), child_number, &fences);
+    CHECK(page_header(child)->level == level && child_number != tree->root); /* B1 */
     return STATUS_OK;
 }
 
@@ -45,8 +47,10 @@ cut_page(struct pager_change *change, const struct btree *tree, uint32_t page_nu
     uint8_t *right;
     uint8_t *parent;
 
+    CHECK(page_number != parent_number && page_number != tree->root);
     TRY(tree__change_edit(change, tree, page_number, &left));
     TRY(tree__change_edit(change, tree, parent_number, &parent));
+    CHECK(page_header(parent)->level == page_header(left)->level + 1);
     TRY(pager_change_allocate(change, tree->tree_id, (enum page_type)page_header(left)->type,
                               page_header(left)->level, &right_number, &right));
     node_split(left, right, right_number, cut);
@@ -71,6 +75,8 @@ tree__split(struct pager_change *change, const struct btree *tree, const struct 
     le32 child = le32_of(PAGE_NONE);
     struct node_entry wanted = *entry;
 
+    CHECK(path->depth > 0 && path->depth <= BTREE_DEPTH_MAX);
+    CHECK(path->step[0].page_number == tree->root);
     for (uint32_t depth = path->depth - 1; depth > 0; depth--) {
         uint32_t page_number = path->step[depth].page_number;
         uint32_t parent_number = path->step[depth - 1].page_number;

@@ -332,14 +332,28 @@ convert_statements(struct pg__conversion *conversion, const char *sql, List *tre
     return statements;
 }
 
+/* Syntax errors are placed by character, from 1; everything else of the library counts bytes from 0. */
+static int32_t
+byte_of_character(const char *sql, int character)
+{
+    const char *at = sql;
+
+    while (character-- > 1 && *at != '\0') {
+        at++;
+        while (((unsigned char)*at & 0xc0) == 0x80)
+            at++;
+    }
+    return (int32_t)(at - sql);
+}
+
 /* The library gives no SQLSTATE: what the scanner and the grammar report is a syntax error. */
 static enum status
-syntax_error(const PgQueryError *source, struct sql_error *error)
+syntax_error(const PgQueryError *source, const char *sql, struct sql_error *error)
 {
     bool depth = strstr(source->message, "memory exhausted") != NULL;
+    int32_t location = source->cursorpos > 0 ? byte_of_character(sql, source->cursorpos) : -1;
 
-    return sql_error_set(error, depth ? "54001" : "42601", source->cursorpos - 1, "%s",
-                         source->message);
+    return sql_error_set(error, depth ? "54001" : "42601", location, "%s", source->message);
 }
 
 enum status
@@ -354,7 +368,7 @@ sql_parse(const char *sql, struct arena *arena, struct ast_statement **statement
 
     free(raw.stderr_buffer);
     if (raw.error != NULL) {
-        conversion.status = syntax_error(raw.error, error);
+        conversion.status = syntax_error(raw.error, sql, error);
         pg_query_free_error(raw.error);
     } else {
         statements = convert_statements(&conversion, sql, raw.tree, &count);

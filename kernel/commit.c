@@ -98,6 +98,7 @@ prepare(struct qtdb_txn *txn, struct write_chunk **chunk_out)
 {
     struct write_chunk *chunk;
 
+    CHECK(txn->running && !txn->read_only);
     order_trees(txn);
     for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next)
         TRY(warm_tree(tree));
@@ -135,6 +136,7 @@ apply_tree(struct pager_change *change, struct qtdb_txn *txn, const struct txn_t
     }
     if (btree.root == PAGE_NONE)
         btree.root = tree->tree->root_new;
+    CHECK(btree.root != PAGE_NONE && btree.root != PAGE_CATALOG_ROOT);
     for (const struct write_entry *entry = tree->writes.head[0]; entry != NULL;
          entry = entry->next[0]) {
         enum status status = STATUS_OK;
@@ -206,6 +208,7 @@ attempt(struct qtdb_txn *txn, struct write_chunk *chunk, uint64_t *csn_out)
     announce(txn, chunk);
     status = pager_change_commit(change, csn_out);
     /* A change that alters nothing takes no CSN. */
+    CHECK(status != STATUS_OK || *csn_out <= chunk->csn);
     if (status != STATUS_OK || *csn_out != chunk->csn)
         retract(txn, chunk);
     return status;
@@ -290,6 +293,7 @@ commit_writes(struct qtdb_txn *txn)
     if (status == STATUS_OK)
         status = attempt_until_done(txn, chunk, &csn);
     gate__leave(&db->gate);
+    CHECK(status != STATUS_OK || chunk != NULL);
     bool published = status == STATUS_OK && csn == chunk->csn;
 
     if (chunk != NULL && !published)

@@ -9,13 +9,12 @@
 
 #include "kernel/kernel_private.h"
 
-#define VERSION_STRING "0.1.0"
 #define WRITE_SET_LIMIT_DEFAULT ((uint64_t)64 << 20)
 
 const char *
 qtdb_version(void)
 {
-    return VERSION_STRING;
+    return QTDB_VERSION_STRING;
 }
 
 struct memory *

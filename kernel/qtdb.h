@@ -24,6 +24,8 @@
 extern "C" {
 #endif
 
+#define QTDB_VERSION_STRING "0.1.0"
+
 #define QTDB_API __attribute__((visibility("default")))
 #define QTDB_MUST_CHECK __attribute__((warn_unused_result))
 

@@ -297,6 +297,7 @@ choose(const struct qtdb_cursor *cursor, enum direction direction, const struct 
         return -1;
     if (cursor->rows_ended)
         return 1;
+    CHECK(cursor->rows.valid);
     int order = key_compare(row->key, row->key_size, own->key, own->key_size);
 
     return direction == FORWARD ? order : -order;
@@ -305,12 +306,15 @@ choose(const struct qtdb_cursor *cursor, enum direction direction, const struct 
 static enum status
 arrive(struct qtdb_cursor *cursor, const struct write_entry *own)
 {
+    static const uint8_t nothing[1];
     const struct btree_row *row = &cursor->rows.row;
 
     cursor->key = own != NULL ? own->key : row->key;
     cursor->key_size = own != NULL ? own->key_size : row->key_size;
     cursor->value = own != NULL ? own->value : row->value;
     cursor->value_size = own != NULL ? own->value_size : row->value_size;
+    if (cursor->value_size == 0)
+        cursor->value = nothing; /* Never NULL where there is a row. */
     return buffer_set(cursor, &cursor->place, cursor->key, cursor->key_size);
 }
 

@@ -8,7 +8,7 @@ MANDIR ?= $(PREFIX)/share/man
 INSTALL ?= install
 
 # Test rigs are built but not installed.
-INSTALLED_PROGRAMS := $(filter-out qtdb-crash,$(PROGRAMS))
+INSTALLED_PROGRAMS := $(filter-out qtdb-crash legacy-make,$(PROGRAMS))
 MAN1 := $(sort $(wildcard docs/man/*.1))
 MAN3 := $(sort $(wildcard docs/man/*.3))
 

@@ -400,11 +400,12 @@ enum status
 pager_change_allocate(struct pager_change *change, uint32_t tree_id, enum page_type type,
                       uint8_t level, uint32_t *page_number_out, uint8_t **out)
 {
-    struct change_page *page;
+    struct change_page *page = NULL;
 
     CHECK(change->active && type != PAGE_TYPE_NONE && type != PAGE_TYPE_MAP);
     enum status status = allocate(change, tree_id, type, level, &page);
     TRY(pager__change_doom(change, status));
+    CHECK(page != NULL);
     *page_number_out = page->page_number;
     *out = page->after;
     return STATUS_OK;

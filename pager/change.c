@@ -109,6 +109,7 @@ page_touch(struct pager_change *change, uint32_t page_number, struct change_page
         pager_unpin(change->pager, &pin);
         return status;
     }
+    CHECK(page != NULL);
     page->frame = pin.frame;
     page->before = pin.bytes;
     *out = page;
@@ -118,10 +119,11 @@ page_touch(struct pager_change *change, uint32_t page_number, struct change_page
 enum status
 pager_change_read(struct pager_change *change, uint32_t page_number, const uint8_t **out)
 {
-    struct change_page *page;
+    struct change_page *page = NULL;
 
     CHECK(change->active);
     TRY(page_touch(change, page_number, &page));
+    CHECK(page != NULL);
     *out = page->after != NULL ? page->after : page->before;
     return STATUS_OK;
 }
@@ -129,9 +131,10 @@ pager_change_read(struct pager_change *change, uint32_t page_number, const uint8
 static enum status
 page_edit(struct pager_change *change, uint32_t page_number, uint8_t **out)
 {
-    struct change_page *page;
+    struct change_page *page = NULL;
 
     TRY(page_touch(change, page_number, &page));
+    CHECK(page != NULL);
     if (page->after == NULL) {
         if (change->scratch_used == change->scratch_capacity)
             return pager__change_need(change, NEED_SCRATCH, 0, 0);

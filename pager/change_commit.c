@@ -204,7 +204,7 @@ publish_new(struct pager_change *change, struct change_page *page)
     struct pager *pager = change->pager;
 
     atomic_store_explicit(&pager->frame[page->frame].csn_dirty, change->csn, memory_order_relaxed);
-    pager__install(pager, page->page_number, page->frame);
+    CHECK(pager__install(pager, page->page_number, page->frame));
 }
 
 static void

@@ -243,8 +243,6 @@ step(struct pager *pager)
     enum status status;
 
     CHECK(latch_is_held(&pager->flush_latch));
-    if (BUG(SHRINK_BEFORE_CHECKPOINT) && pager->truncate_after > 0)
-        TRY(pager__cut(pager));
     status = step_of_state(pager);
     plan_work(pager);
     return status;
@@ -383,6 +381,8 @@ pager_work(struct pager *pager, bool *more_out)
     if (!has_log(pager))
         return STATUS_OK;
     TRY(check_not_failed(pager));
+    if (BUG(SHRINK_BEFORE_CHECKPOINT))
+        TRY(pager__cut(pager));
     TRY(paced_step(pager, &done));
     if (done) {
         *more_out = true;

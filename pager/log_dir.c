@@ -159,6 +159,20 @@ create_log(struct pager *pager, struct wal **out)
     return status;
 }
 
+/* A log that could not be made leaves nothing behind; what it leaves all the same, the next one removes.
+ * The failure that counts is the first. */
+static enum status
+undo_log(struct pager *pager, enum status cause)
+{
+    char message[ERROR_MESSAGE_SIZE];
+
+    memcpy(message, error_message(), sizeof(message));
+    enum status status = pager__log_remove(pager);
+    (void)status;
+    pager->log_id = 0;
+    return error_raise(cause, "%s", message);
+}
+
 /* The slots name the log; from then on there is no way back. */
 static enum status
 name_log(struct pager *pager, const struct wal_position *start)
@@ -178,10 +192,8 @@ begin_writing(struct pager *pager)
     struct wal *wal = NULL;
 
     enum status status = create_log(pager, &wal);
-    if (status != STATUS_OK) {
-        pager->log_id = 0;
-        return status;
-    }
+    if (status != STATUS_OK)
+        return undo_log(pager, status);
     start = wal_mark(wal);
     CHECK(start.csn == pager_csn(pager));
     status = name_log(pager, &start);

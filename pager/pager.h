@@ -27,31 +27,31 @@ struct pager_change;
 enum pager_policy { PAGER_POLICY_IMAGE = 1, PAGER_POLICY_RANGE = 2 };
 
 struct pager_recovery_progress {
-    uint64_t log_size;   /* Bytes of log to go through, all passes. */
+    uint64_t log_size; /* Bytes of log to go through, all passes. */
     uint64_t log_done;
     uint64_t page_count; /* Pages redone so far. */
 };
 
 struct pager_options {
-    bool create;             /* Create when absent. */
-    bool read_only;          /* An unclean file is recovered in memory only. */
-    bool rescue;             /* Open in spite of a missing or rotten log; says what is lost. */
-    bool no_direct;          /* Buffered I/O even where IO_DIRECT is granted. */
-    bool background;         /* The owner calls pager_work from a thread of its own. */
+    bool create;     /* Create when absent. */
+    bool read_only;  /* An unclean file is recovered in memory only. */
+    bool rescue;     /* Open in spite of a missing or rotten log; says what is lost. */
+    bool no_direct;  /* Buffered I/O even where IO_DIRECT is granted. */
+    bool background; /* The owner calls pager_work from a thread of its own. */
     bool huge_pages;
-    enum pager_policy policy;   /* 0: PAGER_POLICY_IMAGE. */
-    uint64_t pool_size;         /* Bytes; at least 64 pages; 0: 64 MiB. */
-    uint64_t log_limit;         /* Bytes; 0: 256 MiB. A checkpoint starts at three quarters of it. */
-    uint64_t segment_size;      /* 0: 16 MiB. */
-    uint32_t page_limit;        /* Highest page count of this handle; 0: PAGE_COUNT_MAX. */
-    uint32_t grow_count;        /* Pages a growth step; 0: 1/16 of the file, 64 to 16,384. */
-    uint32_t change_limit;      /* Pages a change set may touch; 0: a quarter of the pool. */
-    uint32_t flush_depth;       /* Page writes in flight, 0: 128. */
-    uint32_t recovery_threads;  /* 0 or 1: none but the caller's. */
-    uint32_t log_buffer_count;  /* 0: default of wal_options. */
-    uint32_t log_frame_size;    /* 0: default of wal_options. */
-    uint64_t file_id;           /* For a created file; 0: random. */
-    uint64_t owner_pid;         /* Named to other processes as the holder; 0: this process. */
+    enum pager_policy policy;  /* 0: PAGER_POLICY_IMAGE. */
+    uint64_t pool_size;        /* Bytes; at least 64 pages; 0: 64 MiB. */
+    uint64_t log_limit;        /* Bytes; 0: 256 MiB. A checkpoint starts at three quarters of it. */
+    uint64_t segment_size;     /* 0: 16 MiB. */
+    uint32_t page_limit;       /* Highest page count of this handle; 0: PAGE_COUNT_MAX. */
+    uint32_t grow_count;       /* Pages a growth step; 0: 1/16 of the file, 64 to 16,384. */
+    uint32_t change_limit;     /* Pages a change set may touch; 0: a quarter of the pool. */
+    uint32_t flush_depth;      /* Page writes in flight, 0: 128. */
+    uint32_t recovery_threads; /* 0 or 1: none but the caller's. */
+    uint32_t log_buffer_count; /* 0: default of wal_options. */
+    uint32_t log_frame_size;   /* 0: default of wal_options. */
+    uint64_t file_id;          /* For a created file; 0: random. */
+    uint64_t owner_pid;        /* Named to other processes as the holder; 0: this process. */
     wal_archive_fn archive;
     void *archive_context;
     /* Called now and then during recovery; anything but STATUS_OK stops it (STATUS_STOPPED). */
@@ -60,23 +60,23 @@ struct pager_options {
 };
 
 struct pager_statistics {
-    uint64_t page_read_count;      /* From disk. */
-    uint64_t page_write_count;     /* To disk, map pages included. */
+    uint64_t page_read_count;  /* From disk. */
+    uint64_t page_write_count; /* To disk, map pages included. */
     uint64_t map_write_count;
     uint64_t meta_write_count;
-    uint64_t sync_count;           /* Of the data file. */
-    uint64_t pin_count;            /* pager_pin calls; misses are page_read_count. */
+    uint64_t sync_count; /* Of the data file. */
+    uint64_t pin_count;  /* pager_pin calls; misses are page_read_count. */
     uint64_t evict_count;
     uint64_t repair_count;
     uint64_t checkpoint_count;
     uint64_t commit_count;
-    uint64_t image_count;          /* IMAGE records. */
-    uint64_t image_size;           /* Bytes of IMAGE records. */
+    uint64_t image_count; /* IMAGE records. */
+    uint64_t image_size;  /* Bytes of IMAGE records. */
     uint64_t range_count;
     uint64_t range_size;
-    uint64_t csn_opened;           /* Highest CSN that open found; later ones are this handle's. */
-    uint64_t page_count;           /* Of the file. */
-    uint64_t free_count;           /* Known free pages. */
+    uint64_t csn_opened; /* Highest CSN that open found; later ones are this handle's. */
+    uint64_t page_count; /* Of the file. */
+    uint64_t free_count; /* Known free pages. */
     uint64_t dirty_count;
     uint64_t frame_count;
     struct wal_statistics log;
@@ -218,10 +218,10 @@ struct pager_check_result {
     uint64_t map_count;
     uint64_t finding_count;
 };
-MUST_CHECK enum status
-pager_check(struct pager *pager,
-            void (*finding)(void *context, const struct pager_finding *finding), void *context,
-            struct pager_check_result *out);
+MUST_CHECK enum status pager_check(struct pager *pager,
+                                   void (*finding)(void *context,
+                                                   const struct pager_finding *finding),
+                                   void *context, struct pager_check_result *out);
 /** The map's entry of a page, for reachability checks. Not under the latch. */
 MUST_CHECK enum status pager_page_state(struct pager *pager, uint32_t page_number,
                                         enum page_state *out);

@@ -44,7 +44,6 @@ enum {
     FLUSH_BATCH_MAX = 256, /* Pages copied before their writes are waited for. */
     FLUSH_SYNC_MAX = 4096, /* Pages written before one sync and one witness commit. */
     FRAME_RESERVE = 8,     /* Free frames kept for the flush itself. */
-    CHANGE_NEW_LIMIT = 64, /* Free frames the change may take before it must resolve. */
     CHANGE_WANT_MAX = 16,  /* Unanswered STATUS_MISSING kept; older ones are dropped. */
 };
 
@@ -81,11 +80,11 @@ struct change_page {
 /* What the last STATUS_MISSING lacked; pager_change_resolve provides it. */
 enum change_need {
     NEED_NOTHING = 0,
-    NEED_PAGE = 1,     /* need_page must be resident. */
+    NEED_PAGE = 1,     /* page_number must be resident. */
     NEED_FRAMES = 2,   /* Free frames: evict, flush. */
-    NEED_SPACE = 3,    /* The file must grow. */
-    NEED_LOG = 4,      /* wal_make_room of need_size. */
-    NEED_SCRATCH = 5,  /* More scratch pages or record bytes (need_size). */
+    NEED_SPACE = 3,    /* The file must grow to page_number pages. */
+    NEED_LOG = 4,      /* wal_make_room of size. */
+    NEED_SCRATCH = 5,  /* Larger buffers; record bytes for size. */
     NEED_MAP_SCAN = 6, /* Look for free pages in map pages not seen yet. */
 };
 
@@ -160,8 +159,7 @@ struct pager {
     struct wal *wal;       /* NULL until the first change of a clean file. */
     uint64_t csn_interval; /* Highest CSN before the current interval: a page whose csn is not
                                     above it has its first change of the interval before it. */
-    uint64_t free_count;
-    uint32_t *free_stack; /* Page numbers known free; a hint, checked against the map. */
+    uint32_t *free_stack;  /* Page numbers known free; a hint, checked against the map. */
     uint32_t free_stack_used;
     uint32_t free_stack_capacity;
     uint32_t map_scan_next;    /* Map group whose free pages were not collected yet. */

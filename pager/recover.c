@@ -39,6 +39,18 @@ pages_per_round(const struct pager *pager)
     return frames - frames / POOL_SHARE_FREE;
 }
 
+/* A crash may take space back that was allocated since R: at the end of the file, and inside it, where
+ * a page could not be written on a full disk. */
+static enum status
+take_space(struct pager *pager, uint32_t page_count)
+{
+    uint64_t certain = pager->redo_page_count;
+
+    if (page_count > certain)
+        TRY(io_allocate(pager->file, certain * PAGE_SIZE, (page_count - certain) * PAGE_SIZE));
+    return pager__grow(pager, page_count);
+}
+
 /* The handle's numbers at the log's end. */
 static enum status
 take_end(struct redo *redo)
@@ -55,8 +67,7 @@ take_end(struct redo *redo)
     pager->statistics.csn_opened = csn;
     atomic_store(&pager->csn_last, csn);
     atomic_store(&pager->page_count, redo->page_count);
-    /* A crash may take the space back of which the log knows already. */
-    return pager->read_only ? STATUS_OK : pager__grow(pager, redo->page_count);
+    return pager->read_only ? STATUS_OK : take_space(pager, redo->page_count);
 }
 
 /* The pages of a round that is not the last go to the file. */

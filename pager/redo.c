@@ -64,16 +64,16 @@ refuse_record(const struct pager *pager, const struct wal_record *record, const 
 static enum status
 check_number(const struct pager *pager, const struct wal_record *record)
 {
-    uint32_t limit = pager->options.page_limit;
-    uint64_t count = record->page_number + (record->type != WAL_RECORD_SIZE);
+    bool is_size = record->type == WAL_RECORD_SIZE;
+    uint64_t least = is_size ? PAGE_COUNT_MIN : MAP_FIRST_PAGE;
+    uint64_t most = is_size ? PAGE_COUNT_MAX : PAGE_COUNT_MAX - 1;
+    uint64_t number = record->page_number;
 
-    if (record->type == WAL_RECORD_SIZE
-            ? count < PAGE_COUNT_MIN || count > PAGE_COUNT_MAX
-            : record->page_number < MAP_FIRST_PAGE || count > PAGE_COUNT_MAX)
+    if (number < least || number > most)
         return refuse_record(pager, record, "the page number is out of range");
-    if (count > limit)
-        return error_raise(STATUS_INVALID, "%s has %" PRIu64 " pages, more than the page limit %u",
-                           pager->path, count, limit);
+    if (number + !is_size > pager->options.page_limit)
+        return error_raise(STATUS_INVALID, "%s has page %" PRIu64 ", past the page limit %" PRIu32,
+                           pager->path, number, pager->options.page_limit);
     return STATUS_OK;
 }
 
@@ -410,6 +410,7 @@ collect(struct redo *redo, struct worker *workers, uint32_t count)
 {
     enum status status = STATUS_OK;
 
+    CHECK(count >= 1);
     redo->page_count = workers[0].page_count;
     redo->record_floor = workers[0].record_floor;
     redo->record_count = workers[0].record_count;

@@ -42,6 +42,7 @@ grow(struct pager *pager, struct redo_table *table)
         return STATUS_NO_MEMORY;
     }
     memset(fresh.slots, 0xff, fresh.slot_count * sizeof(*fresh.slots));
+    CHECK(table->used == 0 || table->pages != NULL);
     for (uint32_t index = 0; index < table->used; index++) {
         fresh.pages[index] = table->pages[index];
         fresh.slots[slot_of(&fresh, fresh.pages[index].page_number)] = index;
@@ -60,6 +61,7 @@ redo__add(struct pager *pager, struct redo_table *table, uint32_t page_number,
         return STATUS_OK;
     if (table->used == table->capacity)
         TRY(grow(pager, table));
+    CHECK(table->slots != NULL && table->pages != NULL && table->used < table->capacity);
     table->slots[slot_of(table, page_number)] = table->used;
     *out = &table->pages[table->used++];
     **out = (struct redo_page){.page_number = page_number};

@@ -57,7 +57,9 @@ lay_out(const struct wal *wal, uint64_t lsn, uint64_t used, size_t size, uint64_
 uint64_t
 wal__frame_count_of(const struct wal *wal, size_t size)
 {
-    return size / (wal->payload_max - WAL_PART_OVERHEAD_MAX) + 1;
+    uint64_t most = wal->payload_max - WAL_PART_OVERHEAD_MAX;
+
+    return size == 0 ? 1 : (size + most - 1) / most;
 }
 
 bool
@@ -81,9 +83,8 @@ wal__has_room(const struct wal *wal, size_t size, bool emergency, bool *buffers_
         *buffers_lack_out = true;
         return false;
     }
-    /* W12: the last prepared segment is for emergencies. */
-    return wal->prepared.count >= set_aside &&
-           wal__number_of(wal, end) <= wal->kept.last->number + wal->prepared.count - set_aside;
+    /* W12: the last prepared segment is for emergencies, and there has to be one. */
+    return wal__number_of(wal, end) <= wal->kept.last->number + wal->prepared.count - set_aside;
 }
 
 enum status

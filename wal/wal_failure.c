@@ -19,23 +19,22 @@ wal__raise_failed(struct wal *wal)
                        wal->dir, wal->failure, atomic_load(&wal->csn_durable));
 }
 
-enum status
+void
 wal__fail(struct wal *wal, const char *what)
 {
     CHECK(latch_is_held(&wal->latch));
-    if (!atomic_load(&wal->failed)) {
-        snprintf(wal->failure, sizeof(wal->failure), "%s: %s", what, error_message());
-        atomic_store(&wal->failed, true);
-        log_line(LOG_ERROR,
-                 "wal: failed dir=%s csn_durable=%" PRIu64 " csn_appended=%" PRIu64
-                 " lsn_durable=%" PRIu64 " cause=\"%s\"",
-                 wal->dir, atomic_load(&wal->csn_durable), atomic_load(&wal->csn_appended),
-                 wal->lsn_durable, wal->failure);
-        for (uint32_t i = 0; i < wal->slot_count; i++)
-            event_signal(&wal->slots[i].done);
-        event_signal(&wal->turn);
-    }
-    return wal__raise_failed(wal);
+    if (atomic_load(&wal->failed))
+        return;
+    snprintf(wal->failure, sizeof(wal->failure), "%s: %s", what, error_message());
+    atomic_store(&wal->failed, true);
+    log_line(LOG_ERROR,
+             "wal: failed dir=%s csn_durable=%" PRIu64 " csn_appended=%" PRIu64
+             " lsn_durable=%" PRIu64 " cause=\"%s\"",
+             wal->dir, atomic_load(&wal->csn_durable), atomic_load(&wal->csn_appended),
+             wal->lsn_durable, wal->failure);
+    for (uint32_t i = 0; i < wal->slot_count; i++)
+        event_signal(&wal->slots[i].done);
+    event_signal(&wal->turn);
 }
 
 enum status
@@ -44,7 +43,8 @@ wal__fail_unlatched(struct wal *wal, enum status status, const char *what)
     if (!wal->started)
         return status;
     latch_lock(&wal->latch);
-    status = wal__fail(wal, what);
+    wal__fail(wal, what);
+    status = wal__raise_failed(wal);
     latch_unlock(&wal->latch);
     return status;
 }

@@ -178,7 +178,7 @@ switch_segment(struct wal *wal)
     wal->writing_count--;
     wal->switching = false;
     if (status != STATUS_OK) {
-        status = wal__fail(wal, "write of a segment header");
+        wal__fail(wal, "write of a segment header");
     } else if (!atomic_load(&wal->failed)) {
         current->end_lsn = end.lsn;
         wal__segments_push(&wal->kept, wal__segments_pop(&wal->prepared));
@@ -211,7 +211,7 @@ wal__fill(struct wal *wal, struct wal__segment *segment)
     wal->writing_count--;
     wal->filling = false;
     if (status != STATUS_OK)
-        status = wal__fail(wal, "filling a segment");
+        wal__fail(wal, "filling a segment");
     segment->filled = offset + size;
     wal->statistics.fill_size += size;
     event_signal(&wal->turn);
@@ -281,7 +281,7 @@ write_frame(struct wal *wal)
     latch_lock(&wal->latch);
     wal->writing_count--;
     if (status != STATUS_OK)
-        status = wal__fail(wal, "write of a frame");
+        wal__fail(wal, "write of a frame");
     slot->finished = true;
     wal->statistics.frame_count++;
     wal->statistics.frame_size += size;

@@ -26,7 +26,10 @@ set_geometry(struct wal *wal)
     if (payload_max > segment_room)
         payload_max = segment_room;
     wal->payload_max = (uint32_t)payload_max;
+    /* Some more for small frames in flight, so that a commit that needs all buffers is not kept out
+     * for ever by others that need one. */
     wal->slot_count = wal->options.buffer_count;
+    wal->slot_count += wal->slot_count < WAL__IN_FLIGHT_MAX ? wal->slot_count : WAL__IN_FLIGHT_MAX;
     wal->slot_size = (size_t)wal__frame_size(wal->payload_max);
     wal->fill_step =
         wal->segment_size < WAL__FILL_STEP ? (size_t)wal->segment_size : WAL__FILL_STEP;

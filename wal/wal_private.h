@@ -269,8 +269,8 @@ MUST_CHECK enum status wal__flush_until(struct wal *wal, uint64_t sequence, uint
 
 /* wal_failure.c */
 
-/** Latch held. The log is FAILED from here on; the first cause is kept. Returns STATUS_FAILED. */
-MUST_CHECK enum status wal__fail(struct wal *wal, const char *what);
+/** Latch held. The log is FAILED from here on; the first cause is kept. */
+void wal__fail(struct wal *wal, const char *what);
 /** The same for callers without the latch; before the start it returns `status`. */
 MUST_CHECK enum status wal__fail_unlatched(struct wal *wal, enum status status, const char *what);
 /** Raises STATUS_FAILED with the first cause. */

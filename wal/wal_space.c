@@ -61,11 +61,11 @@ wal_make_room(struct wal *wal, size_t size, bool emergency)
     bool done = false;
 
     CHECK(wal->started);
-    if (frame_count > wal->slot_count)
+    if (frame_count > wal->options.buffer_count)
         return error_raise(STATUS_FULL,
                            "a commit of %zu bytes does not fit the log's %" PRIu32
                            " buffers of %" PRIu32 " bytes: make it smaller or the buffers more",
-                           size, wal->slot_count, wal->payload_max);
+                           size, wal->options.buffer_count, wal->payload_max);
     while (!done) {
         enum status status = STATUS_OK;
         bool buffers_lack = false;
@@ -138,9 +138,9 @@ wal_prepare_step(struct wal *wal, bool *more_out)
 static void
 move_released(struct wal *wal, const struct wal_position *position)
 {
-    if (position->lsn <= wal->released.lsn)
+    CHECK(position->lsn <= wal->lsn_durable || BUG(SEGMENT_REUSED_EARLY));
+    if (position->lsn <= wal->released.lsn || position->lsn > wal->lsn_durable)
         return;
-    CHECK(position->lsn <= wal->lsn_durable);
     uint64_t size = wal__size_between(wal, wal->released.lsn, position->lsn);
     CHECK(size <= wal->size_closed);
     wal->size_closed -= size;
@@ -242,7 +242,7 @@ give_back_one(struct wal *wal, bool *done_out)
 enum status
 wal_release(struct wal *wal, struct wal_position position)
 {
-    uint64_t limit = wal__number_of(wal, position.lsn) + (BUG(SEGMENT_REUSED_EARLY) ? 1 : 0);
+    uint64_t limit = wal__number_of(wal, position.lsn);
     enum status status = STATUS_OK;
     bool done = false;
 

@@ -171,11 +171,12 @@ move_to(struct wal__stream *stream, uint64_t start, uint64_t end)
     size_t kept = (size_t)(offset - start);
     size_t wanted = (size_t)whole_blocks(end - offset);
     size_t size = smaller(wanted > stream->step ? wanted : stream->step, stream->chunk_size);
-    bool ahead_is_it = reap_ahead(stream) && goes_on && stream->ahead.offset == offset;
+    bool ahead_is_it = reap_ahead(stream) && goes_on;
     uint32_t into = ahead_is_it ? 1 - stream->current : stream->current;
     uint8_t *chunk = stream->windows[into] + stream->slack_size;
 
     CHECK(wanted <= stream->chunk_size && kept <= stream->slack_size);
+    CHECK(!ahead_is_it || stream->ahead.offset == offset);
     if (kept > 0)
         memmove(chunk - kept, stream->data + (start - stream->base), kept);
     stream->size = 0; /* Nothing, should reading fail. */

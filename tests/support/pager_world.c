@@ -135,10 +135,18 @@ world_init(struct world *world, uint64_t seed, const struct pager_options *optio
 }
 
 void
-world_deinit(struct world *world)
+world_forget(struct world *world)
 {
     while (world->snapshot_count > 0)
         snapshot_pop(world);
+    memset(world->hashes, 0, WORLD_PAGES * sizeof(*world->hashes));
+    world->csn_acked = 0;
+}
+
+void
+world_deinit(struct world *world)
+{
+    world_forget(world);
     free(world->snapshots);
     free(world->hashes);
     pager_abandon(world->pager);

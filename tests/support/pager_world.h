@@ -52,6 +52,8 @@ struct pager_options world_options(enum pager_policy policy);
 /** A disk with an empty directory WORLD_DIR; nothing is opened. */
 void world_init(struct world *world, uint64_t seed, const struct pager_options *options);
 void world_deinit(struct world *world);
+/** Drops the model's states: the next open takes what it finds. */
+void world_forget(struct world *world);
 /** The same moment on another disk (io_sim_fork); takes the disk. */
 void world_branch(const struct world *world, struct io *io, struct world *out);
 

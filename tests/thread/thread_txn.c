@@ -15,7 +15,7 @@
 #include "kernel/base/random.h"
 #include "tests/support/db_rig.h"
 
-enum { ACCOUNTS = 64, FUNDS = 1000, ROUNDS = 3000, WORKERS = 6 };
+enum { ACCOUNTS = 64, FUNDS = 1000, ROUNDS = 1500, WORKERS = 6 };
 
 static struct db_rig rig;
 static struct qtdb_tree *tree;

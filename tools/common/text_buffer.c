@@ -38,8 +38,7 @@ reserve(struct text_buffer *text, size_t size)
     size_t capacity = text->capacity < 256 ? 256 : text->capacity;
     while (capacity - text->size <= size && capacity < SIZE_MAX / 4)
         capacity *= 2;
-    char *bytes =
-        memory_resize(text->memory, MEMORY_OTHER, text->bytes, text->capacity, capacity);
+    char *bytes = memory_resize(text->memory, MEMORY_OTHER, text->bytes, text->capacity, capacity);
     if (bytes == NULL || capacity - text->size <= size) {
         text->failed = true;
         return false;

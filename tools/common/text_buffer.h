@@ -14,7 +14,7 @@
 struct text_buffer {
     struct memory *memory;
     char *bytes;
-    size_t size;     /* Without the NUL. */
+    size_t size; /* Without the NUL. */
     size_t capacity;
     bool failed;
 };

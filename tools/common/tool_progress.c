@@ -98,8 +98,7 @@ draw(struct tool_progress *progress, uint64_t done, uint64_t now)
         (void)tool_format_size(done, amount);
         (void)tool_format_size((uint64_t)rate, speed);
     } else {
-        (void)snprintf(amount, sizeof(amount), "%llu %s", (unsigned long long)done,
-                       progress->unit);
+        (void)snprintf(amount, sizeof(amount), "%llu %s", (unsigned long long)done, progress->unit);
         (void)snprintf(speed, sizeof(speed), "%.0f %s", rate, progress->unit);
     }
     (void)fprintf(stderr, "\r\033[K%s: %s, %s/s", progress->what, amount, speed);

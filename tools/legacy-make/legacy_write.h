@@ -57,9 +57,9 @@ enum writer_operation {
 struct writer_column {
     const char *name;
     enum writer_type type;
-    uint64_t first;  /* NUMERIC: precision; VARCHAR, CHAR: size; ENUM: number of labels. */
-    uint8_t second;  /* NUMERIC: scale. */
-    uint32_t flags;  /* enum writer_flags */
+    uint64_t first; /* NUMERIC: precision; VARCHAR, CHAR: size; ENUM: number of labels. */
+    uint8_t second; /* NUMERIC: scale. */
+    uint32_t flags; /* enum writer_flags */
     const char *enum_name;
     const char *const *labels;
     const char *foreign_table; /* NULL: none. */

@@ -64,8 +64,7 @@ add_city(struct cities *cities, const struct city *city)
     if (cities->count == cities->capacity) {
         size_t wanted = cities->capacity == 0 ? 1024 : cities->capacity * 2;
         struct city *rows = memory_resize(cities->memory, MEMORY_OTHER, cities->rows,
-                                          cities->capacity * sizeof(*rows),
-                                          wanted * sizeof(*rows));
+                                          cities->capacity * sizeof(*rows), wanted * sizeof(*rows));
         if (rows == NULL)
             return false;
         cities->rows = rows;
@@ -155,8 +154,8 @@ decompress(struct cities *cities)
             memory_free(cities->memory, MEMORY_OTHER, text, (size_t)size + 1);
         return false;
     }
-    bool ok = compress_decode(compress, cities->text, cities->text_size, text, (size_t)size) ==
-              STATUS_OK;
+    bool ok =
+        compress_decode(compress, cities->text, cities->text_size, text, (size_t)size) == STATUS_OK;
     compress_free(compress);
     memory_free(cities->memory, MEMORY_OTHER, cities->text, cities->text_size + 1);
     cities->text = text;
@@ -274,8 +273,8 @@ cities_write_head(struct writer *writer)
         struct writer_column column = {.name = city_fields[i].name,
                                        .type = city_fields[i].type,
                                        .first = city_fields[i].size,
-                                       .flags = i == CITY_ID ? WRITER_PRIMARY_KEY
-                                                             : WRITER_NULLABLE};
+                                       .flags =
+                                           i == CITY_ID ? WRITER_PRIMARY_KEY : WRITER_NULLABLE};
         writer_column(writer, &column);
     }
 }

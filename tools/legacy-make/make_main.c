@@ -25,8 +25,7 @@ static const char help[] =
 static const struct tool tool = {.name = "legacy-make", .help = help};
 
 static enum tool_command
-parse(int argc, char **argv, struct make_options *options, const char **generation,
-      int *first_out)
+parse(int argc, char **argv, struct make_options *options, const char **generation, int *first_out)
 {
     const struct tool_option table[] = {
         {"generation", 'g', TOOL_TEXT, (void *)generation, 0},

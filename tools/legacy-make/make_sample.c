@@ -279,7 +279,7 @@ write_new_log(struct writer *writer)
     log_row(writer, "notes", WRITER_LOG_UPDATE, 0, 1, "new 1"); /* Row 4. */
     log_delete(writer, "notes", 1);
     log_row(writer, "notes", WRITER_LOG_UPDATE, 4, 1, "newer 1"); /* Row 5. */
-    log_row(writer, "notes", WRITER_LOG_INSERT, 0, 90, "gone");    /* Row 6. */
+    log_row(writer, "notes", WRITER_LOG_INSERT, 0, 90, "gone");   /* Row 6. */
     log_delete(writer, "notes", 6);
     writer_record_begin(writer, WRITER_LOG_ADD_COLUMN);
     writer_text(writer, "things");

@@ -73,6 +73,8 @@ enum crash_canary {
     CRASH_CANARY_LAST = 7,
 };
 
+enum { CRASH_PLACE_TEXT_SIZE = 320, CRASH_FAULT_TEXT_SIZE = 40 };
+
 struct crash_id {
     uint64_t seed;
     enum crash_workload workload;
@@ -88,9 +90,9 @@ struct crash_place {
     struct crash_id id;
     uint32_t depth; /* Of steps; 0: the history itself. */
     struct crash_step steps[CRASH_DEPTH_MAX];
+    char fault[CRASH_FAULT_TEXT_SIZE]; /* The run had this fault; empty: none. */
 };
 
-enum { CRASH_PLACE_TEXT_SIZE = 320 };
 /** "SEED:WORKLOAD:POLICY[/POINT.MODE.INDEX.SEED]..." */
 void crash_place_print(const struct crash_place *place, char out[CRASH_PLACE_TEXT_SIZE]);
 /** False when the text is not a place. */
@@ -98,22 +100,24 @@ bool crash_place_parse(const char *text, struct crash_place *out);
 
 struct crash_options {
     uint64_t seed;
-    uint64_t seconds;    /* 0: no limit. */
-    uint64_t states;     /* Unique ones to reach; 0: no limit. */
-    uint64_t samples;    /* rot: 0 is every bit. */
-    uint64_t histories;  /* torn: histories to tear; 0: the default. */
-    bool first_only;     /* Stop at the first violation. */
-    uint32_t threads;
+    uint64_t seconds;   /* 0: no limit. */
+    uint64_t states;    /* Unique ones to reach; 0: no limit. */
+    uint64_t samples;   /* rot: 0 is every bit. */
+    uint64_t histories; /* torn: histories to tear; 0: the default. */
+    bool first_only;    /* Stop at the first violation. */
+    uint64_t threads;
     enum crash_workload workload;
     enum pager_policy policy; /* 0: both. */
     enum crash_canary canary;
-    int bug;             /* bugs: 0 is all. */
+    int bug; /* bugs: 0 is all. */
     uint64_t bug_seconds;
     bool json;
     const char *json_path; /* NULL: standard output. */
     bool quiet;
-    bool trace;          /* replay: print operations and log lines. */
-    const char *replay;
+    bool trace;               /* replay: print operations and log lines. */
+    const char *replay;       /* NULL: no replay. */
+    struct crash_place place; /* What to replay ... */
+    const char *fault;        /* ... with this fault. NULL: none. */
 };
 
 struct crash_report;
@@ -122,9 +126,9 @@ struct crash_set;
 /* What one thread works with. */
 struct crash_session {
     const struct crash_options *options;
-    struct crash_report *report; /* Shared. */
-    struct crash_set *seen;      /* Shared. */
-    struct memory *rig;          /* The rig's own, and the disks'. */
+    struct crash_report *report;                /* Shared. */
+    struct crash_set *seen;                     /* Shared. */
+    struct memory *rig;                         /* The rig's own, and the disks'. */
     struct memory *engine[CRASH_DEPTH_MAX + 1]; /* One for the pagers of each depth. */
 };
 
@@ -155,5 +159,6 @@ bool crash_rot(const struct crash_options *options, struct crash_report *report)
 bool crash_torn(const struct crash_options *options, struct crash_report *report);
 bool crash_bugs(const struct crash_options *options, struct crash_report *report);
 bool crash_canary(const struct crash_options *options, struct crash_report *report);
+bool crash_faults_replay(const struct crash_options *options, struct crash_report *report);
 
 #endif

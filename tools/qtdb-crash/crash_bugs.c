@@ -1,7 +1,8 @@
 /*
  * The mode bugs: for each seeded bug a child process runs campaigns of growing length until something
- * is wrong. A bug that is not found says what the rig is blind to. Only the `bugs` build has seeded
- * bugs.
+ * is wrong. A bug that is not found says what the rig is blind to. One more child, the control, runs
+ * the same campaigns without any bug and must find nothing, else the findings would prove nothing. Only
+ * the `bugs` build has seeded bugs.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "kernel/base/faults.h"
+#include "tools/qtdb-crash/crash_options.h"
 #include "tools/qtdb-crash/crash_report.h"
 
 enum {
@@ -19,6 +21,8 @@ enum {
     ROT_SAMPLES = 600,
     TORN_HISTORIES = 3,
     ROUND_MAX = 16,
+    CONTROL = 0, /* Not a bug's number. */
+    CONTROL_ROUNDS = 3,
 };
 
 /* Written by the child, in shared memory. */
@@ -62,7 +66,7 @@ campaign_run(const struct campaign *campaign, struct crash_options *options, str
 
 /* A round takes one reference workload's faults, and twice as much of everything as the one before. */
 static void
-search(const struct crash_options *parent, struct result *result)
+search(const struct crash_options *parent, uint32_t rounds, struct result *result)
 {
     struct crash_options options = *parent;
 
@@ -71,7 +75,7 @@ search(const struct crash_options *parent, struct result *result)
     options.first_only = true;
     options.threads = 1;
     options.seconds = 0;
-    for (result->round = 0; result->round < ROUND_MAX; result->round++) {
+    for (result->round = 0; result->round < rounds; result->round++) {
         options.seed = parent->seed + result->round;
         options.samples = (uint64_t)ROT_SAMPLES << result->round;
         options.histories = (uint64_t)TORN_HISTORIES << result->round;
@@ -95,9 +99,10 @@ child(const struct crash_options *options, int bug, struct result *result)
     if (options->bug == 0 && freopen("/dev/null", "w", stderr) == NULL)
         _exit(2);
     CHECK(signal(SIGALRM, SIG_DFL) != SIG_ERR);
-    alarm((unsigned)options->bug_seconds);
+    if (bug != CONTROL)
+        alarm((unsigned)options->bug_seconds);
     CHECK(faults_bug_set(bug));
-    search(options, result);
+    search(options, bug == CONTROL ? CONTROL_ROUNDS : ROUND_MAX, result);
     _exit(0);
 }
 
@@ -118,6 +123,11 @@ tell(struct crash_report *report, int bug, const struct result *result)
 {
     char place[CRASH_PLACE_TEXT_SIZE] = "";
 
+    if (bug == CONTROL) {
+        crash_report_line(report, "    %-26s %s, %" PRIu64 " states", "no bug",
+                          result->found ? "FOUND SOMETHING" : "nothing wrong", result->states);
+        return;
+    }
     if (!result->found) {
         crash_report_line(report, "%3d %-26s NOT FOUND, %" PRIu64 " states", bug,
                           faults_bug_name(bug), result->states);
@@ -137,7 +147,7 @@ reap(struct crash_report *report, struct result *results)
     int status;
     int pid = waitpid(-1, &status, 0);
 
-    for (int bug = 1; bug < BUG_LAST_PLUS_ONE; bug++) {
+    for (int bug = CONTROL; bug < BUG_LAST_PLUS_ONE; bug++) {
         struct result *result = &results[bug];
 
         if (pid <= 0 || result->pid != pid)
@@ -149,9 +159,11 @@ reap(struct crash_report *report, struct result *results)
             result->violation = CRASH_ABORT;
             (void)snprintf(result->mode, sizeof(result->mode), "check");
         }
-        crash_count(report, CRASH_COUNT_BUGS_FOUND, result->found);
+        crash_count(report, CRASH_COUNT_BUGS_FOUND, bug != CONTROL && result->found);
         tell(report, bug, result);
-        if (!result->found)
+        if (bug == CONTROL && result->found)
+            crash_report_wrong(report, &result->place, result->violation, "without any bug");
+        if (bug != CONTROL && !result->found)
             crash_report_wrong(report, NULL, CRASH_STATUS, faults_bug_name(bug));
     }
 }
@@ -161,15 +173,16 @@ crash_bugs(const struct crash_options *options, struct crash_report *report)
 {
     size_t size = BUG_LAST_PLUS_ONE * sizeof(struct result);
     struct result *results;
-    uint32_t running = 0;
+    uint64_t running = 0;
 
     if (!faults_bug_set(0) || BUG_LAST_PLUS_ONE <= 1) {
-        fprintf(stderr, "qtdb-crash: this program has no seeded bugs; make VARIANT=bugs builds one "
-                        "that has, build/bugs/bin/qtdb-crash\n");
+        tool_error(&crash_tool, "this program has no seeded bugs; make VARIANT=bugs builds one "
+                                "that has, build/bugs/bin/qtdb-crash");
         return false;
     }
     results = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(results != MAP_FAILED);
+    running += options->bug == 0 && start(options, CONTROL, &results[CONTROL]);
     for (int bug = 1; bug < BUG_LAST_PLUS_ONE; bug++) {
         if (faults_bug_name(bug) == NULL || (options->bug != 0 && options->bug != bug))
             continue;

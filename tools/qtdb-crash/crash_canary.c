@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 
+#include "tools/qtdb-crash/crash_options.h"
 #include "tools/qtdb-crash/crash_report.h"
 
 enum { STATES = 2500 };
@@ -57,6 +58,6 @@ crash_canary(const struct crash_options *options, struct crash_report *report)
         crash_report_wrong(report, NULL, CRASH_STATUS,
                            "every canary was seen, which is a failure as it should be");
     else
-        fprintf(stderr, "qtdb-crash: blind to %u of %d canaries\n", blind, CRASH_CANARY_LAST);
+        tool_error(&crash_tool, "blind to %u of %d canaries", blind, CRASH_CANARY_LAST);
     return true;
 }

@@ -28,7 +28,8 @@ crash_change_add(struct crash_change *change, enum crash_action_kind kind, uint3
 static uint32_t
 place(struct random *random, size_t size)
 {
-    return PAGE_HEADER_SIZE + (uint32_t)random_below(random, PAGE_SIZE - PAGE_HEADER_SIZE - size + 1);
+    return PAGE_HEADER_SIZE +
+           (uint32_t)random_below(random, PAGE_SIZE - PAGE_HEADER_SIZE - size + 1);
 }
 
 /* No two changes leave the same bytes: eight of them are drawn anew. */
@@ -45,8 +46,8 @@ edit(struct random *random, uint8_t *page)
 
     for (uint64_t index = 0; index < count; index++) {
         size_t size = 1 + random_below(random, RANGE_SIZE_MAX);
-        uint32_t at = random_chance(random, 1, 8) ? (uint32_t)(PAGE_SIZE - size)
-                                                  : place(random, size);
+        uint32_t at =
+            random_chance(random, 1, 8) ? (uint32_t)(PAGE_SIZE - size) : place(random, size);
 
         random_bytes(random, page + at, size);
     }
@@ -56,7 +57,8 @@ edit(struct random *random, uint8_t *page)
 static void
 rewrite(struct random *random, uint8_t *page)
 {
-    size_t size = 16 + random_below(random, random_chance(random, 1, 3) ? PAGE_BODY_SIZE - 16 : 600);
+    size_t size =
+        16 + random_below(random, random_chance(random, 1, 3) ? PAGE_BODY_SIZE - 16 : 600);
     uint32_t at = place(random, size);
 
     if (random_chance(random, 1, 3))
@@ -178,6 +180,7 @@ crash_change_run(struct pager *pager, struct crash_change *change, uint64_t *csn
             return status;
         TRY(pager_change_resolve(pager));
     }
-    return error_raise(STATUS_STOPPED, "a change of %u actions still misses something after %d tries",
+    return error_raise(STATUS_STOPPED,
+                       "a change of %u actions still misses something after %d tries",
                        change->count, TRY_MAX);
 }

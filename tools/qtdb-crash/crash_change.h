@@ -15,7 +15,7 @@ enum crash_action_kind {
     CRASH_REWRITE = 3,  /* Most of the page. */
     CRASH_ALLOCATE = 4, /* A new page. */
     CRASH_FREE = 5,
-    CRASH_ADOPT = 6,    /* A page written directly. */
+    CRASH_ADOPT = 6, /* A page written directly. */
     CRASH_NOTE = 7,
 };
 
@@ -23,7 +23,7 @@ struct crash_action {
     enum crash_action_kind kind;
     uint32_t page_number; /* Set by the run for CRASH_ALLOCATE. */
     uint64_t seed;
-    uint64_t hash;        /* Of the page afterwards; the caller's for CRASH_ADOPT. */
+    uint64_t hash; /* Of the page afterwards; the caller's for CRASH_ADOPT. */
 };
 
 /* A commit may do I/O after it is appended, so a model has to know of it before: `prepared` is called

@@ -13,7 +13,12 @@
 #include "tools/qtdb-crash/crash_history.h"
 #include "tools/qtdb-crash/crash_verify.h"
 
-enum crash_condition { CRASH_CLEAN = 0, CRASH_QUIET = 1, CRASH_BUSY = 2, CRASH_CONDITION_COUNT = 3 };
+enum crash_condition {
+    CRASH_CLEAN = 0,
+    CRASH_QUIET = 1,
+    CRASH_BUSY = 2,
+    CRASH_CONDITION_COUNT = 3
+};
 
 enum { CRASH_REST_FILES = 24 };
 
@@ -25,14 +30,14 @@ struct crash_rest_file {
 struct crash_rest {
     enum crash_condition condition;
     struct io *io;
-    struct io *older;       /* The same store at an earlier checkpoint. */
+    struct io *older; /* The same store at an earlier checkpoint. */
     struct crash_model model;
-    uint64_t certain;       /* Commits that no damage may lose without a word. */
+    uint64_t certain; /* Commits that no damage may lose without a word. */
     struct crash_id id;
     uint64_t file_id;
     struct crash_rest_file files[CRASH_REST_FILES];
     uint32_t file_count;
-    uint64_t size;          /* Of all files. */
+    uint64_t size; /* Of all files. */
 };
 
 /** Makes a store of about `page_target` pages in use. False: something is wrong already (reported). */

@@ -3,12 +3,14 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernel/base/error.h"
 #include "kernel/base/random.h"
 #include "tools/qtdb-crash/crash_history.h"
 #include "tools/qtdb-crash/crash_report.h"
+#include "tools/qtdb-crash/crash_trace.h"
 #include "tools/qtdb-crash/crash_verify.h"
 
 enum {
@@ -18,20 +20,41 @@ enum {
     STUBBORN_STEPS = 3,   /* Steps tried against a fault that stays. */
     FREED_STEPS = 4,      /* And after it went away. */
     SETTLE_COUNT = 3,
-    CREATE_STEP = 3,      /* A clean close and an open, which reads what it did not write. */
+    CREATE_STEP = 3, /* A clean close and an open, which reads what it did not write. */
 };
 
-const char *
-crash_fault_name(enum io_sim_fault fault)
-{
-    static const char *const names[] = {
-        [IO_SIM_FAULT_NONE] = "memory",       [IO_SIM_FAULT_EIO] = "eio",
-        [IO_SIM_FAULT_ENOSPC] = "enospc",     [IO_SIM_FAULT_SHORT] = "short",
-        [IO_SIM_FAULT_LATE_SYNC] = "late",    [IO_SIM_FAULT_LOST] = "lost",
-        [IO_SIM_FAULT_MISDIRECTED] = "stray",
-    };
+static const char *const names[] = {
+    [IO_SIM_FAULT_NONE] = "memory",       [IO_SIM_FAULT_EIO] = "eio",
+    [IO_SIM_FAULT_ENOSPC] = "enospc",     [IO_SIM_FAULT_SHORT] = "short",
+    [IO_SIM_FAULT_LATE_SYNC] = "late",    [IO_SIM_FAULT_LOST] = "lost",
+    [IO_SIM_FAULT_MISDIRECTED] = "stray",
+};
 
-    return names[fault];
+enum { NAME_COUNT = sizeof(names) / sizeof(names[0]) };
+
+void
+crash_fault_print(const struct crash_fault *fault, char out[CRASH_FAULT_TEXT_SIZE])
+{
+    (void)snprintf(out, CRASH_FAULT_TEXT_SIZE, "%s:%" PRIu64 "%s", names[fault->io], fault->index,
+                   fault->for_ever ? ":ever" : "");
+}
+
+bool
+crash_fault_parse(const char *text, struct crash_fault *out)
+{
+    for (int index = 0; index < NAME_COUNT; index++) {
+        size_t size = strlen(names[index]);
+        char *end;
+
+        if (strncmp(text, names[index], size) != 0 || text[size] != ':' || text[size + 1] < '0' ||
+            text[size + 1] > '9')
+            continue;
+        out->io = (enum io_sim_fault)index;
+        out->index = strtoull(text + size + 1, &end, 10);
+        out->for_ever = strcmp(end, ":ever") == 0;
+        return *end == '\0' || out->for_ever;
+    }
+    return false;
 }
 
 bool
@@ -61,9 +84,9 @@ struct run {
     const struct crash_fault *fault;
     struct crash_reference *record; /* The reference run fills it. */
     struct crash_history history;
-    uint64_t memory_base;           /* Allocations before the reference begins. */
+    uint64_t memory_base; /* Allocations before the reference begins. */
     uint64_t step_count;
-    char name[96];
+    char name[CRASH_FAULT_TEXT_SIZE];
     bool armed;
     bool injected;
     bool wrong;
@@ -77,6 +100,8 @@ run_wrong(void *context, enum crash_violation violation, const char *text)
     char line[600];
 
     (void)snprintf(line, sizeof(line), "%s: %s", run->name, text);
+    if (run->fault != NULL)
+        memcpy(place.fault, run->name, sizeof(place.fault));
     run->wrong = true;
     crash_report_wrong(run->session->report, &place, violation, line);
 }
@@ -100,14 +125,14 @@ run_look(void *context, struct crash_history *history, const struct io_sim_event
     struct run *run = context;
     struct crash_reference *record = run->record;
 
-    (void)history;
+    if (run->session->options->trace)
+        crash_trace(history, event);
     if (record == NULL || event == NULL || !run->armed)
         return;
     if (event->index >= record->capacity) {
         uint64_t capacity = (event->index + 64) * 2;
 
-        record->kinds =
-            crash_resize(run->session->rig, record->kinds, record->capacity, capacity);
+        record->kinds = crash_resize(run->session->rig, record->kinds, record->capacity, capacity);
         record->capacity = capacity;
     }
     record->kinds[event->index] = (uint8_t)operation_of(event);
@@ -149,7 +174,7 @@ run_disarm(struct run *run)
 static bool
 status_fits(const struct run *run, enum status status)
 {
-    if (status == STATUS_OK)
+    if (status == STATUS_OK || (status == STATUS_FULL && run->history.id.workload == CRASH_FULL))
         return true;
     if (run->fault == NULL || !run_injected(run))
         return false;
@@ -338,8 +363,7 @@ run_verify(struct run *run, struct crash_outcome *out)
         struct io *fork;
 
         CHECK(io_sim_fork(run->history.io, &choice, run->session->rig, &fork) == STATUS_OK);
-        violation =
-            crash_verify_disk(fork, run->session->engine[1], &expect, false, &found, NULL);
+        violation = crash_verify_disk(fork, run->session->engine[1], &expect, false, &found, NULL);
         if (violation != CRASH_OK)
             run_wrong(run, violation, found.text);
         out->detected |= found.refused || found.refused_pages > 0 || found.repaired > 0;
@@ -355,9 +379,7 @@ crash_fault_run(struct crash_session *session, const struct crash_reference *ref
     struct run run = {.session = session, .reference = reference, .fault = fault};
     struct crash_place place = {.id = reference->id};
 
-    (void)snprintf(run.name, sizeof(run.name), "%s%s at %s %" PRIu64, crash_fault_name(fault->io),
-                   fault->for_ever ? " for ever" : "",
-                   fault->io == IO_SIM_FAULT_NONE ? "allocation" : "operation", fault->index);
+    crash_fault_print(fault, run.name);
     *out = (struct crash_outcome){.injected = false};
     crash_report_at(session->report, &place, run.name);
     run_begin(&run, &reference->id);

@@ -20,22 +20,22 @@ struct crash_reference {
     uint64_t step_count;
     uint64_t io_count;
     uint64_t memory_count;
-    uint8_t *kinds;       /* io_count of enum crash_operation. */
+    uint8_t *kinds; /* io_count of enum crash_operation. */
     uint64_t capacity;
 };
 
 enum crash_operation {
     CRASH_OPERATION_OTHER = 0,
-    CRASH_OPERATION_WRITE = 1,      /* Of the database file. */
+    CRASH_OPERATION_WRITE = 1, /* Of the database file. */
     CRASH_OPERATION_LOG_WRITE = 2,
-    CRASH_OPERATION_DURABLE = 3,    /* A write that carries its own sync. */
+    CRASH_OPERATION_DURABLE = 3, /* A write that carries its own sync. */
     CRASH_OPERATION_SYNC = 4,
 };
 
 /* What became of a run. */
 struct crash_outcome {
     bool injected;
-    bool detected;        /* A page or the file was refused, or a page repaired. */
+    bool detected; /* A page or the file was refused, or a page repaired. */
 };
 
 void crash_reference_run(struct crash_session *session, const struct crash_id *id,
@@ -48,6 +48,8 @@ void crash_fault_run(struct crash_session *session, const struct crash_reference
 
 /** Whether the fault means anything to an operation of that kind. */
 bool crash_fault_fits(enum io_sim_fault fault, enum crash_operation operation);
-const char *crash_fault_name(enum io_sim_fault fault);
+/** "KIND:INDEX" or "KIND:INDEX:ever". */
+void crash_fault_print(const struct crash_fault *fault, char out[CRASH_FAULT_TEXT_SIZE]);
+bool crash_fault_parse(const char *text, struct crash_fault *out);
 
 #endif

@@ -3,11 +3,13 @@
  * for ever. Coverage is counted, and anything but all of it is wrong.
  */
 #include <pthread.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "kernel/base/random.h"
 #include "tools/qtdb-crash/crash_fault.h"
+#include "tools/qtdb-crash/crash_options.h"
 #include "tools/qtdb-crash/crash_report.h"
+#include "tools/qtdb-crash/crash_trace.h"
 
 static const enum io_sim_fault variants[] = {IO_SIM_FAULT_NONE, IO_SIM_FAULT_EIO,
                                              IO_SIM_FAULT_ENOSPC, IO_SIM_FAULT_SHORT,
@@ -101,7 +103,7 @@ campaign_all(const struct crash_options *options, struct crash_report *report,
     struct campaign campaign = {.options = options, .report = report};
     pthread_t threads[CRASH_THREAD_MAX];
     struct crash_session session;
-    uint32_t started = 0;
+    uint64_t started = 0;
 
     crash_session_init(&session, options, report, NULL);
     crash_reference_run(&session, id, &campaign.reference);
@@ -136,5 +138,26 @@ crash_faults(const struct crash_options *options, struct crash_report *report)
                 campaign_all(options, report, &id);
         }
     }
+    return true;
+}
+
+bool
+crash_faults_replay(const struct crash_options *options, struct crash_report *report)
+{
+    struct crash_reference reference = {.id = options->place.id};
+    struct crash_outcome outcome = {.injected = false};
+    struct crash_fault fault = {.io = IO_SIM_FAULT_NONE};
+    struct crash_session session;
+
+    if (options->fault == NULL || !crash_fault_parse(options->fault, &fault)) {
+        tool_error(&crash_tool, "say with --fault which fault to repeat");
+        return false;
+    }
+    crash_trace_lines();
+    crash_session_init(&session, options, report, NULL);
+    crash_fault_run(&session, &reference, &fault, &outcome);
+    printf("fault %s, %s\n", outcome.injected ? "injected" : "not reached",
+           outcome.detected ? "detected" : "not seen after a reopen");
+    crash_session_deinit(&session);
     return true;
 }

@@ -156,8 +156,8 @@ make_frame(const struct crash_rest *rest, const struct tail *tail, enum forgery 
     uint64_t checksum = checksum64(payload, size, seed);
 
     header->payload_checksum = le64_of(checksum ^ (forgery == FORGE_PAYLOAD_CHECKSUM ? 1 : 0));
-    checksum = checksum64(header, offsetof(struct wal_frame_header, header_checksum),
-                          WAL_SEED_FRAME);
+    checksum =
+        checksum64(header, offsetof(struct wal_frame_header, header_checksum), WAL_SEED_FRAME);
     header->header_checksum = le64_of(checksum ^ (forgery == FORGE_HEADER_CHECKSUM ? 1 : 0));
 }
 

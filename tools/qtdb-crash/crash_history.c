@@ -125,9 +125,9 @@ crash_history_begin(struct crash_history *history, const struct crash_session *s
                     const struct crash_id *id, struct memory *engine, crash_wrong_fn wrong,
                     crash_point_fn look, void *context)
 {
-    static const uint32_t targets[] = {[CRASH_LOAD] = 40,   [CRASH_UPDATE] = 20, [CRASH_SHRINK] = 40,
-                                       [CRASH_FULL] = 60,   [CRASH_DIRECT] = 28, [CRASH_RECOVERY] = 24,
-                                       [CRASH_EVICT] = 96};
+    static const uint32_t targets[] = {
+        [CRASH_LOAD] = 40,   [CRASH_UPDATE] = 20,   [CRASH_SHRINK] = 40, [CRASH_FULL] = 60,
+        [CRASH_DIRECT] = 28, [CRASH_RECOVERY] = 24, [CRASH_EVICT] = 96};
 
     *history = (struct crash_history){.session = session,
                                       .id = *id,
@@ -215,8 +215,7 @@ verify_copy(struct crash_history *history, const struct crash_expect *expect,
     struct io *copy;
 
     CHECK(io_sim_fork(history->io, &choice, history->session->rig, &copy) == STATUS_OK);
-    violation =
-        crash_verify_disk(copy, history->session->engine[1], expect, false, found, NULL);
+    violation = crash_verify_disk(copy, history->session->engine[1], expect, false, found, NULL);
     if (io_sim_open_count(copy) == 0)
         io_close_all(copy);
     return violation;
@@ -285,7 +284,8 @@ crash_history_reopen(struct crash_history *history)
     if (status == STATUS_OK) {
         crash_model_acknowledge(&history->model, csn);
         if (!history->faulty && crash_log_exists(history->io))
-            crash_history_wrong(history, CRASH_UNCLEAN, "the log is still there after a clean close");
+            crash_history_wrong(history, CRASH_UNCLEAN,
+                                "the log is still there after a clean close");
     } else if (!history->faulty) {
         crash_history_wrong(history, CRASH_STATUS, "close: %s: %s", status_name(status),
                             error_message());

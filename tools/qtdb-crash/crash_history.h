@@ -35,19 +35,19 @@ struct crash_history {
     enum crash_workload workload; /* As drawn. */
     struct memory *engine;
     crash_wrong_fn wrong;
-    crash_point_fn look;          /* May be NULL. */
-    void *context;                /* Of both. */
-    bool faulty;                  /* Faults are injected: a step may fail. */
-    uint32_t page_target;         /* Pages in use that the workload stays about. */
+    crash_point_fn look;  /* May be NULL. */
+    void *context;        /* Of both. */
+    bool faulty;          /* Faults are injected: a step may fail. */
+    uint32_t page_target; /* Pages in use that the workload stays about. */
 
     struct io *io;
-    struct pager *pager;          /* NULL while it is being opened, and after a failed open. */
+    struct pager *pager; /* NULL while it is being opened, and after a failed open. */
     struct crash_model model;
     struct crash_order order;
-    struct random random;         /* The workload's. */
-    bool created;                 /* The file was there: from now on it has to be. */
-    bool squeezed;                /* The disk is kept too small. */
-    uint64_t point;               /* Points so far. */
+    struct random random; /* The workload's. */
+    bool created;         /* The file was there: from now on it has to be. */
+    bool squeezed;        /* The disk is kept too small. */
+    uint64_t point;       /* Points so far. */
     uint64_t step_count;
     uint64_t crash_count;
 };

@@ -23,7 +23,7 @@ find_mode(const char *name)
         if (strcmp(modes[index].name, name) == 0)
             return &modes[index];
     }
-    fprintf(stderr, "qtdb-crash: there is no mode '%s'; qtdb-crash --help names them\n", name);
+    (void)tool_usage_error(&crash_tool, "there is no mode '%s'", name);
     return NULL;
 }
 
@@ -37,26 +37,36 @@ keep_memory(void)
     (void)mallopt(M_TRIM_THRESHOLD, most);
 }
 
+static bool
+run(const struct mode *mode, const struct crash_options *options, struct crash_report *report)
+{
+    if (options->replay == NULL)
+        return mode->run(options, report);
+    if (mode->run == crash_faults)
+        return crash_faults_replay(options, report);
+    return crash_replay(options, report);
+}
+
 int
 main(int argc, char **argv)
 {
+    static struct crash_report report;
     struct crash_options options;
-    struct crash_report report;
     const struct mode *mode;
     const char *name;
-    bool ran;
 
-    enum crash_command command = crash_options_parse(argc, argv, &options, &name);
+    enum tool_command command = crash_options_parse(argc, argv, &options, &name);
 
-    if (command != CRASH_COMMAND_RUN)
-        return (int)command == CRASH_COMMAND_DONE ? 0 : 2;
+    if (command != TOOL_RUN)
+        return command == TOOL_ANSWERED ? TOOL_OK : TOOL_USAGE;
     mode = find_mode(name);
     if (mode == NULL || !crash_report_init(&report, name, &options))
-        return 2;
+        return TOOL_USAGE;
     crash_report_catch_signals();
     keep_memory();
-    ran = options.replay == NULL ? mode->run(&options, &report) : crash_replay(&options, &report);
+    bool ran = run(mode, &options, &report);
+
     if (!crash_report_end(&report))
-        return 1;
-    return ran ? 0 : 2;
+        return TOOL_FAILED;
+    return ran ? TOOL_OK : TOOL_USAGE;
 }

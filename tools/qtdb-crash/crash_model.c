@@ -68,9 +68,8 @@ version_add(struct crash_model *model, uint32_t page_number, struct crash_versio
     if (page->count == page->capacity) {
         uint32_t capacity = page->capacity == 0 ? 8 : page->capacity * 2;
 
-        page->versions =
-            crash_resize(model->memory, page->versions, page->capacity * sizeof(version),
-                         capacity * sizeof(version));
+        page->versions = crash_resize(model->memory, page->versions,
+                                      page->capacity * sizeof(version), capacity * sizeof(version));
         page->capacity = capacity;
     }
     page->versions[page->count++] = version;
@@ -163,6 +162,16 @@ crash_model_rollback(struct crash_model *model, uint64_t commit)
     model->acknowledged = commit;
 }
 
+uint64_t
+crash_model_commit_of(const struct crash_model *model, uint64_t csn)
+{
+    uint64_t commit = model->commit_count;
+
+    while (commit > 0 && model->csns[commit] > csn)
+        commit--;
+    return commit;
+}
+
 const struct crash_version *
 crash_model_at(const struct crash_model *model, uint32_t page_number, uint64_t commit)
 {
@@ -189,8 +198,7 @@ crash_model_find(const struct crash_model *model, uint32_t page_number, uint64_t
         if (page->versions[at].hash != hash || !page->versions[at].used)
             continue;
         *version_out = &page->versions[at];
-        *last_out =
-            at + 1 == page->count ? model->commit_count : page->versions[at + 1].commit - 1;
+        *last_out = at + 1 == page->count ? model->commit_count : page->versions[at + 1].commit - 1;
         return true;
     }
     return false;

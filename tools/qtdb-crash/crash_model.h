@@ -38,11 +38,11 @@ struct crash_model {
     struct memory *memory;
     struct crash_page *pages;
     uint32_t page_capacity;
-    uint32_t page_count;       /* Pages from here on were never used. */
-    uint64_t *csns;            /* Of each commit; csns[0] is 0. */
+    uint32_t page_count; /* Pages from here on were never used. */
+    uint64_t *csns;      /* Of each commit; csns[0] is 0. */
     uint64_t commit_capacity;
-    uint64_t commit_count;     /* The last commit's number. */
-    uint64_t acknowledged;     /* The last commit that was called durable. */
+    uint64_t commit_count; /* The last commit's number. */
+    uint64_t acknowledged; /* The last commit that was called durable. */
     struct crash_staged staged[CRASH_STAGE_MAX];
     uint32_t staged_count;
 };
@@ -67,6 +67,8 @@ void crash_model_acknowledge(struct crash_model *model, uint64_t csn);
 /** After a crash that `commit` survived and nothing after it. */
 void crash_model_rollback(struct crash_model *model, uint64_t commit);
 
+/** The last commit whose CSN is not above `csn`. */
+uint64_t crash_model_commit_of(const struct crash_model *model, uint64_t csn);
 /** The page's version at a commit; NULL: never used up to then. */
 const struct crash_version *crash_model_at(const struct crash_model *model, uint32_t page_number,
                                            uint64_t commit);

@@ -1,81 +1,51 @@
 /* The command line; see crash_options.h. */
 #include "tools/qtdb-crash/crash_options.h"
 
-#include <errno.h>
-#include <getopt.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "kernel/base/faults.h"
-
-#define VERSION "0.1.0"
+#include "tools/qtdb-crash/crash_fault.h"
 
 enum { SECONDS_DEFAULT = 10, SAMPLES_DEFAULT = 20000, BUG_SECONDS_DEFAULT = 60 };
 
-static const char help[] =
-    "Usage: qtdb-crash MODE [OPTION...]\n"
-    "Breaks the page store on a simulated disk and says whether anything was lost.\n"
-    "\n"
-    "Modes:\n"
-    "  sim      crashes at every moment of seeded workloads; every state is opened and compared\n"
-    "  faults   each I/O operation and each allocation fails, once and for ever\n"
-    "  rot      flipped bits, foreign, old and swapped pages in file and log\n"
-    "  torn     torn pages, garbage sectors, lost and misdirected writes\n"
-    "  bugs     finds the seeded bugs (only the program of the bugs build has them)\n"
-    "  canary   checks that are wrong on purpose: exit status 1 says that all were seen\n"
-    "\n"
-    "Options:\n"
-    "  --seed N           where to begin (1); the same seed, the same run\n"
-    "  --seconds N        stop after N seconds (sim: 10 unless --states is given; 0: never)\n"
-    "  --states N         sim: stop after N unique states\n"
-    "  --samples N        rot: bits to flip (20000); 0 flips every one\n"
-    "  --workload NAME    load, update, shrink, full, direct, recovery; otherwise all in turn\n"
-    "  --policy NAME      image or range; otherwise both in turn\n"
-    "  --threads N        simulations side by side (one a processor)\n"
-    "  --bug N            bugs: only this one\n"
-    "  --bug-seconds N    bugs: time for each (60)\n"
-    "  --replay PLACE     sim: one history or state again, with its operations printed\n"
-    "  --json [FILE]      one JSON object a line, appended to FILE or to standard output\n"
-    "  --quiet            only the exit status (and JSON)\n"
-    "  --help, --version\n"
-    "\n"
-    "Exit status: 0 nothing is wrong, 1 something is, 2 the command line is.\n";
+#define SECONDS_MAX 1000000000
 
-enum option_key {
-    KEY_SEED = 256,
-    KEY_SECONDS,
-    KEY_STATES,
-    KEY_SAMPLES,
-    KEY_WORKLOAD,
-    KEY_POLICY,
-    KEY_THREADS,
-    KEY_BUG,
-    KEY_BUG_SECONDS,
-    KEY_REPLAY,
-    KEY_JSON,
-    KEY_QUIET,
-    KEY_HELP,
-    KEY_VERSION,
-};
-
-static const struct option long_options[] = {
-    {"seed", required_argument, NULL, KEY_SEED},
-    {"seconds", required_argument, NULL, KEY_SECONDS},
-    {"states", required_argument, NULL, KEY_STATES},
-    {"samples", required_argument, NULL, KEY_SAMPLES},
-    {"workload", required_argument, NULL, KEY_WORKLOAD},
-    {"policy", required_argument, NULL, KEY_POLICY},
-    {"threads", required_argument, NULL, KEY_THREADS},
-    {"bug", required_argument, NULL, KEY_BUG},
-    {"bug-seconds", required_argument, NULL, KEY_BUG_SECONDS},
-    {"replay", required_argument, NULL, KEY_REPLAY},
-    {"json", optional_argument, NULL, KEY_JSON},
-    {"quiet", no_argument, NULL, KEY_QUIET},
-    {"help", no_argument, NULL, KEY_HELP},
-    {"version", no_argument, NULL, KEY_VERSION},
-    {NULL, 0, NULL, 0},
+const struct tool crash_tool = {
+    .name = "qtdb-crash",
+    .help =
+        "Usage: qtdb-crash MODE [OPTION...]\n"
+        "Breaks the page store on a simulated disk and says whether anything was lost.\n"
+        "\n"
+        "Modes:\n"
+        "  sim      crashes at every moment of seeded workloads; every state is opened and "
+        "compared\n"
+        "  faults   each I/O operation and each allocation fails, once and for ever\n"
+        "  rot      flipped bits, foreign, old and swapped pages in file and log; forged frames\n"
+        "  torn     torn pages, garbage sectors, lost and misdirected writes\n"
+        "  bugs     finds the seeded bugs (only the program of the bugs build has them)\n"
+        "  canary   checks that are wrong on purpose: exit status 1 says that all were seen\n"
+        "\n"
+        "Options:\n"
+        "  --seed N           where to begin (1); the same seed, the same run\n"
+        "  --seconds N        stop after N seconds (sim: 10 unless --states is given; 0: never)\n"
+        "  --states N         sim: stop after N unique states\n"
+        "  --samples N        rot: bits to flip (20000); 0 flips every one\n"
+        "  --workload NAME    load, update, shrink, full, direct, recovery, evict; else all in "
+        "turn\n"
+        "  --policy NAME      image or range; else both in turn\n"
+        "  --threads N        simulations side by side (one a processor)\n"
+        "  --bug N            bugs: only this one\n"
+        "  --bug-seconds N    bugs: time for each (60)\n"
+        "  --replay PLACE     sim, faults: one history or state again, with its operations "
+        "printed\n"
+        "  --fault FAULT      faults: with --replay, this fault: KIND:INDEX or KIND:INDEX:ever\n"
+        "  --json [FILE]      one JSON object a line, appended to FILE or to standard output\n"
+        "  --quiet            only the exit status (and JSON)\n"
+        "  --help, --version\n"
+        "\n"
+        "Exit status: 0 nothing is wrong, 1 something is, 2 the command line is.\n",
 };
 
 void
@@ -86,149 +56,112 @@ crash_options_default(struct crash_options *options)
     *options = (struct crash_options){
         .seed = 1, .samples = SAMPLES_DEFAULT, .bug_seconds = BUG_SECONDS_DEFAULT, .threads = 1};
     if (processors > 1)
-        options->threads =
-            processors > CRASH_THREAD_MAX ? CRASH_THREAD_MAX : (uint32_t)processors;
+        options->threads = processors > CRASH_THREAD_MAX ? CRASH_THREAD_MAX : (uint64_t)processors;
 }
 
 static bool
-number(const char *name, const char *text, uint64_t most, uint64_t *out)
+take_workload(const char *text, struct crash_options *out)
 {
-    char *end;
-
-    errno = 0;
-    *out = strtoull(text, &end, 0);
-    if (errno == 0 && *text >= '0' && *text <= '9' && *end == '\0' && *out <= most)
-        return true;
-    fprintf(stderr, "qtdb-crash: --%s takes a number up to %llu, not '%s'\n", name,
-            (unsigned long long)most, text);
-    return false;
-}
-
-static bool
-workload(const char *text, enum crash_workload *out)
-{
-    for (int index = CRASH_WORKLOAD_ANY; index <= CRASH_WORKLOAD_LAST; index++) {
+    for (int index = CRASH_WORKLOAD_ANY; text != NULL && index <= CRASH_WORKLOAD_LAST; index++) {
         if (strcmp(text, crash_workload_name((enum crash_workload)index)) != 0)
             continue;
-        *out = (enum crash_workload)index;
+        out->workload = (enum crash_workload)index;
         return true;
     }
-    fprintf(stderr, "qtdb-crash: there is no workload '%s'\n", text);
-    return false;
+    if (text != NULL)
+        (void)tool_usage_error(&crash_tool, "there is no workload '%s'", text);
+    return text == NULL;
 }
 
 static bool
-policy(const char *text, enum pager_policy *out)
+take_policy(const char *text, struct crash_options *out)
 {
+    if (text == NULL)
+        return true;
     if (strcmp(text, "image") == 0)
-        *out = PAGER_POLICY_IMAGE;
+        out->policy = PAGER_POLICY_IMAGE;
     else if (strcmp(text, "range") == 0)
-        *out = PAGER_POLICY_RANGE;
+        out->policy = PAGER_POLICY_RANGE;
     else
-        fprintf(stderr, "qtdb-crash: the policies are image and range, not '%s'\n", text);
-    return *out != 0;
+        (void)tool_usage_error(&crash_tool, "the policies are image and range, not '%s'", text);
+    return out->policy != 0;
 }
 
 static bool
-option_number(struct crash_options *options, int key, const char *text)
+take_places(const char *place, const char *fault, struct crash_options *out)
 {
-    uint64_t value = 0;
+    struct crash_fault parsed;
 
-    switch (key) {
-    case KEY_SEED:
-        return number("seed", text, UINT64_MAX, &options->seed);
-    case KEY_SECONDS:
-        return number("seconds", text, 1000000000, &options->seconds);
-    case KEY_STATES:
-        return number("states", text, UINT64_MAX / 2, &options->states);
-    case KEY_SAMPLES:
-        return number("samples", text, UINT64_MAX / 2, &options->samples);
-    case KEY_BUG_SECONDS:
-        return number("bug-seconds", text, 1000000000, &options->bug_seconds);
-    case KEY_THREADS:
-        if (!number("threads", text, CRASH_THREAD_MAX, &value))
-            return false;
-        options->threads = value == 0 ? 1 : (uint32_t)value;
-        return true;
-    default:
-        if (!number("bug", text, BUG_LAST_PLUS_ONE - 1, &value))
-            return false;
-        options->bug = (int)value;
-        return true;
+    out->trace = place != NULL;
+    out->replay = place;
+    out->fault = fault;
+    if (place != NULL && !crash_place_parse(place, &out->place)) {
+        (void)tool_usage_error(&crash_tool, "'%s' is no place to replay", place);
+        return false;
     }
+    if (fault != NULL && (place == NULL || !crash_fault_parse(fault, &parsed))) {
+        (void)tool_usage_error(&crash_tool, "'%s' is no fault, or there is no --replay with it",
+                               fault);
+        return false;
+    }
+    return true;
 }
 
-/* False: complained. */
+/* The mode, and with --json perhaps a file. */
 static bool
-option_take(struct crash_options *options, int key, char *text)
+take_operands(int count, char **operands, struct crash_options *out, const char **mode_out)
 {
-    switch (key) {
-    case KEY_WORKLOAD:
-        return workload(text, &options->workload);
-    case KEY_POLICY:
-        return policy(text, &options->policy);
-    case KEY_REPLAY:
-        options->replay = text;
-        options->trace = true;
-        return true;
-    case KEY_JSON:
-        options->json = true;
-        options->json_path = text;
-        return true;
-    case KEY_QUIET:
-        options->quiet = true;
-        return true;
-    default:
-        return option_number(options, key, text);
+    if (count == 0) {
+        (void)tool_usage_error(&crash_tool, "a mode is missing");
+        return false;
     }
+    if (count > (out->json ? 2 : 1)) {
+        (void)tool_usage_error(&crash_tool, "'%s' is an argument too many", operands[count - 1]);
+        return false;
+    }
+    *mode_out = operands[0];
+    out->json_path = count == 2 ? operands[1] : NULL;
+    return true;
 }
 
-/* `--json FILE`, not only `--json=FILE`, as long as FILE does not look like an option. */
-static char *
-json_argument(int argc, char **argv)
-{
-    if (optarg != NULL || optind >= argc || argv[optind][0] == '-')
-        return optarg;
-    return argv[optind++];
-}
-
-static enum crash_command
-complain(const char *text)
-{
-    fprintf(stderr, "qtdb-crash: %s; qtdb-crash --help tells more\n", text);
-    return CRASH_COMMAND_WRONG;
-}
-
-enum crash_command
+enum tool_command
 crash_options_parse(int argc, char **argv, struct crash_options *out, const char **mode_out)
 {
-    bool has_seconds = false;
-    const char *mode = NULL;
-    int key;
+    const char *workload = NULL, *policy = NULL, *replay = NULL, *fault = NULL;
+    uint64_t seconds = UINT64_MAX;
+    uint64_t bug = 0;
+    int first = 0;
 
     crash_options_default(out);
-    if (argc > 1 && argv[1][0] != '-') {
-        mode = argv[1];
-        argc--;
-        argv++;
-    }
-    while ((key = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-        if (key == KEY_HELP || key == KEY_VERSION) {
-            fputs(key == KEY_HELP ? help : "qtdb-crash " VERSION "\n", stdout);
-            return CRASH_COMMAND_DONE;
-        }
-        if (key == '?')
-            return CRASH_COMMAND_WRONG;
-        if (!option_take(out, key, key == KEY_JSON ? json_argument(argc, argv) : optarg))
-            return CRASH_COMMAND_WRONG;
-        has_seconds |= key == KEY_SECONDS;
-    }
-    if (mode == NULL)
-        return complain("a mode is missing");
-    if (optind < argc)
-        return complain("there is an argument too many");
-    if (!has_seconds && out->states == 0 && strcmp(mode, "sim") == 0)
-        out->seconds = SECONDS_DEFAULT;
-    *mode_out = mode;
-    return CRASH_COMMAND_RUN;
+    const struct tool_option options[] = {
+        {"seed", 0, TOOL_NUMBER, &out->seed, UINT64_MAX},
+        {"seconds", 0, TOOL_NUMBER, &seconds, SECONDS_MAX},
+        {"states", 0, TOOL_NUMBER, &out->states, UINT64_MAX / 2},
+        {"samples", 0, TOOL_NUMBER, &out->samples, UINT64_MAX / 2},
+        {"threads", 0, TOOL_NUMBER, &out->threads, CRASH_THREAD_MAX},
+        {"bug", 0, TOOL_NUMBER, &bug, BUG_LAST_PLUS_ONE - 1},
+        {"bug-seconds", 0, TOOL_NUMBER, &out->bug_seconds, SECONDS_MAX},
+        {"workload", 0, TOOL_TEXT, &workload, 0},
+        {"policy", 0, TOOL_TEXT, &policy, 0},
+        {"replay", 0, TOOL_TEXT, &replay, 0},
+        {"fault", 0, TOOL_TEXT, &fault, 0},
+        {"json", 0, TOOL_FLAG, &out->json, 0},
+        {"quiet", 0, TOOL_FLAG, &out->quiet, 0},
+    };
+    enum tool_command command =
+        tool_parse(&crash_tool, argc, argv, options, sizeof(options) / sizeof(options[0]), &first);
+
+    if (command != TOOL_RUN)
+        return command;
+    if (!take_workload(workload, out) || !take_policy(policy, out) ||
+        !take_places(replay, fault, out) ||
+        !take_operands(argc - first, argv + first, out, mode_out))
+        return TOOL_WRONG;
+    out->bug = (int)bug;
+    if (out->threads == 0)
+        out->threads = 1;
+    if (seconds == UINT64_MAX)
+        seconds = out->states == 0 && strcmp(*mode_out, "sim") == 0 ? SECONDS_DEFAULT : 0;
+    out->seconds = seconds;
+    return TOOL_RUN;
 }

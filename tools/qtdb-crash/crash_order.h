@@ -52,7 +52,7 @@ struct order_slot {
 };
 
 struct order_segment {
-    uint64_t number;  /* 0: this place is free. */
+    uint64_t number; /* 0: this place is free. */
     bool name_pending;
     bool header_pending;
     uint32_t written; /* A bit a block: frame bytes. */
@@ -69,9 +69,9 @@ struct crash_order {
     struct memory *memory;
     void (*broken)(void *context, const char *text); /* NULL: nobody listens. */
     void *context;
-    struct io *io;        /* Looked at, never used for operations. */
-    bool direct;          /* The handle is writing pages directly (L4): they precede their commit. */
-    uint64_t allowance;   /* Subtracted from what is durable: the canary's. */
+    struct io *io;      /* Looked at, never used for operations. */
+    bool direct;        /* The handle is writing pages directly (L4): they precede their commit. */
+    uint64_t allowance; /* Subtracted from what is durable: the canary's. */
 
     struct order_page pages[CRASH_PAGE_LIMIT];
     struct order_slot slots[META_SLOT_COUNT];
@@ -79,15 +79,15 @@ struct crash_order {
     bool log_dir_pending;
 
     struct order_segment segments[ORDER_SEGMENT_MAX];
-    bool has_header;      /* A segment header was written: the log takes appends. */
-    uint64_t old_last;    /* Last segment of the log as it was found. */
-    uint64_t new_first;   /* First and last one of the log as it is continued. */
+    bool has_header;    /* A segment header was written: the log takes appends. */
+    uint64_t old_last;  /* Last segment of the log as it was found. */
+    uint64_t new_first; /* First and last one of the log as it is continued. */
     uint64_t new_last;
 
     struct order_frame *frames; /* Not yet proven durable, in order. */
     uint32_t frame_count;
     uint32_t frame_capacity;
-    uint64_t csn_proven;  /* UINT64_MAX until the log takes appends. */
+    uint64_t csn_proven; /* UINT64_MAX until the log takes appends. */
 };
 
 void crash_order_init(struct crash_order *order, struct memory *memory,

@@ -72,9 +72,9 @@ frame_add(struct crash_order *order, struct order_frame frame)
     if (order->frame_count == order->frame_capacity) {
         uint32_t capacity = order->frame_capacity == 0 ? 16 : order->frame_capacity * 2;
 
-        order->frames = crash_resize(order->memory, order->frames,
-                                     order->frame_capacity * sizeof(frame),
-                                     capacity * sizeof(frame));
+        order->frames =
+            crash_resize(order->memory, order->frames, order->frame_capacity * sizeof(frame),
+                         capacity * sizeof(frame));
         order->frame_capacity = capacity;
     }
     order->frames[order->frame_count++] = frame;
@@ -187,12 +187,11 @@ frames_submit(struct crash_order *order, const struct io_sim_event *event,
             crash_order_broken(order, event,
                                "O5: a frame calls CSN %" PRIu64 " durable, %" PRIu64 " is",
                                le64_get(header->csn_durable), order->csn_proven);
-        frame_add(order,
-                  (struct order_frame){.segment = segment->number,
-                                       .offset = event->offset + at,
-                                       .csn = le64_get(header->first_csn) +
-                                              le32_get(header->commit_count) - 1,
-                                       .progress = ORDER_IN_FLIGHT});
+        frame_add(order, (struct order_frame){.segment = segment->number,
+                                              .offset = event->offset + at,
+                                              .csn = le64_get(header->first_csn) +
+                                                     le32_get(header->commit_count) - 1,
+                                              .progress = ORDER_IN_FLIGHT});
         at += (size + WAL_BLOCK_SIZE - 1) / WAL_BLOCK_SIZE * WAL_BLOCK_SIZE;
     }
 }

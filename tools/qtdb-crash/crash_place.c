@@ -7,10 +7,10 @@
 #include "tools/qtdb-crash/crash.h"
 
 static const char *const mode_names[] = {
-    [IO_SIM_CRASH_LOST] = "lost",         [IO_SIM_CRASH_KEPT] = "kept",
-    [IO_SIM_CRASH_PREFIX] = "prefix",     [IO_SIM_CRASH_DROP_ONE] = "drop",
-    [IO_SIM_CRASH_KEEP_ONE] = "keep",     [IO_SIM_CRASH_MASK] = "mask",
-    [IO_SIM_CRASH_RANDOM] = "random",     [IO_SIM_CRASH_GARBAGE] = "garbage",
+    [IO_SIM_CRASH_LOST] = "lost",       [IO_SIM_CRASH_KEPT] = "kept",
+    [IO_SIM_CRASH_PREFIX] = "prefix",   [IO_SIM_CRASH_DROP_ONE] = "drop",
+    [IO_SIM_CRASH_KEEP_ONE] = "keep",   [IO_SIM_CRASH_MASK] = "mask",
+    [IO_SIM_CRASH_RANDOM] = "random",   [IO_SIM_CRASH_GARBAGE] = "garbage",
     [IO_SIM_CRASH_PROCESS] = "process",
 };
 

@@ -9,7 +9,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TOLD_MAX = 10, WRONG_MAX = 100, LINE_SIZE = 1024 };
+#include "tools/common/tool.h"
+#include "tools/qtdb-crash/crash_options.h"
+
+enum { TOLD_MAX = 10, WRONG_MAX = 100, LINE_SIZE = 1024, REPLAY_SIZE = 480 };
 
 static const uint64_t SECOND_NS = 1000000000;
 static const uint64_t PROGRESS_NS = 500000000;
@@ -30,22 +33,13 @@ static _Thread_local struct crash_place current_place;
 static _Thread_local const char *current_mode;
 static _Thread_local const char *current_detail;
 
-uint64_t
-crash_clock_ns(void)
-{
-    struct timespec now;
-
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
-    return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
-
 const char *
 crash_violation_name(enum crash_violation violation)
 {
     static const char *const names[] = {
-        [CRASH_OK] = "ok",           [CRASH_LOST] = "lost",       [CRASH_HOLE] = "hole",
-        [CRASH_HALF] = "half",       [CRASH_SILENT] = "silent",   [CRASH_REFUSED] = "refused",
-        [CRASH_UNCLEAN] = "unclean", [CRASH_ORDER] = "order",     [CRASH_STATUS] = "status",
+        [CRASH_OK] = "ok",           [CRASH_LOST] = "lost",     [CRASH_HOLE] = "hole",
+        [CRASH_HALF] = "half",       [CRASH_SILENT] = "silent", [CRASH_REFUSED] = "refused",
+        [CRASH_UNCLEAN] = "unclean", [CRASH_ORDER] = "order",   [CRASH_STATUS] = "status",
         [CRASH_LEAK] = "leak",       [CRASH_ABORT] = "abort",
     };
 
@@ -69,14 +63,14 @@ crash_report_init(struct crash_report *report, const char *mode,
     memset(report, 0, sizeof(*report));
     report->mode = mode;
     report->options = options;
-    report->begin_ns = crash_clock_ns();
+    report->begin_ns = tool_clock_ns();
     report->begin_cpu_ns = cpu_ns();
     report->is_terminal = isatty(STDERR_FILENO) != 0 && !options->quiet;
     if (!options->json)
         return true;
     report->json = options->json_path == NULL ? stdout : fopen(options->json_path, "ae");
     if (report->json == NULL)
-        fprintf(stderr, "qtdb-crash: cannot write %s\n", options->json_path);
+        tool_error(&crash_tool, "cannot write %s", options->json_path);
     return report->json != NULL;
 }
 
@@ -103,24 +97,40 @@ progress_clear(const struct crash_report *report)
         fputs("\r\033[K", stderr);
 }
 
+/* The command that does it again. */
 static void
-tell_wrong(struct crash_report *report, const struct crash_place *place,
-           enum crash_violation violation, const char *text)
+print_replay(const struct crash_report *report, const struct crash_place *place, char *out,
+             size_t out_size)
 {
     char where[CRASH_PLACE_TEXT_SIZE] = "";
 
     if (place != NULL)
         crash_place_print(place, where);
+    if (place != NULL && place->fault[0] != '\0')
+        (void)snprintf(out, out_size, "qtdb-crash faults --replay %s --fault %s", where,
+                       place->fault);
+    else if (place != NULL && (place->depth > 0 || strcmp(report->mode, "sim") == 0))
+        (void)snprintf(out, out_size, "qtdb-crash sim --replay %s", where);
+    else
+        (void)snprintf(out, out_size, "qtdb-crash %s --seed %" PRIu64, report->mode,
+                       report->options->seed);
+}
+
+static void
+tell_wrong(struct crash_report *report, const struct crash_place *place,
+           enum crash_violation violation, const char *text)
+{
+    char again[REPLAY_SIZE];
+
+    print_replay(report, place, again, sizeof(again));
     progress_clear(report);
-    fprintf(stderr, "qtdb-crash: %s: %s\n", crash_violation_name(violation), text);
-    if (place != NULL)
-        fprintf(stderr, "  replay: qtdb-crash %s --replay %s\n", report->mode, where);
+    tool_error(&crash_tool, "%s: %s\n  replay: %s", crash_violation_name(violation), text, again);
     if (report->json == NULL)
         return;
     fprintf(report->json, "{\"mode\":\"%s\",\"violation\":\"%s\",\"text\":\"", report->mode,
             crash_violation_name(violation));
     json_text(report->json, text);
-    fprintf(report->json, "\",\"replay\":\"%s\"}\n", where);
+    fprintf(report->json, "\",\"replay\":\"%s\"}\n", again);
     fflush(report->json);
 }
 
@@ -167,7 +177,8 @@ progress(struct crash_report *report, uint64_t now)
     uint64_t unique = crash_counted(report, CRASH_COUNT_UNIQUE);
     uint64_t elapsed = now - report->begin_ns;
 
-    fprintf(stderr, "\r\033[K%s: %" PRIu64 " s, %" PRIu64 " states (%" PRIu64 " a minute), %" PRIu64
+    fprintf(stderr,
+            "\r\033[K%s: %" PRIu64 " s, %" PRIu64 " states (%" PRIu64 " a minute), %" PRIu64
             " samples, %" PRIu64 " runs, %" PRIu64 " wrong",
             report->mode, elapsed / SECOND_NS, unique, a_minute(unique, elapsed),
             crash_counted(report, CRASH_COUNT_SAMPLES), crash_counted(report, CRASH_COUNT_RUNS),
@@ -187,7 +198,7 @@ crash_report_done(struct crash_report *report)
         atomic_store(&report->stopped, true);
         return true;
     }
-    now = crash_clock_ns();
+    now = tool_clock_ns();
     if (options->seconds > 0 && now - report->begin_ns >= options->seconds * SECOND_NS) {
         atomic_store(&report->stopped, true);
         return true;
@@ -251,7 +262,7 @@ summary_json(struct crash_report *report, uint64_t elapsed)
 {
     FILE *file = report->json;
 
-    fprintf(file, "{\"mode\":\"%s\",\"seed\":%" PRIu64 ",\"seconds\":%.3f,\"threads\":%" PRIu32,
+    fprintf(file, "{\"mode\":\"%s\",\"seed\":%" PRIu64 ",\"seconds\":%.3f,\"threads\":%" PRIu64,
             report->mode, report->options->seed, (double)elapsed / (double)SECOND_NS,
             report->options->threads);
     for (int index = 0; index < CRASH_COUNTER_COUNT; index++)
@@ -270,7 +281,7 @@ summary_json(struct crash_report *report, uint64_t elapsed)
 bool
 crash_report_end(struct crash_report *report)
 {
-    uint64_t elapsed = crash_clock_ns() - report->begin_ns;
+    uint64_t elapsed = tool_clock_ns() - report->begin_ns;
 
     progress_clear(report);
     if (report->json != stdout && !report->options->quiet)
@@ -300,18 +311,17 @@ static void
 on_signal(int number)
 {
     char where[CRASH_PLACE_TEXT_SIZE] = "";
-    char line[CRASH_PLACE_TEXT_SIZE + 256];
+    char line[REPLAY_SIZE + 128];
     int size;
 
-    if (current_mode != NULL)
-        crash_place_print(&current_place, where);
+    crash_place_print(&current_place, where);
     size = snprintf(line, sizeof(line),
-                    "qtdb-crash: abort: signal %d %s\n  replay: qtdb-crash %s --replay %s\n", number,
-                    current_detail == NULL ? "" : current_detail,
-                    current_mode == NULL ? "?" : current_mode, where);
+                    "qtdb-crash: abort: signal %d in %s %s\n  replay: qtdb-crash sim --replay %s\n",
+                    number, current_mode == NULL ? "?" : current_mode,
+                    current_detail == NULL ? "" : current_detail, where);
     if (size > 0 && write(STDERR_FILENO, line, (size_t)size) < 0)
-        _exit(2);
-    _exit(1);
+        _exit(TOOL_USAGE);
+    _exit(TOOL_FAILED);
 }
 
 void

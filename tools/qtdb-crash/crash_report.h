@@ -11,37 +11,37 @@
 #include "tools/qtdb-crash/crash.h"
 
 /* Counters: name in JSON, words in the summary. */
-#define CRASH_COUNTERS(X)                                     \
-    X(HISTORIES, "histories", "histories")                    \
-    X(STEPS, "steps", "workload steps")                       \
-    X(POINTS, "points", "points")                             \
-    X(STATES, "states_total", "states, total")                \
-    X(UNIQUE, "states_unique", "states, unique")              \
-    X(NESTED, "nested", "inside recovery, depth 2")           \
-    X(NESTED3, "nested_3", "inside recovery, depth 3")        \
-    X(LIVES, "lives", "changed and reopened")                 \
-    X(READ_ONLY, "read_only", "opened read-only")             \
-    X(ABSENT, "absent", "file not yet created")               \
-    X(FULL, "full", "opened once space was freed")            \
-    X(SAMPLES, "samples", "samples")                          \
-    X(HARMLESS, "harmless", "harmless")                       \
-    X(REPAIRED, "repaired", "repaired")                       \
-    X(REFUSED_PAGES, "refused_pages", "pages refused")        \
-    X(REFUSED_FILES, "refused_files", "files refused")        \
-    X(RESIDUAL, "residual", "last frame cut (no witness yet)") \
-    X(FENCED_GARBAGE, "fenced_garbage", "fenced, garbage")    \
-    X(FENCED_ROT, "fenced_rot", "fenced, rot")                \
-    X(FENCED_LOST, "fenced_lost", "fenced, lost write")       \
-    X(FENCED_STRAY, "fenced_stray", "fenced, misdirected")    \
-    X(TORN, "torn", "torn pages")                             \
-    X(GARBAGE, "garbage", "pages with garbage")               \
-    X(DETECTED, "detected", "detected")                       \
-    X(INDEXES_IO, "indexes_io", "I/O indexes covered")        \
-    X(INDEXES_IO_TOTAL, "indexes_io_total", "of")             \
+#define CRASH_COUNTERS(X)                                             \
+    X(HISTORIES, "histories", "histories")                            \
+    X(STEPS, "steps", "workload steps")                               \
+    X(POINTS, "points", "points")                                     \
+    X(STATES, "states_total", "states, total")                        \
+    X(UNIQUE, "states_unique", "states, unique")                      \
+    X(NESTED, "nested", "inside recovery, depth 2")                   \
+    X(NESTED3, "nested_3", "inside recovery, depth 3")                \
+    X(LIVES, "lives", "changed and reopened")                         \
+    X(READ_ONLY, "read_only", "opened read-only")                     \
+    X(ABSENT, "absent", "file not yet created")                       \
+    X(FULL, "full", "opened once space was freed")                    \
+    X(SAMPLES, "samples", "samples")                                  \
+    X(HARMLESS, "harmless", "harmless")                               \
+    X(REPAIRED, "repaired", "repaired")                               \
+    X(REFUSED_PAGES, "refused_pages", "pages refused")                \
+    X(REFUSED_FILES, "refused_files", "files refused")                \
+    X(RESIDUAL, "residual", "last frame cut (no witness yet)")        \
+    X(FENCED_GARBAGE, "fenced_garbage", "fenced, garbage")            \
+    X(FENCED_ROT, "fenced_rot", "fenced, rot")                        \
+    X(FENCED_LOST, "fenced_lost", "fenced, lost write")               \
+    X(FENCED_STRAY, "fenced_stray", "fenced, misdirected")            \
+    X(TORN, "torn", "torn pages")                                     \
+    X(GARBAGE, "garbage", "pages with garbage")                       \
+    X(DETECTED, "detected", "detected")                               \
+    X(INDEXES_IO, "indexes_io", "I/O indexes covered")                \
+    X(INDEXES_IO_TOTAL, "indexes_io_total", "of")                     \
     X(INDEXES_MEMORY, "indexes_memory", "allocation indexes covered") \
-    X(INDEXES_MEMORY_TOTAL, "indexes_memory_total", "of")     \
-    X(RUNS, "runs", "runs with a fault")                      \
-    X(BUGS_FOUND, "bugs_found", "seeded bugs found")          \
+    X(INDEXES_MEMORY_TOTAL, "indexes_memory_total", "of")             \
+    X(RUNS, "runs", "runs with a fault")                              \
+    X(BUGS_FOUND, "bugs_found", "seeded bugs found")                  \
     X(BUGS_TOTAL, "bugs_total", "of")
 
 enum crash_counter {
@@ -60,8 +60,8 @@ struct crash_report {
     _Atomic uint64_t violations[CRASH_VIOLATION_COUNT];
     _Atomic uint64_t violation_count;
     _Atomic bool stopped;
-    FILE *json;           /* NULL: none. */
-    bool is_terminal;     /* Progress goes to standard error. */
+    FILE *json;       /* NULL: none. */
+    bool is_terminal; /* Progress goes to standard error. */
     struct latch latch;
     /* Guarded by latch. */
     uint64_t told_count;
@@ -105,7 +105,5 @@ void crash_report_at(const struct crash_report *report, const struct crash_place
                      const char *detail);
 /** Dying by a signal or a failed check is reported with the state, exit status 1. */
 void crash_report_catch_signals(void);
-
-uint64_t crash_clock_ns(void);
 
 #endif

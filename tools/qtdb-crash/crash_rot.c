@@ -26,14 +26,20 @@ enum region {
     REGION_COUNT = 7,
 };
 
-enum verdict { HARMLESS = 0, REPAIRED = 1, REFUSED_PAGE = 2, REFUSED_FILE = 3, RESIDUAL = 4,
-               VERDICT_COUNT = 5 };
+enum verdict {
+    HARMLESS = 0,
+    REPAIRED = 1,
+    REFUSED_PAGE = 2,
+    REFUSED_FILE = 3,
+    RESIDUAL = 4,
+    VERDICT_COUNT = 5
+};
 
 struct rot {
     const struct crash_options *options;
     struct crash_report *report;
-    _Atomic uint64_t next;  /* Stores handed out. */
-    _Atomic uint64_t left;  /* Samples to take; only with `samples`. */
+    _Atomic uint64_t next; /* Stores handed out. */
+    _Atomic uint64_t left; /* Samples to take; only with `samples`. */
     _Atomic uint64_t table[REGION_COUNT][VERDICT_COUNT];
 };
 
@@ -97,7 +103,8 @@ judge(struct rot *rot, struct crash_session *session, const struct crash_rest *r
         count_verdict(rot, region, verdict_of(rest, &found), &found);
         return;
     }
-    (void)snprintf(text, sizeof(text), "%s (%s): %s", what, conditions[rest->condition], found.text);
+    (void)snprintf(text, sizeof(text), "%s (%s): %s", what, conditions[rest->condition],
+                   found.text);
     crash_report_wrong(rot->report, &place, violation, text);
 }
 
@@ -115,7 +122,13 @@ flip(struct rot *rot, struct crash_session *session, const struct crash_rest *re
     judge(rot, session, rest, copy, region_of(file->path, bit / 8), what);
 }
 
-enum page_damage { PAGE_ZERO = 0, PAGE_RANDOM = 1, PAGE_SWAP = 2, PAGE_STALE = 3, PAGE_DAMAGES = 4 };
+enum page_damage {
+    PAGE_ZERO = 0,
+    PAGE_RANDOM = 1,
+    PAGE_SWAP = 2,
+    PAGE_STALE = 3,
+    PAGE_DAMAGES = 4
+};
 
 /* False: there is no such damage to this page. */
 static bool
@@ -148,7 +161,8 @@ static void
 damage_pages(struct rot *rot, struct crash_session *session, const struct crash_rest *rest,
              struct random *random)
 {
-    static const char *const names[] = {"zeros", "random bytes", "another page", "an older version"};
+    static const char *const names[] = {"zeros", "random bytes", "another page",
+                                        "an older version"};
     uint32_t count = (uint32_t)(rest->files[0].size / PAGE_SIZE);
 
     for (uint32_t index = 0; index < count * PAGE_DAMAGES; index++) {
@@ -206,7 +220,8 @@ rot_store(struct rot *rot, struct crash_session *session, uint64_t index, uint64
     struct random random;
 
     if (id.policy == 0)
-        id.policy = index / CRASH_CONDITION_COUNT % 2 == 0 ? PAGER_POLICY_IMAGE : PAGER_POLICY_RANGE;
+        id.policy =
+            index / CRASH_CONDITION_COUNT % 2 == 0 ? PAGER_POLICY_IMAGE : PAGER_POLICY_RANGE;
     if (!crash_rest_make(session, &id, condition, PAGE_TARGET, &rest))
         return;
     random_init(&random, id.seed);
@@ -247,7 +262,7 @@ rot_run(void *argument)
 static void
 tell_table(struct rot *rot)
 {
-    static const char *const regions[] = {"meta slots",  "map pages",    "pages", "log headers",
+    static const char *const regions[] = {"meta slots",  "map pages",  "pages", "log headers",
                                           "log horizon", "log frames", "other"};
 
     crash_report_line(rot->report, "  %-14s %10s %10s %10s %10s %10s", "region", "harmless",
@@ -268,7 +283,7 @@ crash_rot(const struct crash_options *options, struct crash_report *report)
 {
     struct rot rot = {.options = options, .report = report, .left = options->samples};
     pthread_t threads[CRASH_THREAD_MAX];
-    uint32_t started = 0;
+    uint64_t started = 0;
 
     while (started + 1 < options->threads &&
            pthread_create(&threads[started], NULL, rot_run, &rot) == 0)

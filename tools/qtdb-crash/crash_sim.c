@@ -1,15 +1,13 @@
 /* The mode sim: histories by seed, as many threads as asked for, each with its own disks. */
-#include <inttypes.h>
 #include <pthread.h>
-#include <stdio.h>
 
-#include "kernel/base/log_sink.h"
 #include "kernel/base/random.h"
 #include "tools/qtdb-crash/crash_report.h"
 #include "tools/qtdb-crash/crash_set.h"
 #include "tools/qtdb-crash/crash_states.h"
+#include "tools/qtdb-crash/crash_trace.h"
 
-enum { STEPS_MIN = 40, STEPS_MORE = 120 };
+enum { STEPS_MIN = 40, STEPS_MORE = 120, STEPS_REPLAY = 2000 };
 
 struct work {
     const struct crash_options *options;
@@ -53,9 +51,11 @@ last_look(struct crash_history *history)
 }
 
 static bool
-is_done(const struct crash_watcher *watcher)
+is_done(const struct crash_watcher *watcher, const struct crash_history *history)
 {
-    return watcher->only == NULL && crash_report_done(watcher->session->report);
+    if (watcher->only != NULL)
+        return watcher->only->depth > 0 && history->point > watcher->only->steps[0].point;
+    return crash_report_done(watcher->session->report);
 }
 
 void
@@ -66,12 +66,14 @@ crash_sim_history(struct crash_session *session, const struct crash_id *id,
     struct crash_history history;
     uint64_t steps = STEPS_MIN + random_mix(id->seed + 1) % STEPS_MORE;
 
+    if (only != NULL && only->depth > 0)
+        steps = STEPS_REPLAY; /* Of another mode, perhaps: until the point is reached. */
     crash_report_at(session->report, &watcher.place, "");
     crash_history_begin(&history, session, id, session->engine[0], crash_states_wrong,
                         crash_states_look, &watcher);
     enum status status = crash_history_open(&history);
 
-    while (status == STATUS_OK && history.step_count < steps && !is_done(&watcher))
+    while (status == STATUS_OK && history.step_count < steps && !is_done(&watcher, &history))
         status = crash_history_step(&history);
     if (status == STATUS_OK)
         last_look(&history);
@@ -103,7 +105,7 @@ crash_sim(const struct crash_options *options, struct crash_report *report)
     _Atomic uint64_t next = 0;
     struct work work = {.options = options, .report = report, .next = &next};
     pthread_t threads[CRASH_THREAD_MAX];
-    uint32_t started = 0;
+    uint64_t started = 0;
 
     CHECK(memory != NULL);
     work.seen = crash_set_new(memory);
@@ -118,35 +120,18 @@ crash_sim(const struct crash_options *options, struct crash_report *report)
     return true;
 }
 
-static void
-print_line(void *context, enum log_level level, const char *line)
-{
-    (void)context;
-    (void)level;
-    printf("       %s\n", line);
-}
-
 bool
 crash_replay(const struct crash_options *options, struct crash_report *report)
 {
     struct memory *memory = memory_new();
     struct crash_session session;
-    struct crash_place place;
 
     CHECK(memory != NULL);
-    if (!crash_place_parse(options->replay, &place)) {
-        fprintf(stderr, "qtdb-crash: '%s' is not a place to replay\n", options->replay);
-        memory_delete(memory);
-        return false;
-    }
-    if (options->trace) {
-        (void)setvbuf(stdout, NULL, _IOLBF, 0);
-        log_sink_set(print_line, NULL, LOG_DEBUG);
-    }
     struct crash_set *seen = crash_set_new(memory);
 
+    crash_trace_lines();
     crash_session_init(&session, options, report, seen);
-    crash_sim_history(&session, &place.id, &place);
+    crash_sim_history(&session, &options->place.id, &options->place);
     crash_session_deinit(&session);
     crash_set_delete(seen);
     memory_delete(memory);

@@ -1,14 +1,13 @@
 /* States and their exploration; see crash_states.h. */
 #include "tools/qtdb-crash/crash_states.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "kernel/base/checksum.h"
 #include "kernel/base/random.h"
 #include "tools/qtdb-crash/crash_report.h"
 #include "tools/qtdb-crash/crash_set.h"
+#include "tools/qtdb-crash/crash_trace.h"
 
 /* How many of each at a point, at depth 0 and below. */
 enum {
@@ -120,34 +119,6 @@ has_garbage(const struct crash_place *place)
     return false;
 }
 
-static void
-trace_event(const struct io *io, uint32_t depth, uint64_t point, const struct io_sim_event *event)
-{
-    static const char *const names[] = {
-        [IO_SIM_OPEN] = "open",         [IO_SIM_WRITE] = "write",
-        [IO_SIM_SYNC] = "sync",         [IO_SIM_TRUNCATE] = "truncate",
-        [IO_SIM_ALLOCATE] = "allocate", [IO_SIM_RENAME] = "rename",
-        [IO_SIM_REMOVE] = "remove",     [IO_SIM_MAKE_DIR] = "make_dir",
-        [IO_SIM_REMOVE_DIR] = "remove_dir", [IO_SIM_SYNC_DIR] = "sync_dir",
-    };
-    bool durable = event->op == IO_SIM_WRITE && (event->flags & IO_DURABLE) != 0;
-
-    printf("%*s%6" PRIu64 " %s%s %s %s offset %" PRIu64 " size %" PRIu64 ", %" PRIu64 " pending\n",
-           (int)depth * 4, "", point, names[event->op], durable ? " durable" : "", event->path,
-           event->done ? "done" : event->in_flight ? "in flight" : "begin", event->offset,
-           event->size, io_sim_pending_count(io));
-}
-
-static void
-trace_acknowledged(const struct crash_history *history)
-{
-    const struct crash_model *model = &history->model;
-
-    printf("%6" PRIu64 " acknowledged commit %" PRIu64 " of %" PRIu64 ", CSN %" PRIu64 "\n",
-           history->point, model->acknowledged, model->commit_count,
-           model->csns[model->acknowledged]);
-}
-
 /* Looking into the recovery of one state. */
 struct nest {
     struct crash_session *session;
@@ -190,7 +161,7 @@ nest_watch(void *context, const struct io_sim_event *event)
     if (!is_change(event))
         return;
     if (nest->session->options->trace)
-        trace_event(nest->io, nest->place->depth, nest->point, event);
+        crash_trace_event(nest->io, nest->place->depth, nest->point, event);
     visit(nest->session, nest->io, nest->expect, nest->place, nest->only, nest->point);
     nest->point++;
 }
@@ -202,7 +173,8 @@ looks_inside(const struct crash_place *place, const struct crash_place *only)
 
     if (only != NULL)
         return only->depth > place->depth;
-    return place->depth < CRASH_DEPTH_MAX && place_mix(place, SALT_NESTED) % odds[place->depth] == 0;
+    return place->depth < CRASH_DEPTH_MAX &&
+           place_mix(place, SALT_NESTED) % odds[place->depth] == 0;
 }
 
 /* After a recovery: does what was recovered live on? */
@@ -300,8 +272,8 @@ visit_state(struct crash_session *session, struct io *io, const struct crash_exp
     struct io *fork;
 
     CHECK(io_sim_fork(io, choice, session->rig, &fork) == STATUS_OK);
-    bool is_new = crash_set_add(session->seen,
-                                checksum_seed(io_sim_image_hash(fork), expect.acknowledged));
+    bool is_new =
+        crash_set_add(session->seen, checksum_seed(io_sim_image_hash(fork), expect.acknowledged));
 
     crash_count(session->report, CRASH_COUNT_STATES, 1);
     if (!is_new && only == NULL && choice->mode != IO_SIM_CRASH_PROCESS) {
@@ -345,7 +317,8 @@ visit(struct crash_session *session, struct io *io, const struct crash_expect *e
     crash_count(session->report, CRASH_COUNT_POINTS, 1);
     crash_choices_make(&choices, io_sim_pending_count(io), place_mix(&inner, SALT_CHOICE),
                        place->depth);
-    for (uint32_t index = 0; index < choices.count && !crash_report_done(session->report); index++) {
+    for (uint32_t index = 0; index < choices.count && !crash_report_done(session->report);
+         index++) {
         step->choice = choices.items[index];
         visit_state(session, io, expect, &inner, NULL);
     }
@@ -364,10 +337,8 @@ crash_states_look(void *context, struct crash_history *history, const struct io_
     struct crash_watcher *watcher = context;
     struct crash_place place = {.id = history->id};
 
-    if (watcher->session->options->trace && event == NULL)
-        trace_acknowledged(history);
-    else if (watcher->session->options->trace)
-        trace_event(history->io, 0, history->point, event);
+    if (watcher->session->options->trace)
+        crash_trace(history, event);
     if (watcher->only == NULL && event != NULL && !is_change(event))
         return;
     struct crash_expect expect = crash_expect_of(history);

@@ -25,7 +25,7 @@ enum {
     TEAR_GARBAGE_FROM = 4, /* Choices from here on make garbage. */
     TEAR_POINT_ODDS = 3,
     TEAR_STEPS = 90,
-    TEAR_HISTORIES = 24,   /* A run without --seconds. */
+    TEAR_HISTORIES = 24,    /* A run without --seconds. */
     MISLEAD_HISTORIES = 13, /* Each workload is in it. */
     LIVE_STORES = 8,
 };
@@ -163,13 +163,11 @@ mislead_one(struct torn *torn, struct crash_session *session,
 
     crash_fault_run(session, reference, fault, &outcome);
     crash_count(torn->report, CRASH_COUNT_RUNS, 1);
-    crash_count(torn->report,
-                outcome.detected ? CRASH_COUNT_DETECTED : CRASH_COUNT_HARMLESS, 1);
+    crash_count(torn->report, outcome.detected ? CRASH_COUNT_DETECTED : CRASH_COUNT_HARMLESS, 1);
     if (outcome.detected)
-        crash_count(torn->report,
-                    fault->io == IO_SIM_FAULT_LOST ? CRASH_COUNT_FENCED_LOST
-                                                   : CRASH_COUNT_FENCED_STRAY,
-                    1);
+        crash_count(
+            torn->report,
+            fault->io == IO_SIM_FAULT_LOST ? CRASH_COUNT_FENCED_LOST : CRASH_COUNT_FENCED_STRAY, 1);
 }
 
 static void
@@ -220,7 +218,7 @@ crash_torn(const struct crash_options *options, struct crash_report *report)
 {
     struct torn torn = {.options = options, .report = report, .histories = options->histories};
     pthread_t threads[CRASH_THREAD_MAX];
-    uint32_t started = 0;
+    uint64_t started = 0;
 
     if (torn.histories == 0)
         torn.histories = options->seconds == 0 ? TEAR_HISTORIES : UINT64_MAX;

@@ -63,7 +63,8 @@ damage(struct live *live, uint32_t number, uint8_t before[PAGE_SIZE])
     switch (random_below(&live->random, 4)) {
     case 0:
         return io_sim_flip_bit(io, CRASH_FILE,
-                               offset * 8 + random_below(&live->random, 8 * PAGE_SIZE)) == STATUS_OK;
+                               offset * 8 + random_below(&live->random, 8 * PAGE_SIZE)) ==
+               STATUS_OK;
     case 1:
         random_bytes(&live->random, bytes, PAGE_SIZE);
         break;
@@ -145,10 +146,10 @@ crash_torn_live(struct crash_session *session, uint64_t index)
 {
     struct live live = {.session = session};
 
-    live.place.id = (struct crash_id){
-        .seed = random_mix(session->options->seed + index),
-        .workload = CRASH_LOAD,
-        .policy = index % 2 == 0 ? PAGER_POLICY_IMAGE : PAGER_POLICY_RANGE};
+    live.place.id =
+        (struct crash_id){.seed = random_mix(session->options->seed + index),
+                          .workload = CRASH_LOAD,
+                          .policy = index % 2 == 0 ? PAGER_POLICY_IMAGE : PAGER_POLICY_RANGE};
     random_init(&live.random, live.place.id.seed);
     crash_history_begin(&live.history, session, &live.place.id, session->engine[0], live_wrong,
                         NULL, &live);

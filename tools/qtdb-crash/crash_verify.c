@@ -43,7 +43,7 @@ struct comparison {
     uint64_t last;
     uint32_t first_page; /* The pages that set the bounds. */
     uint32_t last_page;
-    uint32_t count;      /* Pages the handle or the model knows. */
+    uint32_t count;                 /* Pages the handle or the model knows. */
     uint8_t used[CRASH_PAGE_LIMIT]; /* The handle says so. */
 };
 
@@ -76,7 +76,8 @@ page_compare(struct comparison *c, uint32_t number, const uint8_t *bytes)
                                  number, le64_get(header->csn));
     if (version->csn != 0 && le64_get(header->csn) != version->csn)
         return crash_found_wrong(c->found, CRASH_SILENT,
-                                 "page %" PRIu32 " says CSN %" PRIu64 ", its content is of %" PRIu64,
+                                 "page %" PRIu32 " says CSN %" PRIu64
+                                 ", its content is of %" PRIu64,
                                  number, le64_get(header->csn), version->csn);
     if (version->commit > c->first) {
         c->first = version->commit;
@@ -146,30 +147,35 @@ unused_agree(const struct comparison *c, uint64_t commit, uint32_t *page_out)
     return true;
 }
 
+/* The commit that the log ended with, as the handle says; all pages have to agree with it. */
 static enum crash_violation
 commit_judge(struct comparison *c)
 {
     uint64_t acknowledged = c->expect->acknowledged;
+    uint64_t commit = c->found->commit;
     uint32_t number = 0;
-    uint64_t commit = c->last + 1;
-    bool agree = false;
 
-    while (!agree && commit > c->first)
-        agree = unused_agree(c, --commit, &number);
-    if (!agree)
-        return crash_found_wrong(c->found, CRASH_HALF,
-                                 "page %" PRIu32 " is not in use, the others are of commit %" PRIu64
-                                 " to %" PRIu64,
-                                 number, c->first, c->last);
     if (c->expect->canary == CRASH_CANARY_LOST)
         acknowledged = c->expect->model->commit_count + 1;
-    c->found->commit = commit;
-    if (commit >= acknowledged)
-        return CRASH_OK;
-    return crash_found_wrong(c->found, CRASH_LOST,
-                             "commit %" PRIu64 " is the last one, %" PRIu64 " was acknowledged"
-                             " (page %" PRIu32 " is older)",
-                             commit, acknowledged, c->last_page);
+    if (commit < acknowledged)
+        return crash_found_wrong(c->found, CRASH_LOST,
+                                 "commit %" PRIu64 " is the last one, %" PRIu64 " was acknowledged",
+                                 commit, acknowledged);
+    if (commit > c->last)
+        return crash_found_wrong(c->found, CRASH_HALF,
+                                 "page %" PRIu32 " is of commit %" PRIu64
+                                 " or earlier, the log ends with %" PRIu64,
+                                 c->last_page, c->last, commit);
+    if (commit < c->first)
+        return crash_found_wrong(c->found, CRASH_HOLE,
+                                 "page %" PRIu32 " is of commit %" PRIu64
+                                 " or later, the log ends with %" PRIu64,
+                                 c->first_page, c->first, commit);
+    if (!unused_agree(c, commit, &number))
+        return crash_found_wrong(c->found, CRASH_HALF,
+                                 "page %" PRIu32 " is not in use, at commit %" PRIu64 " it is",
+                                 number, commit);
+    return CRASH_OK;
 }
 
 struct findings {
@@ -216,14 +222,14 @@ check(struct comparison *c)
 enum crash_violation
 crash_verify_pager(struct pager *pager, const struct crash_expect *expect, struct crash_found *out)
 {
-    struct comparison c = {.pager = pager,
-                           .expect = expect,
-                           .found = out,
-                           .last = expect->model->commit_count};
+    struct comparison c = {
+        .pager = pager, .expect = expect, .found = out, .last = expect->model->commit_count};
     struct pager_statistics statistics;
     enum crash_violation violation;
 
     *out = (struct crash_found){.absent = false};
+    pager_get_statistics(pager, &statistics);
+    out->commit = crash_model_commit_of(expect->model, statistics.csn_opened);
     c.count = pager_page_count(pager);
     if (c.count < expect->model->page_count)
         c.count = expect->model->page_count;
@@ -266,9 +272,9 @@ open_refused(const struct crash_expect *expect, enum status status, struct crash
         out->absent = true;
         return CRASH_OK;
     }
-    if (expect->may_refuse_file && (status == STATUS_CORRUPT || status == STATUS_VERSION ||
-                                    status == STATUS_INVALID || status == STATUS_IO ||
-                                    status == STATUS_NOT_FOUND)) {
+    if (expect->may_refuse_file &&
+        (status == STATUS_CORRUPT || status == STATUS_VERSION || status == STATUS_INVALID ||
+         status == STATUS_IO || status == STATUS_NOT_FOUND)) {
         out->refused = true;
         return CRASH_OK;
     }

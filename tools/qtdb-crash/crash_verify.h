@@ -1,11 +1,11 @@
 /*
  * Is what was recovered what the model allows? The one question the rig asks of every state.
  *
- * Each page in use is known by its content, which no two commits share: so it says between which
- * commits it was read, [first, last]. All pages together leave a range of commits, and that must
- * hold one that is neither older than what was acknowledged nor younger than what was appended. A page
- * whose content no commit wrote is silent damage; pages that agree on no commit are half a commit or
- * a hole.
+ * The handle says with which CSN the log ended: that is the commit that has to be there, whole, and
+ * it may not be older than what was acknowledged. Each page in use is known by its content, which no
+ * two commits share: so it says between which commits it was read, [first, last]. A page whose
+ * content no commit wrote is silent damage; pages that agree on no commit, or not on that one, are
+ * half a commit or a hole.
  */
 #ifndef TOOLS_QTDB_CRASH_CRASH_VERIFY_H
 #define TOOLS_QTDB_CRASH_CRASH_VERIFY_H
@@ -21,20 +21,20 @@ struct crash_history;
 struct crash_expect {
     const struct crash_model *model;
     struct crash_id id;
-    uint64_t acknowledged;   /* Commits; at least these. */
-    bool may_be_absent;      /* Creation had not been reported as done. */
-    bool may_refuse_page;    /* Single pages may be refused by name. */
-    bool may_refuse_file;    /* The open may be refused. */
+    uint64_t acknowledged; /* Commits; at least these. */
+    bool may_be_absent;    /* Creation had not been reported as done. */
+    bool may_refuse_page;  /* Single pages may be refused by name. */
+    bool may_refuse_file;  /* The open may be refused. */
     enum crash_canary canary;
 };
 
 struct crash_found {
-    uint64_t commit;         /* The last commit that was recovered. */
-    bool absent;             /* There was no file, rightly. */
-    bool full;               /* Opened only after space was freed. */
-    bool refused;            /* The open was refused, rightly. */
-    uint32_t refused_pages;  /* Pages refused, rightly. */
-    uint64_t repaired;       /* Pages repaired while being read. */
+    uint64_t commit;                  /* The last commit that was recovered. */
+    bool absent;                      /* There was no file, rightly. */
+    bool full;                        /* Opened only after space was freed. */
+    bool refused;                     /* The open was refused, rightly. */
+    uint32_t refused_pages;           /* Pages refused, rightly. */
+    uint64_t repaired;                /* Pages repaired while being read. */
     char text[CRASH_FOUND_TEXT_SIZE]; /* What is wrong, where something is. */
 };
 

@@ -39,21 +39,21 @@ enum step {
 /* Weights; the sum of a row is what a draw is out of. */
 static const uint8_t weights[CRASH_WORKLOAD_LAST + 1][STEP_COUNT] = {
     /*                  change alloc free flush work check direct shrink read reopen crash disk */
-    [CRASH_LOAD] =     {   10,   45,   2,   14,   10,   3,    4,     1,    6,   1,    0,    0},
-    [CRASH_UPDATE] =   {   60,    4,   3,   14,   12,   4,    0,     0,    4,   1,    0,    0},
-    [CRASH_SHRINK] =   {   20,   14,  24,   12,   10,   7,    2,     8,    4,   1,    0,    0},
-    [CRASH_FULL] =     {   20,   34,   8,   12,   10,   4,    4,     2,    4,   1,    0,    6},
-    [CRASH_DIRECT] =   {   20,    4,  16,   12,   10,   6,   26,     2,    4,   1,    0,    0},
-    [CRASH_RECOVERY] = {   40,    8,   8,   14,   10,   4,    6,     2,    3,   3,    5,    0},
-    [CRASH_EVICT] =    {   24,   24,   3,   10,    6,   2,    3,     1,   24,   1,    1,    0},
+    [CRASH_LOAD] = {10, 45, 2, 14, 10, 3, 4, 1, 6, 1, 0, 0},
+    [CRASH_UPDATE] = {60, 4, 3, 14, 12, 4, 0, 0, 4, 1, 0, 0},
+    [CRASH_SHRINK] = {20, 14, 24, 12, 10, 7, 2, 8, 4, 1, 0, 0},
+    [CRASH_FULL] = {20, 34, 8, 12, 10, 4, 4, 2, 4, 1, 0, 6},
+    [CRASH_DIRECT] = {20, 4, 16, 12, 10, 6, 26, 2, 4, 1, 0, 0},
+    [CRASH_RECOVERY] = {40, 8, 8, 14, 10, 4, 6, 2, 3, 3, 5, 0},
+    [CRASH_EVICT] = {24, 24, 3, 10, 6, 2, 3, 1, 24, 1, 1, 0},
 };
 
 const char *
 crash_workload_name(enum crash_workload workload)
 {
     static const char *const names[] = {
-        [CRASH_WORKLOAD_ANY] = "any", [CRASH_LOAD] = "load",     [CRASH_UPDATE] = "update",
-        [CRASH_SHRINK] = "shrink",    [CRASH_FULL] = "full",     [CRASH_DIRECT] = "direct",
+        [CRASH_WORKLOAD_ANY] = "any",  [CRASH_LOAD] = "load",  [CRASH_UPDATE] = "update",
+        [CRASH_SHRINK] = "shrink",     [CRASH_FULL] = "full",  [CRASH_DIRECT] = "direct",
         [CRASH_RECOVERY] = "recovery", [CRASH_EVICT] = "evict"};
 
     return names[workload];
@@ -84,7 +84,8 @@ draw_page(struct crash_history *history, const struct crash_change *change)
 
     if (count == 0)
         return PAGE_NONE;
-    page_number = crash_model_used(&history->model, (uint32_t)random_below(&history->random, count));
+    page_number =
+        crash_model_used(&history->model, (uint32_t)random_below(&history->random, count));
     for (uint32_t index = 0; index < change->count; index++) {
         if (change->actions[index].page_number == page_number)
             return PAGE_NONE;
@@ -303,8 +304,8 @@ step_direct(struct crash_history *history)
     bytes = crash_alloc(history->session->rig, (size_t)count * PAGE_SIZE);
     make_pages(history, bytes, numbers, count, pages);
     history->order.direct = true;
-    status = judge(history, "direct write",
-                   pager_direct_write(history->pager, count, numbers, pages));
+    status =
+        judge(history, "direct write", pager_direct_write(history->pager, count, numbers, pages));
     history->order.direct = false;
     if (status == STATUS_OK)
         status = adopt_some(history, numbers, count, pages);
@@ -400,12 +401,12 @@ enum status
 crash_history_step(struct crash_history *history)
 {
     static enum status (*const steps[])(struct crash_history *) = {
-        [STEP_CHANGE] = step_change,   [STEP_ALLOCATE] = step_allocate,
-        [STEP_FREE] = step_free,       [STEP_FLUSH] = step_flush,
-        [STEP_WORK] = step_work,       [STEP_CHECKPOINT] = step_checkpoint,
-        [STEP_DIRECT] = step_direct,   [STEP_SHRINK] = step_shrink,
-        [STEP_READ] = step_read,       [STEP_REOPEN] = crash_history_reopen,
-        [STEP_CRASH] = step_crash,     [STEP_DISK] = step_disk,
+        [STEP_CHANGE] = step_change, [STEP_ALLOCATE] = step_allocate,
+        [STEP_FREE] = step_free,     [STEP_FLUSH] = step_flush,
+        [STEP_WORK] = step_work,     [STEP_CHECKPOINT] = step_checkpoint,
+        [STEP_DIRECT] = step_direct, [STEP_SHRINK] = step_shrink,
+        [STEP_READ] = step_read,     [STEP_REOPEN] = crash_history_reopen,
+        [STEP_CRASH] = step_crash,   [STEP_DISK] = step_disk,
     };
 
     history->step_count++;

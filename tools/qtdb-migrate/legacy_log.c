@@ -45,14 +45,14 @@ take_name(void *context, const char *name, bool is_directory)
     if (is_directory || !is_log_name(name) || listing->status != STATUS_OK)
         return;
     if (log->file_count == LEGACY_LOG_FILES_MAX) {
-        (void)snprintf(log->fault, sizeof(log->fault), "%s: more than %d log files",
-                       log->directory, LEGACY_LOG_FILES_MAX);
+        (void)snprintf(log->fault, sizeof(log->fault), "%s: more than %d log files", log->directory,
+                       LEGACY_LOG_FILES_MAX);
         listing->status = STATUS_CORRUPT;
         return;
     }
     size_t size = log->file_count * sizeof(*log->files);
-    struct legacy_log_file *files = memory_resize(log->env.memory, MEMORY_OTHER, log->files, size,
-                                                  size + sizeof(*log->files));
+    struct legacy_log_file *files =
+        memory_resize(log->env.memory, MEMORY_OTHER, log->files, size, size + sizeof(*log->files));
     if (files == NULL) {
         listing->status = STATUS_NO_MEMORY;
         return;
@@ -148,9 +148,8 @@ ends_right(struct reading *reading)
     struct legacy_stream *stream = &reading->log->stream;
     uint64_t at = legacy_stream_offset(stream);
 
-    return at == reading->end ||
-           legacy_stream_fail(stream, at, "the record should end at %llu",
-                              (unsigned long long)reading->end);
+    return at == reading->end || legacy_stream_fail(stream, at, "the record should end at %llu",
+                                                    (unsigned long long)reading->end);
 }
 
 static bool
@@ -169,8 +168,8 @@ read_created_rows(struct reading *reading, const struct legacy_log_visitor *visi
         ok = legacy_read_row(&log->stream, &arena, &row);
         row.index = i;
         if (ok && visitor->created_row != NULL)
-            ok = visited(reading, visitor->created_row(visitor->context, &reading->record, &row,
-                                                       offset));
+            ok = visited(reading,
+                         visitor->created_row(visitor->context, &reading->record, &row, offset));
     }
     arena_deinit(&arena);
     return ok;
@@ -419,10 +418,8 @@ legacy_log_open(const struct env *env, const char *directory, enum legacy_genera
 {
     enum status status = STATUS_OK;
 
-    *out = (struct legacy_log){.env = *env,
-                               .directory = directory,
-                               .generation = generation,
-                               .open_file = UINT32_MAX};
+    *out = (struct legacy_log){
+        .env = *env, .directory = directory, .generation = generation, .open_file = UINT32_MAX};
     arena_init(&out->item, env->memory, MEMORY_OTHER);
     TRY_OUT(list_files(out));
     for (uint32_t file = 0; file < out->file_count; file++)

@@ -21,8 +21,8 @@ struct reader {
     enum status stopped; /* What a visitor said. */
 };
 
-#define VISIT(reader, member, ...)                                                        \
-    ((reader)->visitor->member == NULL ||                                                 \
+#define VISIT(reader, member, ...)        \
+    ((reader)->visitor->member == NULL || \
      visited((reader), (reader)->visitor->member((reader)->visitor->context, __VA_ARGS__)))
 
 static bool
@@ -453,8 +453,7 @@ user_entry(struct reader *reader, const struct legacy_text *key)
         !legacy_stream_text(reader->stream, &reader->item, &hash) ||
         !legacy_stream_bool(reader->stream, &user.is_superuser) ||
         !legacy_stream_bool(reader->stream, &user.can_create_db) ||
-        !legacy_stream_bool(reader->stream, &user.can_create_user) ||
-        !VISIT(reader, user, &user))
+        !legacy_stream_bool(reader->stream, &user.can_create_user) || !VISIT(reader, user, &user))
         return false;
     return reader->form.generation < LEGACY_D || read_text_set(reader, key->bytes, "role");
 }
@@ -467,8 +466,7 @@ role_entry(struct reader *reader, const struct legacy_text *key)
 
     arena_reset(&reader->item);
     return legacy_stream_text(reader->stream, &reader->item, &name) &&
-           legacy_stream_bool(reader->stream, &flag) &&
-           legacy_stream_bool(reader->stream, &flag) &&
+           legacy_stream_bool(reader->stream, &flag) && legacy_stream_bool(reader->stream, &flag) &&
            legacy_stream_bool(reader->stream, &flag) &&
            read_text_set(reader, key->bytes, "has member") &&
            read_text_set(reader, key->bytes, "is member of");

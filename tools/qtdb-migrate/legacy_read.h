@@ -62,9 +62,9 @@ enum legacy_column_kind {
 
 struct legacy_value {
     enum legacy_tag tag;
-    int64_t integer;          /* SMALLINT, INTEGER, BOOLEAN. */
-    double real;              /* REAL. */
-    struct legacy_text text;  /* All others: text form; raw bytes of UUID (16) and BYTES. */
+    int64_t integer;              /* SMALLINT, INTEGER, BOOLEAN. */
+    double real;                  /* REAL. */
+    struct legacy_text text;      /* All others: text form; raw bytes of UUID (16) and BYTES. */
     struct legacy_text type_name; /* ENUM. */
 };
 
@@ -73,7 +73,7 @@ struct legacy_column {
     enum legacy_column_kind kind;
     uint8_t precision;
     uint8_t scale;
-    uint64_t size;                 /* VARCHAR, CHAR. */
+    uint64_t size; /* VARCHAR, CHAR. */
     struct legacy_text enum_name;
     uint64_t label_count;
     struct legacy_text *labels;
@@ -88,15 +88,15 @@ struct legacy_column {
 struct legacy_row {
     uint64_t value_count;
     const struct legacy_value *values;
-    bool live;                     /* xmax is absent. */
-    uint64_t index;                /* In the table, dead rows counted. */
+    bool live;      /* xmax is absent. */
+    uint64_t index; /* In the table, dead rows counted. */
 };
 
 struct legacy_table {
     struct legacy_text name;
     uint64_t column_count;
     struct legacy_column *columns;
-    uint64_t row_count;            /* Dead rows counted. */
+    uint64_t row_count; /* Dead rows counted. */
 };
 
 struct legacy_user {

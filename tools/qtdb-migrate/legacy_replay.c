@@ -12,7 +12,7 @@
 
 struct replay {
     struct legacy_plan *plan;
-    const char *database; /* As the user named it; NULL. */
+    const char *database;     /* As the user named it; NULL. */
     struct plan_table *table; /* Of the create table record whose rows follow. */
 };
 
@@ -21,6 +21,7 @@ refuse(struct replay *replay, enum status status, const char *format, ...)
 {
     va_list arguments;
 
+    CHECK(status != STATUS_OK);
     va_start(arguments, format);
     (void)vsnprintf(replay->plan->fault, sizeof(replay->plan->fault), format, arguments);
     va_end(arguments);
@@ -40,8 +41,7 @@ table_in(const struct plan_database *database, const struct legacy_text *name)
 }
 
 static enum status
-find_database(struct replay *replay, const struct legacy_record *record,
-              struct plan_database **out)
+find_database(struct replay *replay, const struct legacy_record *record, struct plan_database **out)
 {
     struct plan_database *found = NULL;
     struct legacy_plan *plan = replay->plan;
@@ -58,6 +58,7 @@ find_database(struct replay *replay, const struct legacy_record *record,
                       "the log makes a table '%.100s' and does not say in which of %u databases; "
                       "name it with --log-database NAME, or leave the log out with --no-log",
                       record->table.bytes, plan->database_count);
+    CHECK(found != NULL);
     *out = found;
     return STATUS_OK;
 }
@@ -83,10 +84,11 @@ find_table(struct replay *replay, const struct legacy_record *record, struct pla
                       record->table.bytes, count);
     if (count == 0)
         return refuse(replay, STATUS_CORRUPT,
-                      "log record %llu changes a table '%.100s' that %s has; --no-log leaves the "
-                      "log out",
+                      "log record %llu changes a table '%.100s' that %s; --no-log leaves the log "
+                      "out",
                       (unsigned long long)record->sequence, record->table.bytes,
-                      replay->database != NULL ? "this database does not" : "no database");
+                      replay->database != NULL ? "this database lacks" : "no database has");
+    CHECK(found != NULL);
     *out = found;
     return STATUS_OK;
 }
@@ -99,8 +101,8 @@ grow(struct legacy_plan *plan, void **array, uint64_t count, uint64_t *capacity,
     if (count < *capacity)
         return true;
     uint64_t wanted = *capacity == 0 ? 64 : *capacity * 2;
-    void *grown = memory_resize(plan->memory, MEMORY_OTHER, *array, *capacity * item,
-                                wanted * item);
+    void *grown =
+        memory_resize(plan->memory, MEMORY_OTHER, *array, *capacity * item, wanted * item);
     if (grown == NULL)
         return false;
     *array = grown;
@@ -118,8 +120,8 @@ append_row(struct replay *replay, struct plan_table *table, uint32_t version, ui
               sizeof(*table->appended)))
         return STATUS_NO_MEMORY;
     table->appended = array;
-    table->appended[table->appended_count++] = (struct plan_appended){
-        .file = file, .offset = offset, .version = version, .live = live};
+    table->appended[table->appended_count++] =
+        (struct plan_appended){.file = file, .offset = offset, .version = version, .live = live};
     return STATUS_OK;
 }
 
@@ -140,8 +142,7 @@ kill_row(struct replay *replay, const struct legacy_record *record, struct plan_
         table->appended[index - table->snapshot_rows].live = false;
         return STATUS_OK;
     }
-    if (!grow(replay->plan, &array, table->dead_count, &table->dead_capacity,
-              sizeof(*table->dead)))
+    if (!grow(replay->plan, &array, table->dead_count, &table->dead_capacity, sizeof(*table->dead)))
         return STATUS_NO_MEMORY;
     table->dead = array;
     table->dead[table->dead_count++] = index;
@@ -189,8 +190,7 @@ find_column(struct replay *replay, const struct legacy_record *record,
     return refuse(replay, STATUS_CORRUPT,
                   "log record %llu changes column '%.100s' of table '%.100s', which has none of "
                   "that name; --no-log leaves the log out",
-                  (unsigned long long)record->sequence, record->old_name.bytes,
-                  table->name.bytes);
+                  (unsigned long long)record->sequence, record->old_name.bytes, table->name.bytes);
 }
 
 static enum status
@@ -217,8 +217,7 @@ drop_column(struct replay *replay, struct plan_table *table, uint32_t column)
 {
     struct plan_sequence **link = &table->sequences;
 
-    while (*link != NULL &&
-           !plan__text_equals(&(*link)->name, &table->columns[column].column.name))
+    while (*link != NULL && !plan__text_equals(&(*link)->name, &table->columns[column].column.name))
         link = &(*link)->following;
     if (*link != NULL)
         *link = (*link)->following;
@@ -252,6 +251,7 @@ create_table(struct replay *replay, const struct legacy_record *record)
     struct legacy_table head = record->created;
 
     TRY(find_database(replay, record, &database));
+    CHECK(database != NULL);
     head.name = record->table;
     if (table_in(database, &record->table) != NULL)
         return refuse(replay, STATUS_CORRUPT,
@@ -288,6 +288,7 @@ apply(void *context, const struct legacy_record *record)
         return create_table(replay, record);
     CHECK(record->operation != LEGACY_CHECKPOINT);
     TRY(find_table(replay, record, &table));
+    CHECK(table != NULL);
     switch (record->operation) {
     case LEGACY_DROP_TABLE:
         table->dropped = true;

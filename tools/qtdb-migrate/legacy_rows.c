@@ -18,8 +18,8 @@ static const struct legacy_value null_value = {.tag = LEGACY_NULL};
 struct rows {
     struct legacy_source *source;
     const struct source_visitor *visitor;
-    struct arena head; /* A table's. */
-    struct arena item; /* A row of the log. */
+    struct arena head;              /* A table's. */
+    struct arena item;              /* A row of the log. */
     struct plan_database *database; /* Where the next table of the snapshot is to be found. */
     struct plan_table *table;       /* NULL: rows are passed over. */
     struct plan_table *cursor;
@@ -210,8 +210,7 @@ explain(struct legacy_source *source, enum status status)
     if (source->fault[0] != '\0')
         return status;
     if (fault->set)
-        (void)snprintf(source->fault, sizeof(source->fault), "%.400s: byte %llu: %s",
-                       source->path,
+        (void)snprintf(source->fault, sizeof(source->fault), "%.400s: byte %llu: %s", source->path,
                        (unsigned long long)fault->offset, fault->message);
     else if (source->log_open && source->log.fault[0] != '\0')
         (void)snprintf(source->fault, sizeof(source->fault), "%s", source->log.fault);

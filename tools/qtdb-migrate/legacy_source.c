@@ -86,9 +86,8 @@ choose_file(struct legacy_source *source, const char *directory)
     else if (file_exists(directory, main_name))
         name = main_name;
     else if (only.count == 0)
-        return refuse(source, STATUS_NOT_FOUND,
-                      "%s: no %s, %s or other .db file in this directory", directory,
-                      instance_name, main_name);
+        return refuse(source, STATUS_NOT_FOUND, "%s: no %s, %s or other .db file in this directory",
+                      directory, instance_name, main_name);
     else if (only.count > 1)
         return refuse(source, STATUS_INVALID, "%s: %u .db files and none is %s; name one of them",
                       directory, only.count, instance_name);
@@ -113,8 +112,7 @@ choose_log(struct legacy_source *source)
         return STATUS_OK;
     if (is_main && file_exists(directory, instance_name)) {
         (void)snprintf(source->remark, sizeof(source->remark),
-                       "the log beside this file belongs to %s and was not applied",
-                       instance_name);
+                       "the log beside this file belongs to %s and was not applied", instance_name);
         return STATUS_OK;
     }
     if (!join(source->log_path, directory, "wal"))
@@ -191,8 +189,8 @@ static enum status
 replay(struct legacy_source *source, const struct source_options *options)
 {
     source->log_open = true;
-    enum status status = legacy_log_open(&source->env, source->log_path, source->form.generation,
-                                         &source->log);
+    enum status status =
+        legacy_log_open(&source->env, source->log_path, source->form.generation, &source->log);
     if (status == STATUS_OK)
         status = legacy_plan_replay(&source->plan, &source->log, options->log_database);
     if (status == STATUS_OK)

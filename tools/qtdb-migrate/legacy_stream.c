@@ -165,8 +165,7 @@ legacy_stream_bool(struct legacy_stream *stream, bool *out)
 }
 
 bool
-legacy_stream_count(struct legacy_stream *stream, size_t item_size, const char *what,
-                    uint64_t *out)
+legacy_stream_count(struct legacy_stream *stream, size_t item_size, const char *what, uint64_t *out)
 {
     uint64_t offset = legacy_stream_offset(stream);
     uint64_t count = 0;

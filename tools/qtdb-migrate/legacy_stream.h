@@ -27,15 +27,15 @@ struct legacy_text {
 struct legacy_fault {
     bool set;
     enum status status;
-    uint64_t offset;   /* In the file. */
+    uint64_t offset; /* In the file. */
     char message[160];
 };
 
 struct legacy_stream {
     struct env env;
     struct io_file *file;
-    uint64_t size;     /* Of the file, bytes; or where a caller cut it. */
-    uint64_t base;     /* File offset of buffer[0]. */
+    uint64_t size; /* Of the file, bytes; or where a caller cut it. */
+    uint64_t base; /* File offset of buffer[0]. */
     uint8_t *buffer;
     size_t used;
     size_t next;
@@ -52,8 +52,9 @@ uint64_t legacy_stream_offset(const struct legacy_stream *stream);
 uint64_t legacy_stream_left(const struct legacy_stream *stream);
 
 /** Records the first fault at `offset`; always false. */
-__attribute__((format(printf, 3, 4))) bool
-legacy_stream_fail(struct legacy_stream *stream, uint64_t offset, const char *format, ...);
+__attribute__((format(printf, 3, 4))) bool legacy_stream_fail(struct legacy_stream *stream,
+                                                              uint64_t offset, const char *format,
+                                                              ...);
 
 bool legacy_stream_u8(struct legacy_stream *stream, uint8_t *out);
 bool legacy_stream_u16(struct legacy_stream *stream, uint16_t *out);
@@ -65,8 +66,7 @@ bool legacy_stream_bool(struct legacy_stream *stream, bool *out);
 bool legacy_stream_count(struct legacy_stream *stream, size_t item_size, const char *what,
                          uint64_t *out);
 /** A length and as many bytes of valid UTF-8, copied. */
-bool legacy_stream_text(struct legacy_stream *stream, struct arena *arena,
-                        struct legacy_text *out);
+bool legacy_stream_text(struct legacy_stream *stream, struct arena *arena, struct legacy_text *out);
 /** `size` bytes as they are, copied. */
 bool legacy_stream_bytes(struct legacy_stream *stream, struct arena *arena, uint64_t size,
                          struct legacy_text *out);

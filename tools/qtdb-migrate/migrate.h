@@ -61,8 +61,9 @@ bool migrate_run(struct migration *migration);
 /* Steps; on failure each sets `fault`. */
 MUST_CHECK enum status migrate_load(struct migration *migration);
 MUST_CHECK enum status migrate_verify(struct migration *migration);
-__attribute__((format(printf, 3, 4))) enum status
-migrate_fail(struct migration *migration, enum status status, const char *format, ...);
+__attribute__((format(printf, 3, 4))) enum status migrate_fail(struct migration *migration,
+                                                               enum status status,
+                                                               const char *format, ...);
 /** STATUS_STOPPED, with `fault`, after an interrupt. */
 MUST_CHECK enum status migrate_check_stop(struct migration *migration);
 

@@ -148,10 +148,9 @@ number_of(const struct legacy_value *value, struct arena *arena, struct decimal 
     switch (value->tag) {
     case LEGACY_SMALLINT:
     case LEGACY_INTEGER:
-        return decimal_parse(text,
-                             (size_t)snprintf(text, sizeof(text), "%lld",
-                                              (long long)value->integer),
-                             arena, out);
+        return decimal_parse(
+            text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)value->integer), arena,
+            out);
     case LEGACY_REAL:
         return decimal_parse(text, print_real(value->real, text), arena, out);
     case LEGACY_NUMERIC:
@@ -320,8 +319,8 @@ to_bytes(const struct legacy_value *value, struct converted *out)
 static enum convert_result
 to_boolean(const struct legacy_value *value, struct converted *out)
 {
-    static const char *const words[] = {"false", "f", "no", "off", "0",
-                                        "true",  "t", "yes", "on", "1"};
+    static const char *const words[] = {"false", "f", "no",  "off", "0",
+                                        "true",  "t", "yes", "on",  "1"};
     bool is_number = value->tag == LEGACY_SMALLINT || value->tag == LEGACY_INTEGER;
 
     if (value->tag == LEGACY_BOOLEAN || (is_number && (value->integer | 1) == 1))
@@ -398,8 +397,8 @@ to_uuid(const struct legacy_value *value, struct arena *arena, struct converted 
 }
 
 enum convert_result
-convert_value(const struct target_type *type, const struct legacy_value *value,
-              struct arena *arena, struct converted *out)
+convert_value(const struct target_type *type, const struct legacy_value *value, struct arena *arena,
+              struct converted *out)
 {
     *out = (struct converted){.form = CONVERT_NULL};
     if (value->tag == LEGACY_NULL)

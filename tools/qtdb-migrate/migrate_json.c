@@ -17,7 +17,9 @@ struct scan {
 static char
 peek(const struct scan *scan)
 {
-    return scan->at < scan->size ? scan->text[scan->at] : '\0';
+    if (scan->at < scan->size)
+        return scan->text[scan->at];
+    return '\0';
 }
 
 static bool

@@ -29,8 +29,7 @@ has_target(const struct loader *loader)
 static enum status
 target_failed(struct loader *loader)
 {
-    return migrate_fail(loader->migration, STATUS_FAILED, "%s",
-                        loader->migration->target.fault);
+    return migrate_fail(loader->migration, STATUS_FAILED, "%s", loader->migration->target.fault);
 }
 
 /* The table does not take its rows as it is: drop it, go on looking, load it in the next pass. */
@@ -44,8 +43,7 @@ start_scouting(struct loader *loader)
     loader->scouting = true;
     loader->again_count++;
     report_forget_table(migration);
-    if (has_target(loader) &&
-        target_drop_table(&migration->target, loader->table) != STATUS_OK)
+    if (has_target(loader) && target_drop_table(&migration->target, loader->table) != STATUS_OK)
         return target_failed(loader);
     return STATUS_OK;
 }

@@ -7,10 +7,12 @@
 static const char help[] =
     "Usage: qtdb-migrate [OPTION...] SOURCE TARGET.qtdb\n"
     "       qtdb-migrate --dry-run [OPTION...] SOURCE\n"
-    "Makes a qtdb database of a legacy monolithic database. The source is never changed; the target\n"
+    "Makes a qtdb database of a legacy monolithic database. The source is never changed; the "
+    "target\n"
     "appears under its name only when it is complete and verified.\n"
     "\n"
-    "SOURCE is a legacy file (server_instance.db, main.db, NAME.db) or the data directory with its\n"
+    "SOURCE is a legacy file (server_instance.db, main.db, NAME.db) or the data directory with "
+    "its\n"
     "log. Every generation is recognised by itself. Database NAME becomes schema NAME.\n"
     "\n"
     "Options:\n"
@@ -23,7 +25,8 @@ static const char help[] =
     "  --quiet              no summary\n"
     "  --help, --version\n"
     "\n"
-    "Exit status: 0 done, 1 not done (nothing is left of the target), 2 the command line is wrong.\n";
+    "Exit status: 0 done, 1 not done (nothing is left of the target), 2 the command line is "
+    "wrong.\n";
 
 static const struct tool tool = {.name = "qtdb-migrate", .help = help};
 

@@ -191,8 +191,7 @@ add_table(struct migration *migration, const struct migrate_table *table)
     add_string(text, "name", table->name);
     text_buffer_print(text, ", \"loaded\": %s, \"rows\": %llu, \"losses\": %llu",
                       table->loaded && !migration->options.dry_run ? "true" : "false",
-                      (unsigned long long)table->row_count,
-                      (unsigned long long)table->loss_count);
+                      (unsigned long long)table->row_count, (unsigned long long)table->loss_count);
     text_buffer_print(text, ", \"rows_too_short\": %llu, \"rows_too_long\": %llu",
                       (unsigned long long)table->short_count,
                       (unsigned long long)table->long_count);
@@ -290,15 +289,14 @@ add_end(struct migration *migration)
         add_string(text, "path", migration->options.target);
         text_buffer_print(text, ", \"size\": %llu},\n", (unsigned long long)migration->target_size);
     }
-    text_buffer_print(text,
-                      " \"totals\": {\"tables\": %llu, \"rows\": %llu, \"losses\": %llu, "
-                      "\"changed_tables\": %llu, \"foreign_keys_left_out\": %llu, "
-                      "\"sequences_left_out\": %llu},\n",
-                      (unsigned long long)totals.table_count, (unsigned long long)totals.row_count,
-                      (unsigned long long)totals.loss_count,
-                      (unsigned long long)totals.changed_count,
-                      (unsigned long long)totals.foreign_key_count,
-                      (unsigned long long)totals.sequence_count);
+    text_buffer_print(
+        text,
+        " \"totals\": {\"tables\": %llu, \"rows\": %llu, \"losses\": %llu, "
+        "\"changed_tables\": %llu, \"foreign_keys_left_out\": %llu, "
+        "\"sequences_left_out\": %llu},\n",
+        (unsigned long long)totals.table_count, (unsigned long long)totals.row_count,
+        (unsigned long long)totals.loss_count, (unsigned long long)totals.changed_count,
+        (unsigned long long)totals.foreign_key_count, (unsigned long long)totals.sequence_count);
     text_buffer_print(text, " \"dry_run\": %s, \"verified\": %s, \"passes\": %u,\n",
                       migration->options.dry_run ? "true" : "false",
                       migration->verified ? "true" : "false", migration->pass_count);

@@ -266,8 +266,7 @@ migrate_table_is_changed(const struct migrate_table *table)
     for (uint32_t i = 0; i < table->column_count; i++) {
         const struct migrate_column *column = &table->columns[i];
 
-        if (column->widened || column->not_null_left_out != NULL ||
-            column->unique_left_out != NULL)
+        if (column->widened || column->not_null_left_out != NULL || column->unique_left_out != NULL)
             return true;
     }
     return table->key_left_out != NULL || table->left_out;

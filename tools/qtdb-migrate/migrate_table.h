@@ -68,8 +68,8 @@ void migrate_sql_insert(const struct migrate_table *table, struct text_buffer *s
 void migrate_sql_select(const struct migrate_table *table, struct text_buffer *sql);
 
 /** Counts a loss and keeps the first of its kind. */
-void migrate_note_loss(struct migrate_table *table, uint32_t column, const char *what,
-                       uint64_t row, const char *value, size_t value_size);
+void migrate_note_loss(struct migrate_table *table, uint32_t column, const char *what, uint64_t row,
+                       const char *value, size_t value_size);
 /** Leaves the constraint that the message names out of the table; false when none is named. */
 bool migrate_leave_out(struct migrate_table *table, const char *sqlstate, const char *message);
 /** True when any constraint or type gave way. */

@@ -94,9 +94,9 @@ const char *
 convert_legacy_name(const struct legacy_column *column, char out[TARGET_TYPE_SIZE])
 {
     static const char *const names[] = {
-        "SMALLINT", "INTEGER", "REAL",      "NUMERIC",     "SERIAL", "BIGSERIAL",
-        "TEXT",     "VARCHAR", "CHAR",      "BOOLEAN",     "DATE",   "TIMESTAMP",
-        "TIMESTAMPTZ", "UUID", "JSON",      "JSONB",       "BYTEA",  "ENUM",
+        "SMALLINT",    "INTEGER", "REAL", "NUMERIC", "SERIAL", "BIGSERIAL",
+        "TEXT",        "VARCHAR", "CHAR", "BOOLEAN", "DATE",   "TIMESTAMP",
+        "TIMESTAMPTZ", "UUID",    "JSON", "JSONB",   "BYTEA",  "ENUM",
     };
 
     if (column->kind == LEGACY_COLUMN_NUMERIC)
@@ -120,8 +120,7 @@ holds(const struct target_type *type, const struct legacy_value *value, struct a
 }
 
 struct target_type
-convert_widen(const struct target_type *type, const struct legacy_value *value,
-              struct arena *arena)
+convert_widen(const struct target_type *type, const struct legacy_value *value, struct arena *arena)
 {
     static const enum qtdb_type numbers[] = {QTDB_TYPE_INT2, QTDB_TYPE_INT8, QTDB_TYPE_NUMERIC};
     size_t first = type->type == QTDB_TYPE_INT2      ? 1

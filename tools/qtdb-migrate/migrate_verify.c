@@ -102,8 +102,7 @@ static enum status
 sum_source(struct migration *migration)
 {
     struct verifier verifier = {.migration = migration};
-    const struct source_visitor visitor = {
-        .context = &verifier, .wants = on_wants, .row = on_row};
+    const struct source_visitor visitor = {.context = &verifier, .wants = on_wants, .row = on_row};
 
     arena_init(&verifier.arena, migration->env.memory, MEMORY_OTHER);
     text_buffer_init(&verifier.row, migration->env.memory);
@@ -128,16 +127,14 @@ compare(struct migration *migration, struct migrate_table *table)
         return migrate_fail(migration, STATUS_FAILED, "%s", migration->target.fault);
     if (migrate_sum_equals(&table->source_sum, &table->target_sum))
         return STATUS_OK;
-    return migrate_fail(migration, STATUS_CORRUPT,
-                        "%s.%s: verification failed: %llu rows and sum %016llx%016llx in the "
-                        "source, %llu rows and sum %016llx%016llx in the target",
-                        table->schema, table->name,
-                        (unsigned long long)table->source_sum.row_count,
-                        (unsigned long long)table->source_sum.high,
-                        (unsigned long long)table->source_sum.low,
-                        (unsigned long long)table->target_sum.row_count,
-                        (unsigned long long)table->target_sum.high,
-                        (unsigned long long)table->target_sum.low);
+    return migrate_fail(
+        migration, STATUS_CORRUPT,
+        "%s.%s: verification failed: %llu rows and sum %016llx%016llx in the "
+        "source, %llu rows and sum %016llx%016llx in the target",
+        table->schema, table->name, (unsigned long long)table->source_sum.row_count,
+        (unsigned long long)table->source_sum.high, (unsigned long long)table->source_sum.low,
+        (unsigned long long)table->target_sum.row_count, (unsigned long long)table->target_sum.high,
+        (unsigned long long)table->target_sum.low);
 }
 
 enum status

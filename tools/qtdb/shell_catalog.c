@@ -142,9 +142,9 @@ static void
 add_type(struct text_buffer *out, uint8_t type, int32_t precision, int32_t scale)
 {
     static const char *const names[] = {
-        "null",  "boolean", "smallint", "integer",   "bigint",      "real",     "double precision",
-        "numeric", "text",  "varchar",  "char",      "bytea",       "date",     "timestamp",
-        "timestamptz", "uuid", "json",  "jsonb",     "time",        "interval", "enum",
+        "null",        "boolean", "smallint", "integer", "bigint", "real",     "double precision",
+        "numeric",     "text",    "varchar",  "char",    "bytea",  "date",     "timestamp",
+        "timestamptz", "uuid",    "json",     "jsonb",   "time",   "interval", "enum",
         "array",
     };
 
@@ -284,8 +284,7 @@ print_definition(struct shell *shell, const struct entry *entry, void *context)
     if (columns != NULL && add_definition(entry, &out, columns))
         (void)fputs(out.bytes, stdout);
     else
-        tool_error(shell->tool, "%s.%s: its definition cannot be read", entry->schema,
-                   entry->name);
+        tool_error(shell->tool, "%s.%s: its definition cannot be read", entry->schema, entry->name);
     wanted->count++;
     text_buffer_deinit(&out);
     memory_free(shell->env.memory, MEMORY_OTHER, columns, sizeof(*columns));

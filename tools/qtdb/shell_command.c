@@ -56,7 +56,10 @@ run_stats(struct shell *shell, const char *argument)
     qtdb_get_statistics(shell->db, &statistics);
     numbers_of(&statistics, numbers);
     for (size_t i = 0; i < NUMBER_COUNT; i++)
-        printf(json ? "%s\"%s\": %llu" : "%s%-14s %llu\n", !json ? "" : i == 0 ? "{" : ", ",
+        printf(json ? "%s\"%s\": %llu" : "%s%-14s %llu\n",
+               !json    ? ""
+               : i == 0 ? "{"
+                        : ", ",
                numbers[i].name, (unsigned long long)numbers[i].value);
     if (json)
         printf("}\n");
@@ -73,8 +76,8 @@ run_wa(struct shell *shell, const char *argument)
 
     (void)argument;
     qtdb_get_statistics(shell->db, &statistics);
-    uint64_t written = statistics.log_size + statistics.page_write_size +
-                       statistics.meta_write_size;
+    uint64_t written =
+        statistics.log_size + statistics.page_write_size + statistics.meta_write_size;
     printf("written %llu user %llu ratio %.2f\n", (unsigned long long)written,
            (unsigned long long)statistics.user_size,
            statistics.user_size > 0 ? (double)written / (double)statistics.user_size : 0.0);

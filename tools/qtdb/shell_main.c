@@ -22,7 +22,8 @@ static const char help[] =
     "  --help, --version\n"
     "\n"
     "Commands begin with a dot; .help lists them.\n"
-    "Exit status: 0 all went well, 1 a statement failed, 2 the command line is wrong or FILE cannot\n"
+    "Exit status: 0 all went well, 1 a statement failed, 2 the command line is wrong or FILE "
+    "cannot\n"
     "be opened. The first failure ends a text, a file and standard input; a terminal goes on.\n";
 
 static const struct tool tool = {.name = "qtdb", .help = help};
@@ -89,9 +90,8 @@ looks_legacy(const char *path)
 static bool
 open_database(struct shell *shell)
 {
-    struct qtdb_options options = {.size = sizeof(options),
-                                   .create = !shell->read_only,
-                                   .read_only = shell->read_only};
+    struct qtdb_options options = {
+        .size = sizeof(options), .create = !shell->read_only, .read_only = shell->read_only};
     enum qtdb_code code = qtdb_open(shell->path, &options, &shell->db);
 
     if (code != QTDB_OK) {

@@ -11,8 +11,7 @@ output_init(struct output *output, struct memory *memory, FILE *file)
     *output = (struct output){.memory = memory, .file = file, .header = true};
     text_buffer_init(&output->cells, memory);
     text_buffer_init(&output->line, memory);
-    output->unicode =
-        setlocale(LC_CTYPE, "") != NULL && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    output->unicode = setlocale(LC_CTYPE, "") != NULL && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     /* Widths of characters are wanted whatever the environment says. */
     if (!output->unicode && setlocale(LC_CTYPE, "C.UTF-8") == NULL)
         (void)setlocale(LC_CTYPE, "C");
@@ -67,10 +66,12 @@ copy_columns(struct output *output, struct qtdb_statement *statement, uint32_t c
     for (uint32_t i = 0; i < count; i++) {
         const char *name = qtdb_column_name(statement, i);
 
-        memcpy(next, name, strlen(name));
+        size_t name_size = strlen(name) + 1;
+
+        memcpy(next, name, name_size);
         output->columns[i] =
             (struct output_column){.name = next, .type = qtdb_column_type(statement, i)};
-        next += strlen(name) + 1;
+        next += name_size;
     }
     return true;
 }

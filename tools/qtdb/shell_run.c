@@ -82,7 +82,8 @@ print_caret(const char *sql, uint32_t position, uint64_t first_line)
         size = begin + EXCERPT_WIDTH;
     while (size < spot.line_size && ((unsigned char)spot.line[size] & 0xc0) == 0x80)
         size++;
-    int lead = fprintf(stderr, "LINE %llu: ", (unsigned long long)(first_line + spot.line_index));
+    unsigned long long line = first_line + spot.line_index;
+    int lead = fprintf(stderr, "LINE %llu: ", line);
     for (size_t i = begin; i < size; i++)
         (void)fputc(spot.line[i] == '\t' ? ' ' : spot.line[i], stderr);
     (void)fprintf(stderr, "\n%*s^\n", lead + columns_of(spot.line + begin, spot.offset - begin),

@@ -167,7 +167,9 @@ shell_scan_feed(struct shell_scan *scan, const char *bytes, size_t size, bool *e
         }
         scan->blank = scan->blank && is_blank_byte(scan, before, bytes[i]);
         scan->earlier = scan->last;
-        scan->last = taken == TAKEN_MARK ? '\0' : bytes[i];
+        scan->last = bytes[i];
+        if (taken == TAKEN_MARK)
+            scan->last = '\0';
     }
     *ended_out = false;
     return size;

@@ -12,11 +12,11 @@
 enum { SHELL_SCAN_TAG_SIZE = 64 };
 
 struct shell_scan {
-    int state;          /* 0 at the start of a statement; others are shell_scan.c's. */
-    bool blank;         /* Nothing but white space and comments so far. */
-    uint32_t depth;     /* Of nested comments. */
-    bool escapes;       /* In a text: a backslash takes the next byte (E'...'). */
-    char last, earlier; /* The two bytes before. */
+    int state;                     /* 0 at the start of a statement; others are shell_scan.c's. */
+    bool blank;                    /* Nothing but white space and comments so far. */
+    uint32_t depth;                /* Of nested comments. */
+    bool escapes;                  /* In a text: a backslash takes the next byte (E'...'). */
+    char last, earlier;            /* The two bytes before. */
     char tag[SHELL_SCAN_TAG_SIZE]; /* $tag$, while inside. */
     size_t tag_size;
     size_t tag_match;

@@ -187,12 +187,14 @@ Test(database, a_real_file_with_a_background_thread)
                                    .pool_size = 1 << 20,
                                    .log_limit = 1 << 20,
                                    .segment_size = 256 << 10};
-    char path[] = "/tmp/qtdb-test-XXXXXX";
-    char file[64];
+    const char *folder = getenv("TMPDIR");
+    char path[200];
+    char file[240];
     struct qtdb *db;
     struct qtdb_tree *tree;
     static char value[500];
 
+    snprintf(path, sizeof(path), "%s/qtdb-test-XXXXXX", folder != NULL ? folder : ".");
     cr_assert_not_null(mkdtemp(path));
     snprintf(file, sizeof(file), "%s/x.qtdb", path);
     DB(qtdb_open(file, &options, &db));

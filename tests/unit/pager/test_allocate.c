@@ -315,6 +315,26 @@ Test(shrink, cuts_the_file_only_behind_a_checkpoint)
     close_world(&world);
 }
 
+/* The next handle finishes what a crashed one began. */
+Test(shrink, cuts_the_file_after_a_crash_as_well)
+{
+    struct world world;
+
+    open_world(&world);
+    cr_assert_lt(make_shrinkable(&world), 20u);
+    WORLD_OK(&world, world_flush(&world));
+    pager_abandon(world.pager);
+    world.options.pool_size = 1024 * PAGE_SIZE; /* All that was redone could stay in it. */
+    world_open(&world);
+    cr_assert_gt(file_size(&world), 700u * PAGE_SIZE);
+    WORLD_OK(&world, pager_checkpoint(world.pager));
+    WORLD_OK(&world, pager_checkpoint(world.pager));
+    cr_assert_lt(file_size(&world), 20u * PAGE_SIZE);
+    for (int count = 0; count < 600; count++)
+        (void)world_allocate(&world, 3);
+    close_world(&world);
+}
+
 Test(shrink, keeps_pages_in_use_and_the_file_grows_again)
 {
     struct world world;

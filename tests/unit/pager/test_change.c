@@ -195,6 +195,24 @@ Test(change, first_of_an_interval_logs_an_image_and_later_ones_ranges)
     close_world(&world);
 }
 
+/* The images of an earlier log are gone with it. covers: P10 */
+Test(change, first_after_a_clean_close_logs_an_image)
+{
+    struct world world;
+    uint32_t page;
+
+    open_world(&world, PAGER_POLICY_IMAGE);
+    page = world_allocate(&world, 1);
+    world_fill(&world, page, 500, 2, 20);
+    world_close(&world);
+    world_open(&world);
+    world_fill(&world, PAGE_CATALOG_ROOT, 500, 2, 20);
+    uint64_t images = statistics_of(&world).image_count;
+    world_fill(&world, page, 500, 3, 20);
+    cr_assert_eq(statistics_of(&world).image_count, images + 1);
+    close_world(&world);
+}
+
 Test(change, of_a_page_in_place_logs_only_ranges_under_policy_range)
 {
     struct world world;

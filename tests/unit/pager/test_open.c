@@ -6,7 +6,7 @@
  */
 #include <criterion/criterion.h>
 
-#include "pager/pager_private.h"
+#include "pager/open_private.h"
 #include "tests/support/pager_world.h"
 
 static void
@@ -315,6 +315,39 @@ Test(open, creates_a_whole_file_or_none)
     world_deinit(&world);
 }
 
+Test(open, returns_when_the_new_file_is_durable)
+{
+    struct io_sim_crash crash = {.mode = IO_SIM_CRASH_LOST};
+    struct world world, branch;
+    struct io *io;
+
+    init_world(&world);
+    world_open(&world);
+    WORLD_OK(&world, io_sim_fork(world.io, &crash, world.disk_memory, &io));
+    world_branch(&world, io, &branch);
+    branch.options.create = false;
+    world_open(&branch);
+    world_verify(&branch);
+    world_close(&branch);
+    world_deinit(&branch);
+    world_deinit(&world);
+}
+
+/* Another process was faster: its file stays. */
+Test(open, that_would_create_leaves_a_file_that_has_appeared)
+{
+    struct world world;
+    uint64_t hash;
+
+    make_file(&world);
+    hash = io_sim_image_hash(world.io);
+    world_open(&world);
+    WORLD_OK(&world, pager__create(world.pager));
+    world_close(&world);
+    cr_assert_eq(io_sim_image_hash(world.io), hash);
+    world_deinit(&world);
+}
+
 Test(open, of_an_existing_file_never_creates_one_over_it)
 {
     struct world world;
@@ -554,8 +587,7 @@ Test(open, refuses_the_log_of_another_file)
     WORLD_OK(&world, io_rename(world.io, WORLD_PATH, WORLD_DIR "/my.qtdb"));
     /* Another database under the same name, crashed as well; then its log beside our file. */
     world.options.file_id = 0x99;
-    world.snapshot_count = 0;
-    world.csn_acked = 0;
+    world_forget(&world);
     world_open(&world);
     (void)world_allocate(&world, 1);
     WORLD_OK(&world, world_flush(&world));
@@ -565,7 +597,6 @@ Test(open, refuses_the_log_of_another_file)
     world.csn_acked = 0;
     enum status status = world_try_open(&world);
     cr_assert_eq(status, STATUS_CORRUPT, "%s", error_message());
-    world.snapshot_count = 0;
     world_deinit(&world);
 }
 

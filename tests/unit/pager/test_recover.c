@@ -412,6 +412,91 @@ Test(recover, extends_a_file_that_lost_its_new_space)
     world_deinit(&world);
 }
 
+/* ---- Records that make no sense -------------------------------------------------------------- */
+
+/* Appends a commit of one record behind the handle's back, and crashes. */
+static void
+append_record(struct world *world, enum wal_record_type type, uint64_t page_number,
+              const void *body, size_t size)
+{
+    struct wal *wal = world->pager->wal;
+    uint8_t records[PAGE_SIZE + 200];
+    struct byte_writer writer = byte_writer_init(records, sizeof(records));
+    struct wal_commit commit = {.csn = pager_csn(world->pager) + 1, .records = records};
+
+    wal_record_put(&writer, type, page_number, body, size);
+    commit.size = writer.offset;
+    WORLD_OK(world, wal_reserve(wal, commit.size, false));
+    wal_append(wal, &commit);
+    WORLD_OK(world, wal_flush(wal, commit.csn));
+    pager_abandon(world->pager);
+    world->pager = NULL;
+}
+
+static void
+expect_refusal(enum wal_record_type type, uint64_t page_number, const void *body, size_t size)
+{
+    struct world world;
+
+    open_world(&world, PAGER_POLICY_IMAGE);
+    for (int count = 0; count < 10; count++)
+        (void)world_allocate(&world, 1);
+    append_record(&world, type, page_number, body, size);
+    cr_assert_eq(world_try_open(&world), STATUS_CORRUPT, "%s", error_message());
+    cr_assert_not_null(strstr(error_message(), WORLD_PATH), "%s", error_message());
+    cr_assert_null(world.pager);
+    world_deinit(&world);
+}
+
+Test(recover, refuses_records_that_cannot_be_used)
+{
+    const uint8_t junk[100] = {0xff, 0xff, 0xff};
+
+    expect_refusal(WAL_RECORD_IMAGE, 1, junk, sizeof(junk));
+    expect_refusal(WAL_RECORD_IMAGE, UINT64_MAX, junk, sizeof(junk));
+    expect_refusal(WAL_RECORD_RANGES, PAGE_COUNT_MAX, junk, sizeof(junk));
+    expect_refusal(WAL_RECORD_FREE, 0, NULL, 0);
+    expect_refusal(WAL_RECORD_SIZE, 3, NULL, 0);
+    expect_refusal(WAL_RECORD_SIZE, UINT64_MAX, NULL, 0);
+    expect_refusal(WAL_RECORD_IMAGE, 7, junk, sizeof(junk));
+    expect_refusal(WAL_RECORD_IMAGE, 7, junk, 3);
+    expect_refusal(WAL_RECORD_RANGES, 7, junk, sizeof(junk));
+}
+
+/* An image that decodes and is not the page its checksum is of; also of a map page. */
+Test(recover, refuses_an_image_that_is_not_what_was_logged)
+{
+    uint8_t page[PAGE_SIZE], body[PAGE_DELTA_SIZE_MAX];
+    size_t size;
+
+    page_init(page, 7, 1, PAGE_TYPE_TEST, 0);
+    size = page_delta_encode_image(page, 12345, NULL, body, sizeof(body));
+    expect_refusal(WAL_RECORD_IMAGE, 7, body, size);
+    page_init(page, MAP_FIRST_PAGE, 1, PAGE_TYPE_MAP, 0);
+    size = page_delta_encode_image(page, 12345, NULL, body, sizeof(body));
+    expect_refusal(WAL_RECORD_IMAGE, MAP_FIRST_PAGE, body, size);
+}
+
+Test(recover, fences_such_a_page_in_rescue)
+{
+    uint8_t page[PAGE_SIZE], body[PAGE_DELTA_SIZE_MAX];
+    struct world world;
+    size_t size;
+
+    open_world(&world, PAGER_POLICY_IMAGE);
+    for (int count = 0; count < 10; count++)
+        (void)world_allocate(&world, 1);
+    page_init(page, 7, 1, PAGE_TYPE_TEST, 0);
+    size = page_delta_encode_image(page, 12345, NULL, body, sizeof(body));
+    append_record(&world, WAL_RECORD_IMAGE, 7, body, size);
+    world.options.rescue = true;
+    world_open(&world);
+    cr_assert_eq(pager_copy(world.pager, 7, page), STATUS_CORRUPT);
+    WORLD_OK(&world, pager_copy(world.pager, 8, page));
+    world_close(&world);
+    world_deinit(&world);
+}
+
 /* ---- Progress and the log line --------------------------------------------------------------- */
 
 struct progress_seen {

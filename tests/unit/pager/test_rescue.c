@@ -95,8 +95,7 @@ work_and_close(struct world *world)
     uint32_t fenced = check(world, &before);
     struct pager *pager = world->pager;
 
-    world->snapshot_count = 0;
-    memset(world->hashes, 0, WORLD_PAGES * sizeof(*world->hashes));
+    world_forget(world);
     for (int count = 0; count < 50; count++)
         (void)world_allocate(world, 5);
     world->pager = NULL;
@@ -185,6 +184,26 @@ Test(rescue, puts_a_rotten_log_aside)
     WORLD_OK(&world, io_open(world.io, WORLD_LOG "-lost/owner", 0, &file));
     io_close(file);
     work_and_close(&world);
+    world_deinit(&world);
+}
+
+Test(rescue, is_durable_when_the_open_returns)
+{
+    struct io_sim_crash crash = {.mode = IO_SIM_CRASH_LOST};
+    struct pager_check_result result;
+    struct world world, branch;
+    uint32_t fenced;
+    struct io *io;
+
+    make_unclean(&world);
+    lose_log(&world);
+    rescue_open(&world);
+    fenced = check(&world, &result);
+    WORLD_OK(&world, io_sim_fork(world.io, &crash, world.disk_memory, &io));
+    world_branch(&world, io, &branch);
+    WORLD_OK(&branch, pager_open(&branch.env, WORLD_PATH, &branch.options, &branch.pager));
+    cr_assert_eq(check(&branch, &result), fenced);
+    world_deinit(&branch);
     world_deinit(&world);
 }
 

@@ -33,12 +33,12 @@ Test(wal_append, after_a_reservation_does_no_io_and_allocates_nothing)
         begin(2 + (uint32_t)random_below(&random, 6), 256 + (uint32_t)random_below(&random, 50000));
         uint32_t most = log.wal->payload_max - WAL_PART_OVERHEAD_MAX;
         for (int i = 0; i < 100; i++) {
-            uint32_t frames = 1 + (uint32_t)random_below(&random, log.wal->slot_count);
+            uint32_t frames = 1 + (uint32_t)random_below(&random, log.options.buffer_count);
             uint32_t size = (uint32_t)random_below(&random, most * frames * 3 / 4);
             bool flush_between = random_chance(&random, 1, 2);
             size_t bytes = help_commit_bytes(log.scratch, log.history.appended + 1, 1, size);
 
-            if (bytes > (size_t)most * log.wal->slot_count)
+            if (bytes > (size_t)most * log.options.buffer_count)
                 continue;
             while (wal_reserve(log.wal, bytes, false) != STATUS_OK)
                 cr_assert(wal_make_room(log.wal, bytes, false) == STATUS_OK, "%s", error_message());
@@ -59,6 +59,46 @@ Test(wal_append, after_a_reservation_does_no_io_and_allocates_nothing)
         help_flush(&log);
         help_deinit(&log);
     }
+}
+
+/* covers: W11 */
+Test(wal_append, reservation_foresees_that_the_open_frame_is_closed_early)
+{
+    uint64_t last_block = 2 * HELP_SEGMENT_SIZE - WAL_BLOCK_SIZE;
+
+    begin(8, 8000);
+    while (log.wal->lsn_next < last_block) {
+        cr_assert(help_try_append(&log, 100, true) == STATUS_OK);
+        help_flush(&log);
+    }
+    cr_assert(log.wal->prepared.count == 0);
+    cr_assert(wal_reserve(log.wal, 100, true) == STATUS_OK);
+    cr_assert(help_try_append(&log, 100, true) == STATUS_OK);
+    /* It would fit into the open frame; but a flush may close that, and there is no other block. */
+    cr_assert(wal_reserve(log.wal, 100, true) == STATUS_MISSING);
+    cr_assert(help_try_append(&log, 100, true) == STATUS_OK);
+    cr_assert(log.wal->prepared.count == 1);
+    help_flush(&log);
+    help_deinit(&log);
+}
+
+Test(wal_append, frames_are_filled_up_with_zeros)
+{
+    static uint8_t block[WAL_BLOCK_SIZE];
+    struct help_frames frames;
+
+    begin(2, 8000);
+    for (uint32_t i = 0; i < 10; i++)
+        help_commit(&log, 3000 - i * 250);
+    frames = help_list_frames(&log, 1);
+    cr_assert(frames.count == 10);
+    for (uint64_t i = 0; i < frames.count; i++) {
+        size_t used = sizeof(frames.header[i]) + le32_get(frames.header[i].payload_size);
+
+        help_peek(&log, frames.lsn[i], block, sizeof(block));
+        cr_assert(bytes_are_zero(block + used, sizeof(block) - used));
+    }
+    help_deinit(&log);
 }
 
 Test(wal_append, comes_back_whatever_its_size)

@@ -108,7 +108,7 @@ static void
 work(struct help_log *log, struct random *random, uint64_t steps)
 {
     for (uint64_t i = 0; i < steps; i++) {
-        uint32_t most = log->wal->payload_max * log->wal->slot_count / 2;
+        uint32_t most = log->wal->payload_max * log->options.buffer_count / 2;
         uint32_t size = (uint32_t)random_below(random, random_chance(random, 1, 6) ? most : 600);
         bool more = false;
         enum status status = STATUS_OK;

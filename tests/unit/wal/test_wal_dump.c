@@ -82,3 +82,35 @@ Test(wal_dump, refuses_what_is_no_segment)
     cr_assert(seen.count == 0);
     help_deinit(&log);
 }
+
+Test(wal_dump, reports_each_refused_operation_and_a_file_cut_short)
+{
+    struct io_sim_options options = {.seed = 4};
+    struct io_file *file = NULL;
+    struct seen seen = {0};
+    uint64_t op_count;
+
+    help_init_sim(&log, &options);
+    help_create(&log);
+    help_commit(&log, 300);
+    help_commit(&log, 7000);
+    help_close(&log);
+    op_count = io_sim_op_count(log.io);
+    cr_assert(wal_dump_segment(&log.env, help_path(&log, 1), take_view, &seen) == STATUS_OK);
+    cr_assert(seen.count == 2);
+    op_count = io_sim_op_count(log.io) - op_count;
+    for (uint64_t i = 0; i < op_count; i++) {
+        io_sim_fail_at(log.io, io_sim_op_count(log.io) + i, IO_SIM_FAULT_EIO, false);
+        cr_assert(wal_dump_segment(&log.env, help_path(&log, 1), take_view, &seen) == STATUS_IO);
+    }
+    memory_fail_at(log.memory, 0, false);
+    cr_assert(wal_dump_segment(&log.env, help_path(&log, 1), take_view, &seen) == STATUS_NO_MEMORY);
+    cr_assert(io_open(log.io, help_path(&log, 1), IO_WRITE, &file) == STATUS_OK);
+    cr_assert(io_truncate(file, WAL_FRAMES_OFFSET + 2 * WAL_BLOCK_SIZE) == STATUS_OK);
+    io_close(file);
+    seen.count = 0;
+    cr_assert(wal_dump_segment(&log.env, help_path(&log, 1), take_view, &seen) == STATUS_OK);
+    cr_assert(seen.count == 2 && seen.views[1].status == STATUS_CORRUPT);
+    cr_assert_str_eq(seen.views[1].reason, "segment file cut short");
+    help_deinit(&log);
+}

@@ -120,6 +120,24 @@ Test(wal_fence, copies_at_most_the_frames_that_can_be_in_flight)
     help_deinit(&log);
 }
 
+/* covers: W8 */
+Test(wal_fence, copies_all_frames_of_a_large_commit_that_nothing_vouches_for)
+{
+    struct help_frames copies;
+
+    begin(3);
+    help_commit(&log, 20000);
+    help_close(&log);
+    help_reopen(&log);
+    copies = help_list_frames(&log, log.wal->kept.last->number);
+    cr_assert(copies.count == 3);
+    cr_assert(le32_get(copies.header[0].commit_count) == 0);
+    help_commit(&log, 10);
+    cut_power();
+    help_reopen(&log);
+    help_deinit(&log);
+}
+
 /* covers: W7, W8 */
 Test(wal_fence, copies_a_frame_without_the_beginning_of_a_lost_commit)
 {

@@ -102,6 +102,28 @@ Test(wal_log, removed_leaves_no_file_and_no_directory)
     help_deinit(&log);
 }
 
+Test(wal_log, removed_halfway_can_be_removed_again)
+{
+    for (uint64_t i = 0; i < 14; i++) {
+        begin();
+        log.options.spare_count = 10;
+        help_create(&log);
+        for (bool more = true; more;)
+            cr_assert(wal_prepare_step(log.wal, &more) == STATUS_OK);
+        help_close(&log);
+        if (i < 12) {
+            io_sim_fail_at(log.io, io_sim_op_count(log.io) + i, IO_SIM_FAULT_EIO, false);
+            cr_assert(wal_remove(&log.env, log.dir) == STATUS_IO);
+        } else {
+            memory_fail_at(log.memory, i - 12, false);
+            cr_assert(wal_remove(&log.env, log.dir) == STATUS_NO_MEMORY);
+        }
+        cr_assert(memory_live_count(log.memory) == 0);
+        cr_assert(wal_remove(&log.env, log.dir) == STATUS_OK);
+        help_deinit(&log);
+    }
+}
+
 Test(wal_log, removed_spares_files_of_others_and_says_so)
 {
     static const char *const names[] = {"owner", "1.seg", "000000000000001A.seg",

@@ -65,11 +65,23 @@ Test(wal_reader, hands_out_one_record_larger_than_many_frames)
     help_deinit(&log);
 }
 
+/* CSN of the last record; the end is a regular one. */
+static uint64_t
+last_csn(struct wal_reader *reader)
+{
+    struct wal_record record = {0};
+    enum status status;
+
+    while ((status = wal_reader_next(reader, &record)) == STATUS_OK)
+        continue;
+    cr_assert(status == STATUS_NOT_FOUND, "%s", error_message());
+    return record.csn;
+}
+
 Test(wal_reader, of_a_running_log_ends_at_the_durable_end)
 {
     struct wal_reader *reader = NULL, *second = NULL;
     struct wal_record record;
-    uint64_t csn = 0;
 
     begin(8000);
     cr_assert(wal_reader_open(log.wal, &reader) == STATUS_OK);
@@ -78,16 +90,16 @@ Test(wal_reader, of_a_running_log_ends_at_the_durable_end)
     for (uint32_t i = 0; i < 60; i++)
         help_commit(&log, 1000);
     help_append(&log, 100);
+    wal_mark(log.wal);
+    cr_assert(wal_reader_open(log.wal, &reader) == STATUS_OK);
+    cr_assert(last_csn(reader) == 60);
+    wal_reader_close(reader);
     cr_assert(wal_reader_open(log.wal, &reader) == STATUS_OK);
     for (uint32_t i = 0; i < 20; i++)
         help_commit(&log, 3000);
     cr_assert(wal_reader_open(log.wal, &second) == STATUS_OK);
-    while (wal_reader_next(reader, &record) == STATUS_OK)
-        csn = record.csn;
-    cr_assert(csn == 60);
-    while (wal_reader_next(second, &record) == STATUS_OK)
-        csn = record.csn;
-    cr_assert(csn == 81);
+    cr_assert(last_csn(reader) == 60);
+    cr_assert(last_csn(second) == 81);
     wal_reader_close(reader);
     wal_reader_close(second);
     for (int i = 0; i < 2; i++)
@@ -153,6 +165,103 @@ Test(wal_reader, refuses_what_is_no_record)
         cr_assert(status == STATUS_CORRUPT);
         cr_assert_not_null(strstr(error_message(), "record does not decode"));
         cr_assert_not_null(strstr(error_message(), "CSN"));
+        wal_reader_close(reader);
+        help_deinit(&log);
+    }
+}
+
+/* Reads all; the status that ended it, with the end as STATUS_OK. */
+static enum status
+read_all(void)
+{
+    struct wal_reader *reader = NULL;
+    struct wal_record record;
+    enum status status;
+
+    TRY(wal_reader_open(log.wal, &reader));
+    while ((status = wal_reader_next(reader, &record)) == STATUS_OK)
+        continue;
+    wal_reader_close(reader);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+Test(wal_reader, reports_each_refused_operation_and_allocation)
+{
+    uint64_t op_count, alloc_count, live_count;
+
+    begin(700);
+    for (uint32_t i = 0; i < 20; i++)
+        help_commit(&log, 500 + i * 700);
+    live_count = memory_live_count(log.memory);
+    op_count = io_sim_op_count(log.io);
+    alloc_count = memory_alloc_count(log.memory);
+    cr_assert(read_all() == STATUS_OK);
+    op_count = io_sim_op_count(log.io) - op_count;
+    alloc_count = memory_alloc_count(log.memory) - alloc_count;
+    cr_assert(op_count > 8 && alloc_count > 2);
+    for (uint64_t i = 0; i < op_count; i++) {
+        io_sim_fail_at(log.io, io_sim_op_count(log.io) + i, IO_SIM_FAULT_EIO, false);
+        cr_assert(read_all() == STATUS_IO);
+        cr_assert(memory_live_count(log.memory) == live_count);
+    }
+    for (uint64_t i = 0; i < alloc_count; i++) {
+        memory_fail_at(log.memory, i, false);
+        cr_assert(read_all() == STATUS_NO_MEMORY);
+        cr_assert(memory_live_count(log.memory) == live_count);
+    }
+    memory_fail_at(log.memory, UINT64_MAX, false);
+    cr_assert(read_all() == STATUS_OK);
+    help_deinit(&log);
+}
+
+Test(wal_reader, refuses_a_record_that_is_cut_off_at_its_commit_s_end)
+{
+    static const uint8_t note[300] = {1};
+    struct wal_reader *reader = NULL;
+    struct wal_record record;
+
+    begin(400);
+    struct byte_writer writer = byte_writer_init(log.scratch, HELP_COMMIT_SIZE_MAX);
+    for (int i = 0; i < 3; i++)
+        wal_record_put(&writer, WAL_RECORD_NOTE, 1u << 30, note, sizeof(note));
+    /* The last record loses its end: the commit's parts are sound, its records are not. */
+    struct wal_commit commit = {.csn = 1, .records = log.scratch, .size = writer.offset - 10};
+    while (wal_reserve(log.wal, commit.size, false) != STATUS_OK)
+        cr_assert(wal_make_room(log.wal, commit.size, false) == STATUS_OK);
+    wal_append(log.wal, &commit);
+    cr_assert(wal_flush(log.wal, 1) == STATUS_OK);
+    cr_assert(wal_reader_open(log.wal, &reader) == STATUS_OK);
+    cr_assert(wal_reader_next(reader, &record) == STATUS_OK);
+    cr_assert(wal_reader_next(reader, &record) == STATUS_OK && !record.commit_last);
+    cr_assert(wal_reader_next(reader, &record) == STATUS_CORRUPT);
+    wal_reader_close(reader);
+    help_deinit(&log);
+}
+
+Test(wal_reader, refuses_a_record_head_that_goes_wrong_across_parts)
+{
+    uint8_t *bytes;
+    struct wal_reader *reader = NULL;
+    struct wal_record record;
+    enum status status = STATUS_OK;
+
+    for (size_t shift = 0; shift < 12; shift++) {
+        begin(400);
+        bytes = log.scratch;
+        struct byte_writer writer = byte_writer_init(bytes, HELP_COMMIT_SIZE_MAX);
+        wal_record_put(&writer, WAL_RECORD_NOTE, 0, bytes + 1000, 372 - shift);
+        byte_writer_put_u8(&writer, WAL_RECORD_NOTE);
+        for (int i = 0; i < 40; i++)
+            byte_writer_put_u8(&writer, 0xff); /* No varint is that long. */
+        struct wal_commit commit = {.csn = 1, .records = bytes, .size = writer.offset};
+        while (wal_reserve(log.wal, commit.size, false) != STATUS_OK)
+            cr_assert(wal_make_room(log.wal, commit.size, false) == STATUS_OK);
+        wal_append(log.wal, &commit);
+        cr_assert(wal_flush(log.wal, 1) == STATUS_OK);
+        cr_assert(wal_reader_open(log.wal, &reader) == STATUS_OK);
+        cr_assert(wal_reader_next(reader, &record) == STATUS_OK);
+        status = wal_reader_next(reader, &record);
+        cr_assert(status == STATUS_CORRUPT, "shift %d", (int)shift);
         wal_reader_close(reader);
         help_deinit(&log);
     }

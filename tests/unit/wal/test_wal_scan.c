@@ -132,6 +132,30 @@ Test(wal_scan, refuses_a_rotten_middle)
 }
 
 /* covers: W6 */
+Test(wal_scan, refuses_rot_in_the_last_frame_but_one)
+{
+    write_commits(5);
+    stop();
+    help_rot(&log, frames.lsn[3]);
+    expect_refusal(3, "a later frame");
+}
+
+/* covers: W6 */
+Test(wal_scan, believes_a_horizon_written_in_the_middle_of_a_commit)
+{
+    write_commits_in(8, 1);
+    help_append(&log, 20000);
+    latch_lock(&log.wal->latch);
+    cr_assert(wal__flush_until(log.wal, log.wal->sequence_submitted, UINT64_MAX) == STATUS_OK);
+    cr_assert(wal_csn_durable(log.wal) == 1);
+    cr_assert(wal_write_horizon(log.wal) == STATUS_OK);
+    stop();
+    cr_assert(frames.count == 2);
+    help_rot(&log, frames.lsn[1]);
+    expect_refusal(1, "horizon");
+}
+
+/* covers: W6 */
 Test(wal_scan, refuses_a_rotten_frame_header)
 {
     uint8_t byte = 0xee;

@@ -1,0 +1,176 @@
+#!/bin/sh
+# Goal: the shell runs statements from every place they can come from, shows rows in its four ways,
+# complains with file, line, caret and SQLSTATE, and says by its exit status how it went.
+#
+# Method: its output against what is written here.
+set -eu
+
+work=$TMPDIR
+db=$work/a.qtdb
+unset NO_COLOR || :
+LC_ALL=C
+export LC_ALL
+
+fail()
+{
+    echo "FAILED: $*" >&2
+    exit 1
+}
+
+shell()
+{
+    "$QTDB_BIN/qtdb" "$@"
+}
+
+# same NAME: the output in $work/got is that of standard input.
+same()
+{
+    cat >"$work/expected"
+    diff "$work/expected" "$work/got" || fail "$1"
+}
+
+# refused STATUS ARGUMENT...: leaves standard error in $work/got.
+refused()
+{
+    wanted=$1 status=0
+    shift
+    shell "$@" >"$work/out" 2>"$work/got" </dev/null || status=$?
+    [ "$status" = "$wanted" ] || fail "exit status $status, not $wanted: $*"
+}
+
+shell "$db" "CREATE TABLE t (id int PRIMARY KEY, name text, x numeric(5,2), f bool, j json);
+    INSERT INTO t VALUES (1, 'one', 1.5, true, '{\"a\": 1}'), (2, NULL, NULL, NULL, NULL),
+        (3, E'a,\"b\"\\n', -2, false, '[]')" >"$work/got"
+same "changes print nothing" </dev/null
+
+shell "$db" "SELECT * FROM t ORDER BY id" >"$work/got"
+same "box" <<'END'
++----+---------+-------+------+----------+
+| id | name    | x     | f    | j        |
++----+---------+-------+------+----------+
+|  1 | one     |  1.50 | t    | {"a": 1} |
+|  2 | NULL    |  NULL | NULL | NULL     |
+|  3 | a,"b"\n | -2.00 | f    | []       |
++----+---------+-------+------+----------+
+(3 rows)
+END
+
+shell --csv "$db" "SELECT * FROM t ORDER BY id" >"$work/got"
+same "csv" <<'END'
+id,name,x,f,j
+1,one,1.50,t,"{""a"": 1}"
+2,,,,
+3,"a,""b""
+",-2.00,f,[]
+END
+shell --csv --no-header "$db" "SELECT id FROM t WHERE id = 1" >"$work/got"
+same "csv without header" <<'END'
+1
+END
+shell --json "$db" "SELECT * FROM t ORDER BY id; SELECT id FROM t WHERE id > 9" >"$work/got"
+same "json" <<'END'
+[{"id": 1, "name": "one", "x": 1.50, "f": true, "j": {"a": 1}},
+ {"id": 2, "name": null, "x": null, "f": null, "j": null},
+ {"id": 3, "name": "a,\"b\"\n", "x": -2.00, "f": false, "j": []}]
+[]
+END
+shell --line "$db" "SELECT id, name FROM t WHERE id < 3 ORDER BY id" >"$work/got"
+same "line" <<'END'
+  id = 1
+name = one
+
+  id = 2
+name = NULL
+END
+
+# Places statements come from.
+printf 'SELECT 1;\nSELECT\n2; -- ; no end\nSELECT 3' >"$work/a.sql"
+for how in "-f $work/a.sql" "--file $work/a.sql"; do
+    shell --csv --no-header $how >"$work/got"
+    same "$how" <<'END'
+1
+2
+3
+END
+done
+shell --csv --no-header <"$work/a.sql" >"$work/got"
+same "standard input" <<'END'
+1
+2
+3
+END
+shell --csv --no-header -c "SELECT ';'; .print hello
+.mode line
+SELECT 5 AS five;" >"$work/got" 2>&1 && fail "a command in the middle of a line is no command"
+shell --csv --no-header -c "SELECT ';';
+.print hello
+.mode line
+SELECT 5 AS five;" >"$work/got"
+same "commands between statements" <<'END'
+;
+hello
+five = 5
+END
+shell "$db" .tables >"$work/got"
+same ".tables" <<'END'
+t
+END
+shell "$db" ".schema t" >"$work/got"
+same ".schema" <<'END'
+CREATE TABLE public.t (
+    id integer NOT NULL,
+    name text,
+    x numeric(5,2),
+    f boolean,
+    j json,
+    PRIMARY KEY (id)
+);
+END
+shell "$db" .check >"$work/got"
+same ".check" <<'END'
+ok
+END
+shell "$db" "UPDATE t SET name = 'x' WHERE id = 2;
+.stats
+.wa" >"$work/out"
+grep -q '^commits  *1$' "$work/out" || fail ".stats counts no commit"
+grep -qE '^written [1-9][0-9]* user [1-9][0-9]* ratio' "$work/out" || fail ".wa"
+shell --json "$db" .stats | grep -q '^{"commits": 0, "user_bytes": 0, .*}$' || fail ".stats as JSON"
+
+# Complaints.
+refused 1 "$db" "SELECT nam FROM t"
+same "caret" <<'END'
+qtdb: ERROR 42703: column "nam" does not exist
+LINE 1: SELECT nam FROM t
+               ^
+END
+printf '\n\nSELECT 1;\n\n  SELECT "\303\244",\n\tfrom t;\nSELECT 2;\n' >"$work/b.sql"
+refused 1 --csv "$db" -f "$work/b.sql"
+head -n 1 "$work/got" | grep -qF "qtdb: $work/b.sql:5: ERROR 42601: syntax error at or near \"from\"" ||
+    fail "file and line: $(cat "$work/got")"
+sed -n '2,$p' "$work/got" >"$work/tail" && mv "$work/tail" "$work/got"
+same "line of a file" <<'END'
+LINE 6:  from t;
+         ^
+END
+grep -q 2 "$work/out" && fail "the text goes on after a failure"
+refused 1 "$db" "INSERT INTO t VALUES (1)"
+grep -q "ERROR 23505: " "$work/got" || fail "SQLSTATE of a duplicate: $(cat "$work/got")"
+refused 1 "$db" .nonsense
+refused 1 --readonly "$db" "INSERT INTO t VALUES (9)"
+refused 2 --nonsense
+refused 2 --csv --json
+refused 2 "$db" "SELECT 1" more
+refused 2 --readonly "$work/absent.qtdb"
+[ ! -e "$work/absent.qtdb" ] || fail "--readonly made a file"
+echo "not a database, but long enough to look at its first bytes" >"$work/legacy.db"
+refused 2 "$work/legacy.db"
+grep -q "qtdb-migrate" "$work/got" || fail "no hint at qtdb-migrate: $(cat "$work/got")"
+
+shell --help | grep -q "^Usage: qtdb" || fail "--help"
+shell --version | grep -qE '^qtdb [0-9]' || fail "--version"
+
+# The temporary database goes.
+mkdir "$work/temporary"
+TMPDIR=$work/temporary shell -c "CREATE TABLE t (a int)"
+[ -z "$(ls "$work/temporary")" ] || fail "a temporary database is left"
