@@ -18,13 +18,13 @@ static const uint64_t SECOND_NS = 1000000000;
 static const uint64_t PROGRESS_NS = 500000000;
 
 static const char *const json_names[] = {
-#define JSON_NAME(name, json, words) [CRASH_COUNT_##name] = json,
+#define JSON_NAME(name, json, words) [CRASH_COUNT_##name] = (json),
     CRASH_COUNTERS(JSON_NAME)
 #undef JSON_NAME
 };
 
 static const char *const words[] = {
-#define WORDS(name, json, words) [CRASH_COUNT_##name] = words,
+#define WORDS(name, json, words) [CRASH_COUNT_##name] = (words),
     CRASH_COUNTERS(WORDS)
 #undef WORDS
 };

@@ -173,7 +173,7 @@ looks_inside(const struct crash_place *place, const struct crash_place *only)
 
     if (only != NULL)
         return only->depth > place->depth;
-    return place->depth < CRASH_DEPTH_MAX &&
+    return place->depth > 0 && place->depth < CRASH_DEPTH_MAX &&
            place_mix(place, SALT_NESTED) % odds[place->depth] == 0;
 }
 
