@@ -9,7 +9,7 @@ INSTALL ?= install
 
 # Test rigs are built but not installed.
 INSTALLED_PROGRAMS := $(filter-out qtdb-crash legacy-make,$(PROGRAMS))
-MAN1 := $(sort $(wildcard docs/man/*.1))
+MAN1 := $(filter-out docs/man/qtdb-crash.1,$(sort $(wildcard docs/man/*.1)))
 MAN3 := $(sort $(wildcard docs/man/*.3))
 
 define PC

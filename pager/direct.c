@@ -16,7 +16,11 @@
  * before: free or never used.
  *
  * The CSN in the page is the last commit's when it was written: a lower bound of when it appeared,
- * which PAGE_FLAG_DIRECT says, and higher than that of any earlier write to the place.
+ * which PAGE_FLAG_DIRECT says, and higher than that of any earlier write to the place. A page may be
+ * written directly, given back, reserved and written again, even by the handle that comes after a
+ * crash; so no two calls of pager_direct_write use the same CSN: an empty commit of the pager's own
+ * goes between them where there was no other, and it is durable before the pages are written. Else a
+ * lost second write would leave the first, and nothing would tell them apart.
  */
 #include "pager/pager_private.h"
 
@@ -309,7 +313,8 @@ pager_direct_release(struct pager *pager, uint32_t count, const uint32_t *page_n
 
 /* Copies and seals one page; remembers what its RESET will say. */
 static void
-stage_page(struct pager *pager, uint32_t page_number, const void *page, uint8_t *staged)
+stage_page(struct pager *pager, uint32_t page_number, const void *page, uint64_t csn,
+           uint8_t *staged)
 {
     struct page_header *header = page_header(staged);
     struct direct_page *direct;
@@ -317,27 +322,66 @@ stage_page(struct pager *pager, uint32_t page_number, const void *page, uint8_t 
     memcpy(staged, page, PAGE_SIZE);
     CHECK(le32_get(header->page_number) == page_number);
     latch_lock(&pager->commit_latch);
-    header->csn = le64_of(pager_csn(pager));
+    header->csn = le64_of(csn);
     header->csn_image = le64_of(0);
     header->flags |= PAGE_FLAG_DIRECT;
     page_seal(staged, pager->file_id);
     direct = pager__direct_find(pager, page_number);
     CHECK(direct != NULL);
     direct->written = true;
-    direct->csn = le64_get(header->csn);
+    direct->csn = csn;
     direct->checksum = le64_get(header->checksum);
     latch_unlock(&pager->commit_latch);
+}
+
+/* A commit that does nothing but take a CSN. */
+static enum status
+empty_commit(struct pager *pager)
+{
+    struct pager_change *change;
+    const uint8_t nothing = 0;
+    enum status status;
+    uint64_t csn;
+
+    do {
+        TRY(pager__change_begin_system(pager, &change));
+        status = pager_change_note(change, &nothing, sizeof(nothing));
+        if (status == STATUS_OK)
+            status = pager_change_commit(change, &csn);
+        else
+            pager_change_abandon(change);
+        if (status == STATUS_MISSING)
+            TRY(pager__change_resolve_system(pager));
+    } while (status == STATUS_MISSING);
+    return status;
+}
+
+/* A CSN that no direct write had before, and, because it is durable, none will have after a crash. */
+static enum status
+take_csn(struct pager *pager, uint64_t *csn_out)
+{
+    enum status status = STATUS_OK;
+
+    latch_lock(&pager->flush_latch);
+    if (atomic_load(&pager->direct_csn) >= pager_csn(pager))
+        status = empty_commit(pager);
+    *csn_out = pager_csn(pager);
+    if (status == STATUS_OK)
+        atomic_store(&pager->direct_csn, *csn_out);
+    latch_unlock(&pager->flush_latch);
+    TRY(status);
+    return pager_flush(pager, *csn_out);
 }
 
 /* Writes pages that lie side by side; returns how many. */
 static enum status
 write_run(struct pager *pager, uint32_t count, const uint32_t *page_numbers, void *const *pages,
-          uint8_t *stage, uint32_t *count_out)
+          uint64_t csn, uint8_t *stage, uint32_t *count_out)
 {
     uint32_t run = 0;
 
     do {
-        stage_page(pager, page_numbers[run], pages[run], stage + (size_t)run * PAGE_SIZE);
+        stage_page(pager, page_numbers[run], pages[run], csn, stage + (size_t)run * PAGE_SIZE);
         run++;
     } while (run < count && run < STAGE_PAGES && page_numbers[run] == page_numbers[run - 1] + 1);
     *count_out = run;
@@ -353,6 +397,7 @@ pager_direct_write(struct pager *pager, uint32_t count, const uint32_t *page_num
     struct memory *memory = pager->env.memory;
     size_t stage_size = (size_t)(count < STAGE_PAGES ? count : STAGE_PAGES) * PAGE_SIZE;
     enum status status = STATUS_OK;
+    uint64_t csn = 0;
     uint8_t *stage;
     uint32_t run;
 
@@ -362,11 +407,13 @@ pager_direct_write(struct pager *pager, uint32_t count, const uint32_t *page_num
         return STATUS_OK;
     if (__atomic_load_n(&pager->wal, __ATOMIC_ACQUIRE) == NULL)
         TRY(pager__begin_writing(pager));
+    TRY(take_csn(pager, &csn));
     stage = memory_alloc_aligned(memory, MEMORY_POOL, stage_size, IO_BLOCK_SIZE);
     if (stage == NULL)
         return STATUS_NO_MEMORY;
     for (uint32_t done = 0; done < count && status == STATUS_OK; done += run)
-        status = write_run(pager, count - done, page_numbers + done, pages + done, stage, &run);
+        status =
+            write_run(pager, count - done, page_numbers + done, pages + done, csn, stage, &run);
     memory_free(memory, MEMORY_POOL, stage, stage_size);
     if (status == STATUS_OK && !BUG(DIRECT_WRITE_NOT_SYNCED)) {
         PAGER_COUNT(pager, sync_count, 1);

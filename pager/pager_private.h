@@ -162,11 +162,12 @@ struct pager {
     uint32_t *free_stack;  /* Page numbers known free; a hint, checked against the map. */
     uint32_t free_stack_used;
     uint32_t free_stack_capacity;
-    uint32_t map_scan_next;    /* Map group whose free pages were not collected yet. */
-    uint32_t map_scan_pause;   /* Pages the file may grow before the next look. */
-    struct direct_set direct;  /* Pages reserved for direct writes. */
-    uint32_t direct_floor;     /* Pages from here on have no record since R ... */
-    uint64_t direct_floor_csn; /* ... as long as R has not passed this (L4); then no page has. */
+    uint32_t map_scan_next;      /* Map group whose free pages were not collected yet. */
+    uint32_t map_scan_pause;     /* Pages the file may grow before the next look. */
+    struct direct_set direct;    /* Pages reserved for direct writes. */
+    uint32_t direct_floor;       /* Pages from here on have no record since R ... */
+    uint64_t direct_floor_csn;   /* ... as long as R has not passed this (L4); then no page has. */
+    _Atomic uint64_t direct_csn; /* Direct writes up to this CSN may be on the disk. */
     _Atomic uint64_t meta_map_csn[META_MAP_COUNT]; /* Read anywhere. */
     uint32_t map_count;                            /* Level-1 map pages. */
 

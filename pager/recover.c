@@ -303,6 +303,7 @@ pager__recover(struct pager *pager)
     TRY_OUT(check_damaged(&redo));
     pager->direct_floor = redo.record_floor;
     pager->direct_floor_csn = pager_csn(pager);
+    atomic_store(&pager->direct_csn, pager_csn(pager));
     if (!pager->read_only)
         TRY_OUT(witness_rounds(&redo));
     TRY_OUT(fence_all(&redo));

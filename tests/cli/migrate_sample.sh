@@ -29,6 +29,7 @@ select,"a""b;--",small,whole
 1,'; DROP TABLE x; --,abc,2.5
 1,,abcdef,not a number
 3,Юникод 🙂,,
+4,"",,
 id,body
 1,newer 1
 3,old 3
@@ -56,12 +57,13 @@ for generation in A B C D; do
     "$QTDB_BIN/qtdb" --readonly "$target" .check >/dev/null || fail "generation $generation: check"
     for words in "generation $generation" "11 after the last checkpoint" "torn tail at byte" \
         "digits past microseconds" "PRIMARY KEY left out: its values repeat" "NOT NULL left out" \
-        "varchar(3) became text" "bigint became text" "fewer values than columns" "1 user" \
+        "varchar(3) became text" "bigint became text" "fewer values than columns" "past the last column" "1 user" \
         "3 sequence positions" "every table verified"; do
         grep -qF "$words" "$work/summary" || fail "generation $generation: no '$words' in the summary"
     done
-    for words in '"ok": true' '"verified": true' '"rows": 14' '"widened_for"' \
+    for words in '"ok": true' '"verified": true' '"rows": 15' '"widened_for"' \
         '"foreign_key_left_out"' '"primary_key_left_out"' '"sequences_left_out"' \
+        '"value": "past the last", "what": "a value past the last column"' '"value": "1e+300"' \
         '"value": "2025-01-15T10:30:00.123456789"' '"kind": "user"'; do
         grep -qF "$words" "$report" || fail "generation $generation: no '$words' in the report"
     done

@@ -92,6 +92,13 @@ void tool_progress_end(struct tool_progress *progress);
 /** Nanoseconds on a clock that only goes forward. */
 uint64_t tool_clock_ns(void);
 
+/** "" for one, "s" for any other number. */
+static inline const char *
+tool_plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 enum { TOOL_SIZE_TEXT = 32 };
 /** "1.50 GB", "12.0 kB", "99 B"; returns `out`. */
 const char *tool_format_size(uint64_t size, char out[TOOL_SIZE_TEXT]);

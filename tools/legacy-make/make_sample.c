@@ -133,7 +133,15 @@ write_odd(struct writer *writer)
     writer_table_begin(writer, "odd \"table\"", 4);
     for (int i = 0; i < 4; i++)
         writer_column(writer, &columns[i]);
-    writer_rows(writer, 3);
+    writer_rows(writer, 4);
+    writer_row_begin(writer, 6); /* Too long. */
+    writer_smallint(writer, 4);
+    writer_tagged(writer, 5, "");
+    writer_null(writer);
+    writer_null(writer);
+    writer_tagged(writer, 5, "past the last");
+    writer_real(writer, 1e300);
+    writer_row_end(writer, 1, 0);
     writer_row_begin(writer, 4);
     writer_smallint(writer, 1);
     writer_tagged(writer, 5, "'; DROP TABLE x; --");

@@ -14,7 +14,7 @@
 #include "tools/qtdb-crash/crash_verify.h"
 
 enum {
-    STEPS = 120,          /* Of a reference workload. */
+    STEPS = 100,          /* Of a reference workload. */
     RECOVERY_PREFIX = 22, /* Steps before the crash whose recovery is the reference. */
     RECOVERY_STEPS = 6,   /* And after it. */
     STUBBORN_STEPS = 3,   /* Steps tried against a fault that stays. */

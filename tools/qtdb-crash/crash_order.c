@@ -152,7 +152,7 @@ page_submit(struct crash_order *order, const struct io_sim_event *event, const u
     page->direct = order->direct;
     page->csn = csn;
     page->progress = ORDER_IN_FLIGHT;
-    if (!page->direct && csn > order->csn_proven - order->allowance)
+    if (csn > order->csn_proven - order->allowance)
         crash_order_broken(
             order, event, "O1: page %" PRIu32 " of CSN %" PRIu64 " is written, durable is %" PRIu64,
             number, csn, order->csn_proven);

@@ -2,7 +2,7 @@
  * The order rules, asserted live: a watcher of one disk and one handle that decodes what is written,
  * by wal_format.h and pager_format.h, and keeps its own account of what is durable.
  *
- *   O1  a page is written only when its CSN is durable in the log (direct writes excepted)
+ *   O1  a page is written only when its CSN is durable in the log
  *   O2  a block with frame bytes is not written again while its segment has its number
  *   O3  a segment is renamed, removed or cut only when no meta slot, durable or pending, needs it
  *   O4  both meta slots say needs-log, durably, before the first frame or page is written

@@ -45,7 +45,7 @@ static const uint8_t weights[CRASH_WORKLOAD_LAST + 1][STEP_COUNT] = {
     [CRASH_FULL] = {20, 34, 8, 12, 10, 4, 4, 2, 4, 1, 0, 6},
     [CRASH_DIRECT] = {20, 4, 16, 12, 10, 6, 26, 2, 4, 1, 0, 0},
     [CRASH_RECOVERY] = {40, 8, 8, 14, 10, 4, 6, 2, 3, 3, 5, 0},
-    [CRASH_EVICT] = {24, 24, 3, 10, 6, 2, 3, 1, 24, 1, 1, 0},
+    [CRASH_EVICT] = {24, 24, 3, 10, 6, 2, 3, 1, 24, 1, 0, 0},
 };
 
 const char *

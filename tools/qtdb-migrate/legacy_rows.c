@@ -59,10 +59,12 @@ hand_out(struct rows *rows, const struct legacy_row *row, uint64_t index, uint32
     if (rows->visitor->row == NULL)
         return STATUS_OK;
     lay_out(rows, version);
-    if (row->value_count < width)
+    if (row->value_count < width) {
         out.missing_count = width - (uint32_t)row->value_count;
-    else
+    } else {
         out.extra_count = (uint32_t)(row->value_count - width);
+        out.extras = row->values + width;
+    }
     for (uint32_t i = 0; i < table->column_count; i++) {
         int64_t place = rows->places[i];
 

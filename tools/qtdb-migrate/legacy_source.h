@@ -38,8 +38,9 @@ struct source_row {
     const struct legacy_value *const *values; /* column_count of the table. */
     uint64_t index;                           /* In the table, dead rows counted. */
     uint32_t missing_count;                   /* Values the row is short of; they read as null. */
-    uint32_t extra_count;                     /* Values past the columns; they are nowhere. */
-    uint64_t offset;                          /* Bytes of the source read so far. */
+    uint32_t extra_count;                     /* Values past the columns: `extras`. */
+    const struct legacy_value *extras;
+    uint64_t offset; /* Bytes of the source read so far. */
 };
 
 /* `table` may be NULL or answer false to pass the table over. Others than STATUS_OK stop. */

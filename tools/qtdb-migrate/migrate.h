@@ -78,6 +78,7 @@ MUST_CHECK enum status report_open(struct migration *migration);
 /** A table's losses begin; report_forget_table takes them back. */
 void report_begin_table(struct migration *migration);
 void report_forget_table(struct migration *migration);
+/** `column` UINT32_MAX: no column; `value` NULL: no value. */
 void report_loss(struct migration *migration, const struct migrate_table *table, uint32_t column,
                  uint64_t row, const char *what, const char *value, size_t value_size);
 /** Everything else, and the end. False: the report could not be written. */

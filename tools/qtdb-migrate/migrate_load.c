@@ -168,26 +168,43 @@ insert(struct loader *loader, uint64_t row)
                         loader->table->name, (unsigned long long)row, target->fault);
 }
 
-/* Values past the columns cannot be placed anywhere: the report holds the first of each row. */
+/* Values past the columns have no place; the report holds them. */
+static enum status
+report_extras(struct loader *loader, const struct source_row *row)
+{
+    for (uint32_t i = 0; i < row->extra_count; i++) {
+        size_t size = 0;
+        const char *text = convert_text(&row->extras[i], &loader->arena, &size);
+
+        if (text == NULL)
+            return migrate_fail(loader->migration, STATUS_NO_MEMORY, "out of memory");
+        report_loss(loader->migration, loader->table, UINT32_MAX, row->index,
+                    "a value past the last column", text, size);
+    }
+    return STATUS_OK;
+}
+
+/* Rows with more or fewer values than columns. */
 static enum status
 note_shape(struct loader *loader, const struct source_row *row)
 {
     struct migrate_table *table = loader->table;
+    bool is_long = row->extra_count > 0;
 
-    if (row->missing_count == 0 && row->extra_count == 0)
+    if (row->missing_count == 0 && !is_long)
         return STATUS_OK;
     TRY(refuse_if_strict(loader, "", row->index,
-                         row->extra_count > 0 ? "the row has more values than columns"
-                                              : "the row has fewer values than columns",
+                         is_long ? "the row has more values than columns"
+                                 : "the row has fewer values than columns",
                          ""));
     if (loader->scouting)
         return STATUS_OK;
-    table->long_count += row->extra_count > 0;
-    table->short_count += row->missing_count > 0;
+    table->long_count += is_long;
+    table->short_count += !is_long;
+    if (is_long)
+        return report_extras(loader, row);
     report_loss(loader->migration, table, UINT32_MAX, row->index,
-                row->extra_count > 0 ? "values past the last column were left out"
-                                     : "the row has fewer values than columns; nulls stand in",
-                "", 0);
+                "the row has fewer values than columns; nulls stand in", NULL, 0);
     return STATUS_OK;
 }
 

@@ -112,7 +112,10 @@ report_loss(struct migration *migration, const struct migrate_table *table, uint
     text_buffer_print(text, ", \"row\": %llu, ", (unsigned long long)row);
     if (column != UINT32_MAX) {
         add_string(text, "column", table->columns[column].name);
-        text_buffer_add_text(text, ", \"value\": ");
+        text_buffer_add_text(text, ", ");
+    }
+    if (value != NULL) {
+        text_buffer_add_text(text, "\"value\": ");
         text_buffer_add_json(text, value, value_size);
         text_buffer_add_text(text, ", ");
     }
@@ -195,6 +198,10 @@ add_table(struct migration *migration, const struct migrate_table *table)
     text_buffer_print(text, ", \"rows_too_short\": %llu, \"rows_too_long\": %llu",
                       (unsigned long long)table->short_count,
                       (unsigned long long)table->long_count);
+    if (table->left_out) {
+        text_buffer_add_text(text, ", ");
+        add_string(text, "left_out", "it has no columns");
+    }
     if (table->key_left_out != NULL) {
         text_buffer_add_text(text, ", ");
         add_string(text, "primary_key_left_out", table->key_left_out);

@@ -42,9 +42,10 @@ print_source(const struct migration *migration)
         printf("          %s\n", source->remark);
     if (!source->log_open)
         return;
-    printf("log       %s: %llu records in %u files, %llu after the last checkpoint applied\n",
-           source->log_path, (unsigned long long)source->log.record_count, source->log.file_count,
-           (unsigned long long)source->log.after_count);
+    printf("log       %s: %llu record%s in %u file%s, %llu after the last checkpoint applied\n",
+           source->log_path, (unsigned long long)source->log.record_count,
+           tool_plural(source->log.record_count), source->log.file_count,
+           tool_plural(source->log.file_count), (unsigned long long)source->log.after_count);
     if (source->log.torn_count > 0)
         printf("          %s: left out\n", source->log.torn);
     if (!source->log.has_checkpoint && source->log.first_sequence > 1)
@@ -56,8 +57,8 @@ print_source(const struct migration *migration)
 static void
 print_table(const struct migration *migration, const struct migrate_table *table)
 {
-    printf("          %s.%s: %llu rows%s\n", table->schema, table->name,
-           (unsigned long long)table->row_count,
+    printf("          %s.%s: %llu row%s%s\n", table->schema, table->name,
+           (unsigned long long)table->row_count, tool_plural(table->row_count),
            table->left_out             ? ", left out: it has no columns"
            : migration->verified       ? ", verified"
            : migration->options.verify ? ""
@@ -71,12 +72,13 @@ print_target(const struct migration *migration, const struct migrate_totals *tot
     uint64_t shown = 0;
 
     if (migration->options.dry_run)
-        printf("dry run   %llu tables, %llu rows; nothing was written\n",
-               (unsigned long long)totals->table_count, (unsigned long long)totals->row_count);
+        printf("dry run   nothing was written");
     else
-        printf("target    %s: %s, %llu tables, %llu rows\n", migration->options.target,
-               tool_format_size(migration->target_size, size),
-               (unsigned long long)totals->table_count, (unsigned long long)totals->row_count);
+        printf("target    %s: %s", migration->options.target,
+               tool_format_size(migration->target_size, size));
+    printf(", %llu table%s, %llu row%s\n", (unsigned long long)totals->table_count,
+           tool_plural(totals->table_count), (unsigned long long)totals->row_count,
+           tool_plural(totals->row_count));
     for (uint32_t i = 0; i < migration->table_count && shown < TABLES_SHOWN; i++) {
         if (migration->tables[i].plan->dropped)
             continue;
@@ -105,9 +107,10 @@ print_column_losses(const struct migrate_table *table, const struct migrate_colu
         const struct migrate_loss *loss = &column->losses[i];
 
         if (may_print(line, "lost"))
-            printf("%s.%s.%s: %llu values: %s (first in row %llu: %s)\n", table->schema,
-                   table->name, column->name, (unsigned long long)loss->count, loss->what,
-                   (unsigned long long)loss->first_row, loss->first_value);
+            printf("%s.%s.%s: %llu value%s: %s (first in row %llu: %s)\n", table->schema,
+                   table->name, column->name, (unsigned long long)loss->count,
+                   tool_plural(loss->count), loss->what, (unsigned long long)loss->first_row,
+                   loss->first_value);
     }
 }
 
@@ -117,11 +120,12 @@ print_losses(const struct migrate_table *table, uint32_t *line)
     for (uint32_t i = 0; i < table->column_count; i++)
         print_column_losses(table, &table->columns[i], line);
     if (table->long_count > 0 && may_print(line, "lost"))
-        printf("%s.%s: %llu rows had values past the last column\n", table->schema, table->name,
-               (unsigned long long)table->long_count);
+        printf("%s.%s: %llu row%s had values past the last column\n", table->schema, table->name,
+               (unsigned long long)table->long_count, tool_plural(table->long_count));
     if (table->short_count > 0 && may_print(line, "lost"))
-        printf("%s.%s: %llu rows had fewer values than columns; nulls stand in\n", table->schema,
-               table->name, (unsigned long long)table->short_count);
+        printf("%s.%s: %llu row%s had fewer values than columns; nulls stand in\n", table->schema,
+               table->name, (unsigned long long)table->short_count,
+               tool_plural(table->short_count));
 }
 
 static void
@@ -178,33 +182,29 @@ count_notes(const struct legacy_plan *plan, const char *kind)
 }
 
 static void
+print_count(uint64_t count, const char *what, bool *any)
+{
+    if (count == 0)
+        return;
+    printf("%s%llu %s%s", *any ? ", " : "not yet   ", (unsigned long long)count, what,
+           tool_plural(count));
+    *any = true;
+}
+
+static void
 print_not_carried_over(const struct migration *migration, const struct migrate_totals *totals)
 {
-    static const char *const kinds[] = {"enum", "view", "user", "grant"};
     const struct legacy_plan *plan = &migration->source.plan;
-    const char *separator = "not yet   ";
     bool any = false;
 
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        uint64_t count = count_notes(plan, kinds[i]);
-
-        if (count == 0)
-            continue;
-        printf("%s%llu %s%s", separator, (unsigned long long)count, kinds[i],
-               count == 1 ? "" : "s");
-        separator = ", ";
-        any = true;
-    }
-    if (totals->foreign_key_count > 0)
-        printf("%s%llu foreign keys", any ? ", " : separator,
-               (unsigned long long)totals->foreign_key_count);
-    any = any || totals->foreign_key_count > 0;
-    if (totals->sequence_count > 0)
-        printf("%s%llu sequence positions", any ? ", " : separator,
-               (unsigned long long)totals->sequence_count);
-    any = any || totals->sequence_count > 0;
+    print_count(count_notes(plan, "enum"), "enum", &any);
+    print_count(count_notes(plan, "view"), "view", &any);
+    print_count(count_notes(plan, "user"), "user", &any);
+    print_count(count_notes(plan, "grant"), "grant", &any);
+    print_count(totals->foreign_key_count, "foreign key", &any);
+    print_count(totals->sequence_count, "sequence position", &any);
     if (any)
-        printf(" were not carried over%s\n",
+        printf(": not carried over yet%s\n",
                migration->options.report == NULL ? "; --report FILE.json lists them" : "");
 }
 
