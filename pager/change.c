@@ -13,9 +13,10 @@
  * taken off the stack of free pages (P9).
  *
  * What a change lacks it cannot fetch under the latch. It notes a want, its caller abandons it, and
- * pager_change_resolve works off one want: its own as a rule, another thread's at worst, which then
- * works off this one. Pages fetched stay pinned until a change ends that missed nothing, so that a
- * change that needs many absent pages gets them all.
+ * pager_change_resolve works off the newest want of its thread. Pages fetched stay pinned until a change
+ * ends that missed nothing, so that a change that needs many absent pages gets them all. Between the
+ * two the page may have been given back: that is for the change to find, which asks the page map, under
+ * the latch, before it wants a page (a page that is not in use is damage there, and only there).
  */
 #include "pager/pager_private.h"
 
@@ -23,6 +24,8 @@ enum {
     HASH_END = UINT32_MAX,
     PINNED_MAX = sizeof(((struct pager_change *)0)->pinned) / sizeof(struct pager_pin),
 };
+
+static _Thread_local char thread_identity; /* Its address tells threads apart. */
 
 /* ---- Pages of a change ----------------------------------------------------------------------- */
 
@@ -49,7 +52,7 @@ pager__change_need(struct pager_change *change, enum change_need need, uint32_t 
                    size_t size)
 {
     CHECK(change->active && need != NEED_NOTHING);
-    change->want = (struct change_want){need, page_number, size};
+    change->want = (struct change_want){.need = need, .page_number = page_number, .size = size};
     return STATUS_MISSING;
 }
 
@@ -87,6 +90,24 @@ refuse_page(const struct pager_change *change, uint32_t page_number, const char 
                        page_number, reason);
 }
 
+/* An absent page: wanted, behind its map page; refused when that says nobody uses it. */
+static enum status
+page_want(struct pager_change *change, uint32_t page_number)
+{
+    const char *reason;
+    struct pager_pin map;
+
+    if (page_is_map(page_number))
+        return pager__change_need(change, NEED_PAGE, page_number, 0);
+    uint32_t map_page = map_page_of(page_number);
+    if (!pager__pin_resident(change->pager, map_page, &map))
+        return pager__change_need(change, NEED_PAGE, map_page, 0);
+    reason = pager__entry_reason(page_number, map_entry_get(map.bytes, map_index_of(page_number)));
+    pager_unpin(change->pager, &map);
+    return reason != NULL ? refuse_page(change, page_number, reason)
+                          : pager__change_need(change, NEED_PAGE, page_number, 0);
+}
+
 /* The page's entry, pinned. */
 static enum status
 page_touch(struct pager_change *change, uint32_t page_number, struct change_page **out)
@@ -103,7 +124,7 @@ page_touch(struct pager_change *change, uint32_t page_number, struct change_page
     if (page_number < META_SLOT_COUNT || page_number >= change->page_count)
         return refuse_page(change, page_number, "the file has no such page");
     if (!pager__pin_resident(change->pager, page_number, &pin))
-        return pager__change_need(change, NEED_PAGE, page_number, 0);
+        return page_want(change, page_number);
     enum status status = pager__change_add(change, page_number, &page);
     if (status != STATUS_OK) {
         pager_unpin(change->pager, &pin);
@@ -316,7 +337,26 @@ want_keep(struct pager_change *change)
         memmove(&change->wants[0], &change->wants[1],
                 change->want_count * sizeof(change->wants[0]));
     }
+    change->want.thread = &thread_identity;
     change->wants[change->want_count++] = change->want;
+}
+
+/* Takes the newest want of this thread. Commit latch held. */
+static struct change_want
+want_take(struct pager_change *change)
+{
+    struct change_want want = {.need = NEED_NOTHING};
+
+    for (uint32_t index = change->want_count; index > 0; index--) {
+        if (change->wants[index - 1].thread != &thread_identity)
+            continue;
+        want = change->wants[index - 1];
+        memmove(&change->wants[index - 1], &change->wants[index],
+                (change->want_count - index) * sizeof(want));
+        change->want_count--;
+        break;
+    }
+    return want;
 }
 
 /* Releases the latch; pins are given back after it. */
@@ -414,6 +454,24 @@ pager_change_commit(struct pager_change *change, uint64_t *csn_out)
 
 /* ---- Resolving ------------------------------------------------------------------------------- */
 
+/* Whether the page was given back, or fenced, since a change wanted it. */
+static enum status
+check_outdated(struct pager *pager, uint32_t page_number, bool *outdated_out)
+{
+    struct pager_pin map;
+
+    *outdated_out = false;
+    if (page_is_map(page_number))
+        return STATUS_OK;
+    TRY(pager_pin(pager, map_page_of(page_number), &map));
+    latch_lock(&pager->commit_latch);
+    struct map_entry entry = map_entry_get(map.bytes, map_index_of(page_number));
+    latch_unlock(&pager->commit_latch);
+    pager_unpin(pager, &map);
+    *outdated_out = pager__entry_reason(page_number, entry) != NULL;
+    return STATUS_OK;
+}
+
 /* Brings the page in and keeps it until a change ends well. */
 static enum status
 resolve_page(struct pager *pager, uint32_t page_number)
@@ -421,8 +479,17 @@ resolve_page(struct pager *pager, uint32_t page_number)
     struct pager_change *change = &pager->change;
     struct pager_pin oldest = {.page_number = PAGE_NONE};
     struct pager_pin pin;
+    bool outdated;
 
-    TRY(pager_pin(pager, page_number, &pin));
+    enum status status = pager_pin(pager, page_number, &pin);
+    if (status == STATUS_CORRUPT) {
+        TRY(check_outdated(pager, page_number, &outdated));
+        if (outdated) {
+            error_clear();
+            return STATUS_OK;
+        }
+    }
+    TRY(status);
     latch_lock(&pager->commit_latch);
     if (change->pinned_count == PINNED_MAX) {
         oldest = change->pinned[0];
@@ -478,12 +545,10 @@ resolve(struct pager *pager, struct change_want want, bool system)
 enum status
 pager_change_resolve(struct pager *pager)
 {
-    struct pager_change *change = &pager->change;
-    struct change_want want = {.need = NEED_NOTHING};
+    struct change_want want;
 
     latch_lock(&pager->commit_latch);
-    if (change->want_count > 0)
-        want = change->wants[--change->want_count];
+    want = want_take(&pager->change);
     latch_unlock(&pager->commit_latch);
     return resolve(pager, want, false);
 }

@@ -34,7 +34,7 @@ struct load {
     const struct pager_pin *map; /* Its map page; NULL for level-1 map pages and raw loads. */
     bool reserve;                /* For the flush: never flushes itself. */
     bool raw;                    /* As the disk has it. */
-    bool unreadable;             /* Raw: there was nothing to read. */
+    bool unreadable;             /* Raw: the read failed. */
 };
 
 /* Witnesses. */
@@ -59,9 +59,8 @@ pager__witness(struct pager *pager, uint32_t page_number, const struct pager_pin
     return entry;
 }
 
-/* Why a page with this entry cannot be read; NULL if it can. */
-static const char *
-entry_reason(uint32_t page_number, struct map_entry entry)
+const char *
+pager__entry_reason(uint32_t page_number, struct map_entry entry)
 {
     switch (entry.state) {
     case PAGE_STATE_USED:
@@ -86,7 +85,7 @@ pager__verify_entry(const struct pager *pager, uint32_t page_number, const void 
                     struct map_entry entry, const char **reason_out)
 {
     uint64_t csn = le64_get(page_header_const(page)->csn);
-    const char *reason = entry_reason(page_number, entry);
+    const char *reason = pager__entry_reason(page_number, entry);
 
     if (reason != NULL) {
         *reason_out = reason;
@@ -134,8 +133,10 @@ refuse(const struct pager *pager, uint32_t page_number, const void *page, struct
        enum status status, const char *reason)
 {
     uint64_t found = page != NULL ? le64_get(page_header_const(page)->csn) : 0;
+    bool unused = entry.state == PAGE_STATE_FREE || entry.state == PAGE_STATE_UNUSED;
 
-    log_line(LOG_ERROR,
+    /* Readers come late to a page given back, and start again. */
+    log_line(unused ? LOG_DEBUG : LOG_ERROR,
              "pager: page refused path=%s page=%" PRIu32 " csn=%" PRIu64 " csn_expected=%" PRIu64
              " status=%s reason=\"%s\"",
              pager->path, page_number, found, entry.csn, status_name(status), reason);
@@ -176,7 +177,7 @@ fill_verified(const struct load *load, uint32_t frame)
     struct pager *pager = load->pager;
     void *page = pager__frame_bytes(pager, frame);
     struct map_entry entry = pager__witness(pager, load->page_number, load->map);
-    const char *reason = entry_reason(load->page_number, entry);
+    const char *reason = pager__entry_reason(load->page_number, entry);
     enum status status;
 
     if (reason != NULL)
@@ -205,8 +206,8 @@ fill_raw(struct load *load, uint32_t frame)
     PAGER_COUNT(pager, page_read_count, 1);
     if (status != STATUS_OK && status != STATUS_IO)
         return status;
-    load->unreadable = status == STATUS_IO || size < PAGE_SIZE;
-    if (load->unreadable) {
+    load->unreadable = status == STATUS_IO;
+    if (load->unreadable || size < PAGE_SIZE) {
         error_clear();
         memset(page, 0, PAGE_SIZE);
     }

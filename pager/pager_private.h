@@ -93,6 +93,7 @@ struct change_want {
     enum change_need need;
     uint32_t page_number;
     size_t size;
+    const char *thread; /* Whose it is; not dereferenced. */
 };
 
 /* Guarded by the commit latch; the buffers grow between changes only. */
@@ -296,10 +297,12 @@ uint32_t pager__frame_end(const struct pager *pager);
 /** pager_pin for the flush itself: takes frames from the reserve, never flushes. */
 MUST_CHECK enum status pager__pin_reserve(struct pager *pager, uint32_t page_number,
                                           struct pager_pin *out);
-/** For recovery: the page as the disk has it, unverified; a page that cannot be read, or lies past the
- * end of the file, is zeros and `*unreadable_out` true. A resident page is pinned as it is. */
+/** For recovery: the page as the disk has it, unverified; zeros past the end of the file, and where the
+ * read fails, which `*unreadable_out` tells. A resident page is pinned as it is. */
 MUST_CHECK enum status pager__load_raw(struct pager *pager, uint32_t page_number,
                                        struct pager_pin *out, bool *unreadable_out);
+/** Why a page with this entry cannot be read; NULL if it can. */
+const char *pager__entry_reason(uint32_t page_number, struct map_entry entry);
 /** What the map (for level-1 map pages: the meta slots) says of a page; `map` is the pin of its map
  * page, NULL for level 1. */
 struct map_entry pager__witness(struct pager *pager, uint32_t page_number,

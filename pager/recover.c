@@ -18,7 +18,8 @@
  * Every page is checked against the checksum of its last record. One with an image as its base that
  * fails means that log or program cannot be trusted: refused. One based on what the disk held
  * (policy `range`, rule L2) has met a sector that is none of the page's states: its content is lost,
- * it is fenced in the page map by number, and the rest opens. Map pages always have images.
+ * it is fenced in the page map by number, and the rest opens. Map pages always have images. A read that
+ * failed may succeed the next time, and a fence is for good: then nothing opens, but by rescue.
  *
  * A reader recovers into its own memory: no rounds, no step 2, fences only in its copy of the map.
  */
@@ -187,6 +188,12 @@ check_damaged(const struct redo *redo)
 
     for (uint32_t index = 0; index < redo->damaged.used; index++) {
         const struct redo_page *page = &redo->damaged.pages[index];
+        /* Fencing is for good; a read that failed may succeed at the next try. */
+        if (page->unreadable && !page->base_is_image && !pager->options.rescue)
+            return error_raise(STATUS_IO,
+                               "%s: page %u cannot be read from the disk: try again, or open with "
+                               "rescue to go on without it",
+                               pager->path, page->page_number);
         if (!may_be_fenced(pager, page))
             return error_raise(STATUS_CORRUPT,
                                "%s: page %u does not come out of the log as it was logged: restore "

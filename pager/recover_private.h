@@ -10,6 +10,7 @@
 struct redo_page {
     uint32_t page_number;
     bool base_is_image; /* Its last base is a logged image: the disk has no part in it. */
+    bool unreadable;    /* The disk refused to read its base; that may pass. */
 };
 
 struct redo_table {

@@ -233,7 +233,7 @@ load_base(struct worker *worker, uint32_t number, uint64_t csn, uint32_t *frame_
     struct pager *pager = worker->pager;
     struct redo_page *page;
     struct pager_pin pin;
-    bool unreadable;
+    bool unreadable = false;
 
     TRY(redo__add(pager, &worker->pages, number, &page));
     TRY(reserve_frame(worker));
@@ -242,6 +242,7 @@ load_base(struct worker *worker, uint32_t number, uint64_t csn, uint32_t *frame_
     set_dirty(pager, pin.frame, csn);
     pager_unpin(pager, &pin);
     page->base_is_image = false;
+    page->unreadable = unreadable;
     return STATUS_OK;
 }
 

@@ -21,6 +21,7 @@
 static struct wal__slot *
 slot_of(const struct wal *wal, uint64_t sequence)
 {
+    CHECK(wal->slot_count >= WAL__BUFFER_COUNT_MIN);
     return &wal->slots[sequence % wal->slot_count];
 }
 
@@ -31,6 +32,7 @@ wal__place(const struct wal *wal, uint64_t lsn, uint64_t frame_size)
     uint64_t offset = wal__offset_of(wal, number, lsn);
 
     CHECK(frame_size % WAL_BLOCK_SIZE == 0);
+    CHECK(frame_size <= wal->segment_size - WAL_FRAMES_OFFSET);
     return offset + frame_size > wal->segment_size ? wal__first_lsn(wal, number + 1) : lsn;
 }
 
@@ -38,6 +40,7 @@ wal__place(const struct wal *wal, uint64_t lsn, uint64_t frame_size)
 static uint64_t
 lay_out(const struct wal *wal, uint64_t lsn, uint64_t used, size_t size, uint64_t *frame_count)
 {
+    CHECK(used <= wal->payload_max);
     for (;;) {
         uint64_t room = wal->payload_max - used;
         bool full = room < WAL__PART_ROOM_MIN || size > room - WAL_PART_OVERHEAD_MAX;
@@ -59,6 +62,7 @@ wal__frame_count_of(const struct wal *wal, size_t size)
 {
     uint64_t most = wal->payload_max - WAL_PART_OVERHEAD_MAX;
 
+    CHECK(wal->payload_max >= WAL__PAYLOAD_MIN);
     return size == 0 ? 1 : (size + most - 1) / most;
 }
 
@@ -69,6 +73,7 @@ wal__has_room(const struct wal *wal, size_t size, bool emergency, bool *buffers_
     uint64_t frame_count = 0, frame_count_closed = 0;
     uint64_t end = lay_out(wal, wal->lsn_next, wal->open_used, size, &frame_count);
 
+    CHECK(wal->kept.last != NULL);
     *buffers_lack_out = false;
     if (wal->open_used > 0) {
         uint64_t open_size = wal__frame_size(wal->open_used);
@@ -123,8 +128,10 @@ wal__close_open(struct wal *wal)
     size_t used = sizeof(struct wal_frame_header) + wal->open_used;
 
     CHECK(latch_is_held(&wal->latch));
+    CHECK(wal->open_used <= wal->payload_max);
     if (wal->open_used == 0)
         return;
+    CHECK(wal->sequence_open < wal->sequence_finished + wal->slot_count);
     slot->payload_size = wal->open_used;
     slot->commit_count = wal->open_commit_count;
     slot->first_csn = wal->open_first_csn;
@@ -145,6 +152,7 @@ append_part(struct wal *wal, const struct wal_commit *commit, size_t offset)
 {
     size_t left = commit->size - offset;
 
+    CHECK(offset <= commit->size);
     if (wal->payload_max - wal->open_used < WAL__PART_ROOM_MIN)
         wal__close_open(wal);
     if (wal->open_used == 0)
@@ -166,6 +174,7 @@ append_part(struct wal *wal, const struct wal_commit *commit, size_t offset)
         byte_writer_init(slot->frame + sizeof(struct wal_frame_header) + wal->open_used, room);
     wal__part_put(&writer, &part, wal->open_first_csn);
     CHECK(!writer.overflow);
+    CHECK(part.size > 0 || left == 0);
     wal->open_used += (uint32_t)writer.offset;
     return part.size;
 }
@@ -190,6 +199,7 @@ wal_append(struct wal *wal, const struct wal_commit *commit)
             wal__close_open(wal);
         }
         update_size(wal);
+        DCHECK(wal__invariants_hold(wal));
         latch_unlock(&wal->latch);
     }
 }
@@ -204,6 +214,7 @@ wal_mark(struct wal *wal)
     wal__close_open(wal);
     wal__seal_closed(wal);
     CHECK(wal->sequence_sealed == wal->sequence_open && wal->open_used == 0);
+    DCHECK(wal__invariants_hold(wal));
     position.lsn = wal->lsn_next;
     position.chain = wal->chain;
     position.csn = atomic_load_explicit(&wal->csn_appended, memory_order_relaxed);

@@ -65,6 +65,7 @@ check_frame(struct dump *dump, uint64_t offset, struct wal_frame_view *view)
     const uint8_t *bytes = NULL;
     size_t size = sizeof(view->header) + le32_get(view->header.payload_size);
 
+    CHECK(dump->epoch != 0 && offset % WAL_BLOCK_SIZE == 0);
     TRY(wal__stream_get(&dump->stream, offset, size, &bytes));
     view->reason = "segment file cut short";
     if (bytes == NULL)
@@ -88,6 +89,7 @@ dump_block(struct dump *dump, uint64_t *offset,
     struct wal_frame_view view = {.lsn = dump->lsn + *offset};
     const uint8_t *bytes = NULL;
 
+    CHECK(*offset >= WAL_FRAMES_OFFSET && *offset < dump->size);
     TRY(wal__stream_get(&dump->stream, *offset, sizeof(view.header), &bytes));
     *offset += WAL_BLOCK_SIZE;
     if (bytes == NULL)

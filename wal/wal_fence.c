@@ -55,6 +55,7 @@ take_segment(struct wal *wal, struct wal__segment **out)
 {
     struct wal__segment *last = wal->leftover.last;
 
+    CHECK(wal->prepared.count == 0 && !wal->started);
     wal->number_next = wal->kept.last->number + 1;
     if (last != NULL && last->number >= wal->number_next)
         wal->number_next = last->number + 1;
@@ -75,6 +76,8 @@ announce_copies(struct wal *wal, struct wal__segment *segment)
 {
     struct wal_horizon *horizon = (struct wal_horizon *)wal->horizon_block;
 
+    CHECK(segment->number > wal->kept.last->number && segment->epoch == 0);
+    CHECK(le64_get(horizon->sequence) == 0);
     horizon->log_id = le64_of(wal->options.log_id);
     horizon->segment_number = le64_of(segment->number);
     horizon->epoch = le64_of(wal->epoch);
@@ -109,6 +112,8 @@ copy_frame(struct wal *wal, struct wal__walk *walk, struct wal__segment *to,
     size_t size = (size_t)wal__frame_size(payload_size);
     size_t used = sizeof(*header) + payload_size;
 
+    CHECK(payload_size <= le32_get(header->payload_size));
+    CHECK(wal__place(wal, at->lsn, size) == at->lsn); /* As many as fitted one segment before. */
     header->payload_size = le32_of(payload_size);
     header->lsn = le64_of(at->lsn);
     header->epoch = le64_of(wal->epoch);
@@ -133,6 +138,7 @@ copy_tail(struct wal *wal, struct wal__segment *to, struct wal_position *at)
     const char *reason = NULL;
     enum status status;
 
+    CHECK(wal__number_of(wal, wal->tail.from.at.lsn) == wal->kept.last->number);
     TRY(announce_copies(wal, to));
     TRY_OUT(wal__walk_init(&walk, wal));
     walk.cursor = wal->tail.from;
@@ -178,6 +184,8 @@ wal__fence(struct wal *wal, struct wal_position *at_out)
     struct wal_position at = wal->tail.from.at;
     enum status status;
 
+    CHECK(behind == last || behind->next == last);
+    CHECK(wal->tail.claim.csn <= wal->scan.end.csn);
     wal__draw_epoch(wal, last->epoch);
     if (BUG(TAIL_NOT_FENCED))
         wal->epoch = last->epoch;

@@ -19,6 +19,7 @@ grow(struct wal *wal)
     struct wal__segment **items = memory_resize(wal->env.memory, MEMORY_LOG, files->items, old_size,
                                                 capacity * sizeof(*items));
 
+    CHECK(files->count == files->capacity);
     if (items == NULL)
         return STATUS_NO_MEMORY;
     files->items = items;
@@ -34,6 +35,7 @@ add(struct wal *wal, uint64_t number)
     struct wal__segment *segment = memory_alloc(wal->env.memory, MEMORY_LOG, sizeof(*segment));
     if (segment == NULL)
         return STATUS_NO_MEMORY;
+    CHECK(number > 0 && wal->files.count < wal->files.capacity);
     segment->number = number;
     wal->files.items[wal->files.count++] = segment;
     return STATUS_OK;
@@ -116,6 +118,7 @@ wal__files_load(struct wal *wal)
     struct wal__stream stream;
     enum status status;
 
+    CHECK(wal->files.count == 0 && wal->segment_size == 0);
     TRY(io_list(wal->env.io, wal->dir, add_named, wal));
     TRY(wal->files.status);
     if (wal->files.count > 1)
@@ -148,6 +151,7 @@ wal__files_successor(const struct wal *wal, const struct wal__segment *segment)
     uint64_t last = (segment->number + 1) * wal->segment_size;
 
     CHECK(segment->epoch != 0);
+    CHECK(wal->segment_size >= WAL_SEGMENT_SIZE_MIN);
     for (uint64_t i = wal->files.count; i > 0; i--) {
         struct wal__segment *next = wal->files.items[i - 1];
 

@@ -47,6 +47,7 @@ wait_for_turn(struct wal *wal)
 {
     uint32_t seen = event_count(&wal->turn);
 
+    CHECK(latch_is_held(&wal->latch));
     latch_unlock(&wal->latch);
     event_wait(&wal->turn, seen);
     latch_lock(&wal->latch);
@@ -57,6 +58,7 @@ payload_checksum(const struct wal *wal, const struct wal__slot *slot)
 {
     struct wal_frame_header *header = header_of(slot);
 
+    CHECK(slot->payload_size > 0 && slot->payload_size <= wal->payload_max);
     header->lsn = le64_of(slot->lsn);
     header->epoch = le64_of(wal->epoch);
     header->payload_size = le32_of(slot->payload_size);
@@ -70,6 +72,7 @@ seal(struct wal *wal, uint64_t checksum)
     struct wal__slot *slot = slot_of(wal, wal->sequence_sealed);
     struct wal_frame_header *header = header_of(slot);
 
+    CHECK(latch_is_held(&wal->latch) && !wal->sealing);
     CHECK(wal->sequence_sealed < wal->sequence_open);
     header->commit_count = le32_of(slot->commit_count);
     header->first_csn = le64_of(slot->first_csn);
@@ -89,6 +92,7 @@ wal__seal_closed(struct wal *wal)
         wait_for_turn(wal);
     while (wal->sequence_sealed < wal->sequence_open)
         seal(wal, payload_checksum(wal, slot_of(wal, wal->sequence_sealed)));
+    CHECK(wal->sequence_sealed == wal->sequence_open);
 }
 
 static void
@@ -104,6 +108,7 @@ seal_large(struct wal *wal)
     latch_unlock(&wal->latch);
     uint64_t checksum = payload_checksum(wal, slot);
     latch_lock(&wal->latch);
+    CHECK(wal->sealing && slot == slot_of(wal, wal->sequence_sealed));
     wal->sealing = false;
     seal(wal, checksum);
     event_signal(&wal->turn);
@@ -142,6 +147,8 @@ next_step(const struct wal *wal)
     uint64_t in_flight = wal->sequence_submitted - wal->sequence_finished;
     uint32_t payload_size = next_payload_size(wal);
 
+    CHECK(in_flight <= WAL__IN_FLIGHT_MAX);
+    CHECK(current->file != NULL && current->filled <= wal->segment_size);
     if (wal->switching || wal->sealing || in_flight >= WAL__IN_FLIGHT_MAX)
         return STEP_WAIT;
     if (in_flight > 0 && !fills_a_block(wal, payload_size))
@@ -170,6 +177,7 @@ switch_segment(struct wal *wal)
 
     CHECK(next != NULL && next->number == current->number + 1); /* W11: reserved. */
     CHECK(wal->sequence_submitted == wal->sequence_finished);
+    CHECK(!wal->switching && !wal->filling);
     wal->switching = true;
     wal->writing_count++;
     latch_unlock(&wal->latch);
@@ -183,6 +191,7 @@ switch_segment(struct wal *wal)
         current->end_lsn = end.lsn;
         wal__segments_push(&wal->kept, wal__segments_pop(&wal->prepared));
         wal->statistics.header_size += WAL_BLOCK_SIZE;
+        DCHECK(wal__invariants_hold(wal));
     }
     event_signal(&wal->turn);
 }
@@ -194,7 +203,7 @@ wal__fill(struct wal *wal, struct wal__segment *segment)
     uint64_t left = wal->segment_size - offset;
     size_t size = left < wal->fill_step ? (size_t)left : wal->fill_step;
 
-    CHECK(!wal->filling);
+    CHECK(latch_is_held(&wal->latch) && !wal->filling);
     CHECK(offset % WAL_BLOCK_SIZE == 0 && size > 0);
     if (wal->zeros == NULL)
         wal->zeros =
@@ -208,6 +217,7 @@ wal__fill(struct wal *wal, struct wal__segment *segment)
     latch_unlock(&wal->latch);
     enum status status = io_write(segment->file, wal->zeros, size, offset, IO_DURABLE);
     latch_lock(&wal->latch);
+    CHECK(segment->filled == offset);
     wal->writing_count--;
     wal->filling = false;
     if (status != STATUS_OK)
@@ -226,6 +236,8 @@ advance(struct wal *wal)
 
         if (!slot->finished || atomic_load_explicit(&wal->failed, memory_order_relaxed))
             break;
+        CHECK(slot->lsn >= wal->lsn_durable);
+        CHECK(slot->csn >= atomic_load_explicit(&wal->csn_durable, memory_order_relaxed));
         wal->lsn_durable = slot->lsn + wal__frame_size(slot->payload_size);
         atomic_store_explicit(&wal->csn_durable, slot->csn, memory_order_release);
         wal->sequence_finished++;
@@ -247,6 +259,7 @@ wake(struct wal *wal, uint64_t from, uint64_t to)
 static enum status
 write_bytes(struct io_file *file, const uint8_t *frame, size_t size, uint64_t offset)
 {
+    CHECK(offset >= WAL_FRAMES_OFFSET && size % WAL_BLOCK_SIZE == 0);
     enum status status = io_write(file, frame, size, offset, BUG(ACK_BEFORE_SYNC) ? 0 : IO_DURABLE);
 
     if (BUG(FAILED_SYNC_RETRIED) && status != STATUS_OK)
@@ -265,7 +278,9 @@ write_frame(struct wal *wal)
         wal__close_open(wal);
     if (sequence == wal->sequence_sealed)
         seal(wal, payload_checksum(wal, slot));
-    CHECK(sequence < wal->sequence_sealed);
+    CHECK(sequence < wal->sequence_sealed && !slot->finished);
+    CHECK(wal__number_of(wal, slot->lsn) == segment->number &&
+          segment->epoch == wal->epoch); /* W1 */
 
     size_t size = (size_t)wal__frame_size(slot->payload_size);
     uint64_t offset = wal__offset_of(wal, segment->number, slot->lsn);
@@ -279,6 +294,7 @@ write_frame(struct wal *wal)
     latch_unlock(&wal->latch);
     enum status status = write_bytes(segment->file, slot->frame, size, offset);
     latch_lock(&wal->latch);
+    CHECK(wal->writing_count > 0 && wal->sequence_finished <= sequence);
     wal->writing_count--;
     if (status != STATUS_OK)
         wal__fail(wal, "write of a frame");
@@ -287,7 +303,9 @@ write_frame(struct wal *wal)
     wal->statistics.frame_size += size;
     wal->statistics.payload_size += slot->payload_size;
     uint64_t from = wal->sequence_finished;
-    wake(wal, from, advance(wal));
+    uint64_t to = advance(wal);
+    DCHECK(wal__invariants_hold(wal));
+    wake(wal, from, to);
 }
 
 /* Sleeps until frame `sequence` is durable, or may be started, or the log has failed. The latch is
@@ -297,6 +315,7 @@ stand_by(struct wal *wal, uint64_t sequence, uint64_t csn)
 {
     struct wal__slot *slot = slot_of(wal, sequence);
 
+    CHECK(sequence < wal->sequence_finished + wal->slot_count);
     if (wal->sequence_submitted <= sequence && !slot->has_candidate) {
         slot->has_candidate = true;
         wait_for_turn(wal);
@@ -326,6 +345,7 @@ wal__flush_until(struct wal *wal, uint64_t sequence, uint64_t csn)
     enum status status = STATUS_OK;
 
     CHECK(latch_is_held(&wal->latch));
+    CHECK(sequence < wal->sequence_open || (sequence == wal->sequence_open && wal->open_used > 0));
     while (status == STATUS_OK && wal->sequence_finished <= sequence) {
         if (atomic_load_explicit(&wal->failed, memory_order_relaxed)) {
             status = wal__raise_failed(wal);

@@ -17,6 +17,7 @@ wal__frame_size(uint32_t payload_size)
 {
     uint64_t size = sizeof(struct wal_frame_header) + payload_size;
 
+    CHECK(payload_size <= WAL_FRAME_PAYLOAD_MAX);
     return (size + WAL_BLOCK_SIZE - 1) / WAL_BLOCK_SIZE * WAL_BLOCK_SIZE;
 }
 
@@ -25,6 +26,8 @@ wal__payload_checksum(const struct wal_frame_header *header, const uint8_t *payl
 {
     uint64_t seed = checksum_seed(le64_get(header->epoch), le64_get(header->lsn));
 
+    CHECK(le32_get(header->payload_size) >= 1);
+    CHECK(le32_get(header->payload_size) <= WAL_FRAME_PAYLOAD_MAX);
     return checksum64(payload, le32_get(header->payload_size), seed);
 }
 
@@ -69,13 +72,15 @@ const char *
 wal__frame_place_check(const struct wal_frame_header *header, const struct wal__cursor *cursor,
                        uint64_t epoch, uint64_t room)
 {
+    CHECK(epoch != 0);
+    CHECK(room <= WAL_SEGMENT_SIZE_MAX);
     if (le64_get(header->lsn) != cursor->at.lsn && !BUG(LSN_NOT_CHECKED))
         return "frame of another position";
     if (le64_get(header->epoch) != epoch && !BUG(EPOCH_NOT_CHECKED))
         return "frame of another epoch";
     if (le64_get(header->chain) != cursor->at.chain && !BUG(CHAIN_NOT_CHECKED))
         return "frame breaks the chain";
-    if (le64_get(header->first_csn) != cursor->at.csn + 1)
+    if (le64_get(header->first_csn) != cursor->at.csn + 1 || cursor->at.csn == UINT64_MAX)
         return "frame of another CSN";
     if (le64_get(header->csn_durable) > cursor->at.csn)
         return "frame with a durable CSN of its own future";
@@ -115,6 +120,8 @@ wal__frame_parts_check(const struct wal_frame_header *header, const uint8_t *pay
     struct byte_reader reader = byte_reader_init(payload, le32_get(header->payload_size));
     struct wal__cursor next = *cursor;
 
+    CHECK(byte_reader_left(&reader) >= 1);
+    CHECK(byte_reader_left(&reader) <= WAL_FRAME_PAYLOAD_MAX);
     do {
         struct wal__part part;
         const char *reason = NULL;
@@ -144,6 +151,7 @@ wal__segment_header_seal(struct wal_segment_header *header)
 {
     CHECK(le64_get(header->segment_number) > 0);
     CHECK(le64_get(header->epoch) != 0);
+    CHECK(le64_get(header->segment_size) >= WAL_SEGMENT_SIZE_MIN);
     header->magic = le64_of(WAL_SEGMENT_MAGIC);
     header->version = le32_of(WAL_FORMAT_VERSION);
     header->reserved = le32_of(0);

@@ -31,6 +31,8 @@ set_geometry(struct wal *wal)
     wal->slot_count = wal->options.buffer_count;
     wal->slot_count += wal->slot_count < WAL__IN_FLIGHT_MAX ? wal->slot_count : WAL__IN_FLIGHT_MAX;
     wal->slot_size = (size_t)wal__frame_size(wal->payload_max);
+    CHECK(wal->payload_max >= WAL__PAYLOAD_MIN);
+    CHECK(wal->slot_size <= wal->segment_size - WAL_FRAMES_OFFSET);
     wal->fill_step =
         wal->segment_size < WAL__FILL_STEP ? (size_t)wal->segment_size : WAL__FILL_STEP;
 }
@@ -42,6 +44,7 @@ allocate_buffers(struct wal *wal)
     size_t size;
     void *bytes = NULL;
 
+    CHECK(wal->slots == NULL && wal->frames == NULL);
     set_geometry(wal);
     wal->slots = memory_alloc(memory, MEMORY_LOG, wal->slot_count * sizeof(*wal->slots));
     if (wal->slots == NULL)
@@ -93,6 +96,7 @@ begin_at(struct wal *wal, const struct wal_position *end)
     atomic_store(&wal->csn_appended, end->csn);
     atomic_store(&wal->csn_durable, end->csn);
     wal->started = true;
+    DCHECK(wal__invariants_hold(wal));
 }
 
 static enum status

@@ -245,6 +245,11 @@ MUST_CHECK enum status wal__segment_write_header(struct wal *wal, struct wal__se
                                                  const struct wal_position *prev_end);
 MUST_CHECK enum status wal__sync_dir(struct wal *wal);
 
+/* wal_invariants.c */
+
+/** Latch held, log started: for DCHECK after transitions. */
+bool wal__invariants_hold(const struct wal *wal);
+
 /* wal_append.c */
 
 /** Latch held. The open frame, if it holds anything, gets its position. */

@@ -43,6 +43,7 @@ segment_after(struct wal_reader *reader, const struct wal__segment *segment, uin
            next->number != wal__number_of(wal, reader->walk.cursor.at.lsn))
         next = next->next;
     CHECK(next != NULL && next->epoch != 0);
+    CHECK(next->number <= wal__number_of(wal, reader->end.lsn));
     bool is_end = next->number == wal__number_of(wal, reader->end.lsn);
     *end_out = is_end ? reader->end.lsn : next->end_lsn;
     latch_unlock(&wal->latch);
@@ -63,6 +64,7 @@ set_bounds(struct wal_reader *reader)
     }
     latch_unlock(&wal->latch);
     CHECK(reader->walk.cursor.at.lsn <= reader->end.lsn);
+    CHECK(reader->walk.cursor.at.csn <= reader->end.csn);
 }
 
 enum status
@@ -106,6 +108,7 @@ next_frame(struct wal_reader *reader)
     struct wal__walk *walk = &reader->walk;
     const char *reason = NULL;
 
+    CHECK(byte_reader_left(&reader->parts) == 0);
     while (walk->cursor.at.lsn == walk->end_lsn) {
         uint64_t end_lsn = 0;
 
@@ -129,6 +132,7 @@ next_frame(struct wal_reader *reader)
 static enum status
 next_part(struct wal_reader *reader)
 {
+    CHECK(byte_reader_left(&reader->records) == 0);
     do {
         while (byte_reader_left(&reader->parts) == 0)
             TRY(next_frame(reader));
@@ -162,6 +166,7 @@ carry_bytes(struct wal_reader *reader, uint64_t size)
     }
     if (!byte_reader_skip(&reader->records, count, &bytes))
         return raise_changed(reader, "commit part does not decode");
+    CHECK(reader->carry_size + count <= reader->carry_capacity);
     memcpy(reader->carry + reader->carry_size, bytes, count);
     reader->carry_size += count;
     return STATUS_OK;
@@ -173,6 +178,7 @@ complete_carry(struct wal_reader *reader, struct wal_record *out, bool *done_out
 {
     uint64_t size = wal__record_size(reader->carry, reader->carry_size);
 
+    CHECK(reader->carry_size > 0 && reader->carry_size <= reader->carry_capacity);
     *done_out = false;
     while (size == 0 && byte_reader_left(&reader->records) > 0 &&
            reader->carry_size < WAL_RECORD_OVERHEAD_MAX) {

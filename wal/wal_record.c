@@ -39,6 +39,7 @@ get_varint(const uint8_t **at, const uint8_t *end, uint64_t *out)
 {
     const uint8_t *bytes = *at;
 
+    CHECK(bytes <= end);
     if (bytes < end && bytes[0] < 0x80) {
         *out = bytes[0];
         *at = bytes + 1;
@@ -77,6 +78,7 @@ wal_record_get(struct byte_reader *reader, struct wal_record *out)
     struct wal_record record;
     uint64_t size = 0;
 
+    CHECK(reader->offset <= reader->size);
     if (!get_record_head(&at, end, &record, &size) || size > (uint64_t)(end - at))
         return false;
     out->type = record.type;
@@ -84,6 +86,7 @@ wal_record_get(struct byte_reader *reader, struct wal_record *out)
     out->body = at;
     out->size = (size_t)size;
     reader->offset = (size_t)(at - reader->data) + out->size;
+    CHECK(reader->offset <= reader->size);
     return true;
 }
 
@@ -106,6 +109,7 @@ wal__part_size(const struct wal__part *part, uint64_t first_csn, size_t size)
     size_t time_size = (part->flags & WAL_PART_FIRST) != 0 ? varint_size(part->time_ms) : 0;
 
     CHECK(part->csn >= first_csn);
+    CHECK((part->flags & ~PART_FLAGS_KNOWN) == 0);
     return varint_size(part->csn - first_csn) + 1 + time_size + varint_size(size) + size;
 }
 
@@ -114,6 +118,7 @@ wal__part_put(struct byte_writer *writer, const struct wal__part *part, uint64_t
 {
     CHECK(part->csn >= first_csn);
     CHECK((part->flags & ~PART_FLAGS_KNOWN) == 0);
+    CHECK(part->size == 0 || part->bytes != NULL);
     byte_writer_put_varint(writer, part->csn - first_csn);
     byte_writer_put_u8(writer, part->flags);
     if ((part->flags & WAL_PART_FIRST) != 0)
@@ -130,6 +135,7 @@ wal__part_get(struct byte_reader *reader, uint64_t first_csn, struct wal__part *
     uint64_t delta = 0, size = 0;
     struct wal__part part = {0};
 
+    CHECK(reader->offset <= reader->size);
     if (!byte_reader_get_varint(&copy, &delta) || delta > UINT64_MAX - first_csn)
         return false;
     if (!byte_reader_get_u8(&copy, &part.flags) || (part.flags & ~PART_FLAGS_KNOWN) != 0)

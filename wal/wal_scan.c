@@ -49,6 +49,7 @@ enter(struct scan *scan, struct wal__segment *segment)
 {
     struct wal__segment *next = wal__files_successor(scan->wal, segment);
 
+    CHECK(next == NULL || next->number > segment->number);
     segment->end_lsn = next == NULL ? 0 : next->prev_end.lsn;
     return wal__walk_enter(&scan->walk, segment, segment->end_lsn);
 }
@@ -91,6 +92,7 @@ set_end(struct scan *scan, const struct span *frame)
 {
     struct wal_scan_result *result = &scan->wal->scan;
 
+    CHECK(scan->walk.cursor.at.lsn >= result->end.lsn);
     result->end = scan->walk.cursor.at;
     result->size += scan->size_behind_end;
     scan->size_behind_end = 0;
@@ -105,6 +107,8 @@ count_frame(struct scan *scan, const struct wal__cursor *before)
     const struct wal_frame_header *header = &scan->walk.header;
     struct span frame = {.before = *before, .after = scan->walk.cursor};
 
+    CHECK(frame.after.at.lsn > frame.before.at.lsn);
+    CHECK(scan->last_count <= WAL__IN_FLIGHT_MAX);
     scan->wal->scan.frame_count++;
     scan->wal->scan.commit_count += le32_get(header->commit_count);
     scan->size_behind_end += wal__frame_size(le32_get(header->payload_size));
@@ -151,6 +155,7 @@ cross(struct scan *scan, struct wal__segment *next, const char **reason_out)
     struct wal_horizon horizon = {0};
     bool found = false;
 
+    CHECK(walk->cursor.at.lsn == walk->end_lsn && next->number > walk->segment->number);
     *reason_out = "the next segment does not continue this one";
     if (walk->cursor.at.chain != next->prev_end.chain || walk->cursor.at.csn != next->prev_end.csn)
         return STATUS_OK;
@@ -238,11 +243,14 @@ set_tail(struct scan *scan, const struct wal__proof *horizon)
             break;
         }
     }
+    CHECK(tail->from.at.lsn <= end.lsn);
+    CHECK(wal__number_of(scan->wal, tail->from.at.lsn) == segment->number);
     tail->claim = tail->from.at;
     if (segment != scan->walk.segment || scan->header_durable)
         return;
     /* Not even the segment's header is known durable: its predecessor is continued instead. */
     CHECK(scan->before != NULL);
+    CHECK(wal__number_of(scan->wal, segment->prev_end.lsn) == scan->before->number);
     tail->from = scan->entered;
     tail->claim = segment->prev_end;
     tail->behind = scan->before;
@@ -322,6 +330,7 @@ sort_out(struct scan *scan)
         wal__segments_push(is_old || is_chain ? &scan->wal->kept : &scan->wal->leftover, segment);
     }
     CHECK(scan->wal->kept.last == scan->end_segment);
+    CHECK(scan->wal->kept.count + scan->wal->leftover.count == files->count);
     scan->end_segment->end_lsn = scan->wal->scan.end.lsn;
     files->count = 0;
 }

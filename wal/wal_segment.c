@@ -21,18 +21,22 @@ wal__draw_epoch(struct wal *wal, uint64_t last_epoch)
     do {
         io_random(wal->env.io, &wal->epoch, sizeof(wal->epoch));
     } while (wal->epoch == 0 || wal->epoch == last_epoch);
+    CHECK(wal->epoch != 0);
 }
 
 uint64_t
 wal__number_of(const struct wal *wal, uint64_t lsn)
 {
     CHECK(lsn > 0);
+    CHECK(wal->segment_size >= WAL_SEGMENT_SIZE_MIN);
     return (lsn - 1) / wal->segment_size;
 }
 
 uint64_t
 wal__first_lsn(const struct wal *wal, uint64_t number)
 {
+    CHECK(number > 0);
+    CHECK(wal->segment_size >= WAL_SEGMENT_SIZE_MIN);
     return number * wal->segment_size + WAL_FRAMES_OFFSET;
 }
 
@@ -60,6 +64,7 @@ wal__path_of(const char *dir, uint64_t number)
     struct wal__path path;
     int length = snprintf(path.text, sizeof(path.text), "%s/" WAL__FILE_NAME, dir, number);
 
+    CHECK(number > 0);
     CHECK(length > 0 && (size_t)length < sizeof(path.text));
     return path;
 }
@@ -93,6 +98,7 @@ wal__segments_push(struct wal__segments *list, struct wal__segment *segment)
         list->last->next = segment;
     list->last = segment;
     list->count++;
+    CHECK(list->first->number <= segment->number);
 }
 
 struct wal__segment *
@@ -100,6 +106,7 @@ wal__segments_pop(struct wal__segments *list)
 {
     struct wal__segment *segment = list->first;
 
+    CHECK((segment == NULL) == (list->count == 0));
     if (segment == NULL)
         return NULL;
     list->first = segment->next;
@@ -107,6 +114,7 @@ wal__segments_pop(struct wal__segments *list)
         list->last = NULL;
     list->count--;
     segment->next = NULL;
+    CHECK((list->first == NULL) == (list->count == 0));
     return segment;
 }
 
@@ -115,6 +123,7 @@ wal__segment_free(struct wal *wal, struct wal__segment *segment)
 {
     if (segment == NULL)
         return;
+    CHECK(segment->next == NULL && !segment->archiving);
     io_close(segment->file);
     memory_free(wal->env.memory, MEMORY_LOG, segment, sizeof(*segment));
 }
@@ -133,6 +142,8 @@ wal__size_between(const struct wal *wal, uint64_t from, uint64_t to)
 {
     uint64_t size = 0;
 
+    CHECK(from <= to);
+    CHECK(wal->kept.last != NULL);
     for (const struct wal__segment *s = wal->kept.first; s != NULL; s = s->next) {
         uint64_t low = wal__first_lsn(wal, s->number);
         uint64_t high = s == wal->kept.last ? to : s->end_lsn;
@@ -160,6 +171,7 @@ wal__segment_open_file(struct wal *wal, struct wal__segment *segment)
     struct wal__path path = wal__path_of(wal->dir, segment->number);
 
     CHECK(segment->file == NULL);
+    CHECK(!wal->options.read_only);
     return io_open(wal->env.io, path.text, IO_WRITE | IO_DIRECT, &segment->file);
 }
 
@@ -197,6 +209,8 @@ wal__segment_create(struct wal *wal, uint64_t number, struct wal__segment **out)
 
     if (segment == NULL)
         return STATUS_NO_MEMORY;
+    CHECK(wal->kept.last == NULL || number > wal->kept.last->number);
+    CHECK(!wal->options.read_only);
     segment->number = number;
     segment->file_size = wal->segment_size;
     status = create_file(wal, path.text, &segment->file);
@@ -225,6 +239,7 @@ wal__segment_rename(struct wal *wal, struct wal__segment *segment, uint64_t numb
 
     CHECK(segment->file == NULL);
     CHECK(number > segment->number);
+    CHECK(!segment->archiving);
     TRY(io_rename(wal->env.io, from.text, to.text));
     segment->number = number;
     segment->epoch = 0;
@@ -240,6 +255,7 @@ wal__segment_write_header(struct wal *wal, struct wal__segment *segment, uint64_
     struct wal_segment_header *header = (struct wal_segment_header *)wal->header_block;
 
     CHECK(segment->file != NULL);
+    CHECK(segment->filled <= wal->segment_size);
     CHECK(prev_epoch == 0 || wal__number_of(wal, prev_end->lsn) < segment->number);
     header->file_id = le64_of(wal->options.file_id);
     header->log_id = le64_of(wal->options.log_id);

@@ -16,8 +16,9 @@
 static void
 add_prepared(struct wal *wal, struct wal__segment *segment)
 {
+    CHECK(latch_is_held(&wal->space));
     latch_lock(&wal->latch);
-    CHECK(segment->file != NULL);
+    CHECK(segment->file != NULL && segment->epoch == 0);
     CHECK(segment->number == wal->number_next);
     wal__segments_push(&wal->prepared, segment);
     wal->number_next++;
@@ -94,9 +95,14 @@ fill_due(const struct wal *wal)
     struct wal__segment *current = wal->kept.last;
     struct wal__segment *next = wal->prepared.first;
     uint64_t number = wal__number_of(wal, wal->lsn_next);
-    uint64_t used =
-        number == current->number ? wal__offset_of(wal, number, wal->lsn_next) : wal->segment_size;
+    uint64_t used = wal->segment_size;
 
+    /* A switch made for the frame still open leaves lsn_next at the end of the segment before. */
+    CHECK(number + 1 >= current->number);
+    if (number < current->number)
+        used = WAL_FRAMES_OFFSET;
+    else if (number == current->number)
+        used = wal__offset_of(wal, number, wal->lsn_next);
     if (wal->filling || wal->switching)
         return NULL;
     if (current->filled < wal->segment_size && current->filled < used + WAL__FILL_AHEAD)
@@ -138,14 +144,15 @@ wal_prepare_step(struct wal *wal, bool *more_out)
 static void
 move_released(struct wal *wal, const struct wal_position *position)
 {
-    CHECK(position->lsn <= wal->lsn_durable || BUG(SEGMENT_REUSED_EARLY));
-    if (position->lsn <= wal->released.lsn || position->lsn > wal->lsn_durable)
+    CHECK(position->lsn <= wal->lsn_durable);
+    if (position->lsn <= wal->released.lsn)
         return;
     uint64_t size = wal__size_between(wal, wal->released.lsn, position->lsn);
     CHECK(size <= wal->size_closed);
     wal->size_closed -= size;
     atomic_store(&wal->size, atomic_load(&wal->size) - size);
     wal->released = *position;
+    DCHECK(wal__invariants_hold(wal));
 }
 
 /* The next segment below `limit` to be shown to the hook, flagged as such. */
@@ -156,6 +163,7 @@ claim_for_archive(struct wal *wal, uint64_t limit)
 
     latch_lock(&wal->latch);
     segment = wal->kept.first;
+    CHECK(segment != NULL);
     while (segment != wal->kept.last && segment->archived)
         segment = segment->next;
     if (segment == wal->kept.last || segment->number >= limit || segment->archiving)
@@ -181,6 +189,7 @@ archive_below(struct wal *wal, uint64_t limit)
             log_line(LOG_WARN, "wal: segment not archived, kept for later file=%s status=%s",
                      path.text, status_name(status));
         latch_lock(&wal->latch);
+        CHECK(segment->archiving && !segment->archived);
         segment->archiving = false;
         segment->archived = status == STATUS_OK;
         latch_unlock(&wal->latch);
@@ -193,6 +202,8 @@ recycle(struct wal *wal, struct wal__segment *segment)
 {
     enum status status;
 
+    CHECK(latch_is_held(&wal->space));
+    CHECK(segment->next == NULL && segment->epoch == 0);
     TRY_OUT(wal__sync_dir(wal));
     TRY_OUT(wal__segment_open_file(wal, segment));
     add_prepared(wal, segment);
@@ -217,6 +228,9 @@ give_back_one(struct wal *wal, bool *done_out)
     if (*done_out)
         return STATUS_OK;
 
+    /* W2: nothing at or past the released position is in it. */
+    CHECK(latch_is_held(&wal->space) && !segment->archiving);
+    CHECK(segment->number < wal__number_of(wal, wal->released.lsn) || BUG(SEGMENT_REUSED_EARLY));
     io_close(segment->file);
     segment->file = NULL;
     enum status status = STATUS_OK;
@@ -231,6 +245,7 @@ give_back_one(struct wal *wal, bool *done_out)
         return status;
 
     latch_lock(&wal->latch);
+    CHECK(wal->kept.first == segment);
     segment = wal__segments_pop(&wal->kept);
     latch_unlock(&wal->latch);
     if (recycles && status == STATUS_OK)
@@ -242,7 +257,7 @@ give_back_one(struct wal *wal, bool *done_out)
 enum status
 wal_release(struct wal *wal, struct wal_position position)
 {
-    uint64_t limit = wal__number_of(wal, position.lsn);
+    uint64_t limit = wal__number_of(wal, position.lsn) + (BUG(SEGMENT_REUSED_EARLY) ? 1 : 0);
     enum status status = STATUS_OK;
     bool done = false;
 
@@ -272,6 +287,8 @@ compose_horizon(struct wal *wal, const struct wal__segment *segment)
     if (wal->lsn_durable == wal->horizon_lsn ||
         wal->lsn_durable <= wal__first_lsn(wal, segment->number))
         return false;
+    CHECK(wal__number_of(wal, wal->lsn_durable) == segment->number);
+    CHECK(wal->lsn_durable > wal->horizon_lsn);
     wal->horizon_lsn = wal->lsn_durable;
     wal->horizon_sequence++;
     horizon->log_id = le64_of(wal->options.log_id);

@@ -70,6 +70,7 @@ free_window(const struct wal__stream *stream, uint8_t *window)
 enum status
 wal__stream_init(struct wal__stream *stream, const struct env *env, uint64_t size_max)
 {
+    CHECK(size_max > 0);
     *stream = (struct wal__stream){.memory = env->memory, .io = env->io};
     stream->chunk_size = (size_t)whole_blocks(smaller(size_max, WAL__READ_STEP_MAX));
     if (size_max > WAL__READ_STEP_MIN) /* Else one step reads all there is, and nothing is kept. */
@@ -91,6 +92,7 @@ enum status
 wal__stream_open(struct wal__stream *stream, const char *path)
 {
     wal__stream_close(stream);
+    CHECK(stream->file == NULL && !stream->ahead_is_active);
     TRY(io_open(stream->io, path, IO_DIRECT, &stream->file));
     TRY(io_size(stream->file, &stream->file_size));
     stream->data = NULL;
@@ -129,6 +131,7 @@ wal__stream_close(struct wal__stream *stream)
 static void
 read_ahead(struct wal__stream *stream)
 {
+    CHECK(stream->current <= 1 && !stream->ahead_is_active);
     uint32_t other = 1 - stream->current;
     uint64_t offset = stream->base + stream->size;
     struct io_request *request = &stream->ahead;
@@ -156,6 +159,7 @@ read_chunk(struct wal__stream *stream, uint8_t *chunk, size_t size, uint64_t off
 
     CHECK(size % WAL_BLOCK_SIZE == 0 && offset % WAL_BLOCK_SIZE == 0);
     TRY(io_read_some(stream->file, chunk, size, offset, &done));
+    CHECK(done <= size);
     *size_out = (size_t)whole_blocks(done);
     memset(chunk + done, 0, *size_out - done);
     return STATUS_OK;
@@ -188,6 +192,8 @@ move_to(struct wal__stream *stream, uint64_t start, uint64_t end)
     stream->data = chunk - kept;
     stream->base = start;
     stream->size = kept + size;
+    CHECK(stream->data >= stream->windows[into]);
+    CHECK(kept + size <= window_size(stream));
     stream->step = smaller((uint64_t)stream->step * 2, stream->chunk_size);
     read_ahead(stream);
     return STATUS_OK;

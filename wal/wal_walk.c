@@ -26,6 +26,7 @@ wal__walk_enter(struct wal__walk *walk, struct wal__segment *segment, uint64_t e
     struct wal__path path = wal__path_of(walk->wal->dir, segment->number);
 
     CHECK(segment->epoch != 0);
+    CHECK(end_lsn == 0 || wal__number_of(walk->wal, end_lsn) == segment->number);
     walk->segment = segment;
     walk->end_lsn = end_lsn;
     walk->payload = NULL;
@@ -48,6 +49,7 @@ wal__walk_frame(struct wal__walk *walk, const char **reason_out)
     const uint8_t *bytes = NULL;
 
     walk->header = (struct wal_frame_header){0};
+    CHECK(walk->cursor.at.lsn % WAL_BLOCK_SIZE == 0 && offset <= end);
     *reason_out = "end of segment";
     if (offset + WAL_BLOCK_SIZE > end)
         return STATUS_OK;
@@ -81,6 +83,8 @@ wal__frame_at(struct wal__stream *stream, uint64_t offset, uint64_t lsn,
 {
     const uint8_t *bytes = NULL;
 
+    CHECK(offset % WAL_BLOCK_SIZE == 0 && offset >= WAL_FRAMES_OFFSET);
+    CHECK(lsn > offset);
     *valid_out = false;
     TRY(wal__stream_get(stream, offset, sizeof(*header_out), &bytes));
     if (bytes == NULL || wal__frame_header_check((const struct wal_frame_header *)bytes) != NULL)

@@ -26,6 +26,7 @@ enum status
 wal__horizon_read(struct wal__stream *stream, uint64_t log_id, uint64_t number,
                   struct wal_horizon *out, bool *found_out)
 {
+    CHECK(number > 0);
     *found_out = false;
     for (uint64_t block = 1; block <= 2; block++) {
         const struct wal_horizon *slot;
@@ -71,6 +72,7 @@ ask_later_frames(struct wal__walk *walk, struct wal__proof *out)
     uint64_t offset = at->lsn - segment_lsn + WAL_BLOCK_SIZE;
     uint32_t valid_count = 0;
 
+    CHECK(offset > WAL_FRAMES_OFFSET && offset % WAL_BLOCK_SIZE == 0);
     while (out->text == NULL && offset < walk->wal->segment_size) {
         struct wal_frame_header header;
         bool valid = false;
@@ -103,6 +105,7 @@ ask_headless(struct wal__walk *walk, uint64_t number, struct wal__proof *out)
     uint64_t csn_copied = 0;
     bool found = false;
 
+    CHECK(number > walk->segment->number);
     TRY(wal__horizon_read(&walk->stream, walk->wal->options.log_id, number, &horizon, &found));
     if (found && le64_get(horizon.sequence) == 0) {
         csn_copied = le64_get(horizon.csn_durable);
@@ -145,6 +148,7 @@ ask_later_segments(struct wal__walk *walk, struct wal__proof *out)
 enum status
 wal__witness_find(struct wal__walk *walk, struct wal__proof *out)
 {
+    CHECK(walk->segment != NULL && walk->segment->epoch != 0);
     *out = (struct wal__proof){0};
     CHECK(walk->end_lsn == 0);
     if (walk->segment->file_size < walk->wal->segment_size)

@@ -94,7 +94,11 @@ parse_step(const char **text, struct crash_step *out)
 bool
 crash_place_parse(const char *text, struct crash_place *out)
 {
+    size_t size = strlen(text);
+
     memset(out, 0, sizeof(*out));
+    if (size == 0 || text[size - 1] == '/')
+        return false;
     if (!parse_id(&text, &out->id))
         return false;
     while (*text != '\0') {

@@ -111,6 +111,12 @@ Test(wal_frame, with_a_field_out_of_range_is_refused)
     struct sample sample;
 
     make(&sample);
+    sample.cursor.at.csn = UINT64_MAX; /* Nothing comes after that. */
+    sample.header.first_csn = le64_of(0);
+    seal(&sample);
+    cr_assert_str_eq(check(&sample), "frame of another CSN");
+
+    make(&sample);
     sample.header.csn_durable = le64_of(CSN + 1);
     seal(&sample);
     cr_assert_str_eq(check(&sample), "frame with a durable CSN of its own future");

@@ -214,7 +214,7 @@ Test(wal_reader, reports_each_refused_operation_and_allocation)
     help_deinit(&log);
 }
 
-Test(wal_reader, refuses_a_record_that_is_cut_off_at_its_commit_s_end)
+Test(wal_reader, refuses_a_record_that_is_cut_off_at_the_end_of_its_commit)
 {
     static const uint8_t note[300] = {1};
     struct wal_reader *reader = NULL;
