@@ -59,23 +59,17 @@ deps-pg: ## install PostgreSQL for the differential tests
 
 hook = $(if $(wildcard scripts/$1),@scripts/$1,@echo "scripts/$1 does not exist: nothing to do")
 
-.PHONY: demo soak bench-smoke rig-short
-RIG_SECONDS ?= 60
-RIG_SEED ?= 1
-
+.PHONY: demo soak bench-smoke rig-short store-report
 demo: all ## show the programs at work (scripts/demo)
 	$(call hook,demo)
 soak: all ## long crash and stress runs (scripts/soak)
 	$(call hook,soak)
 
-rig-short: all ## one minute of simulated crashes (RIG_SECONDS, RIG_SEED)
-ifneq ($(wildcard scripts/rig-short),)
+rig-short: all ## a tenth of the crash rig's long runs (RIG_SEED, RIG_SCALE)
 	@scripts/rig-short
-else ifneq ($(wildcard tools/qtdb-crash/*.c),)
-	@build/bin/qtdb-crash sim --seconds $(RIG_SECONDS) --seed $(RIG_SEED)
-else
-	@echo "tools/qtdb-crash does not exist: nothing to do"
-endif
+store-report: all ## the table of the page store, measured; 15 minutes on a quiet machine
+	@scripts/deps check core test check
+	@scripts/store-report
 
 bench-smoke: all ## every benchmark once with few rows: do they run and are the answers right
 ifneq ($(wildcard scripts/bench-smoke),)

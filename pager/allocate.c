@@ -283,8 +283,16 @@ grow_file(struct pager *pager, uint32_t page_count)
                              (target - allocated) * PAGE_SIZE);
     }
     if (status == STATUS_OK)
-        atomic_store(&pager->page_allocated, (uint32_t)target);
+        pager__set_allocated(pager, (uint32_t)target);
     return status;
+}
+
+void
+pager__set_allocated(struct pager *pager, uint32_t page_count)
+{
+    atomic_store(&pager->page_allocated, page_count);
+    if (pager->page_file_end < page_count)
+        pager->page_file_end = page_count;
 }
 
 enum status
@@ -313,12 +321,14 @@ pager__cut(struct pager *pager)
     keep = atomic_load(&pager->page_count);
     if (pager->direct.used > 0 && pager->direct.end > keep)
         keep = pager->direct.end;
-    cut = keep < atomic_load(&pager->page_allocated);
-    if (cut)
+    if (keep < atomic_load(&pager->page_allocated))
         atomic_store(&pager->page_allocated, keep);
     latch_unlock(&pager->commit_latch);
+    cut = keep < pager->page_file_end;
     if (cut)
         status = io_truncate(pager->file, (uint64_t)keep * PAGE_SIZE);
+    if (cut && status == STATUS_OK)
+        pager->page_file_end = keep;
     latch_unlock(&pager->grow_latch);
     return status;
 }

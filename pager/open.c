@@ -254,8 +254,8 @@ take_meta(struct pager *pager, const struct meta *meta, uint64_t size)
     pager->csn_interval = meta->redo_csn;
     atomic_store(&pager->csn_last, meta->redo_csn);
     atomic_store(&pager->page_count, (uint32_t)meta->page_count);
-    atomic_store(&pager->page_allocated,
-                 (uint32_t)(allocated < PAGE_COUNT_MAX ? allocated : PAGE_COUNT_MAX));
+    pager__set_allocated(pager,
+                         (uint32_t)(allocated < PAGE_COUNT_MAX ? allocated : PAGE_COUNT_MAX));
 }
 
 /* ---- Clean and needs-log --------------------------------------------------------------------- */

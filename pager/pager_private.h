@@ -176,6 +176,7 @@ struct pager {
     _Atomic uint64_t csn_last;
     _Atomic uint32_t page_count;
     _Atomic uint32_t page_allocated; /* Pages the file has space for. */
+    uint32_t page_file_end;          /* Where the file ends, in pages, space or not: grow latch. */
     _Atomic bool failed;
 
     struct latch grow_latch;     /* The file's size: pager__grow, pager__cut. After the flush latch,
@@ -400,6 +401,8 @@ void pager__free_close(struct pager *pager);
 MUST_CHECK enum status pager__map_scan(struct pager *pager);
 /** Space for pages below `page_count`. Not under the commit latch. */
 MUST_CHECK enum status pager__grow(struct pager *pager, uint32_t page_count);
+/** The file has space for so many pages. Grow latch held, or nobody else there yet. */
+void pager__set_allocated(struct pager *pager, uint32_t page_count);
 /** Cuts the file behind its last page; when the checkpoint says that it may (P11). */
 MUST_CHECK enum status pager__cut(struct pager *pager);
 /** Level-1 map pages of a file of that many pages. */

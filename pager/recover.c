@@ -41,15 +41,29 @@ pages_per_round(const struct pager *pager)
 }
 
 /* A crash may take space back that was allocated since R: at the end of the file, and inside it, where
- * a page could not be written on a full disk. */
+ * a page could not be written on a full disk. Space behind the last page may wait until it is needed. */
 static enum status
 take_space(struct pager *pager, uint32_t page_count)
 {
     uint64_t certain = pager->redo_page_count;
+    uint64_t allocated = atomic_load(&pager->page_allocated);
+    enum status status;
 
-    if (page_count > certain)
-        TRY(io_allocate(pager->file, certain * PAGE_SIZE, (page_count - certain) * PAGE_SIZE));
-    return pager__grow(pager, page_count);
+    if (allocated < page_count)
+        allocated = page_count;
+    if (allocated <= certain)
+        return STATUS_OK;
+    status = io_allocate(pager->file, certain * PAGE_SIZE, (allocated - certain) * PAGE_SIZE);
+    if (status == STATUS_FULL && allocated > page_count) {
+        error_clear();
+        allocated = page_count > certain ? page_count : certain;
+        status = allocated == certain ? STATUS_OK
+                                      : io_allocate(pager->file, certain * PAGE_SIZE,
+                                                    (allocated - certain) * PAGE_SIZE);
+    }
+    if (status == STATUS_OK)
+        pager__set_allocated(pager, (uint32_t)allocated);
+    return status;
 }
 
 /* The handle's numbers at the log's end. */

@@ -334,3 +334,33 @@ Test(store_found, a_log_that_could_not_be_made_leaves_nothing)
     cr_assert_not(crash_log_exists(history.io));
     end();
 }
+
+/* A crash left the file long enough behind its last page, but took the space: pages were given out
+ * there, and a disk that was full by then failed their flush, and with it the handle. */
+/* covers: P11 */
+Test(store_found, a_hole_behind_the_last_page_on_a_full_disk)
+{
+    struct io_sim_crash cut = {.mode = IO_SIM_CRASH_KEPT};
+    struct crash_change change = {.count = 0};
+    struct pager_statistics statistics;
+    struct io_file *file;
+    uint64_t csn;
+
+    begin(16, CRASH_UPDATE, PAGER_POLICY_RANGE);
+    edit(&history, 1);
+    flush(&history);
+    pager_get_statistics(history.pager, &statistics);
+    crash_history_settle(&history, &cut);
+    MUST(io_open(history.io, CRASH_FILE, IO_WRITE, &file));
+    MUST(io_truncate(file, statistics.page_count * PAGE_SIZE));
+    MUST(io_truncate(file, UINT64_C(64) * PAGE_SIZE));
+    io_close(file);
+    MUST(crash_history_recover(&history));
+    io_sim_set_disk_size(history.io, 1);
+    for (uint32_t page = 0; page < 4; page++)
+        crash_change_add(&change, CRASH_ALLOCATE, PAGE_NONE, 100 + page);
+    MUST(crash_change_run(history.pager, &change, &csn));
+    MUST(pager_checkpoint(history.pager));
+    io_sim_set_disk_size(history.io, 0);
+    end();
+}
