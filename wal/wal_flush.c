@@ -196,12 +196,23 @@ switch_segment(struct wal *wal)
     event_signal(&wal->turn);
 }
 
+uint64_t
+wal__fill_ahead(const struct wal *wal)
+{
+    uint64_t ahead = wal->small_frame_size;
+
+    if (ahead < WAL__FILL_AHEAD_MIN)
+        ahead = WAL__FILL_AHEAD_MIN;
+    return ahead < WAL__FILL_AHEAD ? ahead : WAL__FILL_AHEAD;
+}
+
 void
 wal__fill(struct wal *wal, struct wal__segment *segment)
 {
     uint64_t offset = segment->filled;
     uint64_t left = wal->segment_size - offset;
-    size_t size = left < wal->fill_step ? (size_t)left : wal->fill_step;
+    uint64_t step = wal__fill_ahead(wal) < wal->fill_step ? wal__fill_ahead(wal) : wal->fill_step;
+    size_t size = (size_t)(left < step ? left : step);
 
     CHECK(latch_is_held(&wal->latch) && !wal->filling);
     CHECK(offset % WAL_BLOCK_SIZE == 0 && size > 0);
@@ -301,6 +312,8 @@ write_frame(struct wal *wal)
     slot->finished = true;
     wal->statistics.frame_count++;
     wal->statistics.frame_size += size;
+    if (size < WAL__FILL_FRAME_MAX)
+        wal->small_frame_size += size;
     wal->statistics.payload_size += slot->payload_size;
     uint64_t from = wal->sequence_finished;
     uint64_t to = advance(wal);

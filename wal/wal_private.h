@@ -32,6 +32,7 @@ enum {
     WAL__SEAL_LATCHED_MAX = 16 * 1024, /* Larger payloads are summed without the latch. */
     WAL__FILL_STEP = 256 * 1024,
     WAL__FILL_AHEAD = 1024 * 1024,
+    WAL__FILL_AHEAD_MIN = 16 * 1024, /* At first; then as much as has been logged. */
     WAL__FILL_FRAME_MAX = 64 * 1024, /* Larger frames may use unwritten extents. */
     WAL__READ_STEP_MIN = 64 * 1024,
     WAL__READ_STEP_MAX = 1024 * 1024,
@@ -118,6 +119,7 @@ struct wal {
     uint8_t *header_block;  /* Owned by the thread that switches. */
     uint8_t *horizon_block; /* Guarded by space. */
     size_t fill_step;
+    uint64_t small_frame_size; /* Bytes of frames written that want filled space. */
 
     /* Taken before `latch`, held across I/O: creating, recycling, horizon. */
     struct latch space;
@@ -268,6 +270,9 @@ void wal__seal_closed(struct wal *wal);
 /** Latch held; released for a while. Writes a step's worth of zeros where the segment ends being
  * filled. A failure makes the log FAILED. */
 void wal__fill(struct wal *wal, struct wal__segment *segment);
+/** How far ahead of the frames space is filled: as far as small frames have come since the log was opened,
+ * within limits, so that a short life writes few zeros. A multiple of WAL_BLOCK_SIZE. Latch held. */
+uint64_t wal__fill_ahead(const struct wal *wal);
 /** Latch held, and released on return. Returns once frame `sequence` is durable; `csn` is the last that
  * the caller cares for (UINT64_MAX: the frame itself). */
 MUST_CHECK enum status wal__flush_until(struct wal *wal, uint64_t sequence, uint64_t csn);

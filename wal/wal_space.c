@@ -96,6 +96,7 @@ fill_due(const struct wal *wal)
     struct wal__segment *next = wal->prepared.first;
     uint64_t number = wal__number_of(wal, wal->lsn_next);
     uint64_t used = wal->segment_size;
+    uint64_t ahead = wal__fill_ahead(wal);
 
     /* A switch made for the frame still open leaves lsn_next at the end of the segment before. */
     CHECK(number + 1 >= current->number);
@@ -105,10 +106,10 @@ fill_due(const struct wal *wal)
         used = wal__offset_of(wal, number, wal->lsn_next);
     if (wal->filling || wal->switching)
         return NULL;
-    if (current->filled < wal->segment_size && current->filled < used + WAL__FILL_AHEAD)
+    if (current->filled < wal->segment_size && current->filled < used + ahead)
         return current;
-    if (next != NULL && next->filled < wal->segment_size && next->filled < WAL__FILL_AHEAD &&
-        used + WAL__FILL_AHEAD > wal->segment_size)
+    if (next != NULL && next->filled < wal->segment_size && next->filled < ahead &&
+        used + ahead > wal->segment_size)
         return next;
     return NULL;
 }

@@ -147,7 +147,7 @@ Test(wal_flush, fills_ahead_so_that_small_frames_meet_written_blocks)
     for (int i = 0; i < 5; i++)
         help_commit(&log, 100);
     wal_get_statistics(log.wal, &statistics);
-    cr_assert(statistics.fill_size == HELP_SEGMENT_SIZE - WAL_FRAMES_OFFSET);
+    cr_assert(statistics.fill_size == 2 * WAL__FILL_AHEAD_MIN); /* 4 blocks, then as many again. */
     help_deinit(&log);
 
     struct io_sim_options options = {.seed = 3};
@@ -160,11 +160,11 @@ Test(wal_flush, fills_ahead_so_that_small_frames_meet_written_blocks)
     cr_assert(statistics.fill_size == 0);
     help_commit(&log, 100);
     wal_get_statistics(log.wal, &statistics);
-    cr_assert(statistics.fill_size == WAL__FILL_STEP);
+    cr_assert(statistics.fill_size == WAL__FILL_AHEAD_MIN);
     for (int i = 0; i < 5; i++)
         help_commit(&log, 100);
     wal_get_statistics(log.wal, &statistics);
-    cr_assert(statistics.fill_size == WAL__FILL_STEP);
+    cr_assert(statistics.fill_size == 2 * WAL__FILL_AHEAD_MIN);
     help_deinit(&log);
 }
 

@@ -234,26 +234,37 @@ Test(wal_space, horizon_names_the_durable_end_and_the_slots_take_turns)
     help_deinit(&log);
 }
 
+static uint64_t
+prepare_all(void)
+{
+    uint64_t steps = 0;
+    bool more = true;
+
+    for (; more; steps++)
+        cr_assert(wal_prepare_step(log.wal, &more) == STATUS_OK);
+    return steps;
+}
+
 Test(wal_space, preparing_goes_in_small_steps_until_nothing_is_due)
 {
     struct io_sim_options options = {.seed = 2};
     struct wal_statistics statistics;
     bool more = true;
-    uint64_t steps = 0;
 
     help_init_sim(&log, &options);
     log.options.segment_size = 4 * 1024 * 1024;
     log.options.spare_count = 3;
     help_create(&log);
-    while (more) {
-        cr_assert(wal_prepare_step(log.wal, &more) == STATUS_OK);
-        steps++;
-    }
+    cr_assert(prepare_all() == 3 + 1);
     wal_get_statistics(log.wal, &statistics);
     cr_assert(log.wal->prepared.count == 3);
-    cr_assert(statistics.fill_size >= WAL__FILL_AHEAD - WAL__FILL_STEP);
-    cr_assert(statistics.fill_size <= WAL__FILL_AHEAD + WAL__FILL_STEP);
-    cr_assert(steps == 3 + (statistics.fill_size + WAL__FILL_STEP - 1) / WAL__FILL_STEP);
+    cr_assert(statistics.fill_size == WAL__FILL_AHEAD_MIN); /* Nothing has been logged. */
+    for (int i = 0; i < 300; i++)
+        help_commit(&log, 100);
+    prepare_all();
+    wal_get_statistics(log.wal, &statistics);
+    uint64_t ahead = statistics.fill_size - statistics.frame_size;
+    cr_assert(ahead >= WAL__FILL_AHEAD && ahead < WAL__FILL_AHEAD + WAL__FILL_STEP);
     cr_assert(wal_prepare_step(log.wal, &more) == STATUS_OK && !more);
     uint64_t fill_size = statistics.fill_size;
     help_commit(&log, 100);
@@ -265,16 +276,16 @@ Test(wal_space, preparing_goes_in_small_steps_until_nothing_is_due)
 Test(wal_space, preparing_fills_the_next_segment_before_it_is_needed)
 {
     struct wal_statistics statistics;
-    bool more = true;
 
     begin(NULL);
-    while (more)
-        cr_assert(wal_prepare_step(log.wal, &more) == STATUS_OK);
+    fill_segments(2);
+    prepare_all();
+    cr_assert(log.wal->prepared.first->filled == HELP_SEGMENT_SIZE);
     wal_get_statistics(log.wal, &statistics);
-    cr_assert(statistics.fill_size == 2 * HELP_SEGMENT_SIZE - WAL_FRAMES_OFFSET);
+    uint64_t fill_size = statistics.fill_size;
     fill_segments(1);
     wal_get_statistics(log.wal, &statistics);
-    cr_assert(statistics.fill_size == 2 * HELP_SEGMENT_SIZE - WAL_FRAMES_OFFSET);
+    cr_assert(statistics.fill_size == fill_size);
     help_close(&log);
     help_reopen(&log);
     help_deinit(&log);
