@@ -370,7 +370,7 @@ take_csn(struct pager *pager, uint64_t *csn_out)
         atomic_store(&pager->direct_csn, *csn_out);
     latch_unlock(&pager->flush_latch);
     TRY(status);
-    return pager_flush(pager, *csn_out);
+    return BUG(REUSE_BEFORE_FREE_DURABLE) ? STATUS_OK : pager_flush(pager, *csn_out);
 }
 
 /* Writes pages that lie side by side; returns how many. */

@@ -32,6 +32,8 @@ enum {
     WRITE_RUN_MAX = 16, /* Neighbouring pages in one request. */
     REAP_MAX = 32,
     UNWITNESSED_FIRST = 256,
+    PINNED_LOOKS = 100, /* Looks for a frame, with pauses, before the pool is called too small. */
+    PINNED_WAIT_NS = 100000,
 };
 
 /* Life. */
@@ -561,6 +563,7 @@ enum status
 pager__flush_some(struct pager *pager)
 {
     uint32_t seen = atomic_load(&pager->flush_count);
+    struct event nothing = {0};
     enum status status = STATUS_OK;
 
     if (pager->read_only) {
@@ -571,9 +574,14 @@ pager__flush_some(struct pager *pager)
                            "memory or pinned: open with a larger pool, or for writing",
                            pager->path, pager->table.frame_count - 1);
     }
-    latch_lock(&pager->flush_latch);
-    if (atomic_load(&pager->flush_count) == seen)
-        status = flush_cold(pager);
-    latch_unlock(&pager->flush_latch);
+    /* Other threads' pins are short as a rule: only what stays for a while is a pool too small. */
+    for (int look = 0; look < PINNED_LOOKS; look++) {
+        latch_lock(&pager->flush_latch);
+        status = atomic_load(&pager->flush_count) == seen ? flush_cold(pager) : STATUS_OK;
+        latch_unlock(&pager->flush_latch);
+        if (status != STATUS_FULL || pager_is_failed(pager))
+            break;
+        (void)event_wait_for(&nothing, event_count(&nothing), PINNED_WAIT_NS);
+    }
     return status;
 }
