@@ -73,14 +73,15 @@ damaged(const struct btree_cursor *cursor)
     return tree__corrupt(&cursor->tree, page_number, "a row lies outside its page");
 }
 
-/* On to the neighbour; STATUS_NOT_FOUND at the tree's edge. Afterwards `index` is at its near end, for
- * BACKWARD one past the last row. */
+/* On to the neighbour; STATUS_NOT_FOUND at the tree's edge. Afterwards `index` is at the first row that is
+ * not below the fence between the two. */
 static enum status
 turn_page(struct btree_cursor *cursor, enum direction direction)
 {
     struct leaf_view leaf = {.tries = 0};
     uint8_t key[BTREE_KEY_SIZE_MAX];
     struct node node;
+    bool equal;
 
     if (!node_load_page(cursor->leaf, &node))
         return damaged(cursor);
@@ -96,7 +97,9 @@ turn_page(struct btree_cursor *cursor, enum direction direction)
         TRY(copy_leaf(cursor, side, key, key_size));
     if (!node_load_page(cursor->leaf, &node))
         return damaged(cursor);
-    cursor->index = direction == FORWARD ? 0 : node.count;
+    /* A leaf that was merged since begins before the fence, or goes on behind it. */
+    if (!node_search(&node, key, key_size, &cursor->index, &equal))
+        return damaged(cursor);
     return STATUS_OK;
 }
 

@@ -1,10 +1,10 @@
 /*
  * Reading and writing single rows.
  *
- * A read is answered as of the transaction's snapshot or not at all (T1): own writes first; then the
- * newest committed row, which is the snapshot's when its page is not younger, or when none of the
- * keys committed since is this one. If one is, the row's earlier state would be needed, which is not
- * kept yet, and the answer is STATUS_CONFLICT.
+ * A read is answered as of the transaction's snapshot (T1): own writes first; then the row in the
+ * tree, which is the snapshot's when its page is not younger; else the version store says what the
+ * snapshot had of this key, or that it is unchanged. So a get beside which nobody writes touches
+ * nothing shared but to read it.
  */
 #include "kernel/kernel_private.h"
 
@@ -35,22 +35,39 @@ get_own(const struct write_entry *entry, void *value, size_t *size_io)
     return STATUS_OK;
 }
 
+/* The tree's row was the snapshot's unless the version store knows better. */
 static enum status
-get_committed(struct qtdb_txn *txn, struct txn_tree *tree, const struct key_range *range,
-              void *value, size_t *size_io)
+get_version(struct qtdb_txn *txn, const struct qtdb_tree *tree, const void *key, size_t key_size,
+            struct version_value *value, enum status status, size_t *size_io)
 {
-    struct btree btree = tree__btree(tree->tree);
+    size_t room = value->size;
+    bool found;
+
+    TRY(versions__get(txn, tree, key, key_size, value, &found));
+    if (!found)
+        return status;
+    if (value->kind == WRITE_DELETE)
+        return STATUS_NOT_FOUND;
+    *size_io = value->size;
+    return value->size > room ? STATUS_FULL : STATUS_OK;
+}
+
+enum status
+access__get_committed(struct qtdb_txn *txn, const struct qtdb_tree *tree, const void *key,
+                      size_t key_size, void *value, size_t *size_io)
+{
+    struct btree btree = tree__btree(tree);
+    struct version_value version = {value, *size_io, WRITE_NONE};
     uint64_t csn = 0;
 
     if (btree.root == PAGE_NONE)
         return STATUS_NOT_FOUND; /* Made by this transaction: only its own writes are in it. */
-    enum status status = btree_get(&btree, range->low, range->low_size, value, size_io, &csn);
+    enum status status = btree_get(&btree, key, key_size, value, size_io, &csn);
 
     if (status != STATUS_OK && status != STATUS_NOT_FOUND && status != STATUS_FULL)
         return status;
-    error_clear();
     if (csn > txn->snapshot)
-        TRY(recent__check(txn, tree->tree, range));
+        return get_version(txn, tree, key, key_size, &version, status, size_io);
     return status;
 }
 
@@ -58,15 +75,17 @@ enum status
 access__get(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t key_size,
             void *value, size_t *size_io)
 {
-    struct key_range range = {key, key, key_size, key_size};
     const struct write_entry *own = key_map_find(&tree->writes, key, key_size);
 
     CHECK(txn->running);
     if (own != NULL && own->kind != WRITE_NONE)
         return get_own(own, value, size_io);
-    if (txn->track_reads)
+    if (txn->track_reads) {
+        struct key_range range = {key, key, key_size, key_size};
+
         TRY(read_set__add(txn, tree, &range));
-    return get_committed(txn, tree, &range, value, size_io);
+    }
+    return access__get_committed(txn, tree->tree, key, key_size, value, size_io);
 }
 
 static enum status

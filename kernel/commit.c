@@ -1,16 +1,18 @@
 /*
  * Committing.
  *
- *   prepare   note what open cursors read; order trees by id; bring in the pages to be changed
+ *   prepare   note what open cursors read; order trees by id; read the rows to be changed, for the
+ *             version store, which brings in their pages
  *   attempt   pager_change_begin (commit latch)
  *             validate reads and writes against what was committed since the snapshot   -> CONFLICT
  *             apply: the catalog first (it makes roots), then each tree in key order
- *             announce: recent writes, created and dropped trees
+ *             announce: the rows before, created and dropped trees
  *             pager_change_commit: log and publish (releases the commit latch)
  *             on failure: take the announcements back
  *   resolve   after STATUS_MISSING: without any latch, then attempt again
- *   settle    unlist; keep the writes for older transactions or free them
+ *   settle    unlist; the chunk is the version store's
  *   flush     wait for durability, unless asynchronous
+ *   retire    keep the rows before for older snapshots or free them
  *
  * Any failure before pager_change_commit returned STATUS_OK is a clean abort: nothing of the
  * transaction is anywhere but in its own memory (T4). After it the transaction is visible; if the flush
@@ -73,23 +75,42 @@ order_trees(struct qtdb_txn *txn)
     txn->trees = ordered;
 }
 
-/* Brings in the leaves that the writes go to, and the pages on the way. */
+/* Notes what the row is before the commit. It is what it was at the snapshot, or the commit will be
+ * refused. Reading it also brings in the pages that the write will change. */
 static enum status
-warm_tree(const struct txn_tree *tree)
+capture_entry(struct qtdb_txn *txn, const struct qtdb_tree *tree, struct write_entry *entry)
 {
-    struct btree btree = tree__btree(tree->tree);
-    const struct write_entry *entry = tree->writes.head[0];
-    uint8_t high[BTREE_KEY_SIZE_MAX];
-    size_t high_size;
+    uint8_t inline_value[BTREE_INLINE_VALUE_MAX];
+    uint8_t *value = inline_value;
+    size_t size = sizeof(inline_value);
+    enum status status =
+        access__get_committed(txn, tree, entry->key, entry->key_size, value, &size);
 
-    if (btree.root == PAGE_NONE)
+    if (status == STATUS_NOT_FOUND) {
+        entry->before_kind = WRITE_DELETE;
         return STATUS_OK;
-    while (entry != NULL) {
-        TRY(btree_warm(&btree, entry->key, entry->key_size, high, &high_size));
-        if (high_size == 0)
-            return STATUS_OK;
-        entry = key_map_seek(&tree->writes, high, high_size, false);
     }
+    if (status != STATUS_FULL)
+        TRY(status);
+    entry->before = arena_alloc(&txn->arena, size);
+    if (entry->before == NULL)
+        return STATUS_NO_MEMORY;
+    value = (uint8_t *)(uintptr_t)entry->before;
+    if (status == STATUS_FULL)
+        TRY(access__get_committed(txn, tree, entry->key, entry->key_size, value, &size));
+    else
+        memcpy(value, inline_value, size);
+    entry->before_size = (uint32_t)size;
+    entry->before_kind = WRITE_PUT;
+    return STATUS_OK;
+}
+
+static enum status
+capture_tree(struct qtdb_txn *txn, const struct txn_tree *tree)
+{
+    for (struct write_entry *entry = tree->writes.head[0]; entry != NULL; entry = entry->next[0])
+        if (entry->kind != WRITE_NONE)
+            TRY(capture_entry(txn, tree->tree, entry));
     return STATUS_OK;
 }
 
@@ -101,7 +122,7 @@ prepare(struct qtdb_txn *txn, struct write_chunk **chunk_out)
     CHECK(txn->running && !txn->read_only);
     order_trees(txn);
     for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next)
-        TRY(warm_tree(tree));
+        TRY(capture_tree(txn, tree));
     chunk = memory_alloc(txn->db->env.memory, MEMORY_VERSIONS, sizeof(*chunk));
     if (chunk == NULL)
         return STATUS_NO_MEMORY;
@@ -175,7 +196,7 @@ announce(struct qtdb_txn *txn, struct write_chunk *chunk)
     if (txn->has_ddl)
         catalog__announce(db, chunk->csn);
     latch_lock(&db->snapshot_latch);
-    recent__push(db, chunk);
+    versions__push(db, chunk);
     latch_unlock(&db->snapshot_latch);
 }
 
@@ -185,7 +206,7 @@ retract(struct qtdb_txn *txn, struct write_chunk *chunk)
     struct qtdb *db = txn->db;
 
     latch_lock(&db->snapshot_latch);
-    recent__withdraw(db, chunk);
+    versions__withdraw(db, chunk);
     latch_unlock(&db->snapshot_latch);
     if (txn->has_ddl)
         catalog__retract(db, chunk->csn);
@@ -232,35 +253,43 @@ attempt_until_done(struct qtdb_txn *txn, struct write_chunk *chunk, uint64_t *cs
 
 /* ---- The whole ---------------------------------------------------------------------------------- */
 
+/* The chunk takes over what the transaction holds of its writes. */
+static void
+hand_over(struct qtdb_txn *txn, struct write_chunk *chunk)
+{
+    struct memory *memory = txn->db->env.memory;
+
+    chunk->arena = txn->arena;
+    arena_init(&txn->arena, memory, MEMORY_WRITE_SET);
+    for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next) {
+        memory_free(memory, MEMORY_LOCKS, tree->reads, tree->read_capacity * sizeof(*tree->reads));
+        tree->reads = NULL;
+        tree->read_capacity = 0;
+    }
+    txn->trees = NULL;
+}
+
 /* Takes the transaction out of the running ones; the chunk (NULL: none) becomes history. */
 static void
 settle(struct qtdb_txn *txn, struct write_chunk *chunk)
 {
     struct qtdb *db = txn->db;
-    bool kept = false;
 
     cursor__detach_all(txn);
-    if (chunk != NULL) {
-        chunk->arena = txn->arena;
-        arena_init(&txn->arena, db->env.memory, MEMORY_WRITE_SET);
-        for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next) {
-            memory_free(db->env.memory, MEMORY_LOCKS, tree->reads,
-                        tree->read_capacity * sizeof(*tree->reads));
-            tree->reads = NULL;
-            tree->read_capacity = 0;
-        }
-        txn->trees = NULL;
-    }
+    if (chunk != NULL)
+        hand_over(txn, chunk);
     latch_lock(&db->snapshot_latch);
     txn__unlist(txn);
-    if (chunk != NULL)
-        kept = recent__settle(db, chunk);
-    struct write_chunk *pruned = recent__prune(db);
+    if (chunk != NULL) {
+        if (txn->durability == QTDB_ASYNC && chunk->csn > db->csn_async)
+            db->csn_async = chunk->csn;
+        versions__publish(db, chunk);
+    }
+    bool due = chunk == NULL && versions__prune_is_due(db);
 
     latch_unlock(&db->snapshot_latch);
-    recent__free(db, pruned);
-    if (chunk != NULL && !kept)
-        recent__free(db, chunk);
+    if (due)
+        versions__prune(db);
 }
 
 static enum status
@@ -301,7 +330,10 @@ commit_writes(struct qtdb_txn *txn)
     settle(txn, published ? chunk : NULL);
     TRY(status);
     atomic_fetch_add_explicit(&db->commit_count, 1, memory_order_relaxed);
-    return flush(txn, csn, true);
+    status = flush(txn, csn, true);
+    if (published)
+        versions__retire(db, chunk, csn);
+    return status;
 }
 
 enum status

@@ -10,6 +10,7 @@
 #include "kernel/kernel_private.h"
 
 #define WRITE_SET_LIMIT_DEFAULT ((uint64_t)64 << 20)
+#define VERSION_LIMIT_DEFAULT ((uint64_t)64 << 20)
 
 const char *
 qtdb_version(void)
@@ -99,7 +100,7 @@ database_free(struct qtdb *db)
     struct env env = db->env;
     bool owns_env = db->owns_env;
 
-    CHECK(db->running == NULL && db->pending == NULL && db->merged == NULL);
+    CHECK(!txn__any_running(db) && db->pending == NULL && db->merged == NULL);
     txn__free_all(db);
     tree__free_all(db);
     memory_free(env.memory, MEMORY_OTHER, db->catalog, sizeof(*db->catalog));
@@ -137,6 +138,7 @@ database_open_env(const struct env *env, const char *path, const struct qtdb_opt
     db->no_threads = given.no_threads;
     db->write_set_limit =
         given.write_set_limit != 0 ? given.write_set_limit : WRITE_SET_LIMIT_DEFAULT;
+    db->version_limit = given.version_limit != 0 ? given.version_limit : VERSION_LIMIT_DEFAULT;
     db->drop_limit = drop_limit_of(&given);
     enum status status = start(db, path, &given);
 
@@ -176,13 +178,14 @@ qtdb_close(struct qtdb *db)
     if (db == NULL)
         return QTDB_OK;
     latch_lock(&db->snapshot_latch);
-    bool in_use = db->running != NULL;
+    bool in_use = txn__any_running(db);
 
     latch_unlock(&db->snapshot_latch);
     if (in_use)
         return api_error_set(QTDB_INVALID, NULL, 0, false,
                              "transactions are still running: end them before closing");
     background__stop(db);
+    versions__free_all(db);
     enum status status = pager_close(db->pager);
 
     db->pager = NULL;
@@ -196,8 +199,9 @@ database_abandon(struct qtdb *db)
     if (db == NULL)
         return;
     background__stop(db);
-    while (db->running != NULL)
-        qtdb_rollback(db->running);
+    while (txn__any_running(db))
+        qtdb_rollback(db->writers.newest != NULL ? db->writers.newest : db->readers.newest);
+    versions__free_all(db);
     pager_abandon(db->pager);
     db->pager = NULL;
     database_free(db);

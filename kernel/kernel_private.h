@@ -7,7 +7,7 @@
  *                    it announced is taken back or stands
  *   commit latch     the pager's, from pager_change_begin to the end of the change
  *   handle latch     the list of tree handles
- *   snapshot latch   the list of running transactions, recent writes, csn fields of tree handles
+ *   snapshot latch   the lists of running transactions, the version store, csn fields of trees
  * No I/O, no allocation and no wait happens under the last two but what their list needs to grow.
  */
 #ifndef KERNEL_KERNEL_PRIVATE_H
@@ -40,13 +40,14 @@ struct qtdb_tree {
     _Atomic uint32_t root;        /* PAGE_NONE until the creating transaction commits. */
     _Atomic uint64_t csn_created; /* CSN_NEVER: by a transaction that has not committed. */
     _Atomic uint64_t csn_dropped; /* CSN_NEVER: it is there. */
+    _Atomic uint64_t csn_written; /* Of the last commit that wrote to it, or was about to. */
 
     /* Guarded by the attempt latch: what the commit under way does to it. */
     uint32_t root_new; /* PAGE_NONE: it does not make it. */
     bool dropping;
 
     /* Guarded by the snapshot latch. */
-    struct key_map recent; /* Newest recent write of each key (recent_writes.c). */
+    struct key_map versions; /* Newest entry of each key (versions.c). */
 };
 
 /* A range of keys that a transaction has seen: lo <= key <= hi. Sizes 0: the tree's edges. */
@@ -62,7 +63,7 @@ struct txn_tree {
     struct txn_tree *next;
     struct qtdb_tree *tree;
     struct key_map writes;
-    struct write_entry *merged; /* By chunk_next: writes handed to tree->recent. */
+    struct write_entry *merged; /* By chunk_next: writes handed to tree->versions. */
     bool read_whole;            /* Too many ranges: counts as having read everything. */
     struct key_range *reads;    /* Only under QTDB_SERIALIZABLE with writing allowed. */
     uint32_t read_count;
@@ -77,10 +78,12 @@ struct journal_step {
     enum write_kind kind;
 };
 
-/* The writes of one commit, kept until no running transaction is older (recent_writes.c). */
+/* The rows before one commit, kept until no snapshot is older (versions.c). */
 struct write_chunk {
     struct write_chunk *next;
     uint64_t csn;
+    bool published;
+    bool merging;
     struct arena arena;     /* Holds trees and entries. */
     struct txn_tree *trees; /* Their maps serve while the chunk is pending. */
 };
@@ -89,6 +92,7 @@ struct qtdb_txn {
     struct qtdb *db;
     struct qtdb_txn *next; /* Running ones, or finished ones kept for reuse. */
     struct qtdb_txn *previous;
+    struct txn_list *list; /* Of the running ones that it is in. */
     bool running;
     bool read_only;
     bool track_reads;
@@ -97,12 +101,19 @@ struct qtdb_txn {
     uint64_t snapshot;
     struct arena arena;
     struct txn_tree *trees;
+    struct txn_tree first_tree; /* Of a read-only transaction, to spare it the arena. */
     struct qtdb_cursor *cursors;
     size_t write_size;
     bool journal_on;
     struct journal_step *journal;
     uint64_t journal_used;
     uint64_t journal_capacity;
+};
+
+/* Running transactions, newest first; snapshots never fall from one to the next. */
+struct txn_list {
+    struct qtdb_txn *newest;
+    struct qtdb_txn *oldest;
 };
 
 /* Committers shared, a checker alone. */
@@ -120,6 +131,7 @@ struct qtdb {
     bool no_threads;
     bool read_only;
     size_t write_set_limit;
+    size_t version_limit;
     uint32_t drop_limit; /* Pages of a dropped tree to free in one commit. */
     struct pager *pager;
     struct qtdb_tree *catalog;
@@ -143,16 +155,19 @@ struct qtdb {
 
     /* Guarded by the snapshot latch. */
     struct latch snapshot_latch;
-    struct qtdb_txn *running; /* Newest first, so snapshots fall along the list. */
-    struct qtdb_txn *oldest;
+    struct txn_list writers;
+    struct txn_list readers; /* Read-only ones: their snapshots are durable, so lie further back. */
     struct qtdb_txn *finished; /* For reuse. */
     struct qtdb_txn *finished_last;
     uint32_t finished_count;
+    uint64_t csn_async;          /* Highest CSN of an asynchronous commit: visible at once. */
     struct write_chunk *pending; /* About to be published, or published and not yet merged. */
-    struct write_chunk *merged;  /* Oldest first. */
+    uint32_t pending_count;
+    struct write_chunk *merged; /* Oldest first. */
     struct write_chunk *merged_last;
-    size_t merged_size;    /* Bytes of the merged chunks. */
-    uint64_t recent_floor; /* Older snapshots cannot be checked any more: their chunks are gone. */
+    size_t merged_size;             /* Bytes of the merged chunks. */
+    uint64_t version_floor;         /* Older snapshots have ended: what they need is gone. */
+    _Atomic uint64_t version_epoch; /* Counts pushes; read anywhere. */
 };
 
 /* gate.c */
@@ -191,10 +206,13 @@ MUST_CHECK enum status drop__step(struct qtdb *db, bool *more_out);
 MUST_CHECK enum status txn__usable(const struct qtdb_txn *txn);
 /** Takes the transaction out of the list of running ones. Under the snapshot latch. */
 void txn__unlist(struct qtdb_txn *txn);
+/** What a new transaction sees. Under the snapshot latch. */
+uint64_t txn__new_snapshot(const struct qtdb *db, bool read_only);
+bool txn__any_running(const struct qtdb *db);
 /** Gives everything back and keeps the handle for reuse. Unlisted before. */
 void txn__finish(struct qtdb_txn *txn);
 void txn__free_all(struct qtdb *db);
-/** The oldest running snapshot, or what a new one would be. Under the snapshot latch. */
+/** The oldest running snapshot or what a new one would be. Under the snapshot latch. */
 uint64_t txn__oldest_snapshot(const struct qtdb *db);
 /** What the transaction knows of the tree; refuses trees it cannot see. */
 MUST_CHECK enum status txn__tree(struct qtdb_txn *txn, struct qtdb_tree *tree,
@@ -215,22 +233,70 @@ MUST_CHECK enum status read_set__add(struct qtdb_txn *txn, struct txn_tree *tree
  * commit and snapshot latch. */
 MUST_CHECK enum status read_set__validate(struct qtdb_txn *txn);
 
-/* recent_writes.c */
-/** STATUS_CONFLICT when a key of the range was written after the snapshot. Takes the latch. */
-MUST_CHECK enum status recent__check(struct qtdb_txn *txn, const struct qtdb_tree *tree,
-                                     const struct key_range *range);
-/** The same under the latch. */
-bool recent__is_changed(const struct qtdb *db, const struct qtdb_tree *tree,
-                        const struct key_range *range, uint64_t snapshot);
-void recent__push(struct qtdb *db, struct write_chunk *chunk);
-void recent__withdraw(struct qtdb *db, struct write_chunk *chunk);
-/** After publication: keeps the chunk for older transactions, or says that nobody needs it. */
-bool recent__settle(struct qtdb *db, struct write_chunk *chunk);
-/** Takes off what no running transaction needs; the caller frees the list without the latch. */
-struct write_chunk *recent__prune(struct qtdb *db);
-void recent__free(struct qtdb *db, struct write_chunk *chunks);
+/* versions.c. Push, withdraw and publish: under the snapshot latch. */
+/** Before the commit's pages are published (T2). */
+void versions__push(struct qtdb *db, struct write_chunk *chunk);
+/** The commit failed. */
+void versions__withdraw(struct qtdb *db, struct write_chunk *chunk);
+/** After publication: the chunk is complete and from here on the store's. */
+void versions__publish(struct qtdb *db, struct write_chunk *chunk);
+/** The commit `csn` is acknowledged: keeps the chunk or frees it. Takes the latch; prunes. */
+void versions__retire(struct qtdb *db, struct write_chunk *chunk, uint64_t csn);
+/** Is there anything that nobody needs? Under the latch. */
+bool versions__prune_is_due(const struct qtdb *db);
+/** Frees what nobody needs. Takes the latch. */
+void versions__prune(struct qtdb *db);
+/** Frees all; no transaction is running. */
+void versions__free_all(struct qtdb *db);
+
+/* version_search.c */
+
+/* A row's state before: `bytes` has room for `size` bytes; then `size` is the row's. */
+struct version_value {
+    uint8_t *bytes;
+    size_t size;
+    enum write_kind kind;
+};
+
+/** What the snapshot has of a key whose page is younger; `*found_out` false: what the tree says.
+ * STATUS_CONFLICT: the snapshot has ended (T6). Takes the latch. */
+MUST_CHECK enum status versions__get(struct qtdb_txn *txn, const struct qtdb_tree *tree,
+                                     const void *key, size_t key_size, struct version_value *value,
+                                     bool *found_out);
+
+/* From where to look for the next one; size 0: from the edge. */
+struct version_place {
+    const uint8_t *key;
+    size_t key_size;
+    bool backward;
+    bool inclusive;
+};
+
+/* The next key of which the store has something for a snapshot. Key and value follow each other. */
+struct version_row {
+    struct memory *memory;
+    uint8_t *bytes;
+    size_t capacity;
+    size_t key_size;
+    size_t value_size;
+    enum write_kind kind; /* WRITE_NONE: only that there is nothing before this key. */
+    bool ended;           /* There is no further one. */
+    uint64_t epoch;       /* db->version_epoch when this was so. */
+};
+
+/** `place` must not point into `out`. Takes the latch. STATUS_CONFLICT as versions__get. */
+MUST_CHECK enum status versions__seek(struct qtdb_txn *txn, const struct qtdb_tree *tree,
+                                      const struct version_place *place, struct version_row *out);
+void version_row__deinit(struct version_row *row);
+/** Was a key of the range written after the snapshot? Under the latch. */
+bool versions__is_changed(const struct qtdb *db, const struct qtdb_tree *tree,
+                          const struct key_range *range, uint64_t snapshot);
 
 /* access.c */
+/** The row as the transaction's snapshot has it, own writes not counted. */
+MUST_CHECK enum status access__get_committed(struct qtdb_txn *txn, const struct qtdb_tree *tree,
+                                             const void *key, size_t key_size, void *value,
+                                             size_t *size_io);
 /** As the transaction sees it: its own writes, then its snapshot. */
 MUST_CHECK enum status access__get(struct qtdb_txn *txn, struct txn_tree *tree, const void *key,
                                    size_t key_size, void *value, size_t *size_io);

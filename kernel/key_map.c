@@ -127,7 +127,6 @@ key_map_remove(struct key_map *map, struct write_entry *entry)
     }
     if (entry->next[0] != NULL)
         entry->next[0]->previous = entry->previous;
-    entry->height = 0;
     map->count--;
 }
 

@@ -1,7 +1,7 @@
 /*
  * An ordered map of writes in memory: key -> what was last written. A skip list whose nodes are the
- * entries themselves, so that a transaction's entries can be handed to the list of recent writes
- * without an allocation. Keys, values and entries belong to the caller's arena. Not thread-safe.
+ * entries themselves, so that a transaction's entries can be handed to the version store without
+ * an allocation. Keys, values and entries belong to the caller's arena. Not thread-safe.
  */
 #ifndef KERNEL_KEY_MAP_H
 #define KERNEL_KEY_MAP_H
@@ -26,9 +26,18 @@ struct write_entry {
     uint32_t key_size;
     uint32_t value_size;
     enum write_kind kind;
-    uint8_t height;                 /* 0: in no map. */
-    uint64_t csn;                   /* Once committed. */
-    struct write_entry *chunk_next; /* Next of the same commit (recent_writes.c). */
+    uint8_t height;
+
+    /* For the version store (versions.c). */
+    enum write_kind
+        before_kind; /* WRITE_PUT: `before` is the row before; WRITE_DELETE: none was. */
+    uint32_t before_size;
+    const uint8_t *before;
+    uint64_t csn;
+    struct write_entry *chunk_next; /* Next of the same commit. */
+    struct write_entry *older;      /* Of the same key. */
+    struct write_entry *younger;
+
     struct write_entry *previous;
     struct write_entry *next[]; /* `height` of them. */
 };

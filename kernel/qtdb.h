@@ -85,6 +85,9 @@ struct qtdb_options {
     uint64_t segment_size;     /* Bytes; default 16 MiB. */
     uint64_t write_set_limit;  /* Bytes a transaction may keep in memory; default 64 MiB. */
     uint32_t recovery_threads; /* Default 2. */
+    /* Bytes of earlier states of rows kept for running transactions; default 64 MiB. Past it the
+     * oldest snapshots end: their next read of a changed row gives QTDB_CONFLICT. */
+    uint64_t version_limit;
 };
 
 QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_open(const char *path,

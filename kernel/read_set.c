@@ -1,7 +1,7 @@
 /*
  * What a serializable transaction relies on: ranges of keys, one key for a get. At commit each is held
  * against the keys committed since the transaction's snapshot (T3). Reads themselves were already
- * answered as of the snapshot or refused (access.c), so a transaction that writes nothing needs none
+ * answered as of the snapshot (access.c), so a transaction that writes nothing needs none
  * of this and keeps no ranges.
  */
 #include "kernel/kernel_private.h"
@@ -98,10 +98,10 @@ validate_reads(struct qtdb_txn *txn, const struct txn_tree *tree)
 {
     static const struct key_range everything;
 
-    if (tree->read_whole && recent__is_changed(txn->db, tree->tree, &everything, txn->snapshot))
+    if (tree->read_whole && versions__is_changed(txn->db, tree->tree, &everything, txn->snapshot))
         return conflict(txn, tree->tree, "what this one read");
     for (uint32_t i = 0; i < tree->read_count; i++)
-        if (recent__is_changed(txn->db, tree->tree, &tree->reads[i], txn->snapshot))
+        if (versions__is_changed(txn->db, tree->tree, &tree->reads[i], txn->snapshot))
             return conflict(txn, tree->tree, "what this one read");
     return STATUS_OK;
 }
@@ -114,7 +114,7 @@ validate_writes(struct qtdb_txn *txn, const struct txn_tree *tree)
         struct key_range range = {entry->key, entry->key, entry->key_size, entry->key_size};
 
         if (entry->kind != WRITE_NONE &&
-            recent__is_changed(txn->db, tree->tree, &range, txn->snapshot))
+            versions__is_changed(txn->db, tree->tree, &range, txn->snapshot))
             return conflict(txn, tree->tree, "what this one changes");
     }
     return STATUS_OK;

@@ -1,13 +1,13 @@
 /*
  * The life of a transaction.
  *
- *   begin: snapshot := the last CSN, listed as running
+ *   begin: snapshot := the last CSN (a writer) or the last durable one (read-only), listed as running
  *      |  get, put, cursors ...            (access.c, write_set.c, txn_cursor.c)
  *      +--> commit (commit.c) --+
  *      +--> rollback -----------+--> unlisted, resources given back, handle kept for reuse
  *
- * Running transactions are listed newest first; snapshots never fall from one begin to the next, so
- * the last of the list is the oldest. A finished handle is kept for a while before it is used again:
+ * Running transactions are listed newest first, writers and readers apart; in each list snapshots
+ * never fall from one begin to the next, so the last one is the oldest. A finished handle is kept for a while before it is used again:
  * so the use of a finished transaction is an error and not a crash.
  */
 #include "kernel/kernel_private.h"
@@ -22,47 +22,83 @@ txn__usable(const struct qtdb_txn *txn)
     return STATUS_OK;
 }
 
+/*
+ * A writer sees all that is published. A reader sees what is durable, so that it need not wait when it
+ * ends, and asynchronous commits, which are visible at once; never half a publication.
+ */
+uint64_t
+txn__new_snapshot(const struct qtdb *db, bool read_only)
+{
+    uint64_t seen = read_only && !db->read_only ? pager_csn_durable(db->pager) : CSN_NEVER;
+    uint64_t published;
+
+    if (seen < db->csn_async)
+        seen = db->csn_async;
+    published = pager_csn(db->pager);
+    return seen < published ? seen : published;
+}
+
 uint64_t
 txn__oldest_snapshot(const struct qtdb *db)
 {
-    return db->oldest != NULL ? db->oldest->snapshot : pager_csn(db->pager);
+    uint64_t oldest = txn__new_snapshot(db, true);
+
+    if (db->writers.oldest != NULL && db->writers.oldest->snapshot < oldest)
+        oldest = db->writers.oldest->snapshot;
+    if (db->readers.oldest != NULL && db->readers.oldest->snapshot < oldest)
+        oldest = db->readers.oldest->snapshot;
+    return oldest;
 }
 
-/* A handle: a finished one when there are enough of them, else a new one. */
-static struct qtdb_txn *
-handle_get(struct qtdb *db)
+bool
+txn__any_running(const struct qtdb *db)
 {
-    struct qtdb_txn *txn = NULL;
+    return db->writers.newest != NULL || db->readers.newest != NULL;
+}
 
-    latch_lock(&db->snapshot_latch);
-    if (db->finished_count > FINISHED_KEPT) {
-        txn = db->finished;
-        db->finished = txn->next;
-        db->finished_count--;
-    }
-    latch_unlock(&db->snapshot_latch);
-    if (txn == NULL)
-        txn = memory_alloc(db->env.memory, MEMORY_OTHER, sizeof(*txn));
+/* A finished handle when there are enough of them. Under the snapshot latch. */
+static struct qtdb_txn *
+finished_take(struct qtdb *db)
+{
+    struct qtdb_txn *txn = db->finished;
+
+    if (db->finished_count <= FINISHED_KEPT)
+        return NULL;
+    db->finished = txn->next;
+    db->finished_count--;
     return txn;
 }
 
+/* Takes the snapshot. Under the snapshot latch. */
 static void
 list_as_running(struct qtdb_txn *txn)
 {
-    struct qtdb *db = txn->db;
+    struct txn_list *list = txn->read_only ? &txn->db->readers : &txn->db->writers;
 
-    latch_lock(&db->snapshot_latch);
-    txn->snapshot = pager_csn(db->pager);
-    CHECK(db->running == NULL || db->running->snapshot <= txn->snapshot);
+    txn->snapshot = txn__new_snapshot(txn->db, txn->read_only);
+    CHECK(list->newest == NULL || list->newest->snapshot <= txn->snapshot);
+    txn->list = list;
     txn->previous = NULL;
-    txn->next = db->running;
-    if (db->running != NULL)
-        db->running->previous = txn;
+    txn->next = list->newest;
+    if (list->newest != NULL)
+        list->newest->previous = txn;
     else
-        db->oldest = txn;
-    db->running = txn;
+        list->oldest = txn;
+    list->newest = txn;
     txn->running = true;
-    latch_unlock(&db->snapshot_latch);
+}
+
+static void
+start(struct qtdb_txn *txn, struct qtdb *db, const struct qtdb_txn_options *options)
+{
+    *txn = (struct qtdb_txn){
+        .db = db,
+        .read_only = options->read_only || db->read_only,
+        .durability = options->durability,
+    };
+    txn->track_reads = !txn->read_only && options->isolation == QTDB_SERIALIZABLE;
+    arena_init(&txn->arena, db->env.memory, MEMORY_WRITE_SET);
+    list_as_running(txn);
 }
 
 enum qtdb_code
@@ -78,18 +114,18 @@ qtdb_begin(struct qtdb *db, const struct qtdb_txn_options *options, struct qtdb_
     if (given.isolation > QTDB_READ_COMMITTED || given.durability > QTDB_ASYNC)
         return api_error_set(QTDB_INVALID, NULL, 0, false, "unknown isolation %d or durability %d",
                              (int)given.isolation, (int)given.durability);
-    struct qtdb_txn *txn = handle_get(db);
+    latch_lock(&db->snapshot_latch);
+    struct qtdb_txn *txn = finished_take(db);
 
-    if (txn == NULL)
-        return api_error(STATUS_NO_MEMORY);
-    *txn = (struct qtdb_txn){
-        .db = db,
-        .read_only = given.read_only || db->read_only,
-        .durability = given.durability,
-    };
-    txn->track_reads = !txn->read_only && given.isolation == QTDB_SERIALIZABLE;
-    arena_init(&txn->arena, db->env.memory, MEMORY_WRITE_SET);
-    list_as_running(txn);
+    if (txn == NULL) {
+        latch_unlock(&db->snapshot_latch);
+        txn = memory_alloc(db->env.memory, MEMORY_OTHER, sizeof(*txn));
+        if (txn == NULL)
+            return api_error(STATUS_NO_MEMORY);
+        latch_lock(&db->snapshot_latch);
+    }
+    start(txn, db, &given);
+    latch_unlock(&db->snapshot_latch);
     *out = txn;
     return QTDB_OK;
 }
@@ -97,17 +133,17 @@ qtdb_begin(struct qtdb *db, const struct qtdb_txn_options *options, struct qtdb_
 void
 txn__unlist(struct qtdb_txn *txn)
 {
-    struct qtdb *db = txn->db;
+    struct txn_list *list = txn->list;
 
-    CHECK(latch_is_held(&db->snapshot_latch) && txn->running);
+    CHECK(latch_is_held(&txn->db->snapshot_latch) && txn->running);
     if (txn->previous != NULL)
         txn->previous->next = txn->next;
     else
-        db->running = txn->next;
+        list->newest = txn->next;
     if (txn->next != NULL)
         txn->next->previous = txn->previous;
     else
-        db->oldest = txn->previous;
+        list->oldest = txn->previous;
     txn->running = false;
 }
 
@@ -154,10 +190,11 @@ qtdb_rollback(struct qtdb_txn *txn)
     cursor__detach_all(txn);
     latch_lock(&db->snapshot_latch);
     txn__unlist(txn);
-    struct write_chunk *pruned = recent__prune(db);
+    bool due = versions__prune_is_due(db);
 
     latch_unlock(&db->snapshot_latch);
-    recent__free(db, pruned);
+    if (due)
+        versions__prune(db);
     txn__finish(txn);
 }
 
@@ -185,7 +222,7 @@ qtdb_commit(struct qtdb_txn *txn)
 void
 txn__free_all(struct qtdb *db)
 {
-    CHECK(db->running == NULL);
+    CHECK(!txn__any_running(db));
     while (db->finished != NULL) {
         struct qtdb_txn *txn = db->finished;
 
@@ -237,6 +274,9 @@ txn__tree_visible(struct qtdb_txn *txn, const struct qtdb_tree *tree)
         return error_raise(STATUS_INVALID,
                            "tree '%s' was created by a transaction that did not commit",
                            tree->name);
+    if (csn_created > txn->snapshot && txn->read_only)
+        return error_raise(STATUS_NOT_FOUND, "there was no tree '%s' when this transaction began",
+                           tree->name);
     if (csn_created > txn->snapshot)
         return error_raise(STATUS_CONFLICT, "tree '%s' was created since this transaction began",
                            tree->name);
@@ -258,7 +298,9 @@ txn__tree(struct qtdb_txn *txn, struct qtdb_tree *tree, struct txn_tree **out)
     if (known == NULL || txn->has_ddl)
         TRY(txn__tree_visible(txn, tree));
     if (known == NULL) {
-        known = arena_alloc(&txn->arena, sizeof(*known));
+        /* The trees of a writer become part of its chunk, so they must be in the arena. */
+        known = txn->read_only && txn->trees == NULL ? &txn->first_tree
+                                                     : arena_alloc(&txn->arena, sizeof(*known));
         if (known == NULL)
             return STATUS_NO_MEMORY;
         known->tree = tree;

@@ -1,16 +1,20 @@
 /*
- * A transaction's cursor: the tree's rows and the transaction's own writes, merged.
+ * A transaction's cursor: the tree's rows, earlier states of them, and the transaction's own writes,
+ * merged.
  *
  * Where the cursor stands is a copied key, so nothing that happens to the tree or to the writes can
- * take the ground away. A step forward (backward is its mirror image) asks both sides for the first
- * key after that place: the tree's cursor, which is usually there already, and the map of writes. The
- * smaller key wins; of two equal ones the own write; an own deletion hides the row and the step goes
- * on from there.
+ * take the ground away. A step forward (backward is its mirror image) asks all sides for the first
+ * key after that place: the tree's cursor, which is usually there already, the version store, and the
+ * map of writes. The smallest key wins; of equal ones the own write, then the version; a deletion hides
+ * the row and the step goes on from there.
  *
- * The tree's leaves may be younger than the snapshot. So each step holds the range it passed (from
- * the place to the row it found, or to the edge) against the recent writes, once any leaf younger than
- * the snapshot has been seen; a hit is a conflict (T1). The same range is what a serializable
- * transaction relies on. It is kept here while the cursor goes on, and noted when it jumps or ends.
+ * The tree's leaves may be younger than the snapshot. Then the version store is asked for the next key
+ * of which the snapshot had something else (T1): a row that was changed or deleted since comes from
+ * there, and one that was inserted since is passed over. The answer holds until the next commit is
+ * announced, which version_epoch says, or until the cursor has come past it.
+ *
+ * The range passed is what a serializable transaction relies on. It is kept here while the cursor goes
+ * on, and noted when it jumps or ends.
  */
 #include "kernel/kernel_private.h"
 
@@ -33,7 +37,11 @@ struct qtdb_cursor {
     struct btree_cursor rows;
     enum direction rows_direction; /* In which `rows` stands at or past the place. */
     bool rows_ended;
-    uint64_t rows_csn; /* Highest CSN of a leaf seen. */
+    uint64_t rows_csn; /* Highest CSN of the leaves from where `rows` came to where it is. */
+
+    struct version_row old;       /* The next key in the version store, when `rows` is too young. */
+    enum direction old_direction; /* NOWHERE: not asked. */
+    bool old_counts;              /* At the present step. */
 
     struct key_buffer place; /* Size 0: before all rows, or behind all. */
     bool has_row;
@@ -92,6 +100,7 @@ cursor__open(struct qtdb_txn *txn, struct qtdb_tree *tree, struct qtdb_cursor **
     cursor->handle = tree;
     cursor->tree = known;
     btree_cursor_init(&cursor->rows, &btree, cursor->memory);
+    cursor->old.memory = cursor->memory;
     cursor->next = txn->cursors;
     if (cursor->next != NULL)
         cursor->next->previous = cursor;
@@ -166,6 +175,7 @@ qtdb_cursor_close(struct qtdb_cursor *cursor)
         unlink_cursor(cursor);
     }
     btree_cursor_deinit(&cursor->rows);
+    version_row__deinit(&cursor->old);
     buffer_free(cursor, &cursor->place);
     buffer_free(cursor, &cursor->low);
     buffer_free(cursor, &cursor->high);
@@ -173,13 +183,6 @@ qtdb_cursor_close(struct qtdb_cursor *cursor)
 }
 
 /* ---- The tree's side ---------------------------------------------------------------------------- */
-
-static void
-rows_note(struct qtdb_cursor *cursor)
-{
-    if (cursor->rows.csn > cursor->rows_csn)
-        cursor->rows_csn = cursor->rows.csn;
-}
 
 static enum status
 rows_move(struct qtdb_cursor *cursor, enum direction direction, bool jump)
@@ -189,6 +192,8 @@ rows_move(struct qtdb_cursor *cursor, enum direction direction, bool jump)
     enum status status;
 
     cursor->rows_direction = NOWHERE;
+    if (jump) /* The direction is new: what was asked of the version store lies the other way. */
+        cursor->old_direction = NOWHERE;
     if (jump)
         status = direction == FORWARD ? btree_cursor_seek(rows, place->bytes, place->size)
                                       : btree_cursor_seek_last(rows, place->bytes, place->size);
@@ -196,7 +201,7 @@ rows_move(struct qtdb_cursor *cursor, enum direction direction, bool jump)
         status = direction == FORWARD ? btree_cursor_next(rows) : btree_cursor_previous(rows);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
-    rows_note(cursor);
+    cursor->rows_csn = cursor->rows.csn;
     cursor->rows_ended = status == STATUS_NOT_FOUND;
     cursor->rows_direction = direction;
     return STATUS_OK;
@@ -222,6 +227,83 @@ rows_settle(struct qtdb_cursor *cursor, enum direction direction, bool inclusive
         TRY(rows_move(cursor, direction, true));
     if (!inclusive && rows_at_place(cursor))
         TRY(rows_move(cursor, direction, false));
+    return STATUS_OK;
+}
+
+/* ---- The version store's side ------------------------------------------------------------------- */
+
+/* The sign of a key order, seen in the direction of the cursor. */
+static int
+ahead(enum direction direction, const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size)
+{
+    int order = key_compare(a, a_size, b, b_size);
+
+    return direction == FORWARD ? order : -order;
+}
+
+/* Does the last answer still hold, and is the place not past it? */
+static bool
+old_is_good(const struct qtdb_cursor *cursor, enum direction direction, bool inclusive)
+{
+    const struct version_row *old = &cursor->old;
+    const struct qtdb *db = cursor->txn->db;
+
+    if (cursor->old_direction != direction ||
+        old->epoch != atomic_load_explicit(&db->version_epoch, memory_order_acquire))
+        return false;
+    if (old->ended || cursor->place.size == 0)
+        return true;
+    int order =
+        ahead(direction, old->bytes, old->key_size, cursor->place.bytes, cursor->place.size);
+
+    return order > 0 || (order == 0 && inclusive);
+}
+
+/* The answer is only that nothing lies before a key, and the tree's next row is not before it. */
+static bool
+old_is_short(const struct qtdb_cursor *cursor, enum direction direction)
+{
+    const struct version_row *old = &cursor->old;
+    const struct btree_row *row = &cursor->rows.row;
+
+    if (old->ended || old->kind != WRITE_NONE)
+        return false;
+    return cursor->rows_ended ||
+           ahead(direction, row->key, row->key_size, old->bytes, old->key_size) >= 0;
+}
+
+/* Brings `old` to the first key at or past the place of which the snapshot had something else. */
+static enum status
+old_settle(struct qtdb_cursor *cursor, enum direction direction, bool inclusive)
+{
+    struct qtdb_txn *txn = cursor->txn;
+    struct version_row *old = &cursor->old;
+    struct version_place place = {
+        .key = cursor->place.bytes,
+        .key_size = cursor->place.size,
+        .backward = direction == BACKWARD,
+        .inclusive = inclusive,
+    };
+    uint8_t key[QTDB_KEY_SIZE_MAX];
+
+    cursor->old_counts = cursor->rows_csn > txn->snapshot;
+    if (!cursor->old_counts)
+        return STATUS_OK;
+    if (!old_is_good(cursor, direction, inclusive)) {
+        cursor->old_direction = NOWHERE;
+        TRY(versions__seek(txn, cursor->handle, &place, old));
+        cursor->old_direction = direction;
+    }
+    while (old_is_short(cursor, direction)) {
+        memcpy(key, old->bytes, old->key_size);
+        place.key = key;
+        place.key_size = old->key_size;
+        place.inclusive = false;
+        cursor->old_direction = NOWHERE;
+        TRY(versions__seek(txn, cursor->handle, &place, old));
+        cursor->old_direction = direction;
+    }
+    cursor->old_counts = !old->ended && old->kind != WRITE_NONE;
     return STATUS_OK;
 }
 
@@ -270,49 +352,73 @@ extend_range(struct qtdb_cursor *cursor, const struct key_range *range)
     return STATUS_OK;
 }
 
-/* The range from the place to `key` (size 0: to the edge) was passed: does it hold, and remember it. */
+/* The range from the place to `key` (size 0: to the edge) was passed: remember it. */
 static enum status
 pass(struct qtdb_cursor *cursor, enum direction direction, const uint8_t *key, size_t key_size)
 {
-    struct qtdb_txn *txn = cursor->txn;
     const struct key_buffer *place = &cursor->place;
     struct key_range range = {place->bytes, key, place->size, key_size};
 
+    if (!cursor->txn->track_reads)
+        return STATUS_OK;
     if (direction == BACKWARD)
         range = (struct key_range){key, place->bytes, key_size, place->size};
-    if (cursor->rows_csn > txn->snapshot)
-        TRY(recent__check(txn, cursor->handle, &range));
-    if (!txn->track_reads)
-        return STATUS_OK;
     return extend_range(cursor, &range);
 }
 
-/* Which side is next: negative the tree, 0 both, positive the own write. */
-static int
-choose(const struct qtdb_cursor *cursor, enum direction direction, const struct write_entry *own)
+/* A row that the cursor may come to next. */
+struct candidate {
+    const uint8_t *key; /* NULL: none. */
+    const uint8_t *value;
+    size_t key_size;
+    size_t value_size;
+    bool is_deleted;
+};
+
+/* Takes the other one when it is not behind: of two of the same key the later offered counts. */
+static void
+prefer(struct candidate *best, enum direction direction, const struct candidate *other)
 {
+    if (best->key == NULL ||
+        ahead(direction, other->key, other->key_size, best->key, best->key_size) <= 0)
+        *best = *other;
+}
+
+/* The nearest of the tree's row, the version store's and the own write. */
+static struct candidate
+choose(const struct qtdb_cursor *cursor, enum direction direction, bool inclusive)
+{
+    const struct write_entry *own = own_after(cursor, direction, inclusive);
     const struct btree_row *row = &cursor->rows.row;
+    const struct version_row *old = &cursor->old;
+    struct candidate best = {NULL, NULL, 0, 0, false};
 
-    if (own == NULL)
-        return -1;
-    if (cursor->rows_ended)
-        return 1;
-    CHECK(cursor->rows.valid);
-    int order = key_compare(row->key, row->key_size, own->key, own->key_size);
+    if (!cursor->rows_ended)
+        best = (struct candidate){row->key, row->value, row->key_size, row->value_size, false};
+    if (cursor->old_counts) {
+        struct candidate version = {old->bytes, old->bytes + old->key_size, old->key_size,
+                                    old->value_size, old->kind == WRITE_DELETE};
 
-    return direction == FORWARD ? order : -order;
+        prefer(&best, direction, &version);
+    }
+    if (own != NULL) {
+        struct candidate write = {own->key, own->value, own->key_size, own->value_size,
+                                  own->kind == WRITE_DELETE};
+
+        prefer(&best, direction, &write);
+    }
+    return best;
 }
 
 static enum status
-arrive(struct qtdb_cursor *cursor, const struct write_entry *own)
+arrive(struct qtdb_cursor *cursor, const struct candidate *row)
 {
     static const uint8_t nothing[1];
-    const struct btree_row *row = &cursor->rows.row;
 
-    cursor->key = own != NULL ? own->key : row->key;
-    cursor->key_size = own != NULL ? own->key_size : row->key_size;
-    cursor->value = own != NULL ? own->value : row->value;
-    cursor->value_size = own != NULL ? own->value_size : row->value_size;
+    cursor->key = row->key;
+    cursor->key_size = row->key_size;
+    cursor->value = row->value;
+    cursor->value_size = row->value_size;
     if (cursor->value_size == 0)
         cursor->value = nothing; /* Never NULL where there is a row. */
     return buffer_set(cursor, &cursor->place, cursor->key, cursor->key_size);
@@ -325,20 +431,14 @@ step(struct qtdb_cursor *cursor, enum direction direction, bool inclusive)
     cursor->has_row = false;
     for (;;) {
         TRY(rows_settle(cursor, direction, inclusive));
-        const struct write_entry *own = own_after(cursor, direction, inclusive);
+        TRY(old_settle(cursor, direction, inclusive));
+        struct candidate next = choose(cursor, direction, inclusive);
 
-        if (cursor->rows_ended && own == NULL) {
-            TRY(pass(cursor, direction, NULL, 0));
+        TRY(pass(cursor, direction, next.key, next.key_size));
+        if (next.key == NULL)
             return STATUS_NOT_FOUND;
-        }
-        if (choose(cursor, direction, own) < 0)
-            own = NULL;
-        if (own != NULL)
-            TRY(pass(cursor, direction, own->key, own->key_size));
-        else
-            TRY(pass(cursor, direction, cursor->rows.row.key, cursor->rows.row.key_size));
-        TRY(arrive(cursor, own));
-        if (own == NULL || own->kind == WRITE_PUT) {
+        TRY(arrive(cursor, &next));
+        if (!next.is_deleted) {
             cursor->has_row = true;
             return STATUS_OK;
         }
@@ -365,6 +465,7 @@ jump(struct qtdb_cursor *cursor, enum direction direction, const void *key, size
                            key_size);
     cursor->has_row = false;
     cursor->rows_direction = NOWHERE;
+    cursor->old_direction = NOWHERE;
     TRY(note_range(cursor));
     TRY(buffer_set(cursor, &cursor->place, key, key_size));
     return step(cursor, direction, true);
