@@ -52,9 +52,9 @@ piece_free(void *opaque, void *address)
 }
 
 static ZSTD_customMem
-allocator_of(const struct compress *compress)
+allocator_of(struct memory *memory)
 {
-    return (ZSTD_customMem){piece_alloc, piece_free, compress->memory};
+    return (ZSTD_customMem){piece_alloc, piece_free, memory};
 }
 
 enum status
@@ -90,7 +90,7 @@ compress_encode(struct compress *compress, const void *bytes, size_t size, void 
                 size_t out_size, int level)
 {
     if (compress->encoder == NULL)
-        compress->encoder = ZSTD_createCCtx_advanced(allocator_of(compress));
+        compress->encoder = ZSTD_createCCtx_advanced(allocator_of(compress->memory));
     if (compress->encoder == NULL)
         return 0;
     size_t result = ZSTD_compressCCtx(compress->encoder, out, out_size, bytes, size, level);
@@ -109,7 +109,7 @@ compress_decode(struct compress *compress, const void *bytes, size_t size, void 
                 size_t out_size)
 {
     if (compress->decoder == NULL)
-        compress->decoder = ZSTD_createDCtx_advanced(allocator_of(compress));
+        compress->decoder = ZSTD_createDCtx_advanced(allocator_of(compress->memory));
     if (compress->decoder == NULL)
         return STATUS_NO_MEMORY;
     size_t result = ZSTD_decompressDCtx(compress->decoder, out, out_size, bytes, size);
@@ -117,4 +117,71 @@ compress_decode(struct compress *compress, const void *bytes, size_t size, void 
     if (ZSTD_isError(result) || result != out_size)
         return STATUS_CORRUPT;
     return STATUS_OK;
+}
+
+/* Streams. */
+
+enum { WINDOW_LOG_MAX = 25 /* 32 MiB; every level of zstd but --ultra and --long stays below. */ };
+
+struct decompress {
+    struct memory *memory;
+    ZSTD_DCtx *decoder;
+};
+
+enum status
+decompress_new(struct memory *memory, struct decompress **out)
+{
+    struct decompress *stream = memory_alloc(memory, MEMORY_OTHER, sizeof(*stream));
+
+    if (stream == NULL)
+        return STATUS_NO_MEMORY;
+    stream->memory = memory;
+    stream->decoder = ZSTD_createDCtx_advanced(allocator_of(memory));
+    if (stream->decoder == NULL) {
+        decompress_free(stream);
+        return STATUS_NO_MEMORY;
+    }
+    size_t result = ZSTD_DCtx_setParameter(stream->decoder, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
+    CHECK(!ZSTD_isError(result));
+    *out = stream;
+    return STATUS_OK;
+}
+
+void
+decompress_free(struct decompress *stream)
+{
+    if (stream == NULL)
+        return;
+    ZSTD_freeDCtx(stream->decoder);
+    memory_free(stream->memory, MEMORY_OTHER, stream, sizeof(*stream));
+}
+
+void
+decompress_reset(struct decompress *stream)
+{
+    size_t result = ZSTD_DCtx_reset(stream->decoder, ZSTD_reset_session_only);
+
+    CHECK(!ZSTD_isError(result));
+}
+
+enum status
+decompress_step(struct decompress *stream, struct decompress_piece *piece)
+{
+    ZSTD_inBuffer in = {piece->in, piece->in_size, 0};
+    ZSTD_outBuffer out = {piece->out, piece->out_size, 0};
+    size_t result = ZSTD_decompressStream(stream->decoder, &out, &in);
+
+    piece->in_used = in.pos;
+    piece->out_used = out.pos;
+    piece->whole = result == 0;
+    if (!ZSTD_isError(result))
+        return STATUS_OK;
+    switch (ZSTD_getErrorCode(result)) {
+    case ZSTD_error_memory_allocation:
+        return STATUS_NO_MEMORY;
+    case ZSTD_error_frameParameter_windowTooLarge:
+        return STATUS_FULL;
+    default:
+        return STATUS_CORRUPT;
+    }
 }

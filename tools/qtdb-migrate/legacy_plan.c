@@ -70,7 +70,9 @@ plan__copy_column(struct legacy_plan *plan, const struct legacy_column *column,
     if (!plan__copy_text(plan, &column->name, &out->name) ||
         !plan__copy_text(plan, &column->enum_name, &out->enum_name) ||
         !plan__copy_text(plan, &column->foreign_table, &out->foreign_table) ||
-        !plan__copy_text(plan, &column->foreign_column, &out->foreign_column))
+        !plan__copy_text(plan, &column->foreign_column, &out->foreign_column) ||
+        !plan__copy_text(plan, &column->declared, &out->declared) ||
+        !plan__copy_text(plan, &column->default_sql, &out->default_sql))
         return false;
     out->labels = arena_alloc(&plan->arena, (size_t)column->label_count * sizeof(*out->labels));
     for (uint64_t i = 0; out->labels != NULL && i < column->label_count; i++) {

@@ -58,6 +58,10 @@ enum legacy_column_kind {
     LEGACY_COLUMN_JSONB = 15,
     LEGACY_COLUMN_BYTEA = 16,
     LEGACY_COLUMN_ENUM = 17,
+    /* In no legacy file; of other sources. */
+    LEGACY_COLUMN_INT4 = 18,
+    LEGACY_COLUMN_FLOAT4 = 19,
+    LEGACY_COLUMN_TIME = 20,
 };
 
 struct legacy_value {
@@ -66,6 +70,7 @@ struct legacy_value {
     double real;                  /* REAL. */
     struct legacy_text text;      /* All others: text form; raw bytes of UUID (16) and BYTES. */
     struct legacy_text type_name; /* ENUM. */
+    const char *loss;             /* What reading lost already (never in a legacy file), or NULL. */
 };
 
 struct legacy_column {
@@ -83,6 +88,10 @@ struct legacy_column {
     bool has_foreign_key;
     struct legacy_text foreign_table;
     struct legacy_text foreign_column;
+    /* Of other sources: */
+    struct legacy_text declared;    /* The type in the source's own words; empty: `kind` says it. */
+    struct legacy_text default_sql; /* The default as SQL; empty: none. */
+    uint32_t key_position;          /* In the primary key, from 1; 0: as the columns stand. */
 };
 
 struct legacy_row {

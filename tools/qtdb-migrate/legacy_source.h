@@ -11,12 +11,7 @@
 #ifndef TOOLS_QTDB_MIGRATE_LEGACY_SOURCE_H
 #define TOOLS_QTDB_MIGRATE_LEGACY_SOURCE_H
 
-#include "tools/qtdb-migrate/legacy_plan.h"
-
-struct source_options {
-    const char *log_database; /* NULL: none named. */
-    bool no_log;
-};
+#include "tools/qtdb-migrate/source.h"
 
 struct legacy_source {
     struct env env;
@@ -31,25 +26,6 @@ struct legacy_source {
     bool log_open;
     struct legacy_plan plan;
     char fault[768]; /* Why the source cannot be read. */
-};
-
-/* A live row, its values in the order of the table's columns. */
-struct source_row {
-    const struct legacy_value *const *values; /* column_count of the table. */
-    uint64_t index;                           /* In the table, dead rows counted. */
-    uint32_t missing_count;                   /* Values the row is short of; they read as null. */
-    uint32_t extra_count;                     /* Values past the columns: `extras`. */
-    const struct legacy_value *extras;
-    uint64_t offset; /* Bytes of the source read so far. */
-};
-
-/* `table` may be NULL or answer false to pass the table over. Others than STATUS_OK stop. */
-struct source_visitor {
-    void *context;
-    bool (*wants)(void *context, struct plan_table *table);
-    enum status (*table)(void *context, struct plan_table *table);
-    enum status (*row)(void *context, struct plan_table *table, const struct source_row *row);
-    enum status (*table_end)(void *context, struct plan_table *table);
 };
 
 /**

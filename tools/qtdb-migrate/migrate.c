@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -29,50 +30,153 @@ migrate_check_stop(struct migration *migration)
 }
 
 static enum status
-open_source(struct migration *migration)
+open_sources(struct migration *migration)
 {
-    struct legacy_source *source = &migration->source;
-    enum status status = legacy_source_open(&migration->env, migration->options.source,
-                                            &migration->options.from, source);
+    struct source_list *list = &migration->sources;
 
-    if (status == STATUS_OK)
-        return STATUS_OK;
-    return migrate_fail(migration, status, "%s",
-                        source->fault[0] != '\0' ? source->fault : status_name(status));
+    for (int i = 0; i < migration->options.path_count; i++) {
+        enum status status =
+            source_find(&migration->env, &migration->arena, migration->options.paths[i],
+                        &migration->options.from, list);
+
+        if (status != STATUS_OK)
+            return migrate_fail(migration, status, "%s", list->fault);
+    }
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct source *source = list->sources[i];
+        enum status status = source_open(source);
+
+        if (status != STATUS_OK)
+            return migrate_fail(migration, status, "%s",
+                                source->fault[0] != '\0' ? source->fault : status_name(status));
+        migration->source_size += source->size;
+        TRY(migrate_check_stop(migration));
+    }
+    return STATUS_OK;
+}
+
+static enum status
+make_tables_of(struct migration *migration, struct source *source)
+{
+    struct plan_database *database = source->plan->databases;
+
+    for (; database != NULL; database = database->next) {
+        for (struct plan_table *table = database->tables; table != NULL; table = table->next) {
+            table->number = migration->table_count++;
+            struct migrate_table *made = migrate_table_of(migration, table);
+
+            if (!migrate_table_init(made, table, &migration->arena))
+                return migrate_fail(migration, STATUS_NO_MEMORY, "out of memory");
+            made->widens = source->kind->widens;
+        }
+    }
+    return STATUS_OK;
+}
+
+static int
+compare_tables(const void *left, const void *right)
+{
+    const struct migrate_table *a = *(struct migrate_table *const *)left;
+    const struct migrate_table *b = *(struct migrate_table *const *)right;
+    int order = strcmp(a->schema, b->schema);
+
+    return order != 0 ? order : strcmp(a->name, b->name);
+}
+
+/* Two tables of one name have no place in one database. */
+static enum status
+check_names(struct migration *migration)
+{
+    uint32_t count = 0;
+    struct migrate_table **sorted =
+        arena_alloc(&migration->arena, migration->table_count * sizeof(struct migrate_table *));
+
+    if (sorted == NULL)
+        return migrate_fail(migration, STATUS_NO_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < migration->table_count; i++) {
+        if (!migration->tables[i].plan->dropped)
+            sorted[count++] = &migration->tables[i];
+    }
+    qsort(sorted, count, sizeof(struct migrate_table *), compare_tables);
+    for (uint32_t i = 1; i < count; i++) {
+        if (compare_tables(&sorted[i - 1], &sorted[i]) == 0)
+            return migrate_fail(migration, STATUS_INVALID,
+                                "two sources have a table %s.%s; migrate them apart or rename one",
+                                sorted[i]->schema, sorted[i]->name);
+    }
+    return STATUS_OK;
 }
 
 static enum status
 make_tables(struct migration *migration)
 {
-    const struct legacy_plan *plan = &migration->source.plan;
+    const struct source_list *list = &migration->sources;
+    size_t count = 0;
 
-    migration->tables =
-        arena_alloc(&migration->arena, plan->number_count * sizeof(*migration->tables));
+    for (uint32_t i = 0; i < list->count; i++)
+        count += list->sources[i]->plan->number_count;
+    migration->tables = arena_alloc(&migration->arena, count * sizeof(*migration->tables));
     if (migration->tables == NULL)
         return migrate_fail(migration, STATUS_NO_MEMORY, "out of memory");
-    for (struct plan_database *database = plan->databases; database; database = database->next) {
-        for (struct plan_table *table = database->tables; table != NULL; table = table->next) {
-            if (!migrate_table_init(migrate_table_of(migration, table), table, &migration->arena))
-                return migrate_fail(migration, STATUS_NO_MEMORY, "out of memory");
-        }
+    for (uint32_t i = 0; i < list->count; i++)
+        TRY(make_tables_of(migration, list->sources[i]));
+    return check_names(migration);
+}
+
+enum status
+migrate_read(struct migration *migration, const char *what, const struct source_visitor *visitor)
+{
+    const struct source_list *list = &migration->sources;
+    enum status status = STATUS_OK;
+
+    migration->read_before = 0;
+    tool_progress_begin(&migration->progress, what, "B", migration->source_size);
+    for (uint32_t i = 0; status == STATUS_OK && i < list->count; i++) {
+        migration->reading = list->sources[i];
+        status = source_read(list->sources[i], visitor);
+        migration->read_before += list->sources[i]->size;
     }
-    migration->table_count = plan->number_count;
-    return STATUS_OK;
+    tool_progress_end(&migration->progress);
+    if (status == STATUS_OK || migration->fault[0] != '\0')
+        return status;
+    return migrate_fail(migration, status, "%s",
+                        migration->reading->fault[0] != '\0' ? migration->reading->fault
+                                                             : status_name(status));
 }
 
 /* A source that changed while it was read would give a mixture. */
 static enum status
 check_unchanged(struct migration *migration, const struct stat *before)
 {
-    struct stat after;
+    for (uint32_t i = 0; i < migration->sources.count; i++) {
+        const char *path = migration->sources.sources[i]->path;
+        struct stat after;
 
-    if (stat(migration->source.path, &after) == 0 && after.st_size == before->st_size &&
-        after.st_mtim.tv_sec == before->st_mtim.tv_sec &&
-        after.st_mtim.tv_nsec == before->st_mtim.tv_nsec)
-        return STATUS_OK;
-    return migrate_fail(migration, STATUS_CORRUPT,
-                        "%s: the file changed during the migration; stop the server that uses it",
-                        migration->source.path);
+        if (stat(path, &after) != 0 || after.st_size != before[i].st_size ||
+            after.st_mtim.tv_sec != before[i].st_mtim.tv_sec ||
+            after.st_mtim.tv_nsec != before[i].st_mtim.tv_nsec)
+            return migrate_fail(
+                migration, STATUS_CORRUPT,
+                "%s: the file changed during the migration; stop the program that uses it", path);
+    }
+    return STATUS_OK;
+}
+
+static enum status
+look_at_files(struct migration *migration, struct stat **out)
+{
+    const struct source_list *list = &migration->sources;
+    struct stat *before = arena_alloc(&migration->arena, list->count * sizeof(*before));
+
+    if (before == NULL)
+        return migrate_fail(migration, STATUS_NO_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (stat(list->sources[i]->path, &before[i]) != 0)
+            return migrate_fail(migration, STATUS_IO, "%s: cannot be looked at",
+                                list->sources[i]->path);
+    }
+    *out = before;
+    return STATUS_OK;
 }
 
 static enum status
@@ -101,17 +205,15 @@ make_target(struct migration *migration, const struct stat *before)
 static enum status
 work(struct migration *migration)
 {
-    struct stat before = {.st_size = 0};
+    struct stat *before = NULL;
 
-    TRY(open_source(migration));
-    if (stat(migration->source.path, &before) != 0)
-        return migrate_fail(migration, STATUS_IO, "%s: cannot be looked at",
-                            migration->source.path);
+    TRY(open_sources(migration));
+    TRY(look_at_files(migration, &before));
     TRY(make_tables(migration));
     if (!migration->options.dry_run)
-        return make_target(migration, &before);
+        return make_target(migration, before);
     TRY(migrate_load(migration));
-    return check_unchanged(migration, &before);
+    return check_unchanged(migration, before);
 }
 
 bool
@@ -131,7 +233,8 @@ migrate_run(struct migration *migration)
     if (!reported && migration->fault[0] == '\0')
         status = migrate_fail(migration, STATUS_IO, "%s: the report could not be written",
                               migration->options.report);
-    legacy_source_close(&migration->source);
+    for (uint32_t i = 0; i < migration->sources.count; i++)
+        source_close(migration->sources.sources[i]);
     arena_deinit(&migration->arena);
     return status == STATUS_OK;
 }

@@ -1,9 +1,9 @@
 /*
  * A migration as a whole: options, source, target, tables, and the steps that share them.
  *
- *    open source -> load (in passes) -> reopen target -> verify -> publish -> summary and report
+ *    open sources -> load (in passes) -> reopen target -> verify -> publish -> summary and report
  *
- * Loading goes through the source once; where a table meets a value that its type does not hold or
+ * Loading goes through the sources once; where a table meets a value that its type does not hold or
  * rows that break a constraint, the table is dropped, its definition changed, and the rest of its rows
  * only looked at, so that all such places are known; a further pass then loads it again. Tables
  * that went well are not touched by further passes. Each pass changes at least one definition, and
@@ -13,11 +13,12 @@
 #define TOOLS_QTDB_MIGRATE_MIGRATE_H
 
 #include "tools/common/tool.h"
-#include "tools/qtdb-migrate/legacy_source.h"
 #include "tools/qtdb-migrate/migrate_target.h"
+#include "tools/qtdb-migrate/source.h"
 
 struct migrate_options {
-    const char *source;
+    char **paths; /* Of the sources. */
+    int path_count;
     const char *target; /* NULL with dry_run. */
     const char *report; /* NULL: none. */
     struct source_options from;
@@ -41,10 +42,13 @@ struct migration {
     const struct tool *tool;
     struct env env;
     struct migrate_options options;
-    struct legacy_source source;
+    struct source_list sources;
+    uint64_t source_size; /* Of all sources, bytes. */
     struct migrate_target target;
     struct migrate_report report;
     struct tool_progress progress;
+    struct source *reading; /* The source that migrate_read is at. */
+    uint64_t read_before;   /* Bytes of the sources before it. */
     struct arena arena;
     uint32_t table_count;
     struct migrate_table *tables; /* By the number in the plan. */
@@ -57,6 +61,10 @@ struct migration {
 
 /** The whole work. False: `fault` says why, and nothing is left of the target. */
 bool migrate_run(struct migration *migration);
+
+/** Goes through the rows of all sources; what a visitor sets as `fault` goes before the source's. */
+MUST_CHECK enum status migrate_read(struct migration *migration, const char *what,
+                                    const struct source_visitor *visitor);
 
 /* Steps; on failure each sets `fault`. */
 MUST_CHECK enum status migrate_load(struct migration *migration);

@@ -5,6 +5,7 @@
  */
 #include "tools/qtdb-migrate/migrate_convert.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,12 +186,34 @@ static enum convert_result
 to_integer(const struct target_type *type, const struct legacy_value *value, struct arena *arena,
            struct converted *out)
 {
-    int64_t most = type->type == QTDB_TYPE_INT2 ? INT16_MAX : INT64_MAX;
+    int64_t most = type->type == QTDB_TYPE_INT2   ? INT16_MAX
+                   : type->type == QTDB_TYPE_INT4 ? INT32_MAX
+                                                  : INT64_MAX;
 
     if (!integer_of(value, arena, out) || out->integer > most || out->integer < -most - 1)
         return CONVERT_MISFIT;
     out->form = CONVERT_INTEGER;
     return CONVERT_OK;
+}
+
+/* The words that PostgreSQL prints where a double is no number. */
+static bool
+real_word(const struct legacy_value *value, double *out)
+{
+    static const struct {
+        const char *word;
+        double real;
+    } words[] = {
+        {"NaN", (double)NAN}, {"Infinity", (double)INFINITY}, {"-Infinity", -(double)INFINITY}};
+
+    for (size_t i = 0; value->tag == LEGACY_TEXT && i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strlen(words[i].word) == value->text.size &&
+            memcmp(words[i].word, value->text.bytes, value->text.size) == 0) {
+            *out = words[i].real;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Whether the double prints as the same number that the text says. */
@@ -205,16 +228,30 @@ real_is_exact(double real, const struct decimal *wanted, struct arena *arena)
             decimal_equals(&got, wanted));
 }
 
+/* To what a real column holds; false when that is infinite and the value is not. */
+static bool
+narrow(const struct target_type *type, struct converted *out)
+{
+    double given = out->real;
+
+    if (type->type == QTDB_TYPE_FLOAT4 && fabs(given) > FLT_MAX && isfinite(given))
+        return false;
+    if (type->type == QTDB_TYPE_FLOAT4)
+        out->real = (double)(float)given;
+    return true;
+}
+
 static enum convert_result
-to_real(const struct legacy_value *value, struct arena *arena, struct converted *out)
+to_real(const struct target_type *type, const struct legacy_value *value, struct arena *arena,
+        struct converted *out)
 {
     struct decimal decimal;
     size_t size = 0;
 
     out->form = CONVERT_REAL;
-    if (value->tag == LEGACY_REAL) {
-        out->real = value->real;
-        return CONVERT_OK;
+    if (value->tag == LEGACY_REAL || real_word(value, &out->real)) {
+        out->real = value->tag == LEGACY_REAL ? value->real : out->real;
+        return narrow(type, out) ? CONVERT_OK : CONVERT_MISFIT;
     }
     if (!number_of(value, arena, &decimal))
         return CONVERT_MISFIT;
@@ -222,9 +259,11 @@ to_real(const struct legacy_value *value, struct arena *arena, struct converted 
     if (text == NULL)
         return CONVERT_NO_MEMORY;
     out->real = strtod(text, NULL);
-    if (isinf(out->real))
+    if (isinf(out->real) || !narrow(type, out))
         return CONVERT_MISFIT;
-    out->loss = real_is_exact(out->real, &decimal, arena) ? NULL : loss_real;
+    bool exact = type->type == QTDB_TYPE_FLOAT4 ? decimal.count <= FLT_DIG
+                                                : real_is_exact(out->real, &decimal, arena);
+    out->loss = exact ? NULL : loss_real;
     return CONVERT_OK;
 }
 
@@ -367,6 +406,22 @@ to_moment(const struct target_type *type, const struct legacy_value *value, stru
     return as_text(out, arena_copy_text(arena, text, size), size);
 }
 
+/* HH:MM:SS with at most microseconds, as PostgreSQL prints it. */
+static enum convert_result
+to_time(const struct legacy_value *value, struct arena *arena, struct converted *out)
+{
+    struct moment moment;
+    char text[MIGRATE_TIME_SIZE];
+
+    if ((value->tag != LEGACY_TEXT && value->tag != LEGACY_CHAR) ||
+        !moment_parse_time(value->text.bytes, value->text.size, &moment))
+        return CONVERT_MISFIT;
+    if (moment.nanosecond % 1000 != 0)
+        out->loss = loss_nanoseconds;
+    size_t size = moment_print_time(&moment, text);
+    return as_text(out, arena_copy_text(arena, text, size), size);
+}
+
 /* 32 digits in groups of 8-4-4-4-12, any case. */
 static enum convert_result
 to_uuid(const struct legacy_value *value, struct arena *arena, struct converted *out)
@@ -396,19 +451,18 @@ to_uuid(const struct legacy_value *value, struct arena *arena, struct converted 
     return as_text(out, lower, 36);
 }
 
-enum convert_result
-convert_value(const struct target_type *type, const struct legacy_value *value, struct arena *arena,
-              struct converted *out)
+static enum convert_result
+convert(const struct target_type *type, const struct legacy_value *value, struct arena *arena,
+        struct converted *out)
 {
-    *out = (struct converted){.form = CONVERT_NULL};
-    if (value->tag == LEGACY_NULL)
-        return CONVERT_OK;
     switch (type->type) {
     case QTDB_TYPE_INT2:
+    case QTDB_TYPE_INT4:
     case QTDB_TYPE_INT8:
         return to_integer(type, value, arena, out);
+    case QTDB_TYPE_FLOAT4:
     case QTDB_TYPE_FLOAT8:
-        return to_real(value, arena, out);
+        return to_real(type, value, arena, out);
     case QTDB_TYPE_NUMERIC:
         return to_numeric(type, value, arena, out);
     case QTDB_TYPE_TEXT:
@@ -417,6 +471,8 @@ convert_value(const struct target_type *type, const struct legacy_value *value, 
         return to_text(type, value, arena, out);
     case QTDB_TYPE_BOOL:
         return to_boolean(value, out);
+    case QTDB_TYPE_TIME:
+        return to_time(value, arena, out);
     case QTDB_TYPE_DATE:
     case QTDB_TYPE_TIMESTAMP:
     case QTDB_TYPE_TIMESTAMPTZ:
@@ -432,4 +488,17 @@ convert_value(const struct target_type *type, const struct legacy_value *value, 
         CHECK(false);
         return CONVERT_MISFIT;
     }
+}
+
+enum convert_result
+convert_value(const struct target_type *type, const struct legacy_value *value, struct arena *arena,
+              struct converted *out)
+{
+    *out = (struct converted){.form = CONVERT_NULL};
+    if (value->tag == LEGACY_NULL)
+        return CONVERT_OK;
+    enum convert_result result = convert(type, value, arena, out);
+    if (out->loss == NULL)
+        out->loss = value->loss;
+    return result;
 }

@@ -133,8 +133,10 @@ convert_column(struct loader *loader, const struct source_row *row, uint32_t ind
     const struct legacy_value *value = row->values[index];
     struct converted *out = &loader->row[index];
     enum convert_result result = convert_value(&column->type, value, &loader->arena, out);
+    /* A text column takes everything, so this ends there. */
+    bool avoidable = loader->table->widens && out->loss != value->loss;
 
-    if (result == CONVERT_MISFIT) {
+    if (result == CONVERT_MISFIT || (result == CONVERT_OK && avoidable)) {
         TRY(widen(loader, index, value, row->index));
         result = convert_value(&column->type, value, &loader->arena, out);
         CHECK(result != CONVERT_MISFIT);
@@ -254,7 +256,7 @@ on_row(void *context, struct plan_table *plan, const struct source_row *row)
     (void)plan;
     if (table->row_count++ % ROWS_BETWEEN_LOOKS == 0) {
         TRY(migrate_check_stop(migration));
-        tool_progress_at(&migration->progress, row->offset);
+        tool_progress_at(&migration->progress, migration->read_before + row->offset);
     }
     arena_reset(&loader->arena);
     TRY(note_shape(loader, row));
@@ -296,21 +298,12 @@ one_pass(struct loader *loader)
 
     loader->again_count = 0;
     migration->pass_count++;
-    tool_progress_begin(&migration->progress, migration->options.dry_run ? "reading" : "loading",
-                        "B", migration->source.size);
-    enum status status = legacy_source_read(&migration->source, &visitor);
-    tool_progress_end(&migration->progress);
-    if (status != STATUS_OK && migration->fault[0] == '\0')
-        return migrate_fail(migration, status, "%s",
-                            migration->source.fault[0] != '\0' ? migration->source.fault
-                                                               : status_name(status));
-    return status;
+    return migrate_read(migration, migration->options.dry_run ? "reading" : "loading", &visitor);
 }
 
 static enum status
-create_schemas(struct migration *migration)
+create_schemas(struct migration *migration, const struct plan_database *database)
 {
-    const struct plan_database *database = migration->source.plan.databases;
     char name[MIGRATE_NAME_SIZE];
 
     for (; database != NULL; database = database->next) {
@@ -328,8 +321,8 @@ migrate_load(struct migration *migration)
     enum status status = STATUS_OK;
 
     arena_init(&loader.arena, migration->env.memory, MEMORY_OTHER);
-    if (has_target(&loader))
-        TRY_OUT(create_schemas(migration));
+    for (uint32_t i = 0; has_target(&loader) && i < migration->sources.count; i++)
+        TRY_OUT(create_schemas(migration, migration->sources.sources[i]->plan->databases));
     do {
         TRY_OUT(one_pass(&loader));
     } while (loader.again_count > 0);

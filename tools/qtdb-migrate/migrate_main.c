@@ -5,21 +5,28 @@
 #include "tools/qtdb-migrate/migrate.h"
 
 static const char help[] =
-    "Usage: qtdb-migrate [OPTION...] SOURCE TARGET.qtdb\n"
-    "       qtdb-migrate --dry-run [OPTION...] SOURCE\n"
-    "Makes a qtdb database of a legacy monolithic database. The source is never changed; the "
-    "target\n"
+    "Usage: qtdb-migrate [OPTION...] SOURCE... TARGET.qtdb\n"
+    "       qtdb-migrate --dry-run [OPTION...] SOURCE...\n"
+    "Makes a qtdb database of other databases and files. Sources are never changed; the target\n"
     "appears under its name only when it is complete and verified.\n"
     "\n"
-    "SOURCE is a legacy file (server_instance.db, main.db, NAME.db) or the data directory with "
-    "its\n"
-    "log. Every generation is recognised by itself. Database NAME becomes schema NAME.\n"
+    "A SOURCE is, told by what it is:\n"
+    "  legacy   a legacy file (server_instance.db, main.db, NAME.db) or its data directory with "
+    "the\n"
+    "           log; every generation is recognised. Database NAME becomes schema NAME\n"
+    "  csv      CSV or TSV: delimiter, header and the columns' types are found out\n"
+    "  json     JSON lines or an array of objects; what is nested becomes jsonb\n"
+    "  a directory of these. CSV and JSON may be compressed with zstd\n"
     "\n"
     "Options:\n"
+    "  --from KIND          what the sources are, where it is not to be found out\n"
     "  --report FILE.json   write down everything that was changed, lost or left out\n"
     "  --strict             stop at the first value or constraint that cannot be kept as it is\n"
     "  --dry-run            convert everything and write nothing\n"
     "  --no-verify          leave out the second reading of source and target\n"
+    "  --delimiter CHAR     what divides the fields of CSV; 'tab' for a tab\n"
+    "  --header             the first line of CSV names the columns\n"
+    "  --no-header          the first line of CSV is a row\n"
     "  --log-database NAME  the database that the log belongs to, where the log leaves it open\n"
     "  --no-log             take the snapshot without the log\n"
     "  --quiet              no summary\n"
@@ -35,7 +42,6 @@ struct later {
     bool rescue;
     bool resume;
     const char *to;
-    const char *from;
     const char *layout;
     const char *schema;
 };
@@ -51,11 +57,14 @@ parse(int argc, char **argv, struct migrate_options *options, struct later *late
         {"no-verify", 0, TOOL_FLAG_OFF, &options->verify, 0},
         {"log-database", 0, TOOL_TEXT, &options->from.log_database, 0},
         {"no-log", 0, TOOL_FLAG, &options->from.no_log, 0},
+        {"delimiter", 0, TOOL_TEXT, &options->from.delimiter, 0},
+        {"header", 0, TOOL_FLAG, &options->from.header, 0},
+        {"no-header", 0, TOOL_FLAG, &options->from.no_header, 0},
         {"quiet", 'q', TOOL_FLAG, &options->quiet, 0},
         {"rescue", 0, TOOL_FLAG, &later->rescue, 0},
         {"resume", 0, TOOL_FLAG, &later->resume, 0},
         {"to", 0, TOOL_TEXT, &later->to, 0},
-        {"from", 0, TOOL_TEXT, &later->from, 0},
+        {"from", 0, TOOL_TEXT, &options->from.from, 0},
         {"layout", 0, TOOL_TEXT, &later->layout, 0},
         {"schema", 0, TOOL_TEXT, &later->schema, 0},
     };
@@ -72,8 +81,6 @@ first_unsupported(const struct later *later)
         return "--resume";
     if (later->to != NULL)
         return "--to";
-    if (later->from != NULL && strcmp(later->from, "legacy") != 0)
-        return "--from with anything but legacy";
     if (later->layout != NULL && strcmp(later->layout, "schemas") != 0)
         return "--layout with anything but schemas";
     if (later->schema != NULL)
@@ -82,50 +89,39 @@ first_unsupported(const struct later *later)
 }
 
 static bool
-ends_with(const char *text, const char *end)
+is_kind(const char *name)
 {
-    size_t size = strlen(text), wanted = strlen(end);
+    const struct source_kind *const kinds[] = {&source_legacy, &source_csv, &source_json};
 
-    return size >= wanted && strcmp(text + size - wanted, end) == 0;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (strcmp(kinds[i]->name, name) == 0)
+            return true;
+    }
+    return false;
 }
 
-/* Sources of other kinds, told by name or by their first bytes. */
-static const char *
-other_kind(const char *path)
+static bool
+is_delimiter(const char *text)
 {
-    static const char *const ends[] = {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".sql"};
-    char head[16] = "";
-    FILE *file;
-
-    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-        if (ends_with(path, ends[i]))
-            return ends[i];
-    }
-    file = fopen(path, "rb");
-    if (file == NULL)
-        return NULL;
-    size_t size = fread(head, 1, sizeof(head), file);
-    (void)fclose(file);
-    if (size == sizeof(head) && memcmp(head, "SQLite format 3", 16) == 0)
-        return "SQLite";
-    return NULL;
+    return strcmp(text, "tab") == 0 || (strlen(text) == 1 && strchr("\"\r\n", text[0]) == NULL);
 }
 
 static int
 check_operands(int count, char **operands, struct migrate_options *options)
 {
+    const struct source_options *from = &options->from;
+
+    if (from->from != NULL && !is_kind(from->from))
+        return tool_usage_error(&tool, "--from: there is no kind '%s'", from->from);
+    if (from->delimiter != NULL && !is_delimiter(from->delimiter))
+        return tool_usage_error(&tool, "--delimiter takes one character or 'tab'");
     if (count == 0)
         return tool_usage_error(&tool, "a SOURCE is missing");
     if (count == 1 && !options->dry_run)
         return tool_usage_error(&tool, "a TARGET is missing");
-    if (count > 2)
-        return tool_usage_error(&tool, "several sources are not supported yet");
-    options->source = operands[0];
-    options->target = count > 1 ? operands[1] : NULL;
-    const char *kind = other_kind(options->source);
-    if (kind != NULL)
-        return tool_usage_error(&tool, "%s: %s sources are not supported yet", options->source,
-                                kind);
+    options->paths = operands;
+    options->path_count = options->dry_run ? count : count - 1;
+    options->target = options->dry_run ? NULL : operands[count - 1];
     return TOOL_OK;
 }
 

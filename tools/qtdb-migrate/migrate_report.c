@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "kernel/base/check.h"
+#include "tools/qtdb-migrate/legacy_source.h"
 #include "tools/qtdb-migrate/migrate.h"
 
 /* Writes what the text buffer holds and empties it. */
@@ -28,24 +29,60 @@ add_string(struct text_buffer *text, const char *key, const char *value)
 }
 
 static void
-add_source(struct migration *migration)
+add_legacy(struct text_buffer *text, const struct legacy_source *legacy)
 {
-    struct text_buffer *text = &migration->report.text;
-    const struct legacy_source *source = &migration->source;
-
-    text_buffer_add_text(text, " \"source\": {");
-    add_string(text, "path", source->path[0] != '\0' ? source->path : migration->options.source);
-    if (source->form.generation != 0) {
-        text_buffer_print(text, ", \"size\": %llu, \"generation\": \"%s\", \"shape\": \"%s\"",
-                          (unsigned long long)source->size,
-                          legacy_generation_name(source->form.generation),
-                          source->form.shape == LEGACY_INSTANCE ? "instance" : "database");
+    if (legacy == NULL || legacy->form.generation == 0)
+        return;
+    text_buffer_print(text, ", \"generation\": \"%s\", \"shape\": \"%s\"",
+                      legacy_generation_name(legacy->form.generation),
+                      legacy->form.shape == LEGACY_INSTANCE ? "instance" : "database");
+    if (!legacy->log_open)
+        return;
+    text_buffer_add_text(text, ", \"log\": {");
+    add_string(text, "path", legacy->log_path);
+    text_buffer_print(text,
+                      ", \"files\": %u, \"records\": %llu, \"applied\": %llu, "
+                      "\"torn_tails\": %u",
+                      legacy->log.file_count, (unsigned long long)legacy->log.record_count,
+                      (unsigned long long)legacy->log.after_count, legacy->log.torn_count);
+    if (legacy->log.torn_count > 0) {
+        text_buffer_add_text(text, ", ");
+        add_string(text, "torn", legacy->log.torn);
     }
+    text_buffer_add_char(text, '}');
+}
+
+static void
+add_source(struct text_buffer *text, const struct source *source)
+{
+    text_buffer_add_char(text, '{');
+    add_string(text, "path", source->path);
+    text_buffer_add_text(text, ", ");
+    add_string(text, "kind", source->kind->name);
+    text_buffer_print(text, ", \"size\": %llu", (unsigned long long)source->size);
+    if (source->kind == &source_legacy)
+        add_legacy(text, source->state);
     if (source->remark[0] != '\0') {
         text_buffer_add_text(text, ", ");
         add_string(text, "remark", source->remark);
     }
-    text_buffer_add_text(text, "},\n");
+    text_buffer_add_char(text, '}');
+}
+
+static void
+add_sources(struct migration *migration)
+{
+    struct text_buffer *text = &migration->report.text;
+    const struct source_list *list = &migration->sources;
+    const char *separator = "\n  ";
+
+    text_buffer_add_text(text, " \"sources\": [");
+    for (uint32_t i = 0; i < list->count; i++) {
+        text_buffer_add_text(text, separator);
+        add_source(text, list->sources[i]);
+        separator = ",\n  ";
+    }
+    text_buffer_print(text, "],\n \"files_left_alone\": %u,\n", list->ignored_count);
 }
 
 enum status
@@ -241,48 +278,39 @@ add_tables(struct migration *migration)
 /* The rest. */
 
 static void
-add_log(struct migration *migration)
+add_notes_of(struct migration *migration, const struct plan_note *note, bool *any)
 {
     struct text_buffer *text = &migration->report.text;
-    const struct legacy_log *log = &migration->source.log;
 
-    if (!migration->source.log_open)
-        return;
-    text_buffer_add_text(text, " \"log\": {");
-    add_string(text, "path", migration->source.log_path);
-    text_buffer_print(text,
-                      ", \"files\": %u, \"records\": %llu, \"applied\": %llu, "
-                      "\"torn_tails\": %u",
-                      log->file_count, (unsigned long long)log->record_count,
-                      (unsigned long long)log->after_count, log->torn_count);
-    if (log->torn_count > 0) {
-        text_buffer_add_text(text, ", ");
-        add_string(text, "torn", log->torn);
-    }
-    text_buffer_add_text(text, "},\n");
-}
-
-static void
-add_notes(struct migration *migration)
-{
-    struct text_buffer *text = &migration->report.text;
-    const struct legacy_plan *plan = &migration->source.plan;
-    const char *separator = "\n  {";
-
-    text_buffer_add_text(text, " \"not_carried_over\": [");
-    for (const struct plan_note *note = plan->notes; note != NULL; note = note->next) {
-        text_buffer_add_text(text, separator);
+    for (; note != NULL; note = note->next) {
+        text_buffer_add_text(text, *any ? ",\n  {" : "\n  {");
         add_string(text, "kind", note->kind);
         text_buffer_add_text(text, ", ");
         add_string(text, "name", note->name);
         text_buffer_add_text(text, ", ");
         add_string(text, "words", note->words);
         text_buffer_add_char(text, '}');
-        separator = ",\n  {";
+        *any = true;
         flush_text(&migration->report);
     }
-    text_buffer_print(text, "],\n \"not_carried_over_count\": %llu,\n",
-                      (unsigned long long)plan->note_count);
+}
+
+static void
+add_notes(struct migration *migration)
+{
+    struct text_buffer *text = &migration->report.text;
+    const struct source_list *list = &migration->sources;
+    uint64_t count = 0;
+    bool any = false;
+
+    text_buffer_add_text(text, " \"not_carried_over\": [");
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (list->sources[i]->plan == NULL)
+            continue;
+        add_notes_of(migration, list->sources[i]->plan->notes, &any);
+        count += list->sources[i]->plan->note_count;
+    }
+    text_buffer_print(text, "],\n \"not_carried_over_count\": %llu,\n", (unsigned long long)count);
 }
 
 static void
@@ -325,8 +353,7 @@ report_close(struct migration *migration)
 
     if (report->file != NULL) {
         text_buffer_add_text(&report->text, report->any_loss ? "\n ],\n" : "],\n");
-        add_source(migration);
-        add_log(migration);
+        add_sources(migration);
         add_tables(migration);
         add_notes(migration);
         add_end(migration);

@@ -178,9 +178,11 @@ sum_value(struct qtdb_statement *select, uint32_t index, const struct migrate_co
     }
     switch (column->type.type) {
     case QTDB_TYPE_INT2:
+    case QTDB_TYPE_INT4:
     case QTDB_TYPE_INT8:
         migrate_sum_integer(row, qtdb_column_i64(select, index));
         return true;
+    case QTDB_TYPE_FLOAT4:
     case QTDB_TYPE_FLOAT8:
         migrate_sum_real(row, qtdb_column_f64(select, index));
         return true;

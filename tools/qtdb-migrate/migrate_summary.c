@@ -2,9 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/qtdb-migrate/legacy_source.h"
 #include "tools/qtdb-migrate/migrate.h"
 
-enum { TABLES_SHOWN = 20, LINES_SHOWN = 20 };
+enum { TABLES_SHOWN = 20, LINES_SHOWN = 20, SOURCES_SHOWN = 10, COLUMNS_SHOWN = 20 };
 
 struct migrate_totals
 migrate_total(const struct migration *migration)
@@ -30,28 +31,53 @@ migrate_total(const struct migration *migration)
 }
 
 static void
-print_source(const struct migration *migration)
+print_log(const struct legacy_source *legacy)
 {
-    const struct legacy_source *source = &migration->source;
-    char size[TOOL_SIZE_TEXT];
+    const struct legacy_log *log = &legacy->log;
 
-    printf("source    %s: %s, generation %s, %s\n", source->path,
-           tool_format_size(source->size, size), legacy_generation_name(source->form.generation),
-           source->form.shape == LEGACY_INSTANCE ? "a whole instance" : "one database");
-    if (source->remark[0] != '\0')
-        printf("          %s\n", source->remark);
-    if (!source->log_open)
+    if (!legacy->log_open)
         return;
     printf("log       %s: %llu record%s in %u file%s, %llu after the last checkpoint applied\n",
-           source->log_path, (unsigned long long)source->log.record_count,
-           tool_plural(source->log.record_count), source->log.file_count,
-           tool_plural(source->log.file_count), (unsigned long long)source->log.after_count);
-    if (source->log.torn_count > 0)
-        printf("          %s: left out\n", source->log.torn);
-    if (!source->log.has_checkpoint && source->log.first_sequence > 1)
+           legacy->log_path, (unsigned long long)log->record_count, tool_plural(log->record_count),
+           log->file_count, tool_plural(log->file_count), (unsigned long long)log->after_count);
+    if (log->torn_count > 0)
+        printf("          %s: left out\n", log->torn);
+    if (!log->has_checkpoint && log->first_sequence > 1)
         printf("          the log has no checkpoint and begins with record %llu: older records "
                "are missing\n",
-               (unsigned long long)source->log.first_sequence);
+               (unsigned long long)log->first_sequence);
+}
+
+static void
+print_source(const struct source *source, const char *head)
+{
+    const struct legacy_source *legacy = source->kind == &source_legacy ? source->state : NULL;
+    char size[TOOL_SIZE_TEXT];
+
+    printf("%-10s%s: %s, ", head, source->path, tool_format_size(source->size, size));
+    if (legacy != NULL)
+        printf("generation %s, %s\n", legacy_generation_name(legacy->form.generation),
+               legacy->form.shape == LEGACY_INSTANCE ? "a whole instance" : "one database");
+    else
+        printf("%s\n", source->kind->title);
+    if (source->remark[0] != '\0')
+        printf("          %s\n", source->remark);
+    if (legacy != NULL)
+        print_log(legacy);
+}
+
+static void
+print_sources(const struct migration *migration)
+{
+    const struct source_list *list = &migration->sources;
+
+    for (uint32_t i = 0; i < list->count && i < SOURCES_SHOWN; i++)
+        print_source(list->sources[i], i == 0 ? "source" : "");
+    if (list->count > SOURCES_SHOWN)
+        printf("          and %u more\n", list->count - SOURCES_SHOWN);
+    if (list->ignored_count > 0)
+        printf("          %u file%s of the directory left alone: not of a kind that is known\n",
+               list->ignored_count, tool_plural(list->ignored_count));
 }
 
 static void
@@ -97,6 +123,23 @@ may_print(uint32_t *line, const char *head)
         return false;
     printf("%-10s", *line == 1 ? head : "");
     return true;
+}
+
+/* What was found out about columns that promised nothing. */
+static void
+print_types(const struct migrate_table *table, uint32_t *line)
+{
+    char type[TARGET_TYPE_SIZE];
+
+    if (!table->widens || table->left_out || !may_print(line, "types"))
+        return;
+    printf("%s.%s: ", table->schema, table->name);
+    for (uint32_t i = 0; i < table->column_count && i < COLUMNS_SHOWN; i++)
+        printf("%s%s %s", i == 0 ? "" : ", ", table->columns[i].name,
+               convert_type_name(&table->columns[i].type, type));
+    if (table->column_count > COLUMNS_SHOWN)
+        printf(" and %u more", table->column_count - COLUMNS_SHOWN);
+    printf("\n");
 }
 
 static void
@@ -172,12 +215,16 @@ print_each(const struct migration *migration,
 }
 
 static uint64_t
-count_notes(const struct legacy_plan *plan, const char *kind)
+count_notes(const struct migration *migration, const char *kind)
 {
     uint64_t count = 0;
 
-    for (const struct plan_note *note = plan->notes; note != NULL; note = note->next)
-        count += strcmp(note->kind, kind) == 0;
+    for (uint32_t i = 0; i < migration->sources.count; i++) {
+        const struct plan_note *note = migration->sources.sources[i]->plan->notes;
+
+        for (; note != NULL; note = note->next)
+            count += strcmp(note->kind, kind) == 0;
+    }
     return count;
 }
 
@@ -194,13 +241,12 @@ print_count(uint64_t count, const char *what, bool *any)
 static void
 print_not_carried_over(const struct migration *migration, const struct migrate_totals *totals)
 {
-    const struct legacy_plan *plan = &migration->source.plan;
     bool any = false;
 
-    print_count(count_notes(plan, "enum"), "enum", &any);
-    print_count(count_notes(plan, "view"), "view", &any);
-    print_count(count_notes(plan, "user"), "user", &any);
-    print_count(count_notes(plan, "grant"), "grant", &any);
+    print_count(count_notes(migration, "enum"), "enum", &any);
+    print_count(count_notes(migration, "view"), "view", &any);
+    print_count(count_notes(migration, "user"), "user", &any);
+    print_count(count_notes(migration, "grant"), "grant", &any);
     print_count(totals->foreign_key_count, "foreign key", &any);
     print_count(totals->sequence_count, "sequence position", &any);
     if (any)
@@ -214,8 +260,9 @@ migrate_print_summary(struct migration *migration)
     struct migrate_totals totals = migrate_total(migration);
     double seconds = (double)(tool_clock_ns() - migration->begin_ns) / 1e9;
 
-    print_source(migration);
+    print_sources(migration);
     print_target(migration, &totals);
+    print_each(migration, print_types);
     print_each(migration, print_losses);
     print_each(migration, print_changes);
     print_not_carried_over(migration, &totals);

@@ -40,6 +40,7 @@ struct migrate_column {
 
 struct migrate_table {
     struct plan_table *plan;
+    bool widens; /* See struct source_kind. */
     char schema[MIGRATE_NAME_SIZE];
     char name[MIGRATE_NAME_SIZE];
     uint32_t column_count;

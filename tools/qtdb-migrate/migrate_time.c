@@ -93,6 +93,77 @@ take_time(struct scan *scan, struct moment *out)
     return !take(scan, '.') || take_fraction(scan, out);
 }
 
+/* Moves by a number of seconds less than a day either way. */
+static void
+shift(struct moment *moment, int64_t seconds)
+{
+    int64_t time = moment->hour * 3600 + moment->minute * 60 + moment->second + seconds;
+
+    if (time < 0) {
+        time += 86400;
+        if (--moment->day == 0) {
+            moment->year -= moment->month == 1;
+            moment->month = moment->month == 1 ? 12 : moment->month - 1;
+            moment->day = days_in_month(moment->year, moment->month);
+        }
+    } else if (time >= 86400) {
+        time -= 86400;
+        if (++moment->day > days_in_month(moment->year, moment->month)) {
+            moment->day = 1;
+            moment->year += moment->month == 12;
+            moment->month = moment->month == 12 ? 1 : moment->month + 1;
+        }
+    }
+    moment->hour = (int)(time / 3600);
+    moment->minute = (int)(time / 60 % 60);
+    moment->second = (int)(time % 60);
+}
+
+/* Nothing, Z, or an offset, which is taken off. */
+static bool
+take_zone(struct scan *scan, struct moment *moment)
+{
+    int64_t hours = 0, minutes = 0, seconds = 0;
+    bool east = take(scan, '+');
+
+    moment->has_zone = east || take(scan, '-');
+    if (!moment->has_zone) {
+        moment->has_zone = take(scan, 'Z');
+        return true;
+    }
+    if (!take_number(scan, 2, 2, &hours) || hours > 15)
+        return false;
+    if (take(scan, ':') && (!take_number(scan, 2, 2, &minutes) || minutes > 59))
+        return false;
+    if (take(scan, ':') && (!take_number(scan, 2, 2, &seconds) || seconds > 59))
+        return false;
+    int64_t offset = hours * 3600 + minutes * 60 + seconds;
+    shift(moment, east ? -offset : offset);
+    return true;
+}
+
+/* PostgreSQL's mark of years before 1. */
+static void
+take_era(struct scan *scan, struct moment *moment)
+{
+    if (scan->end - scan->next != 3 || moment->year <= 0 || !take(scan, ' '))
+        return;
+    if (take(scan, 'B') && take(scan, 'C'))
+        moment->year = 1 - moment->year;
+}
+
+bool
+moment_parse_time(const char *text, size_t size, struct moment *out)
+{
+    struct scan scan = {text, text + size};
+    struct moment moment = {.year = 0};
+
+    if (!take_time(&scan, &moment) || scan.next != scan.end)
+        return false;
+    *out = moment;
+    return true;
+}
+
 bool
 moment_parse(const char *text, size_t size, struct moment *out)
 {
@@ -106,8 +177,10 @@ moment_parse(const char *text, size_t size, struct moment *out)
             return false;
         if (!take_time(&scan, &moment))
             return false;
-        moment.has_zone = take(&scan, 'Z');
+        if (!take_zone(&scan, &moment))
+            return false;
     }
+    take_era(&scan, &moment);
     if (scan.next != scan.end)
         return false;
     *out = moment;
@@ -127,17 +200,34 @@ moment_print_date(const struct moment *moment, char out[MIGRATE_TIME_SIZE])
                             moment->month, moment->day, moment->year > 0 ? "" : " BC");
 }
 
+static void
+print_fraction(const struct moment *moment, char out[16])
+{
+    int size = snprintf(out, 16, ".%06d", moment->nanosecond / 1000);
+
+    if (moment->nanosecond < 1000)
+        size = 1;
+    while (size > 0 && (out[size - 1] == '0' || size == 1))
+        size--;
+    out[size] = '\0';
+}
+
+size_t
+moment_print_time(const struct moment *moment, char out[MIGRATE_TIME_SIZE])
+{
+    char fraction[16];
+
+    print_fraction(moment, fraction);
+    return (size_t)snprintf(out, MIGRATE_TIME_SIZE, "%02d:%02d:%02d%s", moment->hour,
+                            moment->minute, moment->second, fraction);
+}
+
 size_t
 moment_print_timestamp(const struct moment *moment, bool with_zone, char out[MIGRATE_TIME_SIZE])
 {
-    char fraction[16] = "";
+    char fraction[16];
 
-    if (moment->nanosecond >= 1000) {
-        int size = snprintf(fraction, sizeof(fraction), ".%06d", moment->nanosecond / 1000);
-
-        while (size > 0 && fraction[size - 1] == '0')
-            fraction[--size] = '\0';
-    }
+    print_fraction(moment, fraction);
     return (size_t)snprintf(out, MIGRATE_TIME_SIZE, "%04lld-%02d-%02d %02d:%02d:%02d%s%s%s",
                             shown_year(moment), moment->month, moment->day, moment->hour,
                             moment->minute, moment->second, fraction, with_zone ? "+00" : "",

@@ -20,12 +20,20 @@ struct moment {
     bool has_zone; /* Z. */
 };
 
-/** `[+-]YYYY-MM-DD[(T| )HH:MM:SS[.fraction][Z]]`; false when it is not that or out of range. */
+/**
+ * `[+-]YYYY-MM-DD[(T| )HH:MM:SS[.fraction][Z|(+|-)HH[:MM[:SS]]]][ BC]`; false when it is not that or out
+ * of range. A moment with an offset comes out in UTC.
+ */
 bool moment_parse(const char *text, size_t size, struct moment *out);
+
+/** `HH:MM:SS[.fraction]`; false when it is not that. */
+bool moment_parse_time(const char *text, size_t size, struct moment *out);
 
 /* NUL-terminated; the size is returned. Digits past microseconds are cut off. */
 size_t moment_print_date(const struct moment *moment, char out[MIGRATE_TIME_SIZE]);
 size_t moment_print_timestamp(const struct moment *moment, bool with_zone,
                               char out[MIGRATE_TIME_SIZE]);
+
+size_t moment_print_time(const struct moment *moment, char out[MIGRATE_TIME_SIZE]);
 
 #endif

@@ -53,6 +53,9 @@ convert_type_of(const struct legacy_column *column)
         [LEGACY_COLUMN_JSONB] = QTDB_TYPE_JSONB,
         [LEGACY_COLUMN_BYTEA] = QTDB_TYPE_BYTEA,
         [LEGACY_COLUMN_ENUM] = QTDB_TYPE_TEXT,
+        [LEGACY_COLUMN_INT4] = QTDB_TYPE_INT4,
+        [LEGACY_COLUMN_FLOAT4] = QTDB_TYPE_FLOAT4,
+        [LEGACY_COLUMN_TIME] = QTDB_TYPE_TIME,
     };
 
     switch (column->kind) {
@@ -78,7 +81,8 @@ convert_type_name(const struct target_type *type, char out[TARGET_TYPE_SIZE])
         [QTDB_TYPE_BYTEA] = "bytea",         [QTDB_TYPE_DATE] = "date",
         [QTDB_TYPE_TIMESTAMP] = "timestamp", [QTDB_TYPE_TIMESTAMPTZ] = "timestamptz",
         [QTDB_TYPE_UUID] = "uuid",           [QTDB_TYPE_JSON] = "json",
-        [QTDB_TYPE_JSONB] = "jsonb",
+        [QTDB_TYPE_JSONB] = "jsonb",         [QTDB_TYPE_INT4] = "integer",
+        [QTDB_TYPE_FLOAT4] = "real",         [QTDB_TYPE_TIME] = "time",
     };
 
     if (type->type == QTDB_TYPE_NUMERIC && type->precision >= 0)
@@ -94,12 +98,14 @@ const char *
 convert_legacy_name(const struct legacy_column *column, char out[TARGET_TYPE_SIZE])
 {
     static const char *const names[] = {
-        "SMALLINT",    "INTEGER", "REAL", "NUMERIC", "SERIAL", "BIGSERIAL",
-        "TEXT",        "VARCHAR", "CHAR", "BOOLEAN", "DATE",   "TIMESTAMP",
-        "TIMESTAMPTZ", "UUID",    "JSON", "JSONB",   "BYTEA",  "ENUM",
+        "SMALLINT", "INTEGER", "REAL",    "NUMERIC", "SERIAL",    "BIGSERIAL",   "TEXT",
+        "VARCHAR",  "CHAR",    "BOOLEAN", "DATE",    "TIMESTAMP", "TIMESTAMPTZ", "UUID",
+        "JSON",     "JSONB",   "BYTEA",   "ENUM",    "INT4",      "FLOAT4",      "TIME",
     };
 
-    if (column->kind == LEGACY_COLUMN_NUMERIC)
+    if (column->declared.size > 0)
+        (void)snprintf(out, TARGET_TYPE_SIZE, "%.60s", column->declared.bytes);
+    else if (column->kind == LEGACY_COLUMN_NUMERIC)
         (void)snprintf(out, TARGET_TYPE_SIZE, "NUMERIC(%u,%u)", column->precision, column->scale);
     else if (column->kind == LEGACY_COLUMN_VARCHAR || column->kind == LEGACY_COLUMN_CHAR)
         (void)snprintf(out, TARGET_TYPE_SIZE, "%s(%llu)", names[column->kind],
@@ -116,17 +122,19 @@ holds(const struct target_type *type, const struct legacy_value *value, struct a
 {
     struct converted converted;
 
-    return convert_value(type, value, arena, &converted) == CONVERT_OK;
+    return convert_value(type, value, arena, &converted) == CONVERT_OK &&
+           converted.loss == value->loss;
 }
 
 struct target_type
 convert_widen(const struct target_type *type, const struct legacy_value *value, struct arena *arena)
 {
-    static const enum qtdb_type numbers[] = {QTDB_TYPE_INT2, QTDB_TYPE_INT8, QTDB_TYPE_NUMERIC};
-    size_t first = type->type == QTDB_TYPE_INT2      ? 1
-                   : type->type == QTDB_TYPE_INT8    ? 2
-                   : type->type == QTDB_TYPE_NUMERIC ? (type->precision < 0 ? 3 : 2)
-                                                     : 3;
+    static const enum qtdb_type numbers[] = {QTDB_TYPE_INT8, QTDB_TYPE_NUMERIC};
+    bool is_small = type->type == QTDB_TYPE_INT2 || type->type == QTDB_TYPE_INT4;
+    bool is_number = is_small || type->type == QTDB_TYPE_INT8 || type->type == QTDB_TYPE_FLOAT8 ||
+                     type->type == QTDB_TYPE_FLOAT4 ||
+                     (type->type == QTDB_TYPE_NUMERIC && type->precision >= 0);
+    size_t first = is_small ? 0 : is_number ? 1 : 2;
 
     for (size_t i = first; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         struct target_type wider = plain(numbers[i]);

@@ -81,7 +81,7 @@ on_row(void *context, struct plan_table *plan, const struct source_row *row)
 
     if (verifier->row_count++ % ROWS_BETWEEN_LOOKS == 0) {
         TRY(migrate_check_stop(migration));
-        tool_progress_at(&migration->progress, row->offset);
+        tool_progress_at(&migration->progress, migration->read_before + row->offset);
     }
     arena_reset(&verifier->arena);
     for (uint32_t i = 0; i < table->column_count; i++) {
@@ -90,7 +90,7 @@ on_row(void *context, struct plan_table *plan, const struct source_row *row)
         if (convert_value(&table->columns[i].type, row->values[i], &verifier->arena, &value) !=
             CONVERT_OK)
             return migrate_fail(migration, STATUS_CORRUPT, "%s: changed while it was read",
-                                migration->source.path);
+                                migration->reading->path);
         TRY(add_value(verifier, &table->columns[i], &value));
     }
     if (!migrate_sum_row(&table->source_sum, &verifier->row))
@@ -106,16 +106,9 @@ sum_source(struct migration *migration)
 
     arena_init(&verifier.arena, migration->env.memory, MEMORY_OTHER);
     text_buffer_init(&verifier.row, migration->env.memory);
-    tool_progress_begin(&migration->progress, "reading the source again", "B",
-                        migration->source.size);
-    enum status status = legacy_source_read(&migration->source, &visitor);
-    tool_progress_end(&migration->progress);
+    enum status status = migrate_read(migration, "reading the source again", &visitor);
     text_buffer_deinit(&verifier.row);
     arena_deinit(&verifier.arena);
-    if (status != STATUS_OK && migration->fault[0] == '\0')
-        return migrate_fail(migration, status, "%s",
-                            migration->source.fault[0] != '\0' ? migration->source.fault
-                                                               : status_name(status));
     return status;
 }
 
