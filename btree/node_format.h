@@ -1,7 +1,7 @@
 /*
  * Tree pages on disk. Little-endian; free space is zero.
  *
- *   node: leaves (level 0, PAGE_TYPE_LEAF_VAR) and inner pages (level > 0, PAGE_TYPE_INNER_VAR)
+ *   variable node: leaves (level 0, PAGE_TYPE_LEAF_VAR), inner pages (level > 0, PAGE_TYPE_INNER_VAR)
  *
  *   OFFSET  SIZE  FIELD
  *        0    48  page         page header
@@ -28,6 +28,39 @@
  *        2     -  the key's bytes after prefix and head
  *        -     -  value; in inner pages 4 bytes, the child right of the key
  *
+ *   integer node: leaves (PAGE_TYPE_LEAF_INT) and inner pages (PAGE_TYPE_INNER_INT), keys of 8 bytes
+ *
+ *   OFFSET  SIZE  FIELD
+ *        0    48  page         page header
+ *       48     2  count        rows
+ *       50     2  capacity     rows that the arrays have room for
+ *       52     2  value_size   fixed form: of every value; slotted form: 0
+ *       54     2  heap_offset  slotted form: first byte of the heap; fixed form: 0
+ *       56     2  dead_size    slotted form: bytes in the heap that belong to no row; fixed form: 0
+ *       58     1  fences       bit 0: there is a low fence; bit 1: there is a high fence
+ *       59     1  form         enum node_int_form
+ *       60     4  link         as above
+ *       64     8  low          low fence, big-endian like keys in the interface; 0 without one
+ *       72     8  high         high fence; 0 without one
+ *       80    16  block        rows of each block
+ *       96    32  reserved     0
+ *      128   128  hint[16]     keys of block i are above hint[i - 1] and not above hint[i]
+ *      256   8*c  key[capacity], little-endian numbers
+ *             -  fixed form: value[capacity]; slotted form: slot[capacity], gap (zero), heap to the
+ *                end of the page
+ *
+ *   integer slot
+ *        0     2  offset       of the value in the page
+ *        2     2  value        bits 0-14 size of the value; bit 15: it is an overflow reference
+ *
+ * The fixed form is for rows whose values are all of one size and none an overflow reference; its
+ * capacity is the largest that fits. Inner pages have it with values of 4 bytes, the child right of
+ * the key. Entries of the arrays past count hold anything: they are what a removal left.
+ *
+ * The rows in their order are cut into 16 blocks of any sizes. Hints are bounds, not copies of keys:
+ * an insert or removal changes one byte of `block` and no hint, so the log gets next to nothing. Hints
+ * that bound no block, and the last one, are 2^64 - 1.
+ *
  *   overflow page (PAGE_TYPE_OVERFLOW, level 0): data of one value, or a list of its data pages
  *        0    48  page
  *       48     8  stamp        CSN of the commit that wrote the value
@@ -40,12 +73,18 @@
  *        8     8  stamp
  *       16   4*n  page         data pages when the value takes at most 8 of them; else the first list
  *
- * A node is valid if and only if (1) type and level agree, reserved bytes are zero; (2) slots, heap
+ * A variable node is valid if and only if (1) type and level agree, reserved bytes are zero; (2) slots, heap
  * and fences lie in this order without overlapping; (3) low < high (where there are both), and the
  * prefix is a prefix of both; (4) cells lie in the heap, apart from each other, and their sizes and
  * dead_size add up to the heap; (5) heads are those of the keys, keys rise strictly and lie in
  * [low, high), in inner pages above low; (6) the gap is zero. Dead bytes hold anything: zeroing them
  * would be logged.
+ *
+ * An integer node is valid if and only if (1) as above; (2) form and capacity fit, and the arrays and
+ * the heap lie in this order in the page; (3) low < high where there are both; (4) values lie in the
+ * heap, apart from each other, and their sizes and dead_size add up to it; (5) keys rise strictly and
+ * lie in [low, high), in inner pages above low; (6) the gap is zero; (7) the blocks' rows add up to
+ * count, hints do not fall, and every key is in the block that they say.
  */
 #ifndef BTREE_NODE_FORMAT_H
 #define BTREE_NODE_FORMAT_H
@@ -61,6 +100,14 @@ enum {
     NODE_SLOT_MAX = (PAGE_SIZE - NODE_HEADER_SIZE) / NODE_SLOT_SIZE,
     NODE_VALUE_OVERFLOW = 0x8000,
     NODE_VALUE_SIZE_MASK = 0x7fff,
+
+    NODE_INT_KEY_SIZE = 8,
+    NODE_INT_HEADER_SIZE = 256,
+    NODE_INT_SLOT_SIZE = 4,
+    NODE_INT_BLOCK_COUNT = 16,
+    NODE_INT_BLOCK_MAX = 255,
+    NODE_INT_HAS_LOW = 1,
+    NODE_INT_HAS_HIGH = 2,
 
     OVERFLOW_HEADER_SIZE = 64,
     OVERFLOW_DATA_SIZE = PAGE_SIZE - OVERFLOW_HEADER_SIZE,
@@ -101,6 +148,43 @@ static_assert(offsetof(struct node_header, high_size) == 58, "on-disk offset");
 static_assert(offsetof(struct node_header, link) == 60, "on-disk offset");
 static_assert(_Alignof(struct node_header) == 1, "may be laid over any byte");
 static_assert(NODE_HEADER_SIZE % 8 == 0, "slots are loaded by one aligned load");
+
+enum node_int_form { NODE_INT_FIXED = 1, NODE_INT_SLOTTED = 2 };
+
+struct node_int_header {
+    struct page_header page;
+    le16 count;
+    le16 capacity;
+    le16 value_size;
+    le16 heap_offset;
+    le16 dead_size;
+    uint8_t fences;
+    uint8_t form;
+    le32 link;
+    uint8_t low[NODE_INT_KEY_SIZE];
+    uint8_t high[NODE_INT_KEY_SIZE];
+    uint8_t block[NODE_INT_BLOCK_COUNT];
+    uint8_t reserved[32];
+    le64 hint[NODE_INT_BLOCK_COUNT];
+};
+static_assert(sizeof(struct node_int_header) == NODE_INT_HEADER_SIZE, "on-disk size");
+static_assert(offsetof(struct node_int_header, count) == 48, "on-disk offset");
+static_assert(offsetof(struct node_int_header, fences) == 58, "on-disk offset");
+static_assert(offsetof(struct node_int_header, form) == 59, "on-disk offset");
+static_assert(offsetof(struct node_int_header, link) == offsetof(struct node_header, link),
+              "one place for both kinds");
+static_assert(offsetof(struct node_int_header, count) == offsetof(struct node_header, count),
+              "one place for both kinds");
+static_assert(offsetof(struct node_int_header, low) == 64, "on-disk offset");
+static_assert(offsetof(struct node_int_header, block) == 80, "on-disk offset");
+static_assert(offsetof(struct node_int_header, hint) == 128, "on-disk offset");
+static_assert(_Alignof(struct node_int_header) == 1, "may be laid over any byte");
+
+struct node_int_slot {
+    le16 offset;
+    le16 value;
+};
+static_assert(sizeof(struct node_int_slot) == NODE_INT_SLOT_SIZE, "on-disk size");
 
 struct overflow_page {
     struct page_header page;

@@ -9,10 +9,7 @@
  * are the cells touched. With equal heads and one key not longer than a head, the shorter key is the
  * smaller: the zeros that fill its head stand for nothing, and the longer one begins with it.
  */
-#include "btree/node_var.h"
-
-#include "kernel/base/check.h"
-#include "pager/page.h"
+#include "btree/node_private.h"
 
 static uint32_t
 load_head(const uint8_t *suffix, size_t size)
@@ -69,12 +66,16 @@ header_is_bounded(const struct node *node)
 }
 
 bool
-node_load(const struct page_view *view, struct node *out)
+node__var_load(const struct page_view *view, struct node *out)
 {
     uint8_t type = view_u8(view, offsetof(struct page_header, type));
     uint64_t sizes = view_u64(view, offsetof(struct node_header, count));
 
     out->bytes = view->bytes;
+    out->kind = NODE_VAR;
+    out->form = 0;
+    out->capacity = 0;
+    out->value_size = 0;
     out->tree_id = view_u32(view, offsetof(struct page_header, tree_id));
     out->level = view_u8(view, offsetof(struct page_header, level));
     out->link = view_u32(view, offsetof(struct node_header, link));
@@ -91,15 +92,6 @@ node_load(const struct page_view *view, struct node *out)
     return true;
 }
 
-bool
-node_load_page(const void *page, struct node *out)
-{
-    struct page_view view = {.bytes = page};
-
-    CHECK((uintptr_t)page % 8 == 0);
-    return node_load(&view, out);
-}
-
 static int
 compare_keys(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size)
 {
@@ -109,20 +101,6 @@ compare_keys(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size)
     if (order != 0)
         return order;
     return a_size < b_size ? -1 : a_size > b_size;
-}
-
-bool
-node_holds(const struct node *node, enum node_side side, const uint8_t *key, size_t key_size)
-{
-    int low = compare_keys(node->low, node->low_size, key, key_size);
-    int high = compare_keys(node->high, node->high_size, key, key_size);
-
-    if (side == NODE_AT)
-        return low <= 0 && (node->high_size == 0 || high > 0);
-    CHECK(side == NODE_BEFORE);
-    if (key_size == 0)
-        return node->high_size == 0;
-    return low < 0 && (node->high_size == 0 || high >= 0);
 }
 
 /* A key to look for, without the node's prefix. */
@@ -152,8 +130,8 @@ compare_rest(const struct node *node, uint64_t slot, const struct target *target
 }
 
 bool
-node_search(const struct node *node, const uint8_t *key, size_t key_size, uint32_t *index_out,
-            bool *equal_out)
+node__var_search(const struct node *node, const uint8_t *key, size_t key_size, uint32_t *index_out,
+                 bool *equal_out)
 {
     if (key_size < node->prefix_size)
         return false;
@@ -186,7 +164,7 @@ node_search(const struct node *node, const uint8_t *key, size_t key_size, uint32
 }
 
 bool
-node_row_at(const struct node *node, uint32_t index, struct node_row *out)
+node__var_row_at(const struct node *node, uint32_t index, struct node_row *out)
 {
     CHECK(index < node->count);
     uint64_t slot = load_slot(node, index);
@@ -214,7 +192,8 @@ node_row_at(const struct node *node, uint32_t index, struct node_row *out)
 }
 
 bool
-node_row_key(const struct node *node, const struct node_row *row, uint8_t *out, size_t *size_out)
+node__var_row_key(const struct node *node, const struct node_row *row, uint8_t *out,
+                  size_t *size_out)
 {
     size_t size = (size_t)node->prefix_size + row->key_size;
     size_t head_size = row->key_size < NODE_HEAD_SIZE ? row->key_size : NODE_HEAD_SIZE;
@@ -225,41 +204,5 @@ node_row_key(const struct node *node, const struct node_row *row, uint8_t *out, 
     memcpy(out + node->prefix_size, row->head, head_size);
     memcpy(out + node->prefix_size + head_size, row->rest, row->key_size - head_size);
     *size_out = size;
-    return true;
-}
-
-bool
-node_child_place(const struct node *node, enum node_side side, const uint8_t *key, size_t key_size,
-                 uint32_t *place_out)
-{
-    uint32_t index;
-    bool equal;
-
-    CHECK(node->level > 0);
-    if (side == NODE_BEFORE && key_size == 0) {
-        *place_out = node->count;
-        return true;
-    }
-    if (!node_search(node, key, key_size, &index, &equal))
-        return false;
-    *place_out = equal && side == NODE_AT ? index + 1 : index;
-    return true;
-}
-
-bool
-node_child_at(const struct node *node, uint32_t place, uint32_t *child_out)
-{
-    struct node_row row;
-    le32 child;
-
-    CHECK(node->level > 0 && place <= node->count);
-    if (place == 0) {
-        *child_out = node->link;
-        return true;
-    }
-    if (!node_row_at(node, place - 1, &row) || row.value_size != NODE_CHILD_SIZE)
-        return false;
-    memcpy(&child, row.value, NODE_CHILD_SIZE);
-    *child_out = le32_get(child);
     return true;
 }

@@ -24,6 +24,17 @@ tree__value_is_inline(size_t key_size, size_t value_size)
     return value_size <= BTREE_INLINE_VALUE_MAX && key_size + value_size <= NODE_ENTRY_SIZE_MAX;
 }
 
+void
+tree__change_moved(struct pager_change *change, uint32_t page_number,
+                   const struct node_moves *moves)
+{
+    for (uint32_t i = 0; i < moves->count; i++) {
+        const struct page_move *move = &moves->move[i];
+
+        pager_change_move(change, page_number, move->from, move->to, move->size);
+    }
+}
+
 enum status
 tree__change_node(struct pager_change *change, const struct btree *tree, uint32_t page_number,
                   uint32_t level, struct node *out)
@@ -33,6 +44,8 @@ tree__change_node(struct pager_change *change, const struct btree *tree, uint32_
     TRY(pager_change_read(change, page_number, &page));
     if (!node_load_page(page, out))
         return tree__corrupt(tree, page_number, "it is not a node");
+    if (out->kind != tree__node_kind(tree))
+        return tree__corrupt(tree, page_number, "it is a node of another kind of tree");
     if (out->tree_id != tree->tree_id)
         return tree__corrupt(tree, page_number, "it belongs to another tree");
     if (level != UINT32_MAX && out->level != level)
@@ -131,14 +144,15 @@ btree_create(struct pager_change *change, enum btree_kind kind, uint32_t tree_id
              uint32_t *root_out)
 {
     struct node_fences fences = {NULL, 0, NULL, 0};
+    enum node_kind node_kind = kind == BTREE_INT ? NODE_INT : NODE_VAR;
     uint8_t *page;
 
     CHECK(tree_id != 0 && (kind == BTREE_VAR || kind == BTREE_INT));
     if (root == PAGE_NONE)
-        TRY(pager_change_allocate(change, tree_id, PAGE_TYPE_LEAF_VAR, 0, &root, &page));
+        TRY(pager_change_allocate(change, tree_id, node_page_type(node_kind, 0), 0, &root, &page));
     else
         TRY(pager_change_edit(change, root, &page));
-    node_init(page, root, tree_id, 0, PAGE_NONE, &fences);
+    node_init(page, node_kind, root, tree_id, 0, PAGE_NONE, &fences);
     *root_out = root;
     return STATUS_OK;
 }
@@ -198,7 +212,7 @@ put_in_leaf(struct pager_change *change, const struct btree *tree, const struct 
             const struct node_entry *entry, bool *existed, uint32_t *index_out, bool *done_out)
 {
     uint32_t page_number = path->step[path->depth - 1].page_number;
-    struct page_move move = {.size = 0};
+    struct node_moves moves = {0};
     struct node node;
     uint8_t *page;
     bool equal;
@@ -213,16 +227,16 @@ put_in_leaf(struct pager_change *change, const struct btree *tree, const struct 
             node_replace(page, *index_out, entry);
             return STATUS_OK;
         }
-        node_remove(page, *index_out, &move);
-        pager_change_move(change, page_number, move.from, move.to, move.size);
+        node_remove(page, *index_out, &moves);
+        tree__change_moved(change, page_number, &moves);
     }
     if (!node_fits(page, entry)) {
         *done_out = false;
         return STATUS_OK;
     }
     CHECK(!equal || *existed);
-    node_insert(page, *index_out, entry, &move);
-    pager_change_move(change, page_number, move.from, move.to, move.size);
+    node_insert(page, *index_out, entry, &moves);
+    tree__change_moved(change, page_number, &moves);
     return STATUS_OK;
 }
 
@@ -278,7 +292,7 @@ btree_delete(struct pager_change *change, const struct btree *tree, const void *
              size_t key_size)
 {
     struct tree_path path = {.depth = 0};
-    struct page_move move;
+    struct node_moves moves;
     struct node node;
     uint32_t index;
     uint8_t *page;
@@ -293,7 +307,7 @@ btree_delete(struct pager_change *change, const struct btree *tree, const void *
 
     TRY(tree__change_edit(change, tree, page_number, &page));
     TRY(free_value(change, tree, page, index));
-    node_remove(page, index, &move);
-    pager_change_move(change, page_number, move.from, move.to, move.size);
+    node_remove(page, index, &moves);
+    tree__change_moved(change, page_number, &moves);
     return tree__merge(change, tree, &path);
 }

@@ -42,7 +42,7 @@ free_values(struct pager_change *change, const struct btree *tree, uint32_t page
     *done_out = false;
     TRY(tree__change_node(change, tree, page_number, 0, &node));
     for (uint32_t i = node.count; i > 0; i--) {
-        struct page_move move;
+        struct node_moves moves;
         struct node_row row;
         uint8_t *page;
         size_t size;
@@ -59,8 +59,8 @@ free_values(struct pager_change *change, const struct btree *tree, uint32_t page
         TRY(tree__overflow_free(change, tree, row.value, row.value_size));
         *freed += (uint32_t)(size / OVERFLOW_DATA_SIZE) + 1;
         TRY(tree__change_edit(change, tree, page_number, &page));
-        node_remove(page, i - 1, &move);
-        pager_change_move(change, page_number, move.from, move.to, move.size);
+        node_remove(page, i - 1, &moves);
+        tree__change_moved(change, page_number, &moves);
     }
     *done_out = true;
     return STATUS_OK;
@@ -80,14 +80,14 @@ free_edge(struct pager_change *change, const struct btree *tree, const struct tr
             break;
         uint32_t parent_number = path->step[depth - 1].page_number;
         uint32_t place = path->step[depth - 1].place;
-        struct page_move move;
+        struct node_moves moves;
         uint8_t *parent;
 
         if (place == 0)
             continue;
         TRY(tree__change_edit(change, tree, parent_number, &parent));
-        node_remove(parent, place - 1, &move);
-        pager_change_move(change, parent_number, move.from, move.to, move.size);
+        node_remove(parent, place - 1, &moves);
+        tree__change_moved(change, parent_number, &moves);
         return STATUS_OK;
     }
     *done_out = true;

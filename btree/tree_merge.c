@@ -12,23 +12,6 @@
 
 enum { UNDERFULL_SIZE = PAGE_SIZE / 4 };
 
-/* Cheap and never wrong when it says no: a merge can only make entries longer. */
-static bool
-may_fit(const struct node *left, const struct node *right)
-{
-    uint32_t entries = 0;
-    const struct node *nodes[] = {left, right};
-
-    for (uint32_t i = 0; i < 2; i++) {
-        const struct node *node = nodes[i];
-        uint32_t heap_end = PAGE_SIZE - (uint32_t)node->low_size - node->high_size;
-
-        entries +=
-            node->count * (uint32_t)NODE_SLOT_SIZE + heap_end - node->heap_offset - node->dead_size;
-    }
-    return NODE_HEADER_SIZE + entries <= PAGE_SIZE;
-}
-
 /* Do the two, both whole, fit in one page? */
 static enum status
 ask_fit(const struct btree *tree, const struct node *left, uint32_t left_number,
@@ -39,7 +22,7 @@ ask_fit(const struct btree *tree, const struct node *left, uint32_t left_number,
     *out = false;
     if (left->high_size != right->low_size || memcmp(left->high, right->low, left->high_size) != 0)
         return tree__corrupt(tree, right_number, "its low fence is not its neighbour's high fence");
-    if (!may_fit(left, right))
+    if (!node_merge_may_fit(left, right))
         return STATUS_OK;
     if (node_validate(left->bytes, &reason) != STATUS_OK)
         return tree__corrupt(tree, left_number, reason);
@@ -54,7 +37,7 @@ static enum status
 join(struct pager_change *change, const struct btree *tree, uint32_t parent_number, uint32_t place,
      bool *joined_out)
 {
-    struct page_move move;
+    struct node_moves moves;
     struct node parent;
     struct node left_node;
     struct node right_node;
@@ -80,8 +63,8 @@ join(struct pager_change *change, const struct btree *tree, uint32_t parent_numb
     TRY(tree__change_edit(change, tree, parent_number, &page));
     CHECK(right_number != tree->root && left != right_node.bytes);
     node_merge(left, right_node.bytes);
-    node_remove(page, place, &move);
-    pager_change_move(change, parent_number, move.from, move.to, move.size);
+    node_remove(page, place, &moves);
+    tree__change_moved(change, parent_number, &moves);
     return pager_change_free(change, right_number);
 }
 

@@ -3,11 +3,20 @@
 #define BTREE_TREE_PRIVATE_H
 
 #include "btree/btree.h"
-#include "btree/node_var.h"
+#include "btree/node.h"
 #include "kernel/base/check.h"
 #include "kernel/base/error.h"
 
 static_assert((int)NODE_KEY_SIZE_MAX == (int)BTREE_KEY_SIZE_MAX, "one limit");
+
+static_assert((int)NODE_VAR == (int)BTREE_VAR && (int)NODE_INT == (int)BTREE_INT, "one kind");
+
+/* The kind of the tree's nodes. */
+static inline enum node_kind
+tree__node_kind(const struct btree *tree)
+{
+    return tree->kind == BTREE_INT ? NODE_INT : NODE_VAR;
+}
 
 /* Raises STATUS_CORRUPT for a page of the tree. */
 MUST_CHECK __attribute__((cold)) enum status tree__corrupt(const struct btree *tree,
@@ -45,6 +54,13 @@ MUST_CHECK enum status tree__leaf_retry(const struct btree *tree, struct leaf_vi
                                         const char *reason);
 /** The CSN of a leaf as its readers are to understand it. */
 uint64_t tree__leaf_csn(const struct page_view *view);
+
+/* tree_get.c: the short way to a row, for trees that lie in memory and are not being changed. */
+
+/** Looks a row up in a tree of integer keys; as btree_get, or STATUS_MISSING (raises no message) when
+ * anything at all stood in the way and the long way has to be gone. */
+MUST_CHECK enum status tree__get_int(const struct btree *tree, uint64_t key, uint8_t *value,
+                                     size_t *size_io, uint64_t *csn_out);
 
 /* tree_row.c */
 
@@ -99,6 +115,10 @@ MUST_CHECK enum status tree__change_edit(struct pager_change *change, const stru
 MUST_CHECK enum status tree__change_edit_whole(struct pager_change *change,
                                                const struct btree *tree, uint32_t page_number,
                                                uint8_t **out);
+
+/** Tells the pager of moves in the page. */
+void tree__change_moved(struct pager_change *change, uint32_t page_number,
+                        const struct node_moves *moves);
 
 /* tree_split.c, tree_merge.c */
 

@@ -31,7 +31,8 @@ grow(struct pager_change *change, const struct btree *tree)
                            tree->tree_id, BTREE_DEPTH_MAX);
     TRY(pager_change_allocate(change, tree->tree_id, type, level, &child_number, &child));
     memcpy(child + PAGE_HEADER_SIZE, root + PAGE_HEADER_SIZE, PAGE_SIZE - PAGE_HEADER_SIZE);
-    node_init(root, tree->root, tree->tree_id, (uint8_t)(level + 1), child_number, &fences);
+    node_init(root, tree__node_kind(tree), tree->root, tree->tree_id, (uint8_t)(level + 1),
+              child_number, &fences);
     CHECK(page_header(child)->level == level && child_number != tree->root); /* B1 */
     return STATUS_OK;
 }
@@ -41,7 +42,7 @@ static enum status
 cut_page(struct pager_change *change, const struct btree *tree, uint32_t page_number,
          uint32_t parent_number, uint32_t place, const struct node_cut *cut)
 {
-    struct page_move move;
+    struct node_moves moves;
     uint32_t right_number;
     uint8_t *left;
     uint8_t *right;
@@ -62,8 +63,8 @@ cut_page(struct pager_change *change, const struct btree *tree, uint32_t page_nu
         .value_size = NODE_CHILD_SIZE,
     };
 
-    node_insert(parent, place, &entry, &move);
-    pager_change_move(change, parent_number, move.from, move.to, move.size);
+    node_insert(parent, place, &entry, &moves);
+    tree__change_moved(change, parent_number, &moves);
     return STATUS_OK;
 }
 

@@ -94,6 +94,8 @@ why_not(const struct walker *walker, struct floor *floor)
         return "it carries another page's number";
     if (node->tree_id != walker->tree->tree_id)
         return "it belongs to another tree";
+    if (node->kind != tree__node_kind(walker->tree))
+        return "it is a node of another kind of tree";
     if (node->level >= BTREE_DEPTH_MAX)
         return "the tree is too deep";
     if (above == NULL)

@@ -2,7 +2,7 @@
  * Goal: no bytes of a tree page lead outside of it, and what validation accepts can be searched,
  * changed, cut and joined without a CHECK failing.
  * Method: the first half of the input becomes the page behind its header, the second half its end,
- * where the fences lie; the first byte chooses leaf or inner page. Reading is done on any bytes,
+ * where the fences lie; the first byte chooses leaf or inner page and the kind of node. Reading is done on any bytes,
  * changing on what passes the shape, cutting and joining on what passes the whole rule.
  */
 
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "btree/node_var.h"
+#include "btree/node.h"
 #include "pager/page.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -58,21 +58,25 @@ change(void)
 {
     uint8_t key[NODE_KEY_SIZE_MAX] = {0};
     struct node_entry entry = {.key = key, .value = (const uint8_t *)"1234", .value_size = 4};
-    struct page_move move;
+    struct node_moves moves;
     struct node node;
 
     memcpy(other, page, PAGE_SIZE);
     if (!node_load_page(other, &node))
         abort();
     memcpy(key, node.low, node.prefix_size);
-    entry.key_size = node.prefix_size + 3u;
+    entry.key_size = node.kind == NODE_INT ? NODE_INT_KEY_SIZE : node.prefix_size + 3u;
+    uint32_t empty_size = node.kind == NODE_INT
+                              ? (uint32_t)NODE_INT_HEADER_SIZE
+                              : NODE_HEADER_SIZE + (uint32_t)node.low_size + node.high_size;
+
     for (uint32_t i = 0; i < 3 && entry.key_size <= NODE_KEY_SIZE_MAX; i++) {
         if (node_fits(other, &entry))
-            node_insert(other, node.count * i / 2, &entry, &move);
+            node_insert(other, node.count * i / 2, &entry, &moves);
     }
     while (node_load_page(other, &node) && node.count > 0)
-        node_remove(other, node.count / 2u, &move);
-    if (node_used_size(other) != NODE_HEADER_SIZE + (uint32_t)node.low_size + node.high_size)
+        node_remove(other, node.count / 2u, &moves);
+    if (node_used_size(other) != empty_size)
         abort();
 }
 
@@ -114,7 +118,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t head = count - count / 2 < HEAD_MAX ? count - count / 2 : HEAD_MAX;
     size_t tail = count - head < TAIL_MAX ? count - head : TAIL_MAX;
 
-    page_init(page, 7, 3, data[0] % 2 == 0 ? PAGE_TYPE_LEAF_VAR : PAGE_TYPE_INNER_VAR, data[0] % 2);
+    page_init(page, 7, 3, node_page_type((enum node_kind)(data[0] / 2 % 2), data[0] % 2),
+              data[0] % 2);
     memcpy(page + PAGE_HEADER_SIZE, data + 1, head);
     memcpy(page + PAGE_SIZE - tail, data + size - tail, tail);
     read_all(page);

@@ -2,7 +2,7 @@
 #ifndef TESTS_UNIT_BTREE_NODE_HELP_H
 #define TESTS_UNIT_BTREE_NODE_HELP_H
 
-#include "btree/node_var.h"
+#include "btree/node.h"
 #include "kernel/base/random.h"
 
 enum { MODEL_MAX = 512, MODEL_VALUE_MAX = 1024 };

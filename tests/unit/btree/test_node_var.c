@@ -33,7 +33,7 @@ fill_between(struct random *random, enum key_shape shape, uint8_t *page, struct 
              const struct model_entry *low, const struct model_entry *high)
 {
     static struct model_entry drawn;
-    struct page_move move;
+    struct node_moves moves;
 
     for (uint32_t i = 0; i < 300; i++) {
         struct node_entry entry = model_draw(random, shape, &drawn);
@@ -42,7 +42,7 @@ fill_between(struct random *random, enum key_shape shape, uint8_t *page, struct 
 
         if (equal || !lies_between(&drawn, low, high) || !node_fits(page, &entry))
             continue;
-        node_insert(page, index, &entry, &move);
+        node_insert(page, index, &entry, &moves);
         model_insert(model, index, &drawn);
     }
 }
@@ -88,7 +88,7 @@ Test(node_var, search_between_fences_equals_comparing_whole_keys)
         struct node_fences fences = {low.key, low.key_size, high.key, high.key_size};
 
         model->count = 0;
-        node_init(page.bytes, 7, 3, 0, PAGE_NONE, &fences);
+        node_init(page.bytes, NODE_VAR, 7, 3, 0, PAGE_NONE, &fences);
         fill_between(&random, shape, page.bytes, model, &low, &high);
         model_compare(model, 0, model->count, page.bytes, "between fences");
         look_for_others(&random, shape, page.bytes, model, &low, &high);
@@ -105,13 +105,13 @@ Test(node_var, a_common_prefix_is_stored_once)
                                .value = (const uint8_t *)"v",
                                .value_size = 1};
     struct test_page page = {{0}};
-    struct page_move move;
+    struct node_moves moves;
     struct node_row row;
     uint32_t before;
 
-    node_init(page.bytes, 7, 3, 0, PAGE_NONE, &fences);
+    node_init(page.bytes, NODE_VAR, 7, 3, 0, PAGE_NONE, &fences);
     before = node_used_size(page.bytes);
-    node_insert(page.bytes, 0, &entry, &move);
+    node_insert(page.bytes, 0, &entry, &moves);
     struct node node = node_of(page.bytes);
 
     cr_assert_eq(node.prefix_size, 9);
@@ -126,7 +126,7 @@ Test(node_var, a_node_holds_its_low_fence_but_before_its_high_one)
     struct node_fences fences = {(const uint8_t *)"b", 1, (const uint8_t *)"d", 1};
     struct test_page page = {{0}};
 
-    node_init(page.bytes, 7, 3, 0, PAGE_NONE, &fences);
+    node_init(page.bytes, NODE_VAR, 7, 3, 0, PAGE_NONE, &fences);
     struct node node = node_of(page.bytes);
 
     cr_assert(node_holds(&node, NODE_AT, (const uint8_t *)"b", 1));
@@ -143,14 +143,14 @@ Test(node_var, keys_that_differ_only_in_trailing_zeros_are_ordered)
     struct model *model = calloc(1, sizeof(*model));
     struct test_page page = {{0}};
     struct node_fences fences = {NULL, 0, NULL, 0};
-    struct page_move move;
+    struct node_moves moves;
 
-    node_init(page.bytes, 7, 3, 0, PAGE_NONE, &fences);
+    node_init(page.bytes, NODE_VAR, 7, 3, 0, PAGE_NONE, &fences);
     for (uint32_t i = 0; i < 7; i++) {
         struct model_entry entry = {.key = {'a'}, .key_size = sizes[i], .value_size = 0};
         struct node_entry node_entry = model_node_entry(&entry);
 
-        node_insert(page.bytes, i, &node_entry, &move);
+        node_insert(page.bytes, i, &node_entry, &moves);
         model_insert(model, i, &entry);
     }
     model_compare(model, 0, model->count, page.bytes, "zeros");
@@ -161,13 +161,13 @@ static void
 put_child(uint8_t *page, uint32_t index, const char *key, uint32_t child)
 {
     le32 bytes = le32_of(child);
-    struct page_move move;
+    struct node_moves moves;
     struct node_entry entry = {.key = (const uint8_t *)key,
                                .key_size = strlen(key),
                                .value = bytes.byte,
                                .value_size = NODE_CHILD_SIZE};
 
-    node_insert(page, index, &entry, &move);
+    node_insert(page, index, &entry, &moves);
 }
 
 static uint32_t
@@ -188,7 +188,7 @@ Test(node_var, an_inner_node_routes_keys_to_children)
     struct test_page page = {{0}};
     const char *reason = "none";
 
-    node_init(page.bytes, 7, 3, 1, 100, &fences);
+    node_init(page.bytes, NODE_VAR, 7, 3, 1, 100, &fences);
     put_child(page.bytes, 0, "g", 101);
     put_child(page.bytes, 1, "p", 102);
     cr_assert_eq(node_validate(page.bytes, &reason), STATUS_OK, "%s", reason);

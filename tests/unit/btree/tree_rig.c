@@ -7,7 +7,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-#include "btree/node_var.h"
+#include "btree/node.h"
 #include "kernel/base/error.h"
 
 enum status

@@ -20,19 +20,19 @@ apply_step(struct random *random, enum key_shape shape, struct model *model, uin
 {
     static struct model_entry drawn;
     struct node_entry entry = model_draw(random, shape, &drawn);
-    struct page_move move;
+    struct node_moves moves;
     bool equal;
     uint32_t index = model_find(model, drawn.key, drawn.key_size, &equal);
 
     if (random_chance(random, 2, 5) && model->count > 0) {
         index = (uint32_t)random_below(random, model->count);
-        node_remove(page, index, &move);
+        node_remove(page, index, &moves);
         model_remove(model, index);
     } else if (equal && node_replace_fits(page, index, &entry)) {
         node_replace(page, index, &entry);
         model->entry[index] = drawn;
     } else if (!equal && node_fits(page, &entry)) {
-        node_insert(page, index, &entry, &move);
+        node_insert(page, index, &entry, &moves);
         model_insert(model, index, &drawn);
     }
 }
@@ -46,7 +46,7 @@ run_steps(enum key_shape shape, uint64_t seed)
     char where[64];
 
     random_init(&random, seed);
-    node_init(page.bytes, 7, 3, 0, PAGE_NONE, &no_fences);
+    node_init(page.bytes, NODE_VAR, 7, 3, 0, PAGE_NONE, &no_fences);
     for (uint32_t step = 0; step < 800; step++) {
         apply_step(&random, shape, model, page.bytes);
         snprintf(where, sizeof(where), "shape %d seed %lu step %u", shape, (unsigned long)seed,
@@ -69,7 +69,7 @@ Test(node_edit, an_empty_node_is_valid_and_holds_every_key)
     struct test_page page = {{0}};
     const char *reason = "none";
 
-    node_init(page.bytes, 7, 3, 0, PAGE_NONE, &no_fences);
+    node_init(page.bytes, NODE_VAR, 7, 3, 0, PAGE_NONE, &no_fences);
     struct node node = node_of(page.bytes);
 
     cr_assert_eq(node_validate(page.bytes, &reason), STATUS_OK, "%s", reason);
@@ -84,7 +84,7 @@ Test(node_edit, initialising_leaves_the_bytes_of_the_pager_alone)
     struct test_page page;
 
     memset(page.bytes, 0xab, PAGE_SIZE);
-    node_init(page.bytes, 7, 3, 2, 99, &no_fences);
+    node_init(page.bytes, NODE_VAR, 7, 3, 2, 99, &no_fences);
     for (uint32_t i = 0; i < PAGE_DELTA_FIRST_BYTE; i++)
         cr_assert_eq(page.bytes[i], 0xab);
     cr_assert_eq(page_header(page.bytes)->type, PAGE_TYPE_INNER_VAR);
@@ -96,15 +96,15 @@ Test(node_edit, a_value_of_the_same_size_is_replaced_in_place)
 {
     struct test_page page = {{0}};
     struct test_page before;
-    struct page_move move;
+    struct node_moves moves;
     struct node_entry entry = {.key = (const uint8_t *)"key",
                                .key_size = 3,
                                .value = (const uint8_t *)"12345678",
                                .value_size = 8};
     uint32_t changed = 0;
 
-    node_init(page.bytes, 7, 3, 0, PAGE_NONE, &no_fences);
-    node_insert(page.bytes, 0, &entry, &move);
+    node_init(page.bytes, NODE_VAR, 7, 3, 0, PAGE_NONE, &no_fences);
+    node_insert(page.bytes, 0, &entry, &moves);
     before = page;
     entry.value = (const uint8_t *)"1234567x";
     node_replace(page.bytes, 0, &entry);
@@ -121,10 +121,10 @@ Test(node_edit, moves_are_announced_as_they_happen)
     uint8_t value[16] = {0};
 
     random_init(&random, 5);
-    node_init(page.bytes, 7, 3, 0, PAGE_NONE, &no_fences);
+    node_init(page.bytes, NODE_VAR, 7, 3, 0, PAGE_NONE, &no_fences);
     for (uint32_t i = 0; i < 60; i++) {
         struct test_page before = page;
-        struct page_move move = {0, 0, 0};
+        struct node_moves moves = {0};
         uint64_t number = random_u64(&random);
         struct node_entry entry = {.key = (const uint8_t *)&number,
                                    .key_size = 8,
@@ -136,9 +136,10 @@ Test(node_edit, moves_are_announced_as_they_happen)
         bool equal;
 
         cr_assert(node_search(&node, entry.key, 8, &index, &equal));
-        node_insert(page.bytes, index, &entry, &move);
-        cr_assert_eq(move.size, (i - index) * NODE_SLOT_SIZE);
-        memmove(before.bytes + move.to, before.bytes + move.from, move.size);
+        node_insert(page.bytes, index, &entry, &moves);
+        cr_assert_eq(moves.move[0].size, (i - index) * NODE_SLOT_SIZE);
+        memmove(before.bytes + moves.move[0].to, before.bytes + moves.move[0].from,
+                moves.move[0].size);
         for (uint32_t byte = 0; byte < PAGE_SIZE; byte++)
             changed += before.bytes[byte] != page.bytes[byte];
         /* The slot, the cell, count and heap_offset. */
@@ -150,7 +151,7 @@ static void
 fill(uint8_t *page, uint32_t *count_out)
 {
     uint8_t value[100];
-    struct page_move move;
+    struct node_moves moves;
     uint32_t count = 0;
 
     memset(value, 'v', sizeof(value));
@@ -163,7 +164,7 @@ fill(uint8_t *page, uint32_t *count_out)
 
         if (!node_fits(page, &entry))
             break;
-        node_insert(page, count, &entry, &move);
+        node_insert(page, count, &entry, &moves);
     }
     *count_out = count;
 }
@@ -171,15 +172,15 @@ fill(uint8_t *page, uint32_t *count_out)
 Test(node_edit, dead_bytes_are_used_again)
 {
     struct test_page page = {{0}};
-    struct page_move move;
+    struct node_moves moves;
     uint32_t count;
     uint32_t again;
     const char *reason = "none";
 
-    node_init(page.bytes, 7, 3, 0, PAGE_NONE, &no_fences);
+    node_init(page.bytes, NODE_VAR, 7, 3, 0, PAGE_NONE, &no_fences);
     fill(page.bytes, &count);
     for (uint32_t i = 0; i < count; i++)
-        node_remove(page.bytes, count - 1 - i, &move);
+        node_remove(page.bytes, count - 1 - i, &moves);
     cr_assert_eq(node_used_size(page.bytes), NODE_HEADER_SIZE);
     fill(page.bytes, &again);
     cr_assert_eq(again, count);
@@ -199,14 +200,14 @@ Test(node_edit, one_entry_of_the_largest_size_fits_between_the_longest_fences)
                                .value = value,
                                .value_size = NODE_ENTRY_SIZE_MAX - sizeof(key)};
     struct test_page page = {{0}};
-    struct page_move move;
+    struct node_moves moves;
     const char *reason = "none";
 
     memset(low, 'a', sizeof(low));
     memset(key, 'b', sizeof(key));
     memset(high, 'c', sizeof(high));
-    node_init(page.bytes, 7, 3, 0, PAGE_NONE, &fences);
+    node_init(page.bytes, NODE_VAR, 7, 3, 0, PAGE_NONE, &fences);
     cr_assert(node_fits(page.bytes, &entry));
-    node_insert(page.bytes, 0, &entry, &move);
+    node_insert(page.bytes, 0, &entry, &moves);
     cr_assert_eq(node_validate(page.bytes, &reason), STATUS_OK, "%s", reason);
 }

@@ -36,7 +36,7 @@ validate_header(const void *page, struct node *node, const char **reason_out)
 }
 
 enum status
-node_validate_shape(const void *page, const char **reason_out)
+node__var_validate_shape(const void *page, const char **reason_out)
 {
     struct node node;
     uint32_t size = 0;
@@ -45,7 +45,7 @@ node_validate_shape(const void *page, const char **reason_out)
     for (uint32_t i = 0; i < node.count; i++) {
         struct node_row row;
 
-        if (!node_row_at(&node, i, &row))
+        if (!node__var_row_at(&node, i, &row))
             return refuse(reason_out, "a cell lies outside the heap");
         if (node.level > 0 && (row.value_size != NODE_CHILD_SIZE || row.is_overflow))
             return refuse(reason_out, "an inner page's cell does not hold a child");
@@ -59,16 +59,7 @@ node_validate_shape(const void *page, const char **reason_out)
 }
 
 bool
-node__invariants_hold(const void *page)
-{
-    const char *reason = NULL;
-
-    return node_validate_shape(page, &reason) == STATUS_OK;
-}
-
-/* Marks bytes of the page as taken; false when one already is. */
-static bool
-take_bytes(uint64_t *taken, uint32_t offset, uint32_t size)
+node__take_bytes(uint64_t *taken, uint32_t offset, uint32_t size)
 {
     for (uint32_t i = offset; i < offset + size;) {
         uint32_t bit = i % 64;
@@ -116,11 +107,11 @@ validate_rows(const struct node *node, const char **reason_out)
         size_t *size = &sizes[(i + 1) % 2];
         struct node_row row;
 
-        if (!node_row_at(node, i, &row) || !node_row_key(node, &row, key, size))
+        if (!node__var_row_at(node, i, &row) || !node__var_row_key(node, &row, key, size))
             return refuse(reason_out, "a cell lies outside the heap");
         if (!head_is_right(&row))
             return refuse(reason_out, "the head of a short key is not filled with zeros");
-        if (!take_bytes(taken, row.cell_offset, row.cell_size))
+        if (!node__take_bytes(taken, row.cell_offset, row.cell_size))
             return refuse(reason_out, "two cells overlap");
         int order = order_of(before, sizes[i % 2], key, *size);
 
@@ -136,11 +127,11 @@ validate_rows(const struct node *node, const char **reason_out)
 }
 
 enum status
-node_validate(const void *page, const char **reason_out)
+node__var_validate(const void *page, const char **reason_out)
 {
     struct node node;
 
-    TRY(node_validate_shape(page, reason_out));
+    TRY(node__var_validate_shape(page, reason_out));
     TRY(validate_header(page, &node, reason_out));
     uint32_t slots_end = NODE_HEADER_SIZE + (uint32_t)node.count * NODE_SLOT_SIZE;
 

@@ -32,7 +32,7 @@ own_key(const struct node *node, uint32_t index, uint8_t *out)
 {
     struct node_row row = node__row_own(node, index);
     size_t size;
-    bool copied = node_row_key(node, &row, out, &size);
+    bool copied = node__var_row_key(node, &row, out, &size);
 
     CHECK(copied);
     return size;
@@ -144,58 +144,21 @@ cut_inner(const struct node *node, uint32_t index, const struct node_entry *entr
 }
 
 void
-node_cut_choose(const void *page, uint32_t index, const struct node_entry *entry,
-                struct node_cut *out)
+node__var_cut_choose(const struct node *node, uint32_t index, const struct node_entry *entry,
+                     struct node_cut *out)
 {
-    struct node node = node__load_own(page);
-
-    CHECK(node.count > 0 && index <= node.count);
-    if (node.level == 0)
-        cut_leaf(&node, index, entry, out);
+    if (node->level == 0)
+        cut_leaf(node, index, entry, out);
     else
-        cut_inner(&node, index, entry, out);
+        cut_inner(node, index, entry, out);
 }
 
-void
-node_split(void *left, void *right, uint32_t right_number, const struct node_cut *cut)
-{
-    _Alignas(8) uint8_t copy[PAGE_SIZE];
-
-    memcpy(copy, left, PAGE_SIZE);
-    struct node source = node__load_own(copy);
-    uint32_t left_number = le32_get(page_header(left)->page_number);
-    struct node_fences fences_left = {source.low, source.low_size, cut->separator,
-                                      cut->separator_size};
-    struct node_fences fences_right = {cut->separator, cut->separator_size, source.high,
-                                       source.high_size};
-    uint32_t link_left = right_number;
-    uint32_t link_right = source.link;
-    uint32_t right_from = cut->index;
-
-    CHECK(cut->index <= source.count && cut->separator_size > 0);
-    if (source.level > 0) {
-        bool found = node_child_at(&source, cut->index + 1, &link_right);
-
-        CHECK(found);
-        link_left = source.link;
-        right_from = cut->index + 1;
-    }
-    node_init(left, left_number, source.tree_id, source.level, link_left, &fences_left);
-    node_init(right, right_number, source.tree_id, source.level, link_right, &fences_right);
-    node__append_range(left, &source, 0, cut->index);
-    node__append_range(right, &source, right_from, source.count);
-    CHECK(node_used_size(left) <= PAGE_SIZE && node_used_size(right) <= PAGE_SIZE); /* B5 */
-    DCHECK(node__invariants_hold(left) && node__invariants_hold(right));
-}
-
-/* Fences of the union, and its size. */
-static size_t
-merged_size(const struct node *left, const struct node *right, struct node_fences *fences)
+uint32_t
+node__var_merged_size(const struct node *left, const struct node *right)
 {
     const struct node *sources[] = {left, right};
     size_t prefix_size = 0;
 
-    *fences = (struct node_fences){left->low, left->low_size, right->high, right->high_size};
     if (left->low_size > 0 && right->high_size > 0)
         prefix_size = node__common_size(left->low, left->low_size, right->high, right->high_size);
     size_t size = NODE_HEADER_SIZE + (size_t)left->low_size + right->high_size;
@@ -209,63 +172,38 @@ merged_size(const struct node *left, const struct node *right, struct node_fence
         }
     if (left->level > 0)
         size += NODE_SLOT_SIZE + node__cell_size(prefix_size, right->low_size, NODE_CHILD_SIZE);
-    return size;
+    return (uint32_t)size;
 }
 
 bool
-node_merge_fits(const void *left, const void *right)
+node__var_merge_may_fit(const struct node *left, const struct node *right)
 {
-    struct node node_left = node__load_own(left);
-    struct node node_right = node__load_own(right);
-    struct node_fences fences;
+    const struct node *nodes[] = {left, right};
+    uint32_t entries = 0;
 
-    CHECK(node_left.level == node_right.level && node_left.tree_id == node_right.tree_id);
-    /* An eighth stays free, so that the next insert does not split what was just merged. */
-    return merged_size(&node_left, &node_right, &fences) <= PAGE_SIZE - PAGE_SIZE / 8;
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct node *node = nodes[i];
+        uint32_t heap_end = PAGE_SIZE - (uint32_t)node->low_size - node->high_size;
+
+        entries +=
+            node->count * (uint32_t)NODE_SLOT_SIZE + heap_end - node->heap_offset - node->dead_size;
+    }
+    return NODE_HEADER_SIZE + entries <= PAGE_SIZE;
 }
 
 void
-node_merge(void *left, const void *right)
+node__var_join(void *page, const struct node *left, const struct node *right)
 {
-    _Alignas(8) uint8_t copy[PAGE_SIZE];
-
-    memcpy(copy, left, PAGE_SIZE);
-    struct node node_left = node__load_own(copy);
-    struct node node_right = node__load_own(right);
-    struct node_fences fences;
-    uint32_t number = le32_get(page_header(left)->page_number);
-    bool is_leaf = node_left.level == 0;
-
-    CHECK(merged_size(&node_left, &node_right, &fences) <= PAGE_SIZE);
-    CHECK(node_left.high_size == node_right.low_size &&
-          memcmp(node_left.high, node_right.low, node_left.high_size) == 0);
-    node_init(left, number, node_left.tree_id, node_left.level,
-              is_leaf ? node_right.link : node_left.link, &fences);
-    node__append_range(left, &node_left, 0, node_left.count);
-    if (!is_leaf) {
-        le32 child = le32_of(node_right.link);
-        struct node_entry entry = {.key = node_right.low,
-                                   .key_size = node_right.low_size,
+    CHECK(node__var_merged_size(left, right) <= PAGE_SIZE);
+    node__var_append_range(page, left, 0, left->count);
+    if (left->level > 0) {
+        le32 child = le32_of(right->link);
+        struct node_entry entry = {.key = right->low,
+                                   .key_size = right->low_size,
                                    .value = child.byte,
                                    .value_size = NODE_CHILD_SIZE};
-        node__append(left, &entry);
+
+        node__var_append(page, &entry);
     }
-    node__append_range(left, &node_right, 0, node_right.count);
-    CHECK(node_used_size(left) <= PAGE_SIZE);
-    DCHECK(node__invariants_hold(left));
-}
-
-void
-node_replace_root(void *page, const void *child)
-{
-    struct node root = node__load_own(page);
-    struct node node = node__load_own(child);
-    struct page_header *header = page_header(page);
-
-    CHECK(root.level == node.level + 1 && root.count == 0);
-    CHECK(node.low_size == 0 && node.high_size == 0);
-    memcpy((uint8_t *)page + PAGE_HEADER_SIZE, (const uint8_t *)child + PAGE_HEADER_SIZE,
-           PAGE_SIZE - PAGE_HEADER_SIZE);
-    header->type = page_header_const(child)->type;
-    header->level = node.level;
+    node__var_append_range(page, right, 0, right->count);
 }

@@ -17,7 +17,7 @@ static void
 fill_until_full(struct random *random, enum key_shape shape, uint8_t *page, struct model *model,
                 struct model_entry *drawn, uint32_t *index_out)
 {
-    struct page_move move;
+    struct node_moves moves;
 
     for (;;) {
         struct node_entry entry = model_draw(random, shape, drawn);
@@ -30,7 +30,7 @@ fill_until_full(struct random *random, enum key_shape shape, uint8_t *page, stru
             *index_out = index;
             return;
         }
-        node_insert(page, index, &entry, &move);
+        node_insert(page, index, &entry, &moves);
         model_insert(model, index, drawn);
     }
 }
@@ -41,7 +41,7 @@ cut_until_it_fits(uint8_t *page, struct model *model, uint32_t from, uint32_t to
                   struct model_entry *drawn)
 {
     struct node_entry entry = model_node_entry(drawn);
-    struct page_move move;
+    struct node_moves moves;
 
     for (uint32_t steps = 0; !node_fits(page, &entry); steps++) {
         struct test_page right;
@@ -71,7 +71,7 @@ cut_until_it_fits(uint8_t *page, struct model *model, uint32_t from, uint32_t to
     bool equal;
     uint32_t index = model_find(model, drawn->key, drawn->key_size, &equal);
 
-    node_insert(page, index - from, &entry, &move);
+    node_insert(page, index - from, &entry, &moves);
     model_insert(model, index, drawn);
     model_compare(model, from, to + 1, page, "with the new entry");
 }
@@ -90,7 +90,7 @@ Test(node_split, every_entry_finds_room)
 
         random_init(&random, seed);
         model->count = 0;
-        node_init(page.bytes, 7, 3, 0, PAGE_NONE, &no_fences);
+        node_init(page.bytes, NODE_VAR, 7, 3, 0, PAGE_NONE, &no_fences);
         fill_until_full(&random, shape, page.bytes, model, &drawn, &index);
         cut_until_it_fits(page.bytes, model, 0, model->count, &drawn);
     }
@@ -102,20 +102,20 @@ Test(node_split, the_right_edge_leaves_a_full_page)
 {
     struct test_page left = {{0}};
     struct test_page right;
-    struct page_move move;
+    struct node_moves moves;
     struct node_cut cut;
     uint8_t value[100] = {0};
     uint32_t count = 0;
     struct node_entry entry = {.key_size = 8, .value = value, .value_size = sizeof(value)};
     uint64_t number;
 
-    node_init(left.bytes, 7, 3, 0, PAGE_NONE, &no_fences);
+    node_init(left.bytes, NODE_VAR, 7, 3, 0, PAGE_NONE, &no_fences);
     for (;; count++) {
         number = __builtin_bswap64(count);
         entry.key = (const uint8_t *)&number;
         if (!node_fits(left.bytes, &entry))
             break;
-        node_insert(left.bytes, count, &entry, &move);
+        node_insert(left.bytes, count, &entry, &moves);
     }
     node_cut_choose(left.bytes, count, &entry, &cut);
     cr_assert_eq(cut.index, count);
@@ -144,7 +144,7 @@ Test(node_split, the_largest_entries_are_cut_until_they_fit)
 
     for (uint32_t o = 0; o < 4; o++) {
         model->count = 0;
-        node_init(page.bytes, 7, 3, 0, PAGE_NONE, &no_fences);
+        node_init(page.bytes, NODE_VAR, 7, 3, 0, PAGE_NONE, &no_fences);
         cut_until_it_fits(page.bytes, model, 0, 0, entries[orders[o][0]]);
         cut_until_it_fits(page.bytes, model, 0, 1, entries[orders[o][1]]);
         if (node_of(page.bytes).count == 2)
@@ -157,11 +157,11 @@ static void
 put_child(uint8_t *page, uint32_t index, const uint8_t *key, size_t key_size, uint32_t child)
 {
     le32 bytes = le32_of(child);
-    struct page_move move;
+    struct node_moves moves;
     struct node_entry entry = {
         .key = key, .key_size = key_size, .value = bytes.byte, .value_size = NODE_CHILD_SIZE};
 
-    node_insert(page, index, &entry, &move);
+    node_insert(page, index, &entry, &moves);
 }
 
 static void
@@ -187,7 +187,7 @@ Test(node_split, inner_nodes_are_cut_at_a_key_and_joined_again)
     uint8_t key[40] = {0};
     const char *reason = "none";
 
-    node_init(left.bytes, 7, 3, 1, 1000, &no_fences);
+    node_init(left.bytes, NODE_VAR, 7, 3, 1, 1000, &no_fences);
     for (uint32_t i = 0; i < 40; i++) {
         key[0] = (uint8_t)(i + 1);
         put_child(left.bytes, i, key, sizeof(key), 1001 + i);
@@ -222,7 +222,7 @@ Test(node_split, an_inner_node_of_one_key_can_be_cut)
                                .value = child.byte,
                                .value_size = NODE_CHILD_SIZE};
 
-    node_init(left.bytes, 7, 3, 1, 1000, &no_fences);
+    node_init(left.bytes, NODE_VAR, 7, 3, 1, 1000, &no_fences);
     put_child(left.bytes, 0, key, sizeof(key), 1001);
     node_cut_choose(left.bytes, 1, &entry, &cut);
     node_split(left.bytes, right.bytes, 8, &cut);
@@ -242,17 +242,17 @@ Test(node_split, halves_join_to_what_was_cut)
         struct test_page right;
         struct random random;
         struct node_cut cut;
-        struct page_move move;
+        struct node_moves moves;
         uint32_t index;
 
         random_init(&random, seed);
         model->count = 0;
-        node_init(left.bytes, 7, 3, 0, 77, &no_fences);
+        node_init(left.bytes, NODE_VAR, 7, 3, 0, 77, &no_fences);
         fill_until_full(&random, shape, left.bytes, model, &drawn, &index);
         struct node_entry entry = model_node_entry(&drawn);
 
         while (model->count > 2 && node_used_size(left.bytes) > PAGE_SIZE / 2) {
-            node_remove(left.bytes, 0, &move);
+            node_remove(left.bytes, 0, &moves);
             model_remove(model, 0);
             index = index > 0 ? index - 1 : 0;
         }
@@ -274,14 +274,14 @@ Test(node_split, a_root_takes_the_place_of_its_only_child_and_keeps_its_number)
 {
     struct test_page root = {{0}};
     struct test_page child = {{0}};
-    struct page_move move;
+    struct node_moves moves;
     struct node_entry entry = {
         .key = (const uint8_t *)"k", .key_size = 1, .value = (const uint8_t *)"v", .value_size = 1};
     const char *reason = "none";
 
-    node_init(root.bytes, 7, 3, 1, 8, &no_fences);
-    node_init(child.bytes, 8, 3, 0, PAGE_NONE, &no_fences);
-    node_insert(child.bytes, 0, &entry, &move);
+    node_init(root.bytes, NODE_VAR, 7, 3, 1, 8, &no_fences);
+    node_init(child.bytes, NODE_VAR, 8, 3, 0, PAGE_NONE, &no_fences);
+    node_insert(child.bytes, 0, &entry, &moves);
     node_replace_root(root.bytes, child.bytes);
     struct node node = node_of(root.bytes);
 

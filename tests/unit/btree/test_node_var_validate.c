@@ -16,9 +16,9 @@ build(struct random *random, uint8_t *page)
 {
     struct node_fences fences = {(const uint8_t *)"\x01", 1, (const uint8_t *)"\x03\x01", 2};
     static struct model_entry drawn;
-    struct page_move move;
+    struct node_moves moves;
 
-    node_init(page, 7, 3, 0, PAGE_NONE, &fences);
+    node_init(page, NODE_VAR, 7, 3, 0, PAGE_NONE, &fences);
     for (uint32_t i = 0; i < 80; i++) {
         struct node_entry entry = model_draw(random, KEYS_SHORT, &drawn);
         struct node node = node_of(page);
@@ -29,7 +29,7 @@ build(struct random *random, uint8_t *page)
             continue;
         cr_assert(node_search(&node, entry.key, entry.key_size, &index, &equal));
         if (!equal)
-            node_insert(page, index, &entry, &move);
+            node_insert(page, index, &entry, &moves);
     }
 }
 
@@ -60,7 +60,7 @@ change_if_valid(struct random *random, uint8_t *page)
 {
     struct node_entry entry = {.key_size = 4, .value = (const uint8_t *)"value", .value_size = 5};
     uint8_t key[NODE_KEY_SIZE_MAX];
-    struct page_move move;
+    struct node_moves moves;
     const char *reason;
     struct node node;
 
@@ -72,9 +72,9 @@ change_if_valid(struct random *random, uint8_t *page)
     entry.key = key;
     entry.key_size = node.prefix_size + 4u;
     if (entry.key_size <= NODE_KEY_SIZE_MAX && node_fits(page, &entry))
-        node_insert(page, (uint32_t)random_below(random, node.count + 1u), &entry, &move);
+        node_insert(page, (uint32_t)random_below(random, node.count + 1u), &entry, &moves);
     if (node.count > 1)
-        node_remove(page, (uint32_t)random_below(random, node.count), &move);
+        node_remove(page, (uint32_t)random_below(random, node.count), &moves);
 }
 
 /* covers: B9 */
@@ -180,15 +180,15 @@ Test(node_validate, overlapping_cells_are_found)
 {
     struct node_fences fences = {NULL, 0, NULL, 0};
     struct test_page page = {{0}};
-    struct page_move move;
+    struct node_moves moves;
     struct node_entry entry = {
         .key = (const uint8_t *)"a", .key_size = 1, .value = (const uint8_t *)"1", .value_size = 1};
     struct node_slot *slots = node__slots(page.bytes);
 
-    node_init(page.bytes, 7, 3, 0, PAGE_NONE, &fences);
-    node_insert(page.bytes, 0, &entry, &move);
+    node_init(page.bytes, NODE_VAR, 7, 3, 0, PAGE_NONE, &fences);
+    node_insert(page.bytes, 0, &entry, &moves);
     entry.key = (const uint8_t *)"b";
-    node_insert(page.bytes, 1, &entry, &move);
+    node_insert(page.bytes, 1, &entry, &moves);
     slots[1].offset = slots[0].offset;
     REFUSED(page, "two cells overlap");
 }

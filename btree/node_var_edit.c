@@ -11,26 +11,6 @@
  */
 #include "btree/node_private.h"
 
-struct node
-node__load_own(const void *page)
-{
-    struct node node;
-    bool loaded = node_load_page(page, &node);
-
-    CHECK(loaded);
-    return node;
-}
-
-struct node_row
-node__row_own(const struct node *node, uint32_t index)
-{
-    struct node_row row;
-    bool read = node_row_at(node, index, &row);
-
-    CHECK(read);
-    return row;
-}
-
 size_t
 node__common_size(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size)
 {
@@ -43,24 +23,15 @@ node__common_size(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_si
 }
 
 void
-node_init(void *page, uint32_t page_number, uint32_t tree_id, uint8_t level, uint32_t link,
-          const struct node_fences *fences)
+node__var_init(void *page, const struct node_fences *fences)
 {
     struct node_header *header = node__header(page);
     uint8_t *bytes = page;
     uint32_t heap = PAGE_SIZE - (uint32_t)(fences->low_size + fences->high_size);
 
-    CHECK(fences->low_size <= NODE_KEY_SIZE_MAX && fences->high_size <= NODE_KEY_SIZE_MAX);
-    memset(bytes + PAGE_DELTA_FIRST_BYTE, 0, PAGE_SIZE - PAGE_DELTA_FIRST_BYTE);
-    header->page.page_number = le32_of(page_number);
-    header->page.tree_id = le32_of(tree_id);
-    header->page.type = level == 0 ? PAGE_TYPE_LEAF_VAR : PAGE_TYPE_INNER_VAR;
-    header->page.level = level;
-    header->page.version = PAGE_FORMAT_VERSION;
     header->heap_offset = le16_of((uint16_t)heap);
     header->low_size = le16_of((uint16_t)fences->low_size);
     header->high_size = le16_of((uint16_t)fences->high_size);
-    header->link = le32_of(link);
     if (fences->low_size > 0)
         memcpy(bytes + PAGE_SIZE - fences->low_size, fences->low, fences->low_size);
     if (fences->high_size > 0)
@@ -70,14 +41,8 @@ node_init(void *page, uint32_t page_number, uint32_t tree_id, uint8_t level, uin
                                                                   fences->high, fences->high_size));
 }
 
-void
-node_set_link(void *page, uint32_t link)
-{
-    node__header(page)->link = le32_of(link);
-}
-
 uint32_t
-node_used_size(const void *page)
+node__var_used_size(const void *page)
 {
     const struct node_header *header = node__header_const(page);
 
@@ -105,18 +70,18 @@ entry_cell_size(const void *page, const struct node_entry *entry)
 }
 
 bool
-node_fits(const void *page, const struct node_entry *entry)
+node__var_fits(const void *page, const struct node_entry *entry)
 {
-    return node_used_size(page) + NODE_SLOT_SIZE + entry_cell_size(page, entry) <= PAGE_SIZE;
+    return node__var_used_size(page) + NODE_SLOT_SIZE + entry_cell_size(page, entry) <= PAGE_SIZE;
 }
 
 bool
-node_replace_fits(const void *page, uint32_t index, const struct node_entry *entry)
+node__var_replace_fits(const void *page, uint32_t index, const struct node_entry *entry)
 {
     struct node node = node__load_own(page);
     struct node_row row = node__row_own(&node, index);
 
-    return node_used_size(page) - row.cell_size + entry_cell_size(page, entry) <= PAGE_SIZE;
+    return node__var_used_size(page) - row.cell_size + entry_cell_size(page, entry) <= PAGE_SIZE;
 }
 
 /* Packs the cells of all slots but those whose offset is 0 against the fences. */
@@ -178,7 +143,8 @@ write_cell(void *page, struct node_slot *slot, const struct node_entry *entry, s
 }
 
 void
-node_insert(void *page, uint32_t index, const struct node_entry *entry, struct page_move *move_out)
+node__var_insert(void *page, uint32_t index, const struct node_entry *entry,
+                 struct node_moves *moves_out)
 {
     struct node_header *header = node__header(page);
     uint32_t count = le16_get(header->count);
@@ -186,21 +152,18 @@ node_insert(void *page, uint32_t index, const struct node_entry *entry, struct p
     struct node_slot *slot = node__slots(page) + index;
 
     CHECK(index <= count);
-    CHECK(node_fits(page, entry));
     if (gap_size(page) < size + NODE_SLOT_SIZE)
         compact(page);
     uint32_t from = NODE_HEADER_SIZE + index * NODE_SLOT_SIZE;
-    move_out->from = (uint16_t)from;
-    move_out->to = (uint16_t)(from + NODE_SLOT_SIZE);
-    move_out->size = (uint16_t)((count - index) * NODE_SLOT_SIZE);
-    memmove(slot + 1, slot, move_out->size);
+    uint32_t moved = (count - index) * NODE_SLOT_SIZE;
+    node__moves_add(moves_out, from, from + NODE_SLOT_SIZE, moved);
+    memmove(slot + 1, slot, moved);
     header->count = le16_of((uint16_t)(count + 1));
     write_cell(page, slot, entry, size);
-    DCHECK(node__invariants_hold(page));
 }
 
 void
-node_replace(void *page, uint32_t index, const struct node_entry *entry)
+node__var_replace(void *page, uint32_t index, const struct node_entry *entry)
 {
     struct node_header *header = node__header(page);
     struct node_slot *slot = node__slots(page) + index;
@@ -208,7 +171,6 @@ node_replace(void *page, uint32_t index, const struct node_entry *entry)
     struct node_row row = node__row_own(&node, index);
     size_t size = entry_cell_size(page, entry);
 
-    CHECK(node_replace_fits(page, index, entry));
     CHECK(row.key_size + (size_t)node.prefix_size == entry->key_size);
     if (row.value_size == entry->value_size && row.is_overflow == entry->is_overflow) {
         uint8_t *value = (uint8_t *)page + row.cell_offset + row.cell_size - row.value_size;
@@ -223,11 +185,10 @@ node_replace(void *page, uint32_t index, const struct node_entry *entry)
         compact(page);
     }
     write_cell(page, slot, entry, size);
-    DCHECK(node__invariants_hold(page));
 }
 
 void
-node_remove(void *page, uint32_t index, struct page_move *move_out)
+node__var_remove(void *page, uint32_t index, struct node_moves *moves_out)
 {
     struct node_header *header = node__header(page);
     struct node node = node__load_own(page);
@@ -235,19 +196,18 @@ node_remove(void *page, uint32_t index, struct page_move *move_out)
     struct node_slot *slot = node__slots(page) + index;
     uint32_t from = NODE_HEADER_SIZE + (index + 1) * NODE_SLOT_SIZE;
 
-    move_out->from = (uint16_t)from;
-    move_out->to = (uint16_t)(from - NODE_SLOT_SIZE);
-    move_out->size = (uint16_t)((node.count - index - 1u) * NODE_SLOT_SIZE);
-    memmove(slot, slot + 1, move_out->size);
+    uint32_t moved = (node.count - index - 1u) * NODE_SLOT_SIZE;
+
+    node__moves_add(moves_out, from, from - NODE_SLOT_SIZE, moved);
+    memmove(slot, slot + 1, moved);
     memset(node__slots(page) + node.count - 1, 0, NODE_SLOT_SIZE);
     header->count = le16_of((uint16_t)(node.count - 1));
     header->dead_size = le16_of((uint16_t)(node.dead_size + row.cell_size));
     CHECK(node.dead_size + row.cell_size <= node__heap_end(page) - node.heap_offset);
-    DCHECK(node__invariants_hold(page));
 }
 
 void
-node__append(void *page, const struct node_entry *entry)
+node__var_append(void *page, const struct node_entry *entry)
 {
     struct node_header *header = node__header(page);
     uint32_t count = le16_get(header->count);
@@ -259,7 +219,7 @@ node__append(void *page, const struct node_entry *entry)
 }
 
 void
-node__append_range(void *page, const struct node *source, uint32_t from, uint32_t to)
+node__var_append_range(void *page, const struct node *source, uint32_t from, uint32_t to)
 {
     uint8_t key[NODE_KEY_SIZE_MAX];
 
@@ -272,9 +232,9 @@ node__append_range(void *page, const struct node *source, uint32_t from, uint32_
             .value_size = row.value_size,
             .is_overflow = row.is_overflow,
         };
-        bool copied = node_row_key(source, &row, key, &entry.key_size);
+        bool copied = node__var_row_key(source, &row, key, &entry.key_size);
 
         CHECK(copied);
-        node__append(page, &entry);
+        node__var_append(page, &entry);
     }
 }
