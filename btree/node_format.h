@@ -13,7 +13,9 @@
  *       58     2  high_size    high fence; 0: the tree's right edge
  *       60     4  link         leaf: page of the next leaf or PAGE_NONE; inner: child left of slot 0
  *       64     8  reserved     0
- *       72   8*n  slot[count]
+ *       72    16  block        slots of each block
+ *       88    64  hint[16]     heads of block i are not above hint[i] and not below hint[i - 1]
+ *      152   8*n  slot[count]
  *                 gap, zero
  *                 heap: cells, in any order, and dead bytes
  *                 high fence, low fence; the low fence ends with the page
@@ -57,9 +59,9 @@
  * capacity is the largest that fits. Inner pages have it with values of 4 bytes, the child right of
  * the key. Entries of the arrays past count hold anything: they are what a removal left.
  *
- * The rows in their order are cut into 16 blocks of any sizes. Hints are bounds, not copies of keys:
- * an insert or removal changes one byte of `block` and no hint, so the log gets next to nothing. Hints
- * that bound no block, and the last one, are 2^64 - 1.
+ * In both kinds the rows in their order are cut into 16 blocks of any sizes. Hints are bounds, not
+ * copies of keys: an insert or removal changes one byte of `block` and no hint, so the log gets next
+ * to nothing. Hints that bound no block, and the last one, are the highest number that there is.
  *
  *   overflow page (PAGE_TYPE_OVERFLOW, level 0): data of one value, or a list of its data pages
  *        0    48  page
@@ -77,8 +79,9 @@
  * and fences lie in this order without overlapping; (3) low < high (where there are both), and the
  * prefix is a prefix of both; (4) cells lie in the heap, apart from each other, and their sizes and
  * dead_size add up to the heap; (5) heads are those of the keys, keys rise strictly and lie in
- * [low, high), in inner pages above low; (6) the gap is zero. Dead bytes hold anything: zeroing them
- * would be logged.
+ * [low, high), in inner pages above low; (6) the gap is zero; (7) the blocks' slots add up to count,
+ * hints do not fall, and every head is in a block that they allow. Dead bytes hold anything: zeroing
+ * them would be logged.
  *
  * An integer node is valid if and only if (1) as above; (2) form and capacity fit, and the arrays and
  * the heap lie in this order in the page; (3) low < high where there are both; (4) values lie in the
@@ -92,7 +95,9 @@
 #include "pager/pager_format.h"
 
 enum {
-    NODE_HEADER_SIZE = 72,
+    NODE_HEADER_SIZE = 152,
+    NODE_BLOCK_COUNT = 16,
+    NODE_BLOCK_MAX = 255,
     NODE_SLOT_SIZE = 8,
     NODE_CELL_HEADER_SIZE = 2,
     NODE_HEAD_SIZE = 4,
@@ -104,8 +109,6 @@ enum {
     NODE_INT_KEY_SIZE = 8,
     NODE_INT_HEADER_SIZE = 256,
     NODE_INT_SLOT_SIZE = 4,
-    NODE_INT_BLOCK_COUNT = 16,
-    NODE_INT_BLOCK_MAX = 255,
     NODE_INT_HAS_LOW = 1,
     NODE_INT_HAS_HIGH = 2,
 
@@ -137,6 +140,8 @@ struct node_header {
     le16 high_size;
     le32 link;
     uint8_t reserved[8];
+    uint8_t block[NODE_BLOCK_COUNT];
+    le32 hint[NODE_BLOCK_COUNT];
 };
 static_assert(sizeof(struct node_header) == NODE_HEADER_SIZE, "on-disk size");
 static_assert(offsetof(struct node_header, count) == 48, "on-disk offset");
@@ -146,6 +151,8 @@ static_assert(offsetof(struct node_header, prefix_size) == 54, "on-disk offset")
 static_assert(offsetof(struct node_header, low_size) == 56, "on-disk offset");
 static_assert(offsetof(struct node_header, high_size) == 58, "on-disk offset");
 static_assert(offsetof(struct node_header, link) == 60, "on-disk offset");
+static_assert(offsetof(struct node_header, block) == 72, "on-disk offset");
+static_assert(offsetof(struct node_header, hint) == 88, "on-disk offset");
 static_assert(_Alignof(struct node_header) == 1, "may be laid over any byte");
 static_assert(NODE_HEADER_SIZE % 8 == 0, "slots are loaded by one aligned load");
 
@@ -163,9 +170,9 @@ struct node_int_header {
     le32 link;
     uint8_t low[NODE_INT_KEY_SIZE];
     uint8_t high[NODE_INT_KEY_SIZE];
-    uint8_t block[NODE_INT_BLOCK_COUNT];
+    uint8_t block[NODE_BLOCK_COUNT];
     uint8_t reserved[32];
-    le64 hint[NODE_INT_BLOCK_COUNT];
+    le64 hint[NODE_BLOCK_COUNT];
 };
 static_assert(sizeof(struct node_int_header) == NODE_INT_HEADER_SIZE, "on-disk size");
 static_assert(offsetof(struct node_int_header, count) == 48, "on-disk offset");

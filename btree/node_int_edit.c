@@ -80,9 +80,9 @@ make_blocks(void *page)
 {
     struct node_int_header *header = header_of(page);
     uint32_t count = le16_get(header->count);
-    uint32_t share = (count + NODE_INT_BLOCK_COUNT - 1) / NODE_INT_BLOCK_COUNT;
+    uint32_t share = (count + NODE_BLOCK_COUNT - 1) / NODE_BLOCK_COUNT;
 
-    for (uint32_t block = 0; block < NODE_INT_BLOCK_COUNT; block++) {
+    for (uint32_t block = 0; block < NODE_BLOCK_COUNT; block++) {
         uint32_t first = block * share;
         uint32_t end = first + share;
 
@@ -91,7 +91,7 @@ make_blocks(void *page)
             memcpy(&header->hint[block], keys_of(page) + (size_t)(end - 1) * NODE_INT_KEY_SIZE, 8);
         header->block[block] = (uint8_t)(first >= count ? 0 : end < count ? share : count - first);
     }
-    CHECK(share <= NODE_INT_BLOCK_MAX);
+    CHECK(share <= NODE_BLOCK_MAX);
 }
 
 static uint32_t
@@ -100,7 +100,7 @@ block_of(const void *page, uint64_t number)
     const struct node_int_header *header = page;
     uint32_t block = 0;
 
-    for (uint32_t i = 0; i < NODE_INT_BLOCK_COUNT - 1; i++)
+    for (uint32_t i = 0; i < NODE_BLOCK_COUNT - 1; i++)
         block += le64_get(header->hint[i]) < number;
     return block;
 }
@@ -111,11 +111,11 @@ blocks_insert(void *page, uint32_t index, uint64_t number)
 {
     struct node_int_header *header = header_of(page);
     uint32_t count = le16_get(header->count);
-    uint32_t share = le16_get(header->capacity) / NODE_INT_BLOCK_COUNT;
-    uint32_t longest = 2 * (count / NODE_INT_BLOCK_COUNT);
+    uint32_t share = le16_get(header->capacity) / NODE_BLOCK_COUNT;
+    uint32_t longest = 2 * (count / NODE_BLOCK_COUNT);
     uint32_t block = block_of(page, number);
 
-    if (index + 1 == count && index > 0 && block < NODE_INT_BLOCK_COUNT - 1 &&
+    if (index + 1 == count && index > 0 && block < NODE_BLOCK_COUNT - 1 &&
         le64_get(header->hint[block]) == UINT64_MAX && header->block[block] > 0 &&
         header->block[block] >= share) {
         memcpy(&header->hint[block], keys_of(page) + (size_t)(index - 1) * NODE_INT_KEY_SIZE, 8);

@@ -151,8 +151,8 @@ node__int_block(const uint8_t *page, uint64_t key, node_int_below *below)
     struct node_int_block block;
 
     /* The last hint is 2^64 - 1 and below nothing. */
-    block.number = below(page + offsetof(struct node_int_header, hint), NODE_INT_BLOCK_COUNT, key);
-    block.number &= NODE_INT_BLOCK_COUNT - 1;
+    block.number = below(page + offsetof(struct node_int_header, hint), NODE_BLOCK_COUNT, key);
+    block.number &= NODE_BLOCK_COUNT - 1;
     block.first = node__int_sum(page + offsetof(struct node_int_header, block), block.number);
     block.size = view_u8(&view, offsetof(struct node_int_header, block) + block.number);
     return block;

@@ -56,7 +56,7 @@ node__int_validate_shape(const void *page, const char **reason_out)
     uint32_t rows = 0;
 
     TRY(validate_header(page, &node, reason_out));
-    for (uint32_t block = 0; block < NODE_INT_BLOCK_COUNT; block++)
+    for (uint32_t block = 0; block < NODE_BLOCK_COUNT; block++)
         rows += header->block[block];
     if (rows != node.count)
         return refuse(reason_out, "the blocks' rows do not add up to the node's");
@@ -106,9 +106,9 @@ validate_blocks(const struct node *node, const char **reason_out)
         (const struct node_int_header *)(const void *)node->bytes;
     uint32_t first = 0;
 
-    if (le64_get(header->hint[NODE_INT_BLOCK_COUNT - 1]) != UINT64_MAX)
+    if (le64_get(header->hint[NODE_BLOCK_COUNT - 1]) != UINT64_MAX)
         return refuse(reason_out, "the last hint is a bound");
-    for (uint32_t block = 0; block < NODE_INT_BLOCK_COUNT; block++) {
+    for (uint32_t block = 0; block < NODE_BLOCK_COUNT; block++) {
         uint32_t end = first + header->block[block];
         uint64_t hint = le64_get(header->hint[block]);
 

@@ -91,6 +91,18 @@ void node__var_append(void *page, const struct node_entry *entry);
 /** Appends slots [from, to) of `source` to `page`. */
 void node__var_append_range(void *page, const struct node *source, uint32_t from, uint32_t to);
 
+/* node_var_blocks.c */
+
+/** The slots [from, to) that keys with this head may be among, and are below where they are not; false
+ * when the blocks are impossible. */
+bool node__var_block_bounds(const struct node *node, uint32_t head, uint32_t *from_out,
+                            uint32_t *to_out);
+/** All blocks anew. */
+void node__var_blocks_make(void *page);
+/** After slot `index` was put in; after it was taken out. */
+void node__var_blocks_insert(void *page, uint32_t index);
+void node__var_blocks_remove(void *page, uint32_t index);
+
 /* Integer nodes. */
 bool node__int_load(const struct page_view *view, struct node *out);
 bool node__int_search(const struct node *node, const uint8_t *key, size_t key_size,

@@ -5,7 +5,7 @@
  * sizes from it are bounded before use; the bytes behind them may be torn, which only makes a
  * comparison go the wrong way in an answer that the view then rejects.
  *
- * Search compares heads first: four bytes after the prefix as one number. Only where heads are equal
+ * Hints name the slots to search (node_var_blocks.c). Search compares heads first: four bytes after the prefix as one number. Only where heads are equal
  * are the cells touched. With equal heads and one key not longer than a head, the shorter key is the
  * smaller: the zeros that fill its head stand for nothing, and the longer one begins with it.
  */
@@ -136,11 +136,13 @@ node__var_search(const struct node *node, const uint8_t *key, size_t key_size, u
     if (key_size < node->prefix_size)
         return false;
     struct target target = {key + node->prefix_size, key_size - node->prefix_size, 0};
-    uint32_t low = 0;
-    uint32_t high = node->count;
+    uint32_t low;
+    uint32_t high;
 
     CHECK(node->count <= NODE_SLOT_MAX);
     target.head = load_head(target.suffix, target.size);
+    if (!node__var_block_bounds(node, target.head, &low, &high))
+        return false;
     *equal_out = false;
     while (low < high) {
         uint32_t middle = (low + high) / 2;

@@ -36,6 +36,7 @@ node__var_init(void *page, const struct node_fences *fences)
         memcpy(bytes + PAGE_SIZE - fences->low_size, fences->low, fences->low_size);
     if (fences->high_size > 0)
         memcpy(bytes + heap, fences->high, fences->high_size);
+    node__var_blocks_make(page);
     if (fences->low_size > 0 && fences->high_size > 0)
         header->prefix_size = le16_of((uint16_t)node__common_size(fences->low, fences->low_size,
                                                                   fences->high, fences->high_size));
@@ -160,6 +161,7 @@ node__var_insert(void *page, uint32_t index, const struct node_entry *entry,
     memmove(slot + 1, slot, moved);
     header->count = le16_of((uint16_t)(count + 1));
     write_cell(page, slot, entry, size);
+    node__var_blocks_insert(page, index);
 }
 
 void
@@ -204,6 +206,7 @@ node__var_remove(void *page, uint32_t index, struct node_moves *moves_out)
     header->count = le16_of((uint16_t)(node.count - 1));
     header->dead_size = le16_of((uint16_t)(node.dead_size + row.cell_size));
     CHECK(node.dead_size + row.cell_size <= node__heap_end(page) - node.heap_offset);
+    node__var_blocks_remove(page, index);
 }
 
 void
@@ -237,4 +240,5 @@ node__var_append_range(void *page, const struct node *source, uint32_t from, uin
         CHECK(copied);
         node__var_append(page, &entry);
     }
+    node__var_blocks_make(page);
 }

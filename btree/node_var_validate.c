@@ -38,10 +38,16 @@ validate_header(const void *page, struct node *node, const char **reason_out)
 enum status
 node__var_validate_shape(const void *page, const char **reason_out)
 {
+    const struct node_header *header = page;
     struct node node;
     uint32_t size = 0;
+    uint32_t slots = 0;
 
     TRY(validate_header(page, &node, reason_out));
+    for (uint32_t block = 0; block < NODE_BLOCK_COUNT; block++)
+        slots += header->block[block];
+    if (slots != node.count)
+        return refuse(reason_out, "the blocks' slots do not add up to the node's");
     for (uint32_t i = 0; i < node.count; i++) {
         struct node_row row;
 
@@ -126,6 +132,34 @@ validate_rows(const struct node *node, const char **reason_out)
     return STATUS_OK;
 }
 
+/* Heads rise, as keys do: only the ends of blocks need looking at. */
+static enum status
+validate_blocks(const void *page, const struct node *node, const char **reason_out)
+{
+    const struct node_header *header = page;
+    const struct node_slot *slots =
+        (const struct node_slot *)(const void *)((const uint8_t *)page + NODE_HEADER_SIZE);
+    uint32_t first = 0;
+
+    if (le32_get(header->hint[NODE_BLOCK_COUNT - 1]) != UINT32_MAX)
+        return refuse(reason_out, "the last hint is a bound");
+    for (uint32_t block = 0; block < NODE_BLOCK_COUNT; block++) {
+        uint32_t end = first + header->block[block];
+        uint32_t hint = le32_get(header->hint[block]);
+        uint32_t before = block > 0 ? le32_get(header->hint[block - 1]) : 0;
+
+        if (hint < before)
+            return refuse(reason_out, "hints fall");
+        if (end > first && le32_get(slots[end - 1].head) > hint)
+            return refuse(reason_out, "a head is above its block's hint");
+        if (end > first && le32_get(slots[first].head) < before)
+            return refuse(reason_out, "a head is below the hint before its block");
+        first = end;
+    }
+    CHECK(first == node->count);
+    return STATUS_OK;
+}
+
 enum status
 node__var_validate(const void *page, const char **reason_out)
 {
@@ -137,5 +171,6 @@ node__var_validate(const void *page, const char **reason_out)
 
     if (!bytes_are_zero((const uint8_t *)page + slots_end, node.heap_offset - slots_end))
         return refuse(reason_out, "free space is not zero");
-    return validate_rows(&node, reason_out);
+    TRY(validate_rows(&node, reason_out));
+    return validate_blocks(page, &node, reason_out);
 }

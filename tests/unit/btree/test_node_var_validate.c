@@ -172,6 +172,23 @@ Test(node_validate, each_clause_of_the_rule_is_checked)
     slots[2] = slot;
     REFUSED(bad, "keys do not rise");
     bad = good;
+    header->block[0]++;
+    REFUSED(bad, "the blocks' slots do not add up to the node's");
+    bad = good;
+    header->hint[NODE_BLOCK_COUNT - 1] = le32_of(5);
+    REFUSED(bad, "the last hint is a bound");
+    bad = good;
+    header->hint[1] = le32_of(0);
+    REFUSED(bad, "hints fall");
+    bad = good;
+    header->hint[0] = le32_of(le32_get(slots[header->block[0] - 1].head) - 1);
+    REFUSED(bad, "a head is above its block's hint");
+    bad = good;
+    header->hint[0] = header->hint[1];
+    header->hint[1] = header->hint[2];
+    header->hint[2] = header->hint[3];
+    REFUSED(bad, "a head is below the hint before its block");
+    bad = good;
     slots[le16_get(header->count) - 1].head = le32_of(UINT32_MAX);
     cr_assert_str_neq(reason_of(bad.bytes), "accepted");
 }
