@@ -1,10 +1,13 @@
 /*
- * Reading and writing single rows.
+ * Reading, writing and locking single rows.
  *
  * A read is answered as of the transaction's snapshot (T1): own writes first; then the row in the
  * tree, which is the snapshot's when its page is not younger; else the version store says what the
  * snapshot had of this key, or that it is unchanged. So a get beside which nobody writes touches
  * nothing shared but to read it.
+ *
+ * A write locks its row and then makes sure that nobody changed it since the snapshot: the first to
+ * update wins (T3). From then on nobody else can until this transaction has ended.
  */
 #include "kernel/kernel_private.h"
 
@@ -111,6 +114,42 @@ qtdb_get(struct qtdb_txn *txn, struct qtdb_tree *tree, const void *key, size_t k
     return api_error(get(txn, tree, key, key_size, value, size_io));
 }
 
+static enum status
+lock(struct qtdb_txn *txn, const struct qtdb_tree *tree, const void *key, size_t key_size,
+     enum lock_mode mode, uint64_t timeout_ns)
+{
+    enum status status =
+        lock_acquire(&txn->db->locks, &txn->locks, tree->tree_id, key, key_size, mode, timeout_ns);
+
+    if (status == STATUS_BUSY)
+        api_error_sqlstate("55P03");
+    if (status == STATUS_CONFLICT) {
+        atomic_fetch_add(&txn->db->conflict_count, 1);
+        api_error_sqlstate("40P01");
+    }
+    return status;
+}
+
+enum status
+access__claim(struct qtdb_txn *txn, const struct qtdb_tree *tree, const void *key, size_t key_size,
+              enum lock_mode mode, uint64_t timeout_ns)
+{
+    struct key_range range = {key, key, key_size, key_size};
+    struct qtdb *db = txn->db;
+
+    TRY(lock(txn, tree, key, key_size, mode, timeout_ns));
+    /* Who had the lock before announced its commit before it gave the lock up. */
+    if (atomic_load_explicit(&tree->csn_written, memory_order_acquire) <= txn->snapshot)
+        return STATUS_OK;
+    latch_lock(&db->snapshot_latch);
+    bool changed = versions__is_changed(db, tree, &range, txn->snapshot);
+
+    latch_unlock(&db->snapshot_latch);
+    if (changed)
+        return read_set__conflict(txn, tree, "a row that this one changes or locks");
+    return STATUS_OK;
+}
+
 /* Is there a row? Reads it like a get, so that the answer holds at commit. */
 static enum status
 row_exists(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t key_size, bool *out)
@@ -145,6 +184,7 @@ put(struct qtdb_txn *txn, struct qtdb_tree *tree, const void *key, size_t key_si
                            BTREE_VALUE_SIZE_MAX, value_size);
     if (mode > QTDB_PUT_REPLACE)
         return error_raise(STATUS_INVALID, "unknown mode %d of a put", (int)mode);
+    TRY(access__claim(txn, tree, key, key_size, LOCK_EXCLUSIVE, txn->lock_timeout_ns));
     if (mode != QTDB_PUT_ANY)
         TRY(row_exists(txn, known, key, key_size, &exists));
     if (mode == QTDB_PUT_INSERT && exists)
@@ -170,6 +210,7 @@ delete_row(struct qtdb_txn *txn, struct qtdb_tree *tree, const void *key, size_t
     bool exists;
 
     TRY(writable(txn, tree, key_size, &known));
+    TRY(access__claim(txn, tree, key, key_size, LOCK_EXCLUSIVE, txn->lock_timeout_ns));
     TRY(row_exists(txn, known, key, key_size, &exists));
     if (!exists)
         return STATUS_NOT_FOUND;
@@ -180,4 +221,25 @@ enum qtdb_code
 qtdb_delete(struct qtdb_txn *txn, struct qtdb_tree *tree, const void *key, size_t key_size)
 {
     return api_error(delete_row(txn, tree, key, key_size));
+}
+
+static enum status
+lock_row(struct qtdb_txn *txn, struct qtdb_tree *tree, const void *key, size_t key_size,
+         enum qtdb_lock_mode mode, bool wait)
+{
+    struct txn_tree *known;
+
+    TRY(writable(txn, tree, key_size, &known));
+    if (mode != QTDB_LOCK_SHARED && mode != QTDB_LOCK_EXCLUSIVE)
+        return error_raise(STATUS_INVALID, "unknown mode %d of a lock", (int)mode);
+    return access__claim(txn, tree, key, key_size,
+                         mode == QTDB_LOCK_SHARED ? LOCK_SHARED : LOCK_EXCLUSIVE,
+                         wait ? txn->lock_timeout_ns : 0);
+}
+
+enum qtdb_code
+qtdb_lock(struct qtdb_txn *txn, struct qtdb_tree *tree, const void *key, size_t key_size,
+          enum qtdb_lock_mode mode, bool wait)
+{
+    return api_error(lock_row(txn, tree, key, key_size, mode, wait));
 }

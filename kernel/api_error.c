@@ -30,6 +30,7 @@ static_assert((int)QTDB_READONLY == (int)STATUS_READONLY, "one numbering");
 static_assert((int)QTDB_STOPPED == (int)STATUS_STOPPED, "one numbering");
 
 static _Thread_local struct qtdb_error last;
+static _Thread_local const char *next_sqlstate;
 
 static const char *
 general_text(enum status status)
@@ -62,6 +63,12 @@ fill(enum qtdb_code code, const char *sqlstate, uint32_t position, bool retryabl
     last.retryable = retryable;
 }
 
+void
+api_error_sqlstate(const char *sqlstate)
+{
+    next_sqlstate = sqlstate;
+}
+
 enum qtdb_code
 api_error(enum status status)
 {
@@ -72,8 +79,12 @@ api_error(enum status status)
         return QTDB_OK;
     if (status == STATUS_NOT_FOUND || status == STATUS_EXISTS || text[0] == '\0')
         text = general_text(status);
-    fill((enum qtdb_code)status, status == STATUS_CONFLICT ? "40001" : NULL, 0,
-         status == STATUS_CONFLICT);
+    const char *sqlstate = status == STATUS_CONFLICT ? "40001" : NULL;
+
+    if (next_sqlstate != NULL)
+        sqlstate = next_sqlstate;
+    next_sqlstate = NULL;
+    fill((enum qtdb_code)status, sqlstate, 0, status == STATUS_CONFLICT);
     size_t size = strlen(text) + 1;
 
     CHECK(size <= sizeof(last.message));
@@ -90,6 +101,7 @@ api_error_set(enum qtdb_code code, const char *sqlstate, uint32_t position, bool
     va_list arguments;
 
     CHECK(code != QTDB_OK);
+    next_sqlstate = NULL;
     va_start(arguments, format);
     int length = vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);

@@ -12,6 +12,9 @@
  * gives QTDB_OK and leaves the last error alone. */
 enum qtdb_code api_error(enum status status);
 
+/** The SQLSTATE that the next api_error of this thread gives a failure; static text. */
+void api_error_sqlstate(const char *sqlstate);
+
 /** Records an error with all its fields and returns its code. `sqlstate` may be NULL. */
 __attribute__((format(printf, 5, 6))) enum qtdb_code api_error_set(enum qtdb_code code,
                                                                    const char *sqlstate,

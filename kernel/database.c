@@ -102,6 +102,7 @@ database_free(struct qtdb *db)
 
     CHECK(!txn__any_running(db) && db->pending == NULL && db->merged == NULL);
     txn__free_all(db);
+    lock_table_deinit(&db->locks);
     tree__free_all(db);
     memory_free(env.memory, MEMORY_OTHER, db->catalog, sizeof(*db->catalog));
     memory_free(env.memory, MEMORY_OTHER, db, sizeof(*db));
@@ -116,6 +117,7 @@ start(struct qtdb *db, const char *path, const struct qtdb_options *options)
 {
     struct pager_options pager_options = pager_options_of(options);
 
+    TRY(lock_table_init(&db->locks, db->env.memory));
     TRY(catalog_handle_new(db));
     TRY(pager_open(&db->env, path, &pager_options, &db->pager));
     db->read_only = pager_is_read_only(db->pager);

@@ -2,13 +2,15 @@
  * The kernel's inside: handles, transactions, and what its files call of each other.
  *
  * Locks, in order (a thread takes a later one while holding an earlier one, never the reverse):
+ *   row locks        row_lock.c; waited for with none of the others held
  *   gate             many committers or one checker (gate.c); held across a whole commit
  *   attempt latch    one attempt of a transaction to commit, from before the commit latch until what
  *                    it announced is taken back or stands
  *   commit latch     the pager's, from pager_change_begin to the end of the change
  *   handle latch     the list of tree handles
  *   snapshot latch   the lists of running transactions, the version store, csn fields of trees
- * No I/O, no allocation and no wait happens under the last two but what their list needs to grow.
+ *   lock partitions  the table of row locks
+ * No I/O, no allocation and no wait happens under the last three but what their list needs to grow.
  */
 #ifndef KERNEL_KERNEL_PRIVATE_H
 #define KERNEL_KERNEL_PRIVATE_H
@@ -23,6 +25,7 @@
 #include "kernel/catalog_format.h"
 #include "kernel/database.h"
 #include "kernel/key_map.h"
+#include "kernel/row_lock.h"
 
 #define CSN_NEVER UINT64_MAX
 
@@ -97,7 +100,10 @@ struct qtdb_txn {
     bool read_only;
     bool track_reads;
     bool has_ddl;
+    enum qtdb_isolation isolation;
     enum qtdb_durability durability;
+    uint64_t lock_timeout_ns;
+    struct lock_holder locks; /* Kept when the handle is used again. */
     uint64_t snapshot;
     struct arena arena;
     struct txn_tree *trees;
@@ -145,6 +151,7 @@ struct qtdb {
     _Atomic uint64_t user_size;
     _Atomic uint64_t conflict_count;
 
+    struct lock_table locks;
     struct gate gate;
     struct latch attempt_latch;
     struct latch work_latch; /* One background step at a time. */
@@ -229,9 +236,11 @@ MUST_CHECK enum status write_set__put(struct qtdb_txn *txn, struct txn_tree *tre
 /** Notes that the transaction relies on what it saw of these keys; low and high are copied. */
 MUST_CHECK enum status read_set__add(struct qtdb_txn *txn, struct txn_tree *tree,
                                      const struct key_range *range);
-/** STATUS_CONFLICT: something the transaction read or writes was changed since its snapshot. Under
- * commit and snapshot latch. */
+/** STATUS_CONFLICT: something the transaction read was changed since its snapshot. What it writes is
+ * locked, and was seen to be unchanged when it was. Under commit and snapshot latch. */
 MUST_CHECK enum status read_set__validate(struct qtdb_txn *txn);
+MUST_CHECK enum status read_set__conflict(struct qtdb_txn *txn, const struct qtdb_tree *tree,
+                                          const char *what);
 
 /* versions.c. Push, withdraw and publish: under the snapshot latch. */
 /** Before the commit's pages are published (T2). */
@@ -300,6 +309,10 @@ MUST_CHECK enum status access__get_committed(struct qtdb_txn *txn, const struct 
 /** As the transaction sees it: its own writes, then its snapshot. */
 MUST_CHECK enum status access__get(struct qtdb_txn *txn, struct txn_tree *tree, const void *key,
                                    size_t key_size, void *value, size_t *size_io);
+/** Locks the row and makes sure that it is as the snapshot has it: STATUS_CONFLICT. */
+MUST_CHECK enum status access__claim(struct qtdb_txn *txn, const struct qtdb_tree *tree,
+                                     const void *key, size_t key_size, enum lock_mode mode,
+                                     uint64_t timeout_ns);
 MUST_CHECK enum status access__refuse_key(const struct qtdb_tree *tree, size_t key_size);
 
 /* commit.c */
@@ -319,6 +332,8 @@ MUST_CHECK enum status cursor__next(struct qtdb_cursor *cursor);
 /** Notes what open cursors have read; then they are without a transaction. */
 MUST_CHECK enum status cursor__note_reads(struct qtdb_txn *txn);
 void cursor__detach_all(struct qtdb_txn *txn);
+/** The snapshot is another: open cursors forget what they have looked at ahead. */
+void cursor__forget_all(struct qtdb_txn *txn);
 
 /* background.c */
 MUST_CHECK enum status background__start(struct qtdb *db);

@@ -35,8 +35,8 @@ enum qtdb_code {
     QTDB_OK = 0,
     QTDB_NOT_FOUND = 1,
     QTDB_EXISTS = 2,
-    QTDB_FULL = 3,     /* Disk or configured limit; nothing changed. */
-    QTDB_BUSY = 4,     /* Held by another process; the message names its pid. */
+    QTDB_FULL = 3, /* Disk or configured limit; nothing changed. */
+    QTDB_BUSY = 4, /* Held by another process (the message names its pid), or a row is locked. */
     QTDB_CONFLICT = 5, /* Serialisation failure or deadlock; run the transaction again. */
     QTDB_NO_MEMORY = 6,
     QTDB_IO = 7,
@@ -123,11 +123,28 @@ enum qtdb_isolation {
 };
 enum qtdb_durability { QTDB_SYNC = 0, QTDB_ASYNC = 1 };
 
+/* A lock timeout that does not wait at all. */
+#define QTDB_NO_WAIT UINT32_MAX
+
+/*
+ * SERIALIZABLE     as if transactions ran one after the other, in the order of their commits
+ * REPEATABLE READ  one snapshot for the whole transaction; a row changed since by another cannot be
+ *                  changed or locked (QTDB_CONFLICT); write skew is possible
+ * READ COMMITTED   a snapshot for each statement, see qtdb_refresh
+ *
+ * Reads never wait and are always answered as of the snapshot. What writes a row locks it first, and
+ * waits for who has it locked; the locks are held until the transaction has ended, for QTDB_SYNC until
+ * it is durable. QTDB_CONFLICT has SQLSTATE 40001, or 40P01 when waiting would never have ended
+ * (deadlock); in both cases roll back and run the transaction again. QTDB_BUSY with SQLSTATE 55P03: the
+ * lock was not to be had in time; the transaction goes on. Read-only transactions see what is
+ * durable, and asynchronous commits at once; they take no locks, never wait and never conflict.
+ */
 struct qtdb_txn_options {
     size_t size;
     bool read_only;
     enum qtdb_isolation isolation;
     enum qtdb_durability durability;
+    uint32_t lock_timeout_ms; /* Longest wait for one row lock; 0: without end. QTDB_NO_WAIT. */
 };
 
 QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_begin(struct qtdb *db,
@@ -138,6 +155,14 @@ QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_begin(struct qtdb *db,
 QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_commit(struct qtdb_txn *txn);
 /** NULL is fine. */
 QTDB_API void qtdb_rollback(struct qtdb_txn *txn);
+/**
+ * Begins a statement: under READ COMMITTED the transaction sees from here on what is committed now;
+ * under the other levels nothing happens. Open cursors stay where they are and go on in the new
+ * snapshot. When a put, delete or qtdb_lock under READ COMMITTED gives QTDB_CONFLICT with SQLSTATE
+ * 40001, the row was changed after the statement began: roll back to a savepoint taken at its
+ * start, call this, and run the statement again; the row's lock is kept, so it cannot happen again.
+ */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_refresh(struct qtdb_txn *txn);
 /** A mark to roll back to. */
 QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_savepoint(struct qtdb_txn *txn, uint64_t *mark_out);
 QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_rollback_to(struct qtdb_txn *txn, uint64_t mark);
@@ -195,6 +220,16 @@ QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_put(struct qtdb_txn *txn, struct qt
 /** QTDB_NOT_FOUND when the key is absent. */
 QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_delete(struct qtdb_txn *txn, struct qtdb_tree *tree,
                                                     const void *key, size_t key_size);
+
+enum qtdb_lock_mode { QTDB_LOCK_SHARED = 1, QTDB_LOCK_EXCLUSIVE = 2 };
+/**
+ * Locks a row, which need not exist, until the transaction has ended: SHARED keeps others from writing
+ * it, EXCLUSIVE also from locking it. `wait` false: QTDB_BUSY instead of waiting. QTDB_CONFLICT when
+ * the row was changed since the snapshot, and on a deadlock. QTDB_READONLY in a read-only transaction.
+ */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_lock(struct qtdb_txn *txn, struct qtdb_tree *tree,
+                                                  const void *key, size_t key_size,
+                                                  enum qtdb_lock_mode mode, bool wait);
 
 /* Cursors see the transaction's snapshot and its own writes, and survive changes to both. */
 QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_cursor_open(struct qtdb_txn *txn,

@@ -83,8 +83,8 @@ read_set__add(struct qtdb_txn *txn, struct txn_tree *tree, const struct key_rang
     return STATUS_OK;
 }
 
-static enum status
-conflict(struct qtdb_txn *txn, const struct qtdb_tree *tree, const char *what)
+enum status
+read_set__conflict(struct qtdb_txn *txn, const struct qtdb_tree *tree, const char *what)
 {
     atomic_fetch_add(&txn->db->conflict_count, 1);
     return error_raise(STATUS_CONFLICT,
@@ -99,24 +99,10 @@ validate_reads(struct qtdb_txn *txn, const struct txn_tree *tree)
     static const struct key_range everything;
 
     if (tree->read_whole && versions__is_changed(txn->db, tree->tree, &everything, txn->snapshot))
-        return conflict(txn, tree->tree, "what this one read");
+        return read_set__conflict(txn, tree->tree, "what this one read");
     for (uint32_t i = 0; i < tree->read_count; i++)
         if (versions__is_changed(txn->db, tree->tree, &tree->reads[i], txn->snapshot))
-            return conflict(txn, tree->tree, "what this one read");
-    return STATUS_OK;
-}
-
-static enum status
-validate_writes(struct qtdb_txn *txn, const struct txn_tree *tree)
-{
-    for (const struct write_entry *entry = tree->writes.head[0]; entry != NULL;
-         entry = entry->next[0]) {
-        struct key_range range = {entry->key, entry->key, entry->key_size, entry->key_size};
-
-        if (entry->kind != WRITE_NONE &&
-            versions__is_changed(txn->db, tree->tree, &range, txn->snapshot))
-            return conflict(txn, tree->tree, "what this one changes");
-    }
+            return read_set__conflict(txn, tree->tree, "what this one read");
     return STATUS_OK;
 }
 
@@ -128,9 +114,8 @@ read_set__validate(struct qtdb_txn *txn)
         return STATUS_OK;
     for (const struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next) {
         if (atomic_load(&tree->tree->csn_dropped) != CSN_NEVER)
-            return conflict(txn, tree->tree, "the existence");
+            return read_set__conflict(txn, tree->tree, "the existence");
         TRY(validate_reads(txn, tree));
-        TRY(validate_writes(txn, tree));
     }
     return STATUS_OK;
 }

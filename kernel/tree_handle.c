@@ -133,6 +133,7 @@ create(struct qtdb_txn *txn, struct txn_tree *catalog, const uint8_t *key, size_
 
     if (txn->read_only)
         return error_raise(STATUS_READONLY, "the transaction is read-only");
+    TRY(access__claim(txn, db->catalog, key, key_size, LOCK_EXCLUSIVE, txn->lock_timeout_ns));
     uint32_t tree_id = atomic_fetch_add(&db->next_tree_id, 1);
 
     if (tree_id < CATALOG_TREE_ID_FIRST || tree_id >= UINT32_MAX / 2)
@@ -204,6 +205,7 @@ tree_drop(struct qtdb_txn *txn, const char *name)
     if (status == STATUS_NOT_FOUND)
         return error_raise(STATUS_NOT_FOUND, "there is no tree '%s'", name);
     TRY(status);
+    TRY(access__claim(txn, txn->db->catalog, key, key_size, LOCK_EXCLUSIVE, txn->lock_timeout_ns));
     TRY(write_set__put(txn, catalog, key, key_size, NULL, 0, WRITE_DELETE));
     txn->has_ddl = true;
     return STATUS_OK;

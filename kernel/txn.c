@@ -3,8 +3,9 @@
  *
  *   begin: snapshot := the last CSN (a writer) or the last durable one (read-only), listed as running
  *      |  get, put, cursors ...            (access.c, write_set.c, txn_cursor.c)
+ *      |  refresh: under READ COMMITTED a new snapshot for each statement
  *      +--> commit (commit.c) --+
- *      +--> rollback -----------+--> unlisted, resources given back, handle kept for reuse
+ *      +--> rollback -----------+--> unlisted, row locks and the rest given back, handle kept for reuse
  *
  * Running transactions are listed newest first, writers and readers apart; in each list snapshots
  * never fall from one begin to the next, so the last one is the oldest. A finished handle is kept for a while before it is used again:
@@ -88,13 +89,24 @@ list_as_running(struct qtdb_txn *txn)
     txn->running = true;
 }
 
+static uint64_t
+lock_timeout_ns(uint32_t timeout_ms)
+{
+    if (timeout_ms == QTDB_NO_WAIT)
+        return 0;
+    return timeout_ms == 0 ? LOCK_WAIT_FOR_EVER : timeout_ms * UINT64_C(1000000);
+}
+
 static void
 start(struct qtdb_txn *txn, struct qtdb *db, const struct qtdb_txn_options *options)
 {
     *txn = (struct qtdb_txn){
         .db = db,
+        .locks = txn->locks,
         .read_only = options->read_only || db->read_only,
+        .isolation = options->isolation,
         .durability = options->durability,
+        .lock_timeout_ns = lock_timeout_ns(options->lock_timeout_ms),
     };
     txn->track_reads = !txn->read_only && options->isolation == QTDB_SERIALIZABLE;
     arena_init(&txn->arena, db->env.memory, MEMORY_WRITE_SET);
@@ -122,6 +134,7 @@ qtdb_begin(struct qtdb *db, const struct qtdb_txn_options *options, struct qtdb_
         txn = memory_alloc(db->env.memory, MEMORY_OTHER, sizeof(*txn));
         if (txn == NULL)
             return api_error(STATUS_NO_MEMORY);
+        lock_holder_init(&txn->locks, db->env.memory, db->write_set_limit);
         latch_lock(&db->snapshot_latch);
     }
     start(txn, db, &given);
@@ -165,11 +178,12 @@ txn__finish(struct qtdb_txn *txn)
     struct qtdb *db = txn->db;
 
     CHECK(!txn->running && txn->cursors == NULL);
+    lock_release_all(&db->locks, &txn->locks);
     free_reads(txn);
     memory_free(db->env.memory, MEMORY_WRITE_SET, txn->journal,
                 txn->journal_capacity * sizeof(*txn->journal));
     arena_deinit(&txn->arena);
-    *txn = (struct qtdb_txn){.db = db};
+    *txn = (struct qtdb_txn){.db = db, .locks = txn->locks};
     latch_lock(&db->snapshot_latch);
     if (db->finished != NULL)
         db->finished_last->next = txn;
@@ -178,6 +192,29 @@ txn__finish(struct qtdb_txn *txn)
     db->finished_last = txn;
     db->finished_count++;
     latch_unlock(&db->snapshot_latch);
+}
+
+enum qtdb_code
+qtdb_refresh(struct qtdb_txn *txn)
+{
+    enum status status = txn__usable(txn);
+
+    if (status != STATUS_OK)
+        return api_error(status);
+    struct qtdb *db = txn->db;
+
+    if (txn->isolation != QTDB_READ_COMMITTED)
+        return QTDB_OK;
+    latch_lock(&db->snapshot_latch);
+    txn__unlist(txn);
+    list_as_running(txn);
+    bool due = versions__prune_is_due(db);
+
+    latch_unlock(&db->snapshot_latch);
+    cursor__forget_all(txn);
+    if (due)
+        versions__prune(db);
+    return QTDB_OK;
 }
 
 void
@@ -227,6 +264,7 @@ txn__free_all(struct qtdb *db)
         struct qtdb_txn *txn = db->finished;
 
         db->finished = txn->next;
+        lock_holder_deinit(&txn->locks);
         memory_free(db->env.memory, MEMORY_OTHER, txn, sizeof(*txn));
     }
     db->finished_count = 0;

@@ -155,6 +155,15 @@ unlink_cursor(struct qtdb_cursor *cursor)
 }
 
 void
+cursor__forget_all(struct qtdb_txn *txn)
+{
+    for (struct qtdb_cursor *cursor = txn->cursors; cursor != NULL; cursor = cursor->next) {
+        cursor->rows_direction = NOWHERE;
+        cursor->old_direction = NOWHERE;
+    }
+}
+
+void
 cursor__detach_all(struct qtdb_txn *txn)
 {
     while (txn->cursors != NULL)

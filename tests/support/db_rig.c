@@ -110,10 +110,12 @@ db_rig_deinit(struct db_rig *rig)
 }
 
 static struct qtdb_txn *
-begin(struct qtdb *db, bool read_only, enum qtdb_isolation isolation)
+begin(struct qtdb *db, bool read_only, enum qtdb_isolation isolation, uint32_t lock_timeout_ms)
 {
-    struct qtdb_txn_options options = {
-        .size = sizeof(options), .read_only = read_only, .isolation = isolation};
+    struct qtdb_txn_options options = {.size = sizeof(options),
+                                       .read_only = read_only,
+                                       .isolation = isolation,
+                                       .lock_timeout_ms = lock_timeout_ms};
     struct qtdb_txn *txn;
 
     DB(qtdb_begin(db, &options, &txn));
@@ -123,19 +125,19 @@ begin(struct qtdb *db, bool read_only, enum qtdb_isolation isolation)
 struct qtdb_txn *
 db_begin(struct qtdb *db)
 {
-    return begin(db, false, QTDB_SERIALIZABLE);
+    return begin(db, false, QTDB_SERIALIZABLE, 0);
 }
 
 struct qtdb_txn *
 db_begin_read(struct qtdb *db)
 {
-    return begin(db, true, QTDB_SERIALIZABLE);
+    return begin(db, true, QTDB_SERIALIZABLE, 0);
 }
 
 struct qtdb_txn *
 db_begin_as(struct qtdb *db, enum qtdb_isolation isolation)
 {
-    return begin(db, false, isolation);
+    return begin(db, false, isolation, QTDB_NO_WAIT);
 }
 
 struct qtdb_tree *

@@ -41,6 +41,7 @@ void db_rig_deinit(struct db_rig *rig);
 
 struct qtdb_txn *db_begin(struct qtdb *db);
 struct qtdb_txn *db_begin_read(struct qtdb *db);
+/** This one does not wait for row locks: there is nobody else to give them up. */
 struct qtdb_txn *db_begin_as(struct qtdb *db, enum qtdb_isolation isolation);
 /** Opens or creates the tree in a transaction of its own. */
 struct qtdb_tree *db_tree(struct qtdb *db, const char *name);

@@ -253,13 +253,14 @@ Test(tree_handle, two_transactions_that_make_the_same_tree_conflict)
 
     db_rig_init(&rig, 1);
     one = db_begin(rig.db);
-    two = db_begin(rig.db);
+    two = db_begin_as(rig.db, QTDB_SERIALIZABLE);
     three = db_begin(rig.db);
     DB(qtdb_tree_open(one, "t", &making, &tree));
-    DB(qtdb_tree_open(two, "t", &making, &tree));
+    DB_REFUSED(qtdb_tree_open(two, "t", &making, &tree), QTDB_BUSY);
     DB(qtdb_tree_open(three, "other", &making, &tree));
     DB(qtdb_commit(one));
-    DB_REFUSED(qtdb_commit(two), QTDB_CONFLICT);
+    DB_REFUSED(qtdb_tree_open(two, "t", &making, &tree), QTDB_CONFLICT);
+    qtdb_rollback(two);
     DB(qtdb_commit(three));
     db_check(rig.db);
     db_rig_deinit(&rig);

@@ -1,0 +1,87 @@
+/*
+ * Row locks: who may write a key next. Keys need not exist. Shared and exclusive, waiting in order of
+ * arrival, with deadlock detection; held until the transaction has ended, which for a durable commit
+ * is when it is durable.
+ *
+ * A transaction belongs to one thread at a time, so it waits for at most one lock. The table is cut into
+ * partitions, each with a latch of its own that is held for a look at one chain; only who has to wait
+ * takes them all, in order, to look for a cycle. They come last in the order of locks, and nothing but
+ * memory is asked for under them.
+ */
+#ifndef KERNEL_ROW_LOCK_H
+#define KERNEL_ROW_LOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernel/base/memory.h"
+#include "kernel/base/status.h"
+#include "kernel/base/sync.h"
+
+enum { LOCK_PARTITIONS = 16 };
+
+enum lock_mode { LOCK_NONE = 0, LOCK_SHARED = 1, LOCK_EXCLUSIVE = 2 };
+
+#define LOCK_WAIT_FOR_EVER UINT64_MAX
+
+struct lock_holder;
+
+/* What one transaction has or wants of one key. In the holder's arena. */
+struct row_lock {
+    struct row_lock *next; /* In the chain, in order of arrival. */
+    struct row_lock *holder_next;
+    struct lock_holder *holder;
+    uint64_t hash;
+    uint32_t tree_id;
+    uint32_t key_size;
+    enum lock_mode mode;   /* Granted. */
+    enum lock_mode wanted; /* Waited for; LOCK_NONE: it does not wait. */
+    uint8_t key[];
+};
+
+/* A transaction as the lock table sees it. Embedded in it. */
+struct lock_holder {
+    /* The owner's. */
+    struct arena arena;
+    struct row_lock *locks;
+    size_t size_limit; /* Bytes of the arena. */
+    struct event event;
+
+    /* Guarded by the partitions' latches. */
+    struct row_lock *waiting; /* Written under the one of its key. */
+    uint64_t visited;         /* Under all of them. */
+    struct lock_holder *visit_next;
+};
+
+struct lock_partition {
+    _Alignas(64) struct latch latch;
+    uint32_t count;
+    uint32_t chain_count; /* A power of two. */
+    struct row_lock **chains;
+};
+
+struct lock_table {
+    struct memory *memory;
+    uint64_t round; /* Of looking for cycles; under all latches. */
+    _Atomic uint64_t wait_count;
+    _Atomic uint64_t deadlock_count;
+    struct lock_partition partition[LOCK_PARTITIONS];
+};
+
+MUST_CHECK enum status lock_table_init(struct lock_table *table, struct memory *memory);
+void lock_table_deinit(struct lock_table *table);
+void lock_holder_init(struct lock_holder *holder, struct memory *memory, size_t size_limit);
+void lock_holder_deinit(struct lock_holder *holder);
+
+/**
+ * Grants the lock or waits for it, at most `timeout_ns` (0: not at all). A lock that is held in this mode
+ * or a stronger one costs nothing new. STATUS_BUSY: not granted in time. STATUS_CONFLICT: waiting
+ * would close a circle (deadlock); the locks held so far stay. STATUS_FULL: too many locks.
+ */
+MUST_CHECK enum status lock_acquire(struct lock_table *table, struct lock_holder *holder,
+                                    uint32_t tree_id, const void *key, size_t key_size,
+                                    enum lock_mode mode, uint64_t timeout_ns);
+/** Gives all locks back and lets the next ones have them. */
+void lock_release_all(struct lock_table *table, struct lock_holder *holder);
+
+#endif
