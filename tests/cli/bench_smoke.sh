@@ -1,0 +1,60 @@
+#!/bin/sh
+# Goal: qtdb-bench runs every workload, verifies its answers, writes JSON of the promised form, and
+# refuses wrong command lines.
+# Method: few rows, qtdb and the legacy way (peers need not be installed); the JSON is taken apart with
+# grep; a key file that is out of order must be refused, one in order taken.
+set -eu
+dir=$(mktemp -d "${TMPDIR:-/tmp}/qtdb-bench.XXXXXX")
+trap 'rm -rf "$dir"' EXIT
+bench="$QTDB_BIN/qtdb-bench"
+
+fails_with() # STATUS PATTERN ARGUMENT...
+{
+    wanted=$1 pattern=$2
+    shift 2
+    status=0
+    "$bench" --dir "$dir/b" "$@" >"$dir/out" 2>&1 || status=$?
+    [ "$status" = "$wanted" ] || { cat "$dir/out"; echo "status $status for $*"; exit 1; }
+    grep -q "$pattern" "$dir/out" || { cat "$dir/out"; echo "no '$pattern' for $*"; exit 1; }
+}
+
+"$bench" --smoke --engine qtdb,legacy-memory --dir "$dir/b" --json "$dir/smoke.json" >"$dir/out" 2>&1 ||
+    { cat "$dir/out"; exit 1; }
+head -n 1 "$dir/smoke.json" | grep -q '"machine":.*"commit":.*"versions":{"qtdb":"[0-9.]*"'
+for workload in load insert update delete get absent batchget get-writer range scan; do
+    for metric in ops_per_s rows_per_s p50_ns p99_ns seconds; do
+        grep -q "{\"engine\":\"qtdb\",\"workload\":\"$workload\",\"rows\":[0-9]*,\"value_size\":100,\"batch\":[0-9]*,\"threads\":1,\"durability\":\"sync\",\"metric\":\"$metric\",\"value\":[0-9.e+-]*,\"run\":1," \
+            "$dir/smoke.json" || { echo "no $metric of $workload"; exit 1; }
+    done
+done
+grep -q '"workload":"insert".*"metric":"wa_write"' "$dir/smoke.json"
+! grep -q FAILED "$dir/out"
+grep -q 'legacy-memory *skipped: keeps its rows in no order' "$dir/out"
+
+"$bench" update --engine qtdb --rows 3000 --threads 3 --runs 2 --batch 7 --durability async --seconds 1 \
+    --dir "$dir/b" >"$dir/out" 2>&1 || { cat "$dir/out"; exit 1; }
+grep -q '3 threads, async' "$dir/out"
+"$bench" insert --engine legacy --rows 500 --runs 1 --dir "$dir/b" >"$dir/out" 2>&1 ||
+    { cat "$dir/out"; exit 1; }
+"$bench" insert --engine legacy --rows 1000000 --runs 1 --dir "$dir/b" 2>&1 | grep -q 'skipped: would write'
+
+# Keys of a file: 1 to 4, then the same with the last two exchanged.
+printf '\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0\11\0\0\0\0\0\0\200' >"$dir/keys"
+"$bench" get --engine qtdb --keys "$dir/keys" --runs 1 --seconds 1 --dir "$dir/b" >"$dir/out" 2>&1 ||
+    { cat "$dir/out"; exit 1; }
+grep -q 'get: 4 rows' "$dir/out"
+printf '\1\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0' >"$dir/keys"
+fails_with 2 'key 2 is not above' get --keys "$dir/keys"
+printf '\1\0\0' >"$dir/keys"
+fails_with 2 'multiple of 8' get --keys "$dir/keys"
+
+fails_with 2 "no workload 'learned'" learned
+fails_with 2 'one WORKLOAD' --rows 5
+fails_with 2 "no engine 'oracle'" get --engine oracle
+fails_with 2 'sync or async' get --durability maybe
+fails_with 2 'not a size' get --pool 3X
+fails_with 2 'at least 1' get --rows 0
+status=0
+"$bench" get --dir /proc/none >"$dir/out" 2>&1 || status=$?
+[ "$status" = 2 ] && grep -q 'cannot be made' "$dir/out"
+[ ! -e "$dir/b/qtdb" ]

@@ -1,0 +1,133 @@
+/*
+ * One case: all engines in turn, run after run (A B A B), so that what changes on the machine
+ * meanwhile meets all of them. A disturbed run is done once more; if that is quieter it counts instead.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "kernel/base/error.h"
+#include "tools/qtdb-bench/bench_print.h"
+
+#define OTHERS_DISK_MAX 2e6
+
+/* What an engine that rewrites its file may be asked to write in one run. */
+#define REWRITE_SIZE_MAX ((double)(2u << 30))
+
+struct bench_case
+bench_case_of(const struct bench_options *options, const struct bench_workload *workload)
+{
+    struct bench_case sizes = options->base;
+
+    sizes.workload = workload;
+    if (!options->batch_given)
+        sizes.batch = workload->batch;
+    if (options->keys.list != NULL && sizes.rows > options->keys.count)
+        sizes.rows = options->keys.count;
+    if (sizes.batch > sizes.rows)
+        sizes.batch = sizes.rows;
+    sizes.writer = strcmp(workload->name, "get-writer") == 0;
+    if (workload->small_pool) {
+        uint64_t tenth = sizes.rows * (sizes.value_size + 24) / 10;
+        uint64_t least = 1 << 20;
+
+        tenth = tenth < least ? least : tenth;
+        sizes.pool = sizes.pool < tenth ? sizes.pool : tenth;
+    }
+    return sizes;
+}
+
+/* Why the engine cannot run the case, in `out`; false when it can. */
+static bool
+cannot(const struct bench_engine *engine, const struct bench_case *sizes, char *out, size_t size)
+{
+    const struct bench_workload *workload = sizes->workload;
+    double row = (double)(sizes->value_size + 60);
+    double rewritten = (double)sizes->rows * (double)sizes->rows / 100 / 2 * row;
+
+    out[0] = '\0';
+    if (workload->ordered && (engine->flags & BENCH_UNORDERED) != 0)
+        (void)snprintf(out, size, "keeps its rows in no order, so it has no ranges");
+    else if (workload->needs == BENCH_LOADED && workload->whole != NULL &&
+             (engine->flags & BENCH_VOLATILE) != 0)
+        (void)snprintf(out, size, "keeps nothing after close");
+    else if ((engine->flags & (BENCH_REWRITES | BENCH_VOLATILE)) != 0 &&
+             (sizes->threads > 1 || sizes->writer))
+        (void)snprintf(out, size, "one thread only");
+    else if ((engine->flags & BENCH_REWRITES) != 0 && workload->writes &&
+             rewritten * (workload->needs == BENCH_LOADED ? 2 : 1) > REWRITE_SIZE_MAX)
+        (void)snprintf(out, size, "would write about %.0f GB; at most 2 GB are allowed it",
+                       rewritten / 1e9);
+    return out[0] != '\0';
+}
+
+static void
+run_engine(const struct bench_options *options, const struct bench_case *sizes,
+           struct bench_store *store, uint64_t number, struct bench_results *results)
+{
+    struct bench_result result = {.engine = store->engine, .sizes = *sizes, .run = number};
+
+    bench_run_once(options, sizes, store, number, &result.outcome);
+    /* Load on the processors costs little (1.3 times), another writer much (7 to 11 times). */
+    if (result.outcome.disturbed && options->repeat && sizes->workload->writes &&
+        result.outcome.others_disk > OTHERS_DISK_MAX && !tool_stop_requested()) {
+        struct bench_outcome again;
+
+        bench_run_once(options, sizes, store, number, &again);
+        if (again.state == BENCH_FAILED ||
+            (again.state == BENCH_DONE &&
+             again.others_cpu + again.others_disk / 1e7 <
+                 result.outcome.others_cpu + result.outcome.others_disk / 1e7))
+            result.outcome = again;
+    }
+    /* A run that the user stopped counts as far as it went, unless nothing was measured. */
+    if (result.outcome.state == BENCH_FAILED && tool_stop_requested())
+        return;
+    bench_results_add(results, &result);
+}
+
+/* Opens a store for each engine that can; the others are said. */
+static size_t
+open_stores(const struct bench_options *options, const struct bench_case *sizes,
+            struct bench_store *stores, struct bench_results *results)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < options->engine_count; i++) {
+        struct bench_result result = {.engine = options->engines[i], .sizes = *sizes};
+
+        if (cannot(result.engine, sizes, result.outcome.message, BENCH_MESSAGE_SIZE)) {
+            result.outcome.state = BENCH_SKIPPED;
+        } else if (bench_store_open(options, result.engine, options->dir, &stores[count]) !=
+                   STATUS_OK) {
+            result.outcome.state = BENCH_FAILED;
+            (void)snprintf(result.outcome.message, BENCH_MESSAGE_SIZE, "%s", error_message());
+        } else {
+            count++;
+            continue;
+        }
+        bench_results_add(results, &result);
+    }
+    return count;
+}
+
+bool
+bench_case_run(const struct bench_options *options, const struct bench_case *sizes,
+               struct bench_results *results)
+{
+    static struct bench_store stores[BENCH_ENGINES_MAX];
+    struct tool_progress progress;
+    size_t count = open_stores(options, sizes, stores, results);
+    uint64_t done = 0;
+
+    tool_progress_begin(&progress, sizes->workload->name, "runs", count * sizes->runs);
+    for (uint64_t number = 0; number < sizes->runs; number++) {
+        for (size_t i = 0; i < count && !tool_stop_requested(); i++) {
+            tool_progress_at(&progress, done++);
+            run_engine(options, sizes, &stores[i], number, results);
+        }
+    }
+    tool_progress_end(&progress);
+    for (size_t i = 0; i < count; i++)
+        bench_store_close(&stores[i]);
+    return !tool_stop_requested();
+}

@@ -1,0 +1,340 @@
+/*
+ * One run in a child process: files made ready, database opened, workload measured, answers checked,
+ * database closed. The parent waits, reads what came back and watches the machine meanwhile.
+ *
+ * The child leaves by _exit: nothing of the parent's (its buffers, its handlers) runs twice.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kernel/base/error.h"
+#include "tools/qtdb-bench/bench_system.h"
+#include "tools/qtdb-bench/bench_worker.h"
+
+enum { LOAD_BATCH = 10000 };
+
+static void *
+map_shared(size_t size)
+{
+    void *bytes =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return bytes == MAP_FAILED ? NULL : bytes;
+}
+
+/* Stores. */
+
+enum status
+bench_store_open(const struct bench_options *options, const struct bench_engine *engine,
+                 const char *dir, struct bench_store *out)
+{
+    (void)options;
+    *out = (struct bench_store){.engine = engine};
+    (void)snprintf(out->dir, sizeof(out->dir), "%s/%s", dir, engine->name);
+    TRY(bench_dir_remove(out->dir));
+    return bench_dir_make(out->dir);
+}
+
+static size_t
+versions_size(uint64_t rows)
+{
+    return (size_t)(2 * rows * sizeof(uint32_t));
+}
+
+static enum status
+empty_store(struct bench_store *store, uint64_t rows, uint64_t value_size)
+{
+    TRY(bench_dir_remove(store->dir));
+    TRY(bench_dir_make(store->dir));
+    if (store->versions != NULL)
+        (void)munmap(store->versions, versions_size(store->rows));
+    store->versions = map_shared(versions_size(rows));
+    if (store->versions == NULL)
+        return error_raise(STATUS_NO_MEMORY, "no memory for the model of %llu rows",
+                           (unsigned long long)rows);
+    store->rows = rows;
+    store->value_size = value_size;
+    store->loaded = false;
+    return STATUS_OK;
+}
+
+void
+bench_store_close(struct bench_store *store)
+{
+    if (store->versions != NULL)
+        (void)munmap(store->versions, versions_size(store->rows));
+    store->versions = NULL;
+    if (bench_dir_remove(store->dir) != STATUS_OK)
+        error_clear(); /* Files that stay are no fault of a figure. */
+}
+
+/* In the child. */
+
+enum status
+bench_db_open(struct bench_run *run, bool loading)
+{
+    struct bench_config config = {.memory = run->memory,
+                                  .dir = run->store->dir,
+                                  .pool_size = run->sizes->pool,
+                                  .rows = run->sizes->rows,
+                                  .threads = (uint32_t)run->sizes->threads + 1,
+                                  .sync = run->sizes->sync,
+                                  .high_keys = run->keys.high,
+                                  .loading = loading};
+
+    if (config.threads == 2 && !run->sizes->writer)
+        config.threads = 1;
+    return run->engine->open(&config, &run->db);
+}
+
+static enum status
+close_db(struct bench_run *run)
+{
+    struct bench_db *db = run->db;
+
+    run->db = NULL;
+    return run->engine->close(db);
+}
+
+static enum status
+load_rows(struct bench_worker *worker)
+{
+    uint64_t rows = worker->run->sizes->rows;
+
+    for (uint64_t at = 0; at < rows && !tool_stop_requested(); at += LOAD_BATCH) {
+        uint64_t count = rows - at < LOAD_BATCH ? rows - at : LOAD_BATCH;
+
+        for (uint64_t i = 0; i < count; i++)
+            worker->plan[i] = 2 * (at + i);
+        TRY(bench_change_rows(worker, worker->plan, count, BENCH_APPEND_ROW));
+    }
+    return tool_stop_requested() ? error_raise(STATUS_STOPPED, "stopped") : STATUS_OK;
+}
+
+static enum status
+plan_load(struct bench_worker *worker)
+{
+    return bench_worker_plan(worker, LOAD_BATCH);
+}
+
+static enum status
+load_open(struct bench_run *run)
+{
+    struct bench_plan plan = {.prepare = plan_load, .work = load_rows, .count = 1};
+
+    return bench_workers_run(run, &plan);
+}
+
+static enum status
+do_load(struct bench_run *run)
+{
+    struct bench_case sizes = *run->sizes;
+
+    sizes.seconds = 0;
+    sizes.threads = 1;
+    sizes.writer = false;
+    run->sizes = &sizes;
+    TRY(bench_db_open(run, true));
+    TRY(load_open(run));
+    TRY(run->engine->settle(run->db));
+    return close_db(run);
+}
+
+/* Between opening and measuring: an engine that keeps nothing is filled now; reads are warmed. */
+static enum status
+prepare(struct bench_run *run)
+{
+    const struct bench_workload *workload = run->sizes->workload;
+    struct bench_outcome *outcome = run->outcome;
+
+    if (workload->needs == BENCH_LOADED && (run->engine->flags & BENCH_VOLATILE) != 0) {
+        memset(run->store->versions, 0, versions_size(run->store->rows));
+        TRY(load_open(run));
+    }
+    if (workload->needs == BENCH_LOADED && !workload->cold)
+        TRY(bench_verify(run));
+    *outcome = (struct bench_outcome){.state = BENCH_NONE, .live_size = outcome->live_size};
+    return STATUS_OK;
+}
+
+static enum status
+do_measure(struct bench_run *run)
+{
+    const struct bench_workload *workload = run->sizes->workload;
+    struct bench_outcome *outcome = run->outcome;
+
+    TRY(prepare(run));
+    TRY(workload->measure(run));
+    outcome->stopped = tool_stop_requested();
+    if (run->engine->written != NULL) {
+        run->engine->written(run->db, &outcome->written);
+        outcome->has_written = true;
+    }
+    if (workload->writes)
+        TRY(run->engine->settle(run->db));
+    if (run->engine->written != NULL && workload->writes) {
+        struct bench_written before = outcome->written;
+
+        /* Bytes with the last checkpoint, reads without. */
+        run->engine->written(run->db, &outcome->written);
+        outcome->written.page_reads = before.page_reads;
+        outcome->written.pins = before.pins;
+    }
+    if (workload->writes && !workload->no_verify && !outcome->stopped)
+        return bench_verify(run);
+    return STATUS_OK;
+}
+
+static enum status
+do_run(struct bench_run *run)
+{
+    struct bench_outcome *outcome = run->outcome;
+    uint64_t write_before, process_before, write_after, process_after;
+
+    bench_process_written(&write_before, &process_before);
+    if (run->sizes->workload->whole != NULL) {
+        TRY(run->sizes->workload->whole(run));
+    } else {
+        TRY(bench_db_open(run, false));
+        TRY(do_measure(run));
+        TRY(close_db(run));
+    }
+    bench_process_written(&write_after, &process_after);
+    outcome->write_size = write_after - write_before;
+    outcome->process_size = process_after - process_before;
+    return STATUS_OK;
+}
+
+static void
+child(const struct bench_run *shared, enum status (*work)(struct bench_run *run))
+{
+    struct bench_run run = *shared;
+
+    error_clear();
+    run.memory = memory_new();
+    enum status status = run.memory == NULL ? STATUS_NO_MEMORY : work(&run);
+    if (status == STATUS_OK) {
+        run.outcome->state = BENCH_DONE;
+    } else {
+        run.outcome->state = BENCH_FAILED;
+        (void)snprintf(run.outcome->message, sizeof(run.outcome->message), "%s",
+                       error_message()[0] != '\0' ? error_message() : status_name(status));
+    }
+    _exit(0);
+}
+
+/* In the parent. */
+
+static void
+wait_for(pid_t pid, struct bench_outcome *outcome)
+{
+    int status = 0;
+
+    while (waitpid(pid, &status, 0) < 0) {
+        if (errno == EINTR)
+            continue; /* The child has the signal too and ends early. */
+        (void)snprintf(outcome->message, sizeof(outcome->message), "waitpid: %s", strerror(errno));
+        outcome->state = BENCH_FAILED;
+        return;
+    }
+    if (outcome->state != BENCH_NONE)
+        return;
+    outcome->state = BENCH_FAILED;
+    if (WIFSIGNALED(status))
+        (void)snprintf(outcome->message, sizeof(outcome->message), "the process died of %s",
+                       strsignal(WTERMSIG(status)));
+    else
+        (void)snprintf(outcome->message, sizeof(outcome->message), "the process ended with %d",
+                       WEXITSTATUS(status));
+}
+
+static void
+in_child(struct bench_run *run, enum status (*work)(struct bench_run *run),
+         struct bench_outcome *out)
+{
+    struct bench_outcome *shared = map_shared(sizeof(*shared));
+
+    if (shared == NULL) {
+        out->state = BENCH_FAILED;
+        (void)snprintf(out->message, sizeof(out->message), "no memory");
+        return;
+    }
+    run->outcome = shared;
+    (void)fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        child(run, work);
+    if (pid > 0) {
+        wait_for(pid, shared);
+    } else {
+        shared->state = BENCH_FAILED;
+        (void)snprintf(shared->message, sizeof(shared->message), "fork: %s", strerror(errno));
+    }
+    *out = *shared;
+    (void)munmap(shared, sizeof(*shared));
+}
+
+static void
+fail(struct bench_outcome *out, const char *what)
+{
+    out->state = BENCH_FAILED;
+    (void)snprintf(out->message, sizeof(out->message), "%s%s", what, error_message());
+}
+
+/* The files as the workload wants them. False: `out` says why not. */
+static bool
+make_ready(struct bench_run *run, struct bench_outcome *out)
+{
+    struct bench_store *store = run->store;
+    const struct bench_case *sizes = run->sizes;
+    bool fits =
+        store->loaded && store->rows == sizes->rows && store->value_size == sizes->value_size;
+
+    if (sizes->workload->needs == BENCH_LOADED && fits)
+        return true;
+    if (empty_store(store, sizes->rows, sizes->value_size) != STATUS_OK) {
+        fail(out, "");
+        return false;
+    }
+    if (sizes->workload->needs == BENCH_EMPTY || (store->engine->flags & BENCH_VOLATILE) != 0)
+        return true;
+    in_child(run, do_load, out);
+    store->loaded = out->state == BENCH_DONE;
+    return store->loaded;
+}
+
+void
+bench_run_once(const struct bench_options *options, const struct bench_case *sizes,
+               struct bench_store *store, uint64_t number, struct bench_outcome *out)
+{
+    struct bench_run run = {.options = options,
+                            .sizes = sizes,
+                            .engine = store->engine,
+                            .store = store,
+                            .keys = options->keys,
+                            .seed = options->seed,
+                            .number = number};
+    struct bench_counters before, after;
+
+    *out = (struct bench_outcome){.state = BENCH_NONE};
+    error_clear();
+    bench_keys_limit(&run.keys, sizes->rows);
+    if (!make_ready(&run, out))
+        return;
+    if (sizes->workload->cold)
+        bench_dir_forget(store->dir);
+    bench_counters_read(store->dir, &before);
+    in_child(&run, do_run, out);
+    bench_counters_read(store->dir, &after);
+    bench_counters_judge(&before, &after, out);
+    out->file_size = bench_dir_size(store->dir);
+    /* Extra rows, or a run that did not end as it should: the files are not what the next one wants. */
+    if (sizes->workload->needs == BENCH_EMPTY || sizes->workload->extras ||
+        out->state != BENCH_DONE)
+        store->loaded = false;
+}

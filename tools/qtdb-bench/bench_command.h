@@ -1,0 +1,10 @@
+/* Commands that are more than one workload. Each adds what it measured to the results. */
+#ifndef TOOLS_QTDB_BENCH_BENCH_COMMAND_H
+#define TOOLS_QTDB_BENCH_BENCH_COMMAND_H
+
+#include "tools/qtdb-bench/bench.h"
+
+/** Every workload once with few rows: do they run, are the answers right. */
+void bench_command_smoke(const struct bench_options *options, struct bench_results *results);
+
+#endif

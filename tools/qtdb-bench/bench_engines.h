@@ -1,0 +1,11 @@
+/* The engines that are always there. */
+#ifndef TOOLS_QTDB_BENCH_BENCH_ENGINES_H
+#define TOOLS_QTDB_BENCH_BENCH_ENGINES_H
+
+#include "tools/qtdb-bench/bench_engine.h"
+
+extern const struct bench_engine bench_qtdb;
+extern const struct bench_engine bench_legacy;
+extern const struct bench_engine bench_legacy_memory;
+
+#endif

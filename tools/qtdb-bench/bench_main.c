@@ -1,0 +1,252 @@
+/*
+ * qtdb-bench: the command line. Everything measured is in bench_case.c and what it calls; here options
+ * are read and bounded, engines that are not in the build are named, and results are written.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/base/error.h"
+#include "tools/qtdb-bench/bench_command.h"
+#include "tools/qtdb-bench/bench_print.h"
+
+static const struct tool tool = {
+    .name = "qtdb-bench",
+    .help =
+        "usage: qtdb-bench [options] WORKLOAD\n"
+        "\n"
+        "Measures qtdb and the databases it is compared with: the same keys, durability, cache "
+        "and\n"
+        "batch, engines in turns, medians with least and most, every answer verified.\n"
+        "\n"
+        "Workloads:\n"
+        "  load insert update delete get absent batchget get-writer range scan\n"
+        "\n"
+        "  --engine LIST      of qtdb,lmdb,sqlite,rocksdb,leveldb,bdb,legacy,legacy-memory\n"
+        "                     (default: all but the last that are in this build)\n"
+        "  --rows N           rows in the database (default 100000)\n"
+        "  --value-size B     bytes of a value (default 100, at most 65536)\n"
+        "  --batch N          rows a transaction (default: as the workload has it)\n"
+        "  --threads N        clients (default 1, at most 256)\n"
+        "  --seconds S        longest time of one run (default 5; 0: no limit)\n"
+        "  --pool SIZE        cache of each engine, such as 64M or 1G (default 256M)\n"
+        "  --durability D     sync (default) or async\n"
+        "  --runs N           runs of each engine (default 3)\n"
+        "  --seed S           of all that is random (default 1)\n"
+        "  --keys FILE        sorted unique little-endian 64-bit keys, plain or zstd\n"
+        "  --dir DIR          where all files go (default build/bench)\n"
+        "  --json FILE        replaces FILE with one JSON object a line\n"
+        "  --smoke            every workload once with few rows\n"
+        "  -h, --help         this text\n"
+        "      --version      the version\n"
+        "\n"
+        "Exit status: 0 measured, 1 a run failed or an answer was wrong, 2 the command line is\n"
+        "wrong.\n",
+};
+
+struct texts {
+    const char *engines;
+    const char *pool;
+    const char *durability;
+    bool smoke;
+    uint64_t batch;
+};
+
+/* "64M": a number with K, M, G or T, powers of 1024. */
+static bool
+parse_size(const char *text, uint64_t *out)
+{
+    static const char letters[] = "KMGT";
+    char *end;
+
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (errno != 0 || end == text || text[0] == '-')
+        return false;
+    const char *letter = *end == '\0' ? NULL : strchr(letters, *end);
+    if (*end != '\0' && (letter == NULL || end[1] != '\0'))
+        return false;
+    unsigned shift = letter == NULL ? 0 : 10 * (unsigned)(letter - letters + 1);
+    if (value > (UINT64_C(1) << 50) >> shift)
+        return false;
+    *out = value << shift;
+    return true;
+}
+
+static int
+add_engine(struct bench_options *options, const char *name, bool asked)
+{
+    const struct bench_engine *engine = bench_engine_find(name);
+    bool known = false;
+
+    for (size_t i = 0; bench_engine_name(i) != NULL; i++)
+        known = known || strcmp(bench_engine_name(i), name) == 0;
+    if (!known)
+        return tool_usage_error(&tool, "there is no engine '%s'", name);
+    if (engine == NULL) {
+        (void)fprintf(stderr,
+                      "%s: %s is not in this build (make deps-bench installs it): skipped\n",
+                      tool.name, name);
+        return TOOL_OK;
+    }
+    for (size_t i = 0; i < options->engine_count; i++) {
+        if (options->engines[i] == engine)
+            return asked ? tool_usage_error(&tool, "engine '%s' twice", name) : TOOL_OK;
+    }
+    options->engines[options->engine_count++] = engine;
+    return TOOL_OK;
+}
+
+static int
+choose_engines(struct bench_options *options, const char *list)
+{
+    char name[64];
+
+    options->engines_given = list != NULL;
+    if (list == NULL) {
+        for (size_t i = 0; bench_engine_name(i + 1) != NULL; i++)
+            (void)add_engine(options, bench_engine_name(i), false);
+        return TOOL_OK;
+    }
+    while (*list != '\0') {
+        size_t size = strcspn(list, ",");
+
+        (void)snprintf(name, sizeof(name), "%.*s", (int)(size < 63 ? size : 63), list);
+        int result = add_engine(options, name, true);
+        if (result != TOOL_OK)
+            return result;
+        list += size + (list[size] == ',');
+    }
+    if (options->engine_count == 0)
+        return tool_usage_error(&tool, "--engine names none that is in this build");
+    return TOOL_OK;
+}
+
+static int
+check_options(struct bench_options *options, const struct texts *texts)
+{
+    struct bench_case *base = &options->base;
+
+    if (base->rows == 0 || base->runs == 0 || base->threads == 0)
+        return tool_usage_error(&tool, "--rows, --runs and --threads are at least 1");
+    if (!parse_size(texts->pool, &base->pool) || base->pool < 1 << 20)
+        return tool_usage_error(&tool, "--pool '%s' is not a size of at least 1M", texts->pool);
+    if (strcmp(texts->durability, "sync") != 0 && strcmp(texts->durability, "async") != 0)
+        return tool_usage_error(&tool, "--durability is sync or async");
+    base->sync = strcmp(texts->durability, "sync") == 0;
+    base->batch = texts->batch;
+    options->batch_given = texts->batch > 0;
+    if (options->keys_path != NULL &&
+        bench_keys_read(&options->keys, options->env.memory, options->keys_path) != STATUS_OK)
+        return tool_usage_error(&tool, "%s", error_message());
+    if (options->keys_path == NULL)
+        bench_keys_init(&options->keys, base->rows);
+    if (bench_dir_make(options->dir) != STATUS_OK)
+        return tool_usage_error(&tool, "%s", error_message());
+    return choose_engines(options, texts->engines);
+}
+
+static bool
+any_failed(const struct bench_results *results)
+{
+    for (size_t i = 0; i < results->count; i++) {
+        if (results->list[i].outcome.state == BENCH_FAILED)
+            return true;
+    }
+    return results->count == 0;
+}
+
+static int
+finish(struct bench_options *options, const struct bench_machine *machine,
+       const struct bench_results *results)
+{
+    struct text_buffer text;
+    bool ok = true;
+
+    if (options->json != NULL) {
+        text_buffer_init(&text, options->env.memory);
+        bench_json_add(&text, options, machine, results);
+        ok = bench_write_file(options, options->json, &text);
+        text_buffer_deinit(&text);
+    }
+    if (tool_stop_requested())
+        printf("stopped: what was measured until then is above\n");
+    return ok && !any_failed(results) && !tool_stop_requested() ? TOOL_OK : TOOL_FAILED;
+}
+
+static int
+run(struct bench_options *options, const char *command)
+{
+    struct bench_results results = {.memory = options->env.memory};
+    const struct bench_workload *workload = bench_workload_find(command);
+    struct bench_machine machine;
+
+    bench_machine_read(options->dir, &machine);
+    bench_print_head(options, &machine);
+    tool_catch_stop();
+    if (workload != NULL) {
+        struct bench_case sizes = bench_case_of(options, workload);
+
+        (void)bench_case_run(options, &sizes, &results);
+        bench_case_print(options, &results, &sizes);
+    } else {
+        bench_command_smoke(options, &results);
+    }
+    int result = finish(options, &machine, &results);
+    bench_results_free(&results);
+    return result;
+}
+
+static int
+start(struct bench_options *options, int argc, char **argv)
+{
+    struct texts texts = {.pool = "256M", .durability = "sync"};
+    const struct tool_option table[] = {
+        {"engine", 0, TOOL_TEXT, &texts.engines, 0},
+        {"rows", 0, TOOL_NUMBER, &options->base.rows, UINT64_C(1) << 32},
+        {"value-size", 0, TOOL_NUMBER, &options->base.value_size, BENCH_VALUE_SIZE_MAX},
+        {"batch", 0, TOOL_NUMBER, &texts.batch, 1 << 24},
+        {"threads", 0, TOOL_NUMBER, &options->base.threads, BENCH_THREADS_MAX},
+        {"seconds", 0, TOOL_NUMBER, &options->base.seconds, 86400},
+        {"pool", 0, TOOL_TEXT, &texts.pool, 0},
+        {"durability", 0, TOOL_TEXT, &texts.durability, 0},
+        {"runs", 0, TOOL_NUMBER, &options->base.runs, BENCH_RUNS_MAX},
+        {"seed", 0, TOOL_NUMBER, &options->seed, UINT64_MAX},
+        {"keys", 0, TOOL_TEXT, &options->keys_path, 0},
+        {"dir", 0, TOOL_TEXT, &options->dir, 0},
+        {"json", 0, TOOL_TEXT, &options->json, 0},
+        {"smoke", 0, TOOL_FLAG, &texts.smoke, 0},
+    };
+    int first = 0;
+    enum tool_command command =
+        tool_parse(&tool, argc, argv, table, sizeof(table) / sizeof(table[0]), &first);
+
+    if (command != TOOL_RUN)
+        return command == TOOL_ANSWERED ? TOOL_OK : TOOL_USAGE;
+    const char *name = texts.smoke && argc == first ? "smoke" : argv[first];
+    if (argc - first != (texts.smoke ? 0 : 1))
+        return tool_usage_error(&tool, "one WORKLOAD is wanted");
+    if (!texts.smoke && bench_workload_find(name) == NULL)
+        return tool_usage_error(&tool, "there is no workload '%s'", name);
+    int result = check_options(options, &texts);
+    return result == TOOL_OK ? run(options, name) : result;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct bench_options options = {
+        .tool = &tool,
+        .base = {.rows = 100000, .value_size = 100, .threads = 1, .seconds = 5, .runs = 3},
+        .seed = 1,
+        .dir = "build/bench",
+        .repeat = true,
+    };
+
+    if (!tool_env_open(&tool, &options.env))
+        return TOOL_FAILED;
+    int result = start(&options, argc, argv);
+    bench_keys_deinit(&options.keys, options.env.memory);
+    tool_env_close(&options.env);
+    return result;
+}

@@ -1,0 +1,312 @@
+/* Results: the figures of each run, their medians, and the table of one case. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/qtdb-bench/bench_print.h"
+
+const char *
+bench_metric_name(enum bench_metric metric)
+{
+    static const char *const names[BENCH_METRICS] = {
+        [BENCH_OPS_PER_S] = "ops_per_s",
+        [BENCH_ROWS_PER_S] = "rows_per_s",
+        [BENCH_P50_NS] = "p50_ns",
+        [BENCH_P99_NS] = "p99_ns",
+        [BENCH_WA_WRITE] = "wa_write",
+        [BENCH_WA_PROCESS] = "wa_process",
+        [BENCH_WA_DEVICE] = "wa_device",
+        [BENCH_SPACE_AMP] = "space_amp",
+        [BENCH_BYTES_PER_KEY] = "bytes_per_key",
+        [BENCH_SECONDS] = "seconds",
+        [BENCH_HIT_RATE] = "hit_rate",
+    };
+
+    return names[metric];
+}
+
+static bool
+ratio(double numerator, double denominator, double *out)
+{
+    if (denominator <= 0 || numerator <= 0)
+        return false;
+    *out = numerator / denominator;
+    return true;
+}
+
+bool
+bench_metric_of(const struct bench_result *result, enum bench_metric metric, double *out)
+{
+    const struct bench_outcome *outcome = &result->outcome;
+    double user = result->sizes.workload->writes ? (double)outcome->user_size : 0;
+
+    if (outcome->state != BENCH_DONE)
+        return false;
+    switch (metric) {
+    case BENCH_OPS_PER_S:
+        return ratio((double)outcome->operations, outcome->seconds, out);
+    case BENCH_ROWS_PER_S:
+        return ratio((double)outcome->rows, outcome->seconds, out);
+    case BENCH_P50_NS:
+        return ratio((double)outcome->p50_ns, 1, out);
+    case BENCH_P99_NS:
+        return ratio((double)outcome->p99_ns, 1, out);
+    case BENCH_WA_WRITE:
+        return ratio((double)outcome->write_size, user, out);
+    case BENCH_WA_PROCESS:
+        return ratio((double)outcome->process_size, user, out);
+    case BENCH_WA_DEVICE:
+        return ratio((double)outcome->device_size, user, out);
+    case BENCH_SPACE_AMP:
+        return ratio((double)outcome->file_size, (double)outcome->live_size, out);
+    case BENCH_BYTES_PER_KEY:
+        return ratio((double)outcome->file_size * (double)(8 + result->sizes.value_size),
+                     (double)outcome->live_size, out);
+    case BENCH_SECONDS:
+        return ratio(outcome->seconds, 1, out);
+    case BENCH_HIT_RATE:
+        if (!outcome->has_written || outcome->written.pins == 0)
+            return false;
+        *out = 1 - (double)outcome->written.page_reads / (double)outcome->written.pins;
+        return *out >= 0;
+    case BENCH_METRICS:
+        break;
+    }
+    return false;
+}
+
+bool
+bench_case_same(const struct bench_case *a, const struct bench_case *b)
+{
+    return a->workload == b->workload && a->rows == b->rows && a->value_size == b->value_size &&
+           a->batch == b->batch && a->threads == b->threads && a->pool == b->pool &&
+           a->sync == b->sync && a->writer == b->writer && a->zipf == b->zipf;
+}
+
+static int
+compare_doubles(const void *a, const void *b)
+{
+    double first = *(const double *)a;
+    double second = *(const double *)b;
+
+    return (first > second) - (first < second);
+}
+
+static size_t
+collect(const struct bench_results *results, const struct bench_case *sizes,
+        const struct bench_engine *engine, enum bench_metric metric, bool disturbed_too,
+        double *values)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < results->count && count < BENCH_RUNS_MAX; i++) {
+        const struct bench_result *result = &results->list[i];
+
+        if (result->engine == engine && bench_case_same(&result->sizes, sizes) &&
+            (disturbed_too || !result->outcome.disturbed) &&
+            bench_metric_of(result, metric, &values[count]))
+            count++;
+    }
+    return count;
+}
+
+struct bench_median
+bench_median_of(const struct bench_results *results, const struct bench_case *sizes,
+                const struct bench_engine *engine, enum bench_metric metric)
+{
+    double values[BENCH_RUNS_MAX];
+    struct bench_median median = {.count = 0};
+
+    median.count = collect(results, sizes, engine, metric, false, values);
+    if (median.count == 0)
+        median.count = collect(results, sizes, engine, metric, true, values);
+    if (median.count == 0)
+        return median;
+    qsort(values, median.count, sizeof(values[0]), compare_doubles);
+    size_t middle = median.count / 2;
+    median.value =
+        median.count % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+    median.least = values[0];
+    median.most = values[median.count - 1];
+    return median;
+}
+
+void
+bench_results_add(struct bench_results *results, const struct bench_result *result)
+{
+    if (results->count == results->room) {
+        size_t room = results->room == 0 ? 64 : results->room * 2;
+        struct bench_result *list =
+            memory_resize(results->memory, MEMORY_OTHER, results->list,
+                          results->room * sizeof(*list), room * sizeof(*list));
+
+        if (list == NULL)
+            return; /* The run is missing in the table, which then says fewer runs. */
+        results->list = list;
+        results->room = room;
+    }
+    results->list[results->count++] = *result;
+}
+
+void
+bench_results_free(struct bench_results *results)
+{
+    memory_free(results->memory, MEMORY_OTHER, results->list,
+                results->room * sizeof(*results->list));
+}
+
+/* The table. */
+
+const char *
+bench_format_number(double value, char out[BENCH_NUMBER_SIZE])
+{
+    double size = value < 0 ? -value : value;
+
+    if (size >= 1e9)
+        (void)snprintf(out, BENCH_NUMBER_SIZE, "%.2f G", value / 1e9);
+    else if (size >= 1e6)
+        (void)snprintf(out, BENCH_NUMBER_SIZE, "%.2f M", value / 1e6);
+    else if (size >= 1e4)
+        (void)snprintf(out, BENCH_NUMBER_SIZE, "%.1f k", value / 1e3);
+    else if (size >= 100)
+        (void)snprintf(out, BENCH_NUMBER_SIZE, "%.0f", value);
+    else
+        (void)snprintf(out, BENCH_NUMBER_SIZE, "%.2f", value);
+    return out;
+}
+
+const char *
+bench_format_ns(double ns, char out[BENCH_NUMBER_SIZE])
+{
+    if (ns >= 1e9)
+        (void)snprintf(out, BENCH_NUMBER_SIZE, "%.2f s", ns / 1e9);
+    else if (ns >= 1e6)
+        (void)snprintf(out, BENCH_NUMBER_SIZE, "%.2f ms", ns / 1e6);
+    else if (ns >= 1e4)
+        (void)snprintf(out, BENCH_NUMBER_SIZE, "%.1f us", ns / 1e3);
+    else
+        (void)snprintf(out, BENCH_NUMBER_SIZE, "%.0f ns", ns);
+    return out;
+}
+
+static const char *
+format_median(const struct bench_median *median, char *out, size_t size)
+{
+    char value[BENCH_NUMBER_SIZE], least[BENCH_NUMBER_SIZE], most[BENCH_NUMBER_SIZE];
+
+    if (median->count == 0)
+        (void)snprintf(out, size, "-");
+    else if (median->count == 1)
+        (void)snprintf(out, size, "%s", bench_format_number(median->value, value));
+    else
+        (void)snprintf(out, size, "%s (%s .. %s)", bench_format_number(median->value, value),
+                       bench_format_number(median->least, least),
+                       bench_format_number(median->most, most));
+    return out;
+}
+
+static const char *
+format_latency(const struct bench_median *median, char out[BENCH_NUMBER_SIZE])
+{
+    if (median->count == 0)
+        (void)snprintf(out, BENCH_NUMBER_SIZE, "-");
+    else
+        (void)bench_format_ns(median->value, out);
+    return out;
+}
+
+void
+bench_case_name(const struct bench_case *sizes, char *out, size_t size)
+{
+    char pool[TOOL_SIZE_TEXT];
+
+    (void)snprintf(out, size,
+                   "%s: %" PRIu64 " rows of 8+%" PRIu64 " bytes, %" PRIu64
+                   " a transaction, %" PRIu64 " thread%s%s, %s, pool %s%s",
+                   sizes->workload->name, sizes->rows, sizes->value_size, sizes->batch,
+                   sizes->threads, tool_plural(sizes->threads),
+                   sizes->writer ? " and a writer" : "", sizes->sync ? "sync" : "async",
+                   tool_format_size(sizes->pool, pool), sizes->zipf ? ", zipf 0.99" : "");
+}
+
+static void
+print_engine(const struct bench_results *results, const struct bench_case *sizes,
+             const struct bench_engine *engine)
+{
+    struct bench_median ops = bench_median_of(results, sizes, engine, BENCH_OPS_PER_S);
+    struct bench_median rows = bench_median_of(results, sizes, engine, BENCH_ROWS_PER_S);
+    struct bench_median p50 = bench_median_of(results, sizes, engine, BENCH_P50_NS);
+    struct bench_median p99 = bench_median_of(results, sizes, engine, BENCH_P99_NS);
+    struct bench_median wa = bench_median_of(results, sizes, engine, BENCH_WA_WRITE);
+    struct bench_median own = bench_median_of(results, sizes, &bench_qtdb, BENCH_ROWS_PER_S);
+    char text[6][128];
+    char ratio_text[BENCH_NUMBER_SIZE] = "-";
+
+    if (ops.count == 0)
+        return;
+    if (own.count > 0 && rows.count > 0)
+        (void)snprintf(ratio_text, sizeof(ratio_text), "%.2fx", own.value / rows.value);
+    printf("  %-14s %-30s %-30s %10s %10s %8s %8s\n", engine->name,
+           format_median(&ops, text[0], sizeof(text[0])),
+           format_median(&rows, text[1], sizeof(text[1])), format_latency(&p50, text[2]),
+           format_latency(&p99, text[3]), format_median(&wa, text[4], sizeof(text[4])), ratio_text);
+}
+
+/* What others did during the runs of one engine, and how often transactions lost. */
+static void
+print_noise(const struct bench_results *results, const struct bench_case *sizes,
+            const struct bench_engine *engine)
+{
+    uint64_t runs = 0, disturbed = 0, conflicts = 0;
+    double cpu = 0, disk = 0;
+
+    for (size_t i = 0; i < results->count; i++) {
+        const struct bench_outcome *outcome = &results->list[i].outcome;
+
+        if (results->list[i].engine != engine || outcome->state != BENCH_DONE ||
+            !bench_case_same(&results->list[i].sizes, sizes))
+            continue;
+        runs++;
+        disturbed += outcome->disturbed;
+        conflicts += outcome->conflicts;
+        cpu = outcome->others_cpu > cpu ? outcome->others_cpu : cpu;
+        disk = outcome->others_disk > disk ? outcome->others_disk : disk;
+    }
+    if (disturbed > 0)
+        printf("  %-14s %" PRIu64 " of %" PRIu64 " runs disturbed: others used up to %.2f "
+               "processors and wrote up to %.1f MB/s\n",
+               engine->name, disturbed, runs, cpu, disk / 1e6);
+    if (conflicts > 0)
+        printf("  %-14s %" PRIu64 " transactions run again after conflicts\n", engine->name,
+               conflicts);
+}
+
+static void
+print_failures(const struct bench_results *results, const struct bench_case *sizes)
+{
+    for (size_t i = 0; i < results->count; i++) {
+        const struct bench_result *result = &results->list[i];
+
+        if (bench_case_same(&result->sizes, sizes) && result->outcome.state != BENCH_DONE)
+            printf("  %-14s %s: %s\n", result->engine->name,
+                   result->outcome.state == BENCH_SKIPPED ? "skipped" : "FAILED",
+                   result->outcome.message);
+    }
+}
+
+void
+bench_case_print(const struct bench_options *options, const struct bench_results *results,
+                 const struct bench_case *sizes)
+{
+    char name[512];
+
+    bench_case_name(sizes, name, sizeof(name));
+    printf("%s\n  %-14s %-30s %-30s %10s %10s %8s %8s\n", name, "engine", "operations/s", "rows/s",
+           "p50", "p99", "wa", "qtdb is");
+    for (size_t i = 0; i < options->engine_count; i++)
+        print_engine(results, sizes, options->engines[i]);
+    print_failures(results, sizes);
+    for (size_t i = 0; i < options->engine_count; i++)
+        print_noise(results, sizes, options->engines[i]);
+    (void)fflush(stdout);
+}

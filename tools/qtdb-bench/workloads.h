@@ -1,0 +1,19 @@
+/* The measured part of each workload: called with an open database, on the child's first thread. */
+#ifndef TOOLS_QTDB_BENCH_WORKLOADS_H
+#define TOOLS_QTDB_BENCH_WORKLOADS_H
+
+#include "tools/qtdb-bench/bench.h"
+
+MUST_CHECK enum status workload_load(struct bench_run *run);
+MUST_CHECK enum status workload_insert(struct bench_run *run);
+MUST_CHECK enum status workload_update(struct bench_run *run);
+MUST_CHECK enum status workload_delete(struct bench_run *run);
+MUST_CHECK enum status workload_get(struct bench_run *run);
+MUST_CHECK enum status workload_absent(struct bench_run *run);
+MUST_CHECK enum status workload_batchget(struct bench_run *run);
+/** Gets whose values are checked one by one; beside a writer where the case says so. */
+MUST_CHECK enum status workload_get_changing(struct bench_run *run);
+MUST_CHECK enum status workload_range(struct bench_run *run);
+MUST_CHECK enum status workload_scan(struct bench_run *run);
+
+#endif
