@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "kernel/base/check.h"
+#include "tools/common/text_buffer.h"
 #include "tools/qtdb-migrate/legacy_plan_private.h"
 
 void
@@ -33,22 +35,40 @@ legacy_plan_deinit(struct legacy_plan *plan)
     arena_deinit(&plan->arena);
 }
 
-void
+struct plan_note *
 legacy_plan_note(struct legacy_plan *plan, const char *kind, const struct legacy_text *name,
                  const char *words)
 {
     if (plan->note_count++ >= PLAN_NOTES_MAX)
-        return;
+        return NULL;
     struct plan_note *note = arena_alloc(&plan->arena, sizeof(*note));
+    bool failed_before = plan->notes_failed;
+
+    plan->notes_failed = true;
     if (note == NULL)
-        return;
+        return NULL;
     *note = (struct plan_note){.kind = kind, .name = "", .words = ""};
     note->name = arena_copy_text(&plan->arena, name->bytes, name->size);
     note->words = arena_copy_text(&plan->arena, words, strlen(words));
     if (note->name == NULL || note->words == NULL)
-        return;
+        return NULL;
+    plan->notes_failed = failed_before;
     *plan->notes_end = note;
     plan->notes_end = &note->next;
+    return note;
+}
+
+struct plan_note *
+legacy_plan_note_sql(struct legacy_plan *plan, const char *kind, const struct legacy_text *name,
+                     const char *sql, const struct plan_database *database)
+{
+    struct plan_note *note = legacy_plan_note(plan, kind, name, sql);
+
+    if (note != NULL) {
+        note->sql = note->words;
+        note->database = database;
+    }
+    return note;
 }
 
 /* Copies into the plan. */
@@ -229,22 +249,53 @@ survey_enum(void *context, const struct legacy_text *name, const struct legacy_t
             uint64_t label_count)
 {
     struct survey *survey = context;
-    char words[128];
+    struct text_buffer sql;
 
-    (void)labels;
-    (void)snprintf(words, sizeof(words), "enum type of %llu labels; its columns become text",
-                   (unsigned long long)label_count);
-    legacy_plan_note(survey->plan, "enum", name, words);
-    return STATUS_OK;
+    text_buffer_init(&sql, survey->plan->memory);
+    text_buffer_add_text(&sql, "CREATE TYPE ");
+    text_buffer_add_identifier(&sql, survey->database->name.bytes);
+    text_buffer_add_char(&sql, '.');
+    text_buffer_add_identifier(&sql, name->bytes);
+    text_buffer_add_text(&sql, " AS ENUM (");
+    for (uint64_t i = 0; i < label_count; i++) {
+        if (i > 0)
+            text_buffer_add_text(&sql, ", ");
+        text_buffer_add_literal(&sql, labels[i].bytes, labels[i].size);
+    }
+    text_buffer_add_char(&sql, ')');
+    bool ok = !sql.failed;
+    if (ok)
+        (void)legacy_plan_note_sql(survey->plan, "enum", name, sql.bytes, survey->database);
+    text_buffer_deinit(&sql);
+    return ok ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+static bool
+begins_with_create(const char *sql)
+{
+    while (*sql == ' ' || *sql == '\n' || *sql == '\t')
+        sql++;
+    return strncasecmp(sql, "CREATE", 6) == 0;
 }
 
 static enum status
-survey_view(void *context, const struct legacy_text *name, const struct legacy_text *sql)
+survey_view(void *context, const struct legacy_text *name, const struct legacy_text *body)
 {
     struct survey *survey = context;
+    struct text_buffer sql;
 
-    legacy_plan_note(survey->plan, "view", name, sql->bytes);
-    return STATUS_OK;
+    text_buffer_init(&sql, survey->plan->memory);
+    if (!begins_with_create(body->bytes)) {
+        text_buffer_add_text(&sql, "CREATE VIEW ");
+        text_buffer_add_identifier(&sql, name->bytes);
+        text_buffer_add_text(&sql, " AS ");
+    }
+    text_buffer_add(&sql, body->bytes, body->size);
+    bool ok = !sql.failed;
+    if (ok)
+        (void)legacy_plan_note_sql(survey->plan, "view", name, sql.bytes, survey->database);
+    text_buffer_deinit(&sql);
+    return ok ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
 static enum status
@@ -256,7 +307,7 @@ survey_user(void *context, const struct legacy_user *user)
     (void)snprintf(words, sizeof(words), "user%s%s%s", user->is_superuser ? ", superuser" : "",
                    user->can_create_db ? ", may create databases" : "",
                    user->can_create_user ? ", may create users" : "");
-    legacy_plan_note(survey->plan, "user", &user->name, words);
+    (void)legacy_plan_note(survey->plan, "user", &user->name, words);
     return STATUS_OK;
 }
 
@@ -266,7 +317,7 @@ survey_grant(void *context, const char *words)
     struct survey *survey = context;
     struct legacy_text none = {.bytes = "", .size = 0};
 
-    legacy_plan_note(survey->plan, "grant", &none, words);
+    (void)legacy_plan_note(survey->plan, "grant", &none, words);
     return STATUS_OK;
 }
 

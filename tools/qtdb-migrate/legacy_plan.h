@@ -39,6 +39,7 @@ struct plan_appended {
 struct plan_sequence {
     struct legacy_text name; /* The column it belongs to. */
     int64_t next;
+    const struct plan_note *note; /* How it was tried; NULL: not yet. */
     struct plan_sequence *following;
 };
 
@@ -71,11 +72,17 @@ struct plan_database {
     struct plan_database *next;
 };
 
-/* Something that is known but not carried over, in words. */
+/* Something of the source besides tables and rows. With `sql` it is tried on the target. */
 struct plan_note {
-    const char *kind; /* "view", "enum", "user", "grant". */
+    const char *kind; /* "view", "enum", "user", "grant", "index" ... */
     const char *name;
     const char *words;
+    const char *sql; /* NULL: qtdb has no such thing. */
+    const struct plan_database
+        *database; /* Whose names `sql` may use without the schema; or NULL. */
+    bool tried;
+    bool carried;
+    const char *why; /* Tried and not carried over: what the target said. */
     struct plan_note *next;
 };
 
@@ -89,6 +96,7 @@ struct legacy_plan {
     struct plan_note *notes;
     struct plan_note **notes_end;
     uint64_t note_count; /* All; only PLAN_NOTES_MAX are kept. */
+    bool notes_failed;   /* There was no memory for one. */
     char fault[512];
 };
 
@@ -109,7 +117,12 @@ MUST_CHECK enum status legacy_plan_replay(struct legacy_plan *plan, struct legac
 /** Sorts what reading needs in order; after the last replay. */
 void legacy_plan_seal(struct legacy_plan *plan);
 
-void legacy_plan_note(struct legacy_plan *plan, const char *kind, const struct legacy_text *name,
-                      const char *words);
+/** NULL: no memory, or past PLAN_NOTES_MAX. */
+struct plan_note *legacy_plan_note(struct legacy_plan *plan, const char *kind,
+                                   const struct legacy_text *name, const char *words);
+/** The same with SQL that makes it, not NULL. */
+struct plan_note *legacy_plan_note_sql(struct legacy_plan *plan, const char *kind,
+                                       const struct legacy_text *name, const char *sql,
+                                       const struct plan_database *database);
 
 #endif

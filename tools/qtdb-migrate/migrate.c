@@ -188,6 +188,7 @@ make_target(struct migration *migration, const struct stat *before)
     if (target_open(&migration->env, migration->options.target, target) != STATUS_OK)
         return migrate_fail(migration, STATUS_FAILED, "%s", target->fault);
     TRY(migrate_load(migration));
+    TRY(migrate_carry_over(migration));
     if (migration->options.verify) {
         if (target_reopen(target) != STATUS_OK)
             return migrate_fail(migration, STATUS_FAILED, "%s", target->fault);
@@ -213,6 +214,7 @@ work(struct migration *migration)
     if (!migration->options.dry_run)
         return make_target(migration, before);
     TRY(migrate_load(migration));
+    TRY(migrate_carry_over(migration));
     return check_unchanged(migration, before);
 }
 

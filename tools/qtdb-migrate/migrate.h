@@ -1,7 +1,7 @@
 /*
  * A migration as a whole: options, source, target, tables, and the steps that share them.
  *
- *    open sources -> load (in passes) -> reopen target -> verify -> publish -> summary and report
+ *    open sources -> load (in passes) -> carry over what is no row -> reopen target -> verify -> publish -> summary and report
  *
  * Loading goes through the sources once; where a table meets a value that its type does not hold or
  * rows that break a constraint, the table is dropped, its definition changed, and the rest of its rows
@@ -68,6 +68,8 @@ MUST_CHECK enum status migrate_read(struct migration *migration, const char *wha
 
 /* Steps; on failure each sets `fault`. */
 MUST_CHECK enum status migrate_load(struct migration *migration);
+/** Everything but rows: tries it on the target, notes what was refused. */
+MUST_CHECK enum status migrate_carry_over(struct migration *migration);
 MUST_CHECK enum status migrate_verify(struct migration *migration);
 __attribute__((format(printf, 3, 4))) enum status migrate_fail(struct migration *migration,
                                                                enum status status,
@@ -100,9 +102,11 @@ struct migrate_totals {
     uint64_t table_count;
     uint64_t row_count;
     uint64_t loss_count;
-    uint64_t changed_count; /* Tables whose definition gave way. */
-    uint64_t foreign_key_count;
-    uint64_t sequence_count;
+    uint64_t changed_count;     /* Tables whose definition gave way. */
+    uint64_t foreign_key_count; /* Not carried over. */
+    uint64_t sequence_count;    /* Not carried over. */
+    uint64_t left_count;        /* All that was not carried over, both of these too. */
+    uint64_t carried_count;
 };
 struct migrate_totals migrate_total(const struct migration *migration);
 

@@ -15,6 +15,7 @@ static const char help[] =
     "the\n"
     "           log; every generation is recognised. Database NAME becomes schema NAME\n"
     "  csv      CSV or TSV: delimiter, header and the columns' types are found out\n"
+    "  sqlite   an SQLite 3 file; file NAME becomes schema NAME\n"
     "  json     JSON lines or an array of objects; what is nested becomes jsonb\n"
     "  a directory of these. CSV and JSON may be compressed with zstd\n"
     "\n"
@@ -89,18 +90,6 @@ first_unsupported(const struct later *later)
 }
 
 static bool
-is_kind(const char *name)
-{
-    const struct source_kind *const kinds[] = {&source_legacy, &source_csv, &source_json};
-
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (strcmp(kinds[i]->name, name) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool
 is_delimiter(const char *text)
 {
     return strcmp(text, "tab") == 0 || (strlen(text) == 1 && strchr("\"\r\n", text[0]) == NULL);
@@ -111,7 +100,7 @@ check_operands(int count, char **operands, struct migrate_options *options)
 {
     const struct source_options *from = &options->from;
 
-    if (from->from != NULL && !is_kind(from->from))
+    if (from->from != NULL && source_kind_named(from->from) == NULL)
         return tool_usage_error(&tool, "--from: there is no kind '%s'", from->from);
     if (from->delimiter != NULL && !is_delimiter(from->delimiter))
         return tool_usage_error(&tool, "--delimiter takes one character or 'tab'");

@@ -187,7 +187,7 @@ add_column(struct text_buffer *text, const struct migrate_column *column)
         text_buffer_add_text(text, ", ");
         add_string(text, "unique_left_out", column->unique_left_out);
     }
-    if (column->legacy->has_foreign_key) {
+    if (column->foreign_key != NULL && !column->foreign_key->carried) {
         text_buffer_add_text(text, ", \"foreign_key_left_out\": {");
         add_string(text, "table", column->legacy->foreign_table.bytes);
         text_buffer_add_text(text, ", ");
@@ -211,6 +211,8 @@ add_sequences(struct text_buffer *text, const struct plan_table *plan)
 
     text_buffer_add_text(text, ", \"sequences_left_out\": [");
     for (const struct plan_sequence *one = plan->sequences; one != NULL; one = one->following) {
+        if (one->note == NULL || one->note->carried)
+            continue;
         text_buffer_add_text(text, separator);
         text_buffer_add_char(text, '{');
         add_string(text, "column", one->name.bytes);
@@ -278,17 +280,23 @@ add_tables(struct migration *migration)
 /* The rest. */
 
 static void
-add_notes_of(struct migration *migration, const struct plan_note *note, bool *any)
+add_notes_of(struct migration *migration, const struct plan_note *note, bool carried, bool *any)
 {
     struct text_buffer *text = &migration->report.text;
 
     for (; note != NULL; note = note->next) {
+        if (note->carried != carried)
+            continue;
         text_buffer_add_text(text, *any ? ",\n  {" : "\n  {");
         add_string(text, "kind", note->kind);
         text_buffer_add_text(text, ", ");
         add_string(text, "name", note->name);
         text_buffer_add_text(text, ", ");
-        add_string(text, "words", note->words);
+        add_string(text, note->sql != NULL ? "sql" : "words", note->words);
+        if (note->why != NULL) {
+            text_buffer_add_text(text, ", ");
+            add_string(text, "why", note->why);
+        }
         text_buffer_add_char(text, '}');
         *any = true;
         flush_text(&migration->report);
@@ -296,21 +304,17 @@ add_notes_of(struct migration *migration, const struct plan_note *note, bool *an
 }
 
 static void
-add_notes(struct migration *migration)
+add_notes(struct migration *migration, const char *key, bool carried)
 {
-    struct text_buffer *text = &migration->report.text;
     const struct source_list *list = &migration->sources;
-    uint64_t count = 0;
     bool any = false;
 
-    text_buffer_add_text(text, " \"not_carried_over\": [");
+    text_buffer_print(&migration->report.text, " \"%s\": [", key);
     for (uint32_t i = 0; i < list->count; i++) {
-        if (list->sources[i]->plan == NULL)
-            continue;
-        add_notes_of(migration, list->sources[i]->plan->notes, &any);
-        count += list->sources[i]->plan->note_count;
+        if (list->sources[i]->plan != NULL)
+            add_notes_of(migration, list->sources[i]->plan->notes, carried, &any);
     }
-    text_buffer_print(text, "],\n \"not_carried_over_count\": %llu,\n", (unsigned long long)count);
+    text_buffer_add_text(&migration->report.text, "],\n");
 }
 
 static void
@@ -328,10 +332,11 @@ add_end(struct migration *migration)
         text,
         " \"totals\": {\"tables\": %llu, \"rows\": %llu, \"losses\": %llu, "
         "\"changed_tables\": %llu, \"foreign_keys_left_out\": %llu, "
-        "\"sequences_left_out\": %llu},\n",
+        "\"sequences_left_out\": %llu, \"carried_over\": %llu, \"not_carried_over\": %llu},\n",
         (unsigned long long)totals.table_count, (unsigned long long)totals.row_count,
         (unsigned long long)totals.loss_count, (unsigned long long)totals.changed_count,
-        (unsigned long long)totals.foreign_key_count, (unsigned long long)totals.sequence_count);
+        (unsigned long long)totals.foreign_key_count, (unsigned long long)totals.sequence_count,
+        (unsigned long long)totals.carried_count, (unsigned long long)totals.left_count);
     text_buffer_print(text, " \"dry_run\": %s, \"verified\": %s, \"passes\": %u,\n",
                       migration->options.dry_run ? "true" : "false",
                       migration->verified ? "true" : "false", migration->pass_count);
@@ -355,7 +360,8 @@ report_close(struct migration *migration)
         text_buffer_add_text(&report->text, report->any_loss ? "\n ],\n" : "],\n");
         add_sources(migration);
         add_tables(migration);
-        add_notes(migration);
+        add_notes(migration, "carried_over", true);
+        add_notes(migration, "not_carried_over", false);
         add_end(migration);
         ok = !report->text.failed;
         flush_text(report);

@@ -43,12 +43,25 @@ target_create_schema(struct migrate_target *target, const char *name)
     return run(target, name);
 }
 
-enum status
-target_create_table(struct migrate_target *target, const struct migrate_table *table)
+static enum status
+create(struct migrate_target *target, const struct migrate_table *table)
 {
     text_buffer_reset(&target->sql);
     migrate_sql_create(table, &target->sql);
-    TRY(run(target, table->name));
+    return run(target, table->name);
+}
+
+enum status
+target_create_table(struct migrate_target *target, struct migrate_table *table)
+{
+    enum status status = create(target, table);
+
+    /* A default that the target does not know must not keep the rows out. */
+    if (status != STATUS_OK && migrate_has_defaults(table) && !table->defaults_left_out) {
+        table->defaults_left_out = true;
+        status = create(target, table);
+    }
+    TRY(status);
     text_buffer_reset(&target->sql);
     migrate_sql_insert(table, &target->sql);
     return prepare(target, table->name, &target->insert);
@@ -162,6 +175,66 @@ target_end_table(struct migrate_target *target)
     qtdb_finalize(target->insert);
     target->insert = NULL;
     return commit_pending(target);
+}
+
+/* Everything else. */
+
+/* One statement; what follows it in the text is refused, for the text comes from a source. */
+static enum qtdb_code
+run_one(struct migrate_target *target, const char *sql)
+{
+    struct qtdb_statement *statement = NULL;
+    const char *rest = NULL;
+    enum qtdb_code code = qtdb_prepare(target->session, sql, &statement, &rest);
+
+    if (code != QTDB_OK)
+        return code;
+    if (statement == NULL || rest[strspn(rest, " \t\r\n;")] != '\0') {
+        qtdb_finalize(statement);
+        (void)snprintf(target->fault, sizeof(target->fault), "not exactly one statement");
+        return QTDB_INVALID;
+    }
+    do {
+        code = qtdb_step(statement);
+    } while (code == QTDB_ROW);
+    if (code != QTDB_DONE)
+        (void)target__fail(target, "refused");
+    qtdb_finalize(statement);
+    return code == QTDB_DONE ? QTDB_OK : code;
+}
+
+enum target_result
+target_try(struct migrate_target *target, const char *sql, const char *schema)
+{
+    enum qtdb_code code = QTDB_OK;
+
+    target->fault[0] = '\0';
+    target->sqlstate[0] = '\0';
+    if (run_word(target, "BEGIN") != TARGET_OK)
+        return TARGET_FAILED;
+    if (schema[0] != '\0') {
+        text_buffer_reset(&target->sql);
+        text_buffer_add_text(&target->sql, "SET LOCAL search_path TO ");
+        text_buffer_add_identifier(&target->sql, schema);
+        text_buffer_add_text(&target->sql, ", public");
+        code = target->sql.failed ? QTDB_NO_MEMORY : run_one(target, target->sql.bytes);
+    }
+    if (code == QTDB_OK)
+        code = run_one(target, sql);
+    if (code == QTDB_OK && qtdb_exec(target->session, "COMMIT", NULL, NULL) == QTDB_OK)
+        return TARGET_OK;
+    if (target->fault[0] == '\0') {
+        const struct qtdb_error *error = qtdb_error_last();
+
+        (void)snprintf(target->sqlstate, sizeof(target->sqlstate), "%s", error->sqlstate);
+        (void)snprintf(target->fault, sizeof(target->fault), "%s", error->message);
+    }
+    /* After a COMMIT that failed there is nothing to roll back. */
+    enum qtdb_code back = qtdb_exec(target->session, "ROLLBACK", NULL, NULL);
+    (void)back;
+    return code == QTDB_NO_MEMORY || code == QTDB_IO || code == QTDB_FAILED
+               ? TARGET_FAILED
+               : TARGET_BROKEN_CONSTRAINT;
 }
 
 /* Reading back. */

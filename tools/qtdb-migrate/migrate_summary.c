@@ -5,7 +5,27 @@
 #include "tools/qtdb-migrate/legacy_source.h"
 #include "tools/qtdb-migrate/migrate.h"
 
-enum { TABLES_SHOWN = 20, LINES_SHOWN = 20, SOURCES_SHOWN = 10, COLUMNS_SHOWN = 20 };
+enum {
+    TABLES_SHOWN = 20,
+    LINES_SHOWN = 20,
+    SOURCES_SHOWN = 10,
+    COLUMNS_SHOWN = 20,
+    KINDS_SHOWN = 16
+};
+
+static void
+add_notes(const struct legacy_plan *plan, struct migrate_totals *totals)
+{
+    uint64_t carried = 0;
+
+    for (const struct plan_note *note = plan->notes; note != NULL; note = note->next) {
+        carried += note->carried;
+        totals->foreign_key_count += !note->carried && strcmp(note->kind, "foreign key") == 0;
+        totals->sequence_count += !note->carried && strcmp(note->kind, "sequence position") == 0;
+    }
+    totals->carried_count += carried;
+    totals->left_count += plan->note_count - carried;
+}
 
 struct migrate_totals
 migrate_total(const struct migration *migration)
@@ -21,11 +41,12 @@ migrate_total(const struct migration *migration)
         totals.row_count += table->row_count;
         totals.loss_count += table->loss_count + table->long_count + table->short_count;
         totals.changed_count += migrate_table_is_changed(table);
-        for (uint32_t k = 0; k < table->column_count; k++)
-            totals.foreign_key_count += table->columns[k].legacy->has_foreign_key;
-        const struct plan_sequence *sequence = table->plan->sequences;
-        for (; sequence != NULL; sequence = sequence->following)
-            totals.sequence_count++;
+    }
+    for (uint32_t i = 0; i < migration->sources.count; i++) {
+        const struct source *source = migration->sources.sources[i];
+
+        if (source->plan != NULL)
+            add_notes(source->plan, &totals);
     }
     return totals;
 }
@@ -214,44 +235,71 @@ print_each(const struct migration *migration,
         printf("          and %u more lines; --report FILE.json has all\n", line - LINES_SHOWN);
 }
 
-static uint64_t
-count_notes(const struct migration *migration, const char *kind)
+/* Kinds of what was (not) carried over, each with its number. */
+struct kind_counts {
+    uint32_t count;
+    const char *kinds[KINDS_SHOWN];
+    uint64_t counts[KINDS_SHOWN];
+};
+
+static void
+count_kinds(const struct migration *migration, bool carried, struct kind_counts *out)
 {
-    uint64_t count = 0;
+    for (uint32_t i = 0; i < migration->sources.count; i++) {
+        const struct plan_note *note = migration->sources.sources[i]->plan->notes;
+
+        for (; note != NULL; note = note->next) {
+            uint32_t at = 0;
+
+            while (at < out->count && strcmp(out->kinds[at], note->kind) != 0)
+                at++;
+            if (note->carried != carried || at == KINDS_SHOWN)
+                continue;
+            out->kinds[at] = note->kind;
+            out->counts[at]++;
+            out->count += at == out->count;
+        }
+    }
+}
+
+static const char *
+plural_of(const char *kind, uint64_t count)
+{
+    size_t size = strlen(kind);
+
+    return count == 1 ? "" : size > 1 && strcmp(kind + size - 1, "x") == 0 ? "es" : "s";
+}
+
+static void
+print_kinds(const struct migration *migration, bool carried, const char *head, const char *tail)
+{
+    struct kind_counts counts = {.count = 0};
+
+    count_kinds(migration, carried, &counts);
+    for (uint32_t i = 0; i < counts.count; i++)
+        printf("%-*s%llu %s%s", i == 0 ? 10 : 2, i == 0 ? head : ",",
+               (unsigned long long)counts.counts[i], counts.kinds[i],
+               plural_of(counts.kinds[i], counts.counts[i]));
+    if (counts.count > 0)
+        printf("%s\n", tail);
+}
+
+/* By name, what was tried and refused. */
+static void
+print_refused(const struct migration *migration)
+{
+    uint32_t line = 0;
 
     for (uint32_t i = 0; i < migration->sources.count; i++) {
         const struct plan_note *note = migration->sources.sources[i]->plan->notes;
 
-        for (; note != NULL; note = note->next)
-            count += strcmp(note->kind, kind) == 0;
+        for (; note != NULL; note = note->next) {
+            if (note->tried && !note->carried && may_print(&line, "refused"))
+                printf("%s %s: %s\n", note->kind, note->name, note->why != NULL ? note->why : "");
+        }
     }
-    return count;
-}
-
-static void
-print_count(uint64_t count, const char *what, bool *any)
-{
-    if (count == 0)
-        return;
-    printf("%s%llu %s%s", *any ? ", " : "not yet   ", (unsigned long long)count, what,
-           tool_plural(count));
-    *any = true;
-}
-
-static void
-print_not_carried_over(const struct migration *migration, const struct migrate_totals *totals)
-{
-    bool any = false;
-
-    print_count(count_notes(migration, "enum"), "enum", &any);
-    print_count(count_notes(migration, "view"), "view", &any);
-    print_count(count_notes(migration, "user"), "user", &any);
-    print_count(count_notes(migration, "grant"), "grant", &any);
-    print_count(totals->foreign_key_count, "foreign key", &any);
-    print_count(totals->sequence_count, "sequence position", &any);
-    if (any)
-        printf(": not carried over yet%s\n",
-               migration->options.report == NULL ? "; --report FILE.json lists them" : "");
+    if (line > LINES_SHOWN)
+        printf("          and %u more\n", line - LINES_SHOWN);
 }
 
 void
@@ -265,7 +313,12 @@ migrate_print_summary(struct migration *migration)
     print_each(migration, print_types);
     print_each(migration, print_losses);
     print_each(migration, print_changes);
-    print_not_carried_over(migration, &totals);
+    print_kinds(migration, true, "also", " carried over");
+    print_kinds(migration, false, "left out",
+                migration->options.report == NULL
+                    ? ": not carried over; --report FILE.json lists them"
+                    : ": not carried over");
+    print_refused(migration);
     if (migration->options.report != NULL)
         printf("report    %s\n", migration->options.report);
     printf("done      %.2f s, %u %s over the source%s\n", seconds, migration->pass_count,

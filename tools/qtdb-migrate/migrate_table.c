@@ -108,13 +108,25 @@ static void
 add_key(const struct migrate_table *table, struct text_buffer *sql)
 {
     const char *separator = ", PRIMARY KEY (";
+    uint32_t count = 0, most = 0;
 
     for (uint32_t i = 0; i < table->column_count; i++) {
-        if (!table->columns[i].legacy->primary_key)
-            continue;
-        text_buffer_add_text(sql, separator);
-        text_buffer_add_identifier(sql, table->columns[i].name);
-        separator = ", ";
+        uint32_t position = table->columns[i].legacy->key_position;
+
+        count += table->columns[i].legacy->primary_key && position == 0;
+        most = position > most ? position : most;
+    }
+    /* By position where the source tells it, else as the columns stand. */
+    for (uint32_t at = count > 0 ? 0 : 1; at <= (count > 0 ? 0 : most); at++) {
+        for (uint32_t i = 0; i < table->column_count; i++) {
+            const struct legacy_column *column = table->columns[i].legacy;
+
+            if (!column->primary_key || (count == 0 && column->key_position != at))
+                continue;
+            text_buffer_add_text(sql, separator);
+            text_buffer_add_identifier(sql, table->columns[i].name);
+            separator = ", ";
+        }
     }
     text_buffer_add_char(sql, ')');
 }
@@ -131,6 +143,8 @@ migrate_sql_create(const struct migrate_table *table, struct text_buffer *sql)
         text_buffer_add_text(sql, i == 0 ? " (" : ", ");
         text_buffer_add_identifier(sql, column->name);
         text_buffer_print(sql, " %s", convert_type_name(&column->type, type));
+        if (column->legacy->default_sql.size > 0 && !table->defaults_left_out)
+            text_buffer_print(sql, " DEFAULT %s", column->legacy->default_sql.bytes);
         if (column->not_null)
             text_buffer_add_text(sql, " NOT NULL");
         if (!column->unique)
@@ -257,6 +271,16 @@ migrate_leave_out(struct migrate_table *table, const char *sqlstate, const char 
         return leave_out_unique(table, message);
     if (strcmp(sqlstate, "54000") == 0)
         return leave_out_keys(table);
+    return false;
+}
+
+bool
+migrate_has_defaults(const struct migrate_table *table)
+{
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (table->columns[i].legacy->default_sql.size > 0)
+            return true;
+    }
     return false;
 }
 

@@ -33,7 +33,8 @@ struct migrate_column {
     char widened_value[MIGRATE_SAMPLE_SIZE];
     bool not_null;
     bool unique;
-    const char *not_null_left_out; /* Why; NULL: it was not. */
+    const struct plan_note *foreign_key; /* How it was tried; NULL: none, or not yet. */
+    const char *not_null_left_out;       /* Why; NULL: it was not. */
     const char *unique_left_out;
     struct migrate_loss losses[MIGRATE_LOSSES_MAX];
 };
@@ -46,6 +47,7 @@ struct migrate_table {
     uint32_t column_count;
     struct migrate_column *columns;
     bool has_key;
+    bool defaults_left_out;   /* Of the definition; they are tried once the rows are in. */
     const char *key_left_out; /* Why; NULL: it was not, or there was none. */
     bool loaded;
     bool left_out;        /* It has no columns, which the target cannot have. */
@@ -73,6 +75,7 @@ void migrate_note_loss(struct migrate_table *table, uint32_t column, const char 
                        const char *value, size_t value_size);
 /** Leaves the constraint that the message names out of the table; false when none is named. */
 bool migrate_leave_out(struct migrate_table *table, const char *sqlstate, const char *message);
+bool migrate_has_defaults(const struct migrate_table *table);
 /** True when any constraint or type gave way. */
 bool migrate_table_is_changed(const struct migrate_table *table);
 /** Forgets what the loading counted, for another try. */

@@ -38,8 +38,9 @@ MUST_CHECK enum status target_open(const struct env *env, const char *path,
 void target_discard(struct migrate_target *target);
 
 MUST_CHECK enum status target_create_schema(struct migrate_target *target, const char *name);
+/** Where the target does not take a default, the table comes without any and says so. */
 MUST_CHECK enum status target_create_table(struct migrate_target *target,
-                                           const struct migrate_table *table);
+                                           struct migrate_table *table);
 MUST_CHECK enum status target_drop_table(struct migrate_target *target,
                                          const struct migrate_table *table);
 /** One row; `row` has a value for each column. */
@@ -48,6 +49,13 @@ MUST_CHECK enum target_result target_insert(struct migrate_target *target,
                                             const struct converted *row);
 /** Makes the rows so far durable and ends the table. */
 MUST_CHECK enum target_result target_end_table(struct migrate_target *target);
+
+/**
+ * Runs one statement in a transaction of its own; with a schema its names may do without. Refused by the
+ * target: TARGET_BROKEN_CONSTRAINT, and nothing changed.
+ */
+MUST_CHECK enum target_result target_try(struct migrate_target *target, const char *sql,
+                                         const char *schema);
 
 /** Closes what was written and opens it again for reading only. */
 MUST_CHECK enum status target_reopen(struct migrate_target *target);

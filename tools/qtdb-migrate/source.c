@@ -16,7 +16,8 @@
 
 enum { FILES_MAX = 10000 /* In one directory. */, HEAD_SIZE = 512 };
 
-static const struct source_kind *const kinds[] = {&source_legacy, &source_csv, &source_json};
+static const struct source_kind *const kinds[] = {&source_legacy, &source_csv, &source_json,
+                                                  &source_sqlite};
 
 static const struct {
     const char *end;
@@ -75,38 +76,50 @@ kind_by_ending(const char *path)
 }
 
 /* By the content's first bytes: what no file of another kind begins with. */
-static const struct source_kind *
-kind_by_content(const struct env *env, const char *path)
+static enum status
+kind_by_content(const struct env *env, const char *path, const struct source_kind **out)
 {
     struct input input;
     const struct source_kind *kind = NULL;
     int byte = INPUT_END;
 
-    if (input_open(env, path, &input) == STATUS_OK) {
+    enum status status = input_open(env, path, &input);
+    if (status == STATUS_OK) {
         byte = input_peek(&input);
+        status = input.status;
+        if (input.used >= 16 && memcmp(input.bytes, "SQLite format 3", 16) == 0)
+            kind = &source_sqlite;
         /* A legacy file begins with a count or a length: a zero byte is among its first eight. */
-        if (input.used >= 8 && memchr(input.bytes, 0, 8) == NULL && byte == '{')
+        else if (input.used >= 8 && memchr(input.bytes, 0, 8) == NULL && byte == '{' &&
+                 kind_by_ending(path) == NULL)
             kind = &source_json;
     }
     input_close(&input);
-    return kind;
+    *out = kind;
+    /* What else is wrong with the file its own kind will say. */
+    return status == STATUS_NO_MEMORY ? status : STATUS_OK;
 }
 
-static const struct source_kind *
-kind_of(const struct env *env, const char *path, const struct source_options *options)
+static enum status
+kind_of(const struct env *env, const char *path, const struct source_options *options,
+        struct source_list *list, const struct source_kind **out)
 {
-    const struct source_kind *kind = NULL;
+    *out = options->from != NULL ? source_kind_named(options->from) : NULL;
+    if (*out == NULL && kind_by_content(env, path, out) != STATUS_OK)
+        return refuse(list, STATUS_NO_MEMORY, "out of memory");
+    if (*out == NULL)
+        *out = kind_by_ending(path);
+    return STATUS_OK;
+}
 
-    if (options->from != NULL) {
-        for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-            if (strcmp(kinds[i]->name, options->from) == 0)
-                return kinds[i];
-        }
+const struct source_kind *
+source_kind_named(const char *name)
+{
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (strcmp(kinds[i]->name, name) == 0)
+            return kinds[i];
     }
-    kind = kind_by_ending(path);
-    if (kind == NULL)
-        kind = kind_by_content(env, path);
-    return kind;
+    return NULL;
 }
 
 /* Lists. */
@@ -168,7 +181,8 @@ add_file(const struct env *env, struct arena *arena, const char *directory, cons
 
     if (size < 0 || size >= (int)sizeof(path))
         return refuse(list, STATUS_INVALID, "%.200s: the path is too long", directory);
-    const struct source_kind *kind = kind_of(env, path, options);
+    const struct source_kind *kind = NULL;
+    TRY(kind_of(env, path, options, list, &kind));
     if (kind == NULL) {
         list->ignored_count++;
         return STATUS_OK;
@@ -212,7 +226,8 @@ source_find(const struct env *env, struct arena *arena, const char *path,
         return find_in_directory(env, arena, path, options, list);
     if (!S_ISREG(info.st_mode))
         return refuse(list, STATUS_INVALID, "%s: not a file and not a directory", path);
-    const struct source_kind *kind = kind_of(env, path, options);
+    const struct source_kind *kind = NULL;
+    TRY(kind_of(env, path, options, list, &kind));
     return add(env, arena, path, kind != NULL ? kind : &source_legacy, options, list);
 }
 
@@ -223,7 +238,10 @@ source_open(struct source *source)
 {
     legacy_plan_init(&source->own, source->env.memory);
     source->plan = &source->own;
-    return source->kind->open(source);
+    TRY(source->kind->open(source));
+    if (source->plan->notes_failed)
+        return source_fail(source, STATUS_NO_MEMORY, "%s: out of memory", source->path);
+    return STATUS_OK;
 }
 
 void

@@ -80,6 +80,10 @@ struct source_list {
 extern const struct source_kind source_legacy;
 extern const struct source_kind source_csv;
 extern const struct source_kind source_json;
+extern const struct source_kind source_sqlite;
+
+/** NULL: there is no kind of that name. */
+const struct source_kind *source_kind_named(const char *name);
 
 /**
  * The sources at `path`, memory from `arena`; `options` is borrowed. Appends to `list`. On failure

@@ -1,0 +1,615 @@
+/*
+ * What an SQLite file holds. Its own catalogue functions (pragma_...) tell tables, columns, keys,
+ * indexes and foreign keys; one query a table looks at the storage classes of all values, for a
+ * declared type promises nothing about them.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "tools/qtdb-migrate/legacy_plan_private.h"
+#include "tools/qtdb-migrate/sqlite_source.h"
+
+enum { BATCH = 300 /* Columns of one look at the values; SQLite has at most 2,000 results. */ };
+
+/* Types. */
+
+static bool
+has_word(const char *declared, const char *word)
+{
+    return strcasestr(declared, word) != NULL;
+}
+
+/* Texts of a column whose declaration says what they mean; a misfit makes them texts again. */
+static enum legacy_column_kind
+text_kind(const char *declared)
+{
+    if (has_word(declared, "DATETIME") || has_word(declared, "TIMESTAMP"))
+        return has_word(declared, "TZ") || has_word(declared, "WITH TIME ZONE")
+                   ? LEGACY_COLUMN_TIMESTAMPTZ
+                   : LEGACY_COLUMN_TIMESTAMP;
+    if (strcasecmp(declared, "DATE") == 0)
+        return LEGACY_COLUMN_DATE;
+    if (strcasecmp(declared, "TIME") == 0)
+        return LEGACY_COLUMN_TIME;
+    if (has_word(declared, "UUID"))
+        return LEGACY_COLUMN_UUID;
+    if (has_word(declared, "JSON"))
+        return LEGACY_COLUMN_JSON;
+    return LEGACY_COLUMN_TEXT;
+}
+
+/* No values: SQLite's own rules of affinity, in their order. */
+static enum legacy_column_kind
+empty_kind(const char *declared)
+{
+    if (has_word(declared, "BOOL"))
+        return LEGACY_COLUMN_BOOLEAN;
+    if (has_word(declared, "INT"))
+        return LEGACY_COLUMN_INTEGER;
+    if (has_word(declared, "CHAR") || has_word(declared, "CLOB") || has_word(declared, "TEXT"))
+        return LEGACY_COLUMN_TEXT;
+    if (has_word(declared, "BLOB"))
+        return LEGACY_COLUMN_BYTEA;
+    if (has_word(declared, "REAL") || has_word(declared, "FLOA") || has_word(declared, "DOUB"))
+        return LEGACY_COLUMN_REAL;
+    if (has_word(declared, "NUMERIC") || has_word(declared, "DECIMAL"))
+        return LEGACY_COLUMN_NUMERIC;
+    return text_kind(declared);
+}
+
+enum legacy_column_kind
+sqlite_column_kind(const char *declared, uint32_t classes, bool only_booleans)
+{
+    switch (classes) {
+    case 0:
+        return empty_kind(declared);
+    case SQLITE_CLASS_INTEGER:
+        return only_booleans && has_word(declared, "BOOL") ? LEGACY_COLUMN_BOOLEAN
+               : has_word(declared, "NUMERIC") || has_word(declared, "DECIMAL")
+                   ? LEGACY_COLUMN_NUMERIC
+                   : LEGACY_COLUMN_INTEGER;
+    case SQLITE_CLASS_REAL:
+        return has_word(declared, "NUMERIC") || has_word(declared, "DECIMAL")
+                   ? LEGACY_COLUMN_NUMERIC
+                   : LEGACY_COLUMN_REAL;
+    case SQLITE_CLASS_INTEGER | SQLITE_CLASS_REAL:
+        return LEGACY_COLUMN_NUMERIC;
+    case SQLITE_CLASS_TEXT:
+        return text_kind(declared);
+    case SQLITE_CLASS_BLOB:
+    case SQLITE_CLASS_BLOB | SQLITE_CLASS_TEXT:
+        return LEGACY_COLUMN_BYTEA;
+    default:
+        return LEGACY_COLUMN_TEXT;
+    }
+}
+
+/* Queries. */
+
+static struct text_buffer *
+begin_sql(struct source *source)
+{
+    struct sqlite_source *sqlite = source->state;
+
+    text_buffer_reset(&sqlite->sql);
+    return &sqlite->sql;
+}
+
+/* `before`, the name as a literal, `after`. */
+static enum status
+ask(struct source *source, const char *before, const char *name, const char *after,
+    struct sqlite_query **out)
+{
+    struct text_buffer *sql = begin_sql(source);
+
+    text_buffer_add_text(sql, before);
+    text_buffer_add_literal(sql, name, strlen(name));
+    text_buffer_add_text(sql, after);
+    return sqlite_prepare(source, name, out);
+}
+
+/* Calls `each` for every row. */
+static enum status
+for_each(struct source *source, struct sqlite_query *query, void *context,
+         enum status (*each)(struct source *source, struct sqlite_query *query, void *context))
+{
+    const struct sqlite_door *door = ((struct sqlite_source *)source->state)->door;
+    char fault[SQLITE_FAULT_SIZE];
+    enum status status = STATUS_OK;
+    enum sqlite_step step = SQLITE_STEP_ROW;
+
+    while (status == STATUS_OK && (step = door->step(query, fault)) == SQLITE_STEP_ROW)
+        status = each(source, query, context);
+    if (status == STATUS_OK && step == SQLITE_STEP_FAILED)
+        status = sqlite_failed(source, "its catalogue", fault);
+    door->finalize(query);
+    return status;
+}
+
+static bool
+copy_text(struct source *source, struct sqlite_query *query, int column, struct legacy_text *out)
+{
+    const struct sqlite_door *door = ((struct sqlite_source *)source->state)->door;
+    const char *text = door->column_text(query, column, &out->size);
+
+    if (text == NULL)
+        out->size = 0;
+    out->bytes = arena_copy_text(&source->plan->arena, text != NULL ? text : "", out->size);
+    return out->bytes != NULL;
+}
+
+static int64_t
+number(struct source *source, struct sqlite_query *query, int column)
+{
+    return ((struct sqlite_source *)source->state)->door->column_i64(query, column);
+}
+
+/* Columns. */
+
+struct columns {
+    uint32_t count;
+    uint32_t room;
+    struct legacy_column *columns;
+    const char *table;
+};
+
+static enum status
+take_column(struct source *source, struct sqlite_query *query, void *context)
+{
+    struct columns *columns = context;
+    int64_t hidden = number(source, query, 5);
+
+    if (hidden == 1)
+        return STATUS_OK;
+    if (columns->count == columns->room) {
+        uint32_t room = columns->room * 2 + 16;
+        struct legacy_column *grown =
+            arena_alloc(&source->plan->arena, room * sizeof(*columns->columns));
+
+        if (grown == NULL)
+            return sqlite_no_memory(source);
+        if (columns->count > 0)
+            memcpy(grown, columns->columns, columns->count * sizeof(*grown));
+        columns->columns = grown;
+        columns->room = room;
+    }
+    struct legacy_column *column = &columns->columns[columns->count++];
+    if (!copy_text(source, query, 0, &column->name) ||
+        !copy_text(source, query, 1, &column->declared) ||
+        !copy_text(source, query, 3, &column->default_sql))
+        return sqlite_no_memory(source);
+    column->nullable = number(source, query, 2) == 0;
+    column->key_position = (uint32_t)number(source, query, 4);
+    column->primary_key = column->key_position > 0;
+    if (hidden >= 2) {
+        char name[200];
+        int size = snprintf(name, sizeof(name), "%.90s.%.90s", columns->table, column->name.bytes);
+
+        (void)legacy_plan_note(source->plan, "generated column",
+                               &(struct legacy_text){name, (size_t)size},
+                               "its values are kept, the expression is not");
+    }
+    return STATUS_OK;
+}
+
+/* What the values of up to BATCH columns are: rows, then for each its classes and whether it is boolean. */
+static enum status
+ask_classes(struct source *source, const struct columns *columns, uint32_t first,
+            struct sqlite_query **out)
+{
+    static const char *const classes[] = {"integer", "real", "text", "blob"};
+    struct text_buffer *sql = begin_sql(source);
+
+    text_buffer_add_text(sql, "SELECT count(*)");
+    for (uint32_t i = first; i < columns->count && i < first + BATCH; i++) {
+        const char *name = columns->columns[i].name.bytes;
+
+        for (int k = 0; k < 4; k++) {
+            text_buffer_print(sql, "%s(max(typeof(", k == 0 ? ", " : " + ");
+            text_buffer_add_identifier(sql, name);
+            text_buffer_print(sql, ") = '%s')) * %d", classes[k], 1 << k);
+        }
+        text_buffer_add_text(sql, ", min(");
+        text_buffer_add_identifier(sql, name);
+        text_buffer_add_text(sql, " IN (0, 1))");
+    }
+    text_buffer_add_text(sql, " FROM main.");
+    text_buffer_add_identifier(sql, columns->table);
+    return sqlite_prepare(source, columns->table, out);
+}
+
+struct look {
+    struct columns *columns;
+    uint32_t first;
+    bool *hex_blobs;
+    uint64_t row_count;
+};
+
+static enum status
+take_classes(struct source *source, struct sqlite_query *query, void *context)
+{
+    struct look *look = context;
+
+    look->row_count = (uint64_t)number(source, query, 0);
+    for (uint32_t i = 0; i < BATCH && look->first + i < look->columns->count; i++) {
+        struct legacy_column *column = &look->columns->columns[look->first + i];
+        uint32_t classes = (uint32_t)number(source, query, (int)(1 + 2 * i));
+        uint32_t others = classes & ~(uint32_t)(SQLITE_CLASS_BLOB | SQLITE_CLASS_TEXT);
+
+        column->kind = sqlite_column_kind(column->declared.bytes, classes,
+                                          number(source, query, (int)(2 + 2 * i)) == 1);
+        look->hex_blobs[look->first + i] = (classes & SQLITE_CLASS_BLOB) && others != 0;
+        if ((classes & SQLITE_CLASS_TEXT) && others != 0) {
+            char name[200];
+            int size = snprintf(name, sizeof(name), "%.90s.%.90s", look->columns->table,
+                                column->name.bytes);
+
+            (void)legacy_plan_note(source->plan, "mixed column",
+                                   &(struct legacy_text){name, (size_t)size},
+                                   "it holds numbers and texts; all became texts");
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Indexes and foreign keys. */
+
+struct index {
+    struct columns *columns;
+    const char *table;
+    struct text_buffer list; /* "a", "b" */
+    uint32_t count;
+    struct legacy_text only; /* The column, where there is one. */
+    bool plain;              /* Columns only, compared byte by byte. */
+};
+
+static enum status
+take_index_column(struct source *source, struct sqlite_query *query, void *context)
+{
+    struct index *index = context;
+    struct legacy_text name, collation;
+
+    if (!copy_text(source, query, 0, &name) || !copy_text(source, query, 2, &collation))
+        return sqlite_no_memory(source);
+    if (name.size == 0 || strcasecmp(collation.bytes, "BINARY") != 0)
+        index->plain = false;
+    if (index->count++ > 0)
+        text_buffer_add_text(&index->list, ", ");
+    text_buffer_add_identifier(&index->list, name.bytes);
+    if (number(source, query, 1) != 0)
+        text_buffer_add_text(&index->list, " DESC");
+    index->only = name;
+    return STATUS_OK;
+}
+
+static struct legacy_column *
+find_column(struct columns *columns, const struct legacy_text *name)
+{
+    for (uint32_t i = 0; i < columns->count; i++) {
+        if (plan__text_equals(&columns->columns[i].name, name))
+            return &columns->columns[i];
+    }
+    return NULL;
+}
+
+/* "schema"."table" */
+static void
+add_table_name(const struct source *source, const char *table, struct text_buffer *sql)
+{
+    const struct sqlite_source *sqlite = source->state;
+
+    text_buffer_add_identifier(sql, sqlite->database->name.bytes);
+    text_buffer_add_char(sql, '.');
+    text_buffer_add_identifier(sql, table);
+}
+
+static enum status
+note_index(struct source *source, struct index *index, const struct legacy_text *name,
+           bool is_unique, bool is_constraint, const struct legacy_text *sql_text)
+{
+    struct sqlite_source *sqlite = source->state;
+    struct text_buffer sql;
+    const char *kind = is_constraint ? "unique constraint" : "index";
+
+    if (!index->plain) {
+        (void)legacy_plan_note_sql(source->plan, kind, name,
+                                   sql_text->size > 0 ? sql_text->bytes : "", sqlite->database);
+        return STATUS_OK;
+    }
+    text_buffer_init(&sql, source->env.memory);
+    if (is_constraint) {
+        text_buffer_add_text(&sql, "ALTER TABLE ");
+        add_table_name(source, index->table, &sql);
+        text_buffer_print(&sql, " ADD UNIQUE (%s)", index->list.bytes);
+    } else {
+        text_buffer_print(&sql, "CREATE %sINDEX ", is_unique ? "UNIQUE " : "");
+        text_buffer_add_identifier(&sql, name->bytes);
+        text_buffer_add_text(&sql, " ON ");
+        add_table_name(source, index->table, &sql);
+        text_buffer_print(&sql, " (%s)", index->list.bytes);
+    }
+    bool ok = !sql.failed;
+    if (ok)
+        (void)legacy_plan_note_sql(source->plan, kind, name, sql.bytes, NULL);
+    text_buffer_deinit(&sql);
+    return ok ? STATUS_OK : sqlite_no_memory(source);
+}
+
+static enum status
+take_index(struct source *source, struct sqlite_query *query, void *context)
+{
+    struct columns *columns = context;
+    struct index index = {.columns = columns, .table = columns->table, .plain = true};
+    struct legacy_text name, origin, sql_text;
+    struct sqlite_query *info = NULL;
+
+    if (!copy_text(source, query, 0, &name) || !copy_text(source, query, 2, &origin) ||
+        !copy_text(source, query, 4, &sql_text))
+        return sqlite_no_memory(source);
+    bool is_unique = number(source, query, 1) != 0;
+    bool is_constraint = strcmp(origin.bytes, "u") == 0;
+    index.plain = number(source, query, 3) == 0;
+    text_buffer_init(&index.list, source->env.memory);
+    enum status status = ask(source, "SELECT name, \"desc\", coll FROM pragma_index_xinfo(",
+                             name.bytes, ") WHERE key = 1 ORDER BY seqno", &info);
+    if (status == STATUS_OK)
+        status = for_each(source, info, &index, take_index_column);
+    if (status == STATUS_OK && index.list.failed)
+        status = sqlite_no_memory(source);
+    if (status == STATUS_OK && strcmp(origin.bytes, "pk") == 0 && index.plain) {
+        text_buffer_deinit(&index.list);
+        return STATUS_OK;
+    }
+    struct legacy_column *only = index.count == 1 ? find_column(columns, &index.only) : NULL;
+    if (status == STATUS_OK && is_constraint && index.plain && only != NULL)
+        only->unique = true;
+    else if (status == STATUS_OK && strcmp(origin.bytes, "pk") == 0)
+        (void)legacy_plan_note(source->plan, "collation",
+                               &(struct legacy_text){columns->table, strlen(columns->table)},
+                               "of the primary key; it compares bytes now");
+    else if (status == STATUS_OK)
+        status = note_index(source, &index, &name, is_unique, is_constraint, &sql_text);
+    text_buffer_deinit(&index.list);
+    return status;
+}
+
+/* A foreign key of one column is the column's, one of several comes as rows with one id. */
+struct foreign {
+    struct columns *columns;
+    int64_t id;
+    struct text_buffer from;
+    struct text_buffer to;
+    struct legacy_text table;
+    struct legacy_text on_update;
+    struct legacy_text on_delete;
+};
+
+static enum status
+end_foreign(struct source *source, struct foreign *foreign)
+{
+    struct text_buffer sql;
+    char name[200];
+
+    if (foreign->id < 0)
+        return STATUS_OK;
+    text_buffer_init(&sql, source->env.memory);
+    text_buffer_add_text(&sql, "ALTER TABLE ");
+    add_table_name(source, foreign->columns->table, &sql);
+    text_buffer_print(&sql, " ADD FOREIGN KEY (%s) REFERENCES ", foreign->from.bytes);
+    add_table_name(source, foreign->table.bytes, &sql);
+    if (foreign->to.size > 0)
+        text_buffer_print(&sql, " (%s)", foreign->to.bytes);
+    text_buffer_print(&sql, " ON UPDATE %s ON DELETE %s", foreign->on_update.bytes,
+                      foreign->on_delete.bytes);
+    bool ok = !sql.failed && !foreign->from.failed && !foreign->to.failed;
+    int size = snprintf(name, sizeof(name), "%.90s to %.90s", foreign->columns->table,
+                        foreign->table.bytes);
+    if (ok)
+        (void)legacy_plan_note_sql(source->plan, "foreign key",
+                                   &(struct legacy_text){name, (size_t)size}, sql.bytes, NULL);
+    text_buffer_deinit(&sql);
+    text_buffer_reset(&foreign->from);
+    text_buffer_reset(&foreign->to);
+    return ok ? STATUS_OK : sqlite_no_memory(source);
+}
+
+static enum status
+take_foreign(struct source *source, struct sqlite_query *query, void *context)
+{
+    struct foreign *foreign = context;
+    struct legacy_text from, to;
+
+    if (number(source, query, 0) != foreign->id) {
+        TRY(end_foreign(source, foreign));
+        foreign->id = number(source, query, 0);
+    }
+    if (!copy_text(source, query, 1, &foreign->table) || !copy_text(source, query, 2, &from) ||
+        !copy_text(source, query, 3, &to) || !copy_text(source, query, 4, &foreign->on_update) ||
+        !copy_text(source, query, 5, &foreign->on_delete))
+        return sqlite_no_memory(source);
+    if (foreign->from.size > 0)
+        text_buffer_add_text(&foreign->from, ", ");
+    text_buffer_add_identifier(&foreign->from, from.bytes);
+    if (to.size == 0)
+        return STATUS_OK;
+    if (foreign->to.size > 0)
+        text_buffer_add_text(&foreign->to, ", ");
+    text_buffer_add_identifier(&foreign->to, to.bytes);
+    return STATUS_OK;
+}
+
+static enum status
+survey_foreign_keys(struct source *source, struct columns *columns)
+{
+    struct foreign foreign = {.columns = columns, .id = -1};
+    struct sqlite_query *query = NULL;
+
+    text_buffer_init(&foreign.from, source->env.memory);
+    text_buffer_init(&foreign.to, source->env.memory);
+    enum status status = ask(source,
+                             "SELECT id, \"table\", \"from\", \"to\", on_update, on_delete FROM "
+                             "pragma_foreign_key_list(",
+                             columns->table, ") ORDER BY id, seq", &query);
+    if (status == STATUS_OK)
+        status = for_each(source, query, &foreign, take_foreign);
+    if (status == STATUS_OK)
+        status = end_foreign(source, &foreign);
+    text_buffer_deinit(&foreign.from);
+    text_buffer_deinit(&foreign.to);
+    return status;
+}
+
+/* Tables. */
+
+static enum status
+add_table(struct source *source, struct columns *columns, bool *hex_blobs, uint64_t row_count)
+{
+    struct sqlite_source *sqlite = source->state;
+    struct sqlite_table *table = arena_alloc(&source->plan->arena, sizeof(*table));
+    struct legacy_table head = {.name = {columns->table, strlen(columns->table)},
+                                .column_count = columns->count,
+                                .columns = columns->columns};
+
+    if (table == NULL)
+        return sqlite_no_memory(source);
+    table->plan = source_add_table(source, sqlite->database, &head);
+    if (table->plan == NULL)
+        return source_fail(source, STATUS_FULL, "%s: too many tables or no memory", source->path);
+    table->row_count = row_count;
+    table->hex_blobs = hex_blobs;
+    sqlite->row_count += row_count;
+    *sqlite->tables_end = table;
+    sqlite->tables_end = &table->next;
+    return STATUS_OK;
+}
+
+static enum status
+survey_table(struct source *source, const char *name)
+{
+    struct columns columns = {.table = name};
+    struct look look = {.columns = &columns};
+    struct sqlite_query *query = NULL;
+
+    TRY(ask(source,
+            "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM "
+            "pragma_table_xinfo(",
+            name, ") ORDER BY cid", &query));
+    TRY(for_each(source, query, &columns, take_column));
+    look.hex_blobs = arena_alloc(&source->plan->arena, columns.count * sizeof(bool));
+    if (look.hex_blobs == NULL)
+        return sqlite_no_memory(source);
+    for (look.first = 0; look.first < columns.count; look.first += BATCH) {
+        TRY(ask_classes(source, &columns, look.first, &query));
+        TRY(for_each(source, query, &look, take_classes));
+    }
+    TRY(ask(source,
+            "SELECT l.name, l.\"unique\", l.origin, l.partial, m.sql FROM "
+            "pragma_index_list(",
+            name,
+            ") l LEFT JOIN sqlite_master m ON m.type = 'index' AND "
+            "m.name = l.name ORDER BY l.seq DESC",
+            &query));
+    TRY(for_each(source, query, &columns, take_index));
+    TRY(survey_foreign_keys(source, &columns));
+    return add_table(source, &columns, look.hex_blobs, look.row_count);
+}
+
+static enum status
+take_table(struct source *source, struct sqlite_query *query, void *context)
+{
+    struct legacy_text name, type, sql;
+
+    (void)context;
+    if (!copy_text(source, query, 0, &name) || !copy_text(source, query, 1, &type) ||
+        !copy_text(source, query, 2, &sql))
+        return sqlite_no_memory(source);
+    if (strcmp(type.bytes, "shadow") == 0) {
+        (void)legacy_plan_note(source->plan, "shadow table", &name, "of a virtual table");
+        return STATUS_OK;
+    }
+    if (strcmp(type.bytes, "virtual") == 0)
+        (void)legacy_plan_note(source->plan, "virtual table", &name,
+                               "it became an ordinary table of its rows");
+    if (has_word(sql.bytes, "CHECK"))
+        (void)legacy_plan_note(source->plan, "check constraint", &name, sql.bytes);
+    return survey_table(source, name.bytes);
+}
+
+static enum status
+take_other(struct source *source, struct sqlite_query *query, void *context)
+{
+    struct sqlite_source *sqlite = source->state;
+    struct legacy_text name, type, sql;
+
+    (void)context;
+    if (!copy_text(source, query, 0, &name) || !copy_text(source, query, 1, &type) ||
+        !copy_text(source, query, 2, &sql))
+        return sqlite_no_memory(source);
+    if (strcmp(type.bytes, "view") == 0)
+        (void)legacy_plan_note_sql(source->plan, "view", &name, sql.bytes, sqlite->database);
+    else
+        (void)legacy_plan_note(source->plan, "trigger", &name, sql.bytes);
+    return STATUS_OK;
+}
+
+/* AUTOINCREMENT: the next value of the table's only key column. */
+static enum status
+take_sequence(struct source *source, struct sqlite_query *query, void *context)
+{
+    struct sqlite_source *sqlite = source->state;
+    struct sqlite_table *table = sqlite->tables;
+    struct legacy_text name;
+
+    (void)context;
+    if (!copy_text(source, query, 0, &name))
+        return sqlite_no_memory(source);
+    int64_t last = number(source, query, 1);
+    for (; table != NULL; table = table->next) {
+        if (!plan__text_equals(&table->plan->name, &name))
+            continue;
+        for (uint32_t i = 0; i < table->plan->column_count; i++) {
+            const struct legacy_column *column = &table->plan->columns[i].column;
+
+            if (column->primary_key && last < INT64_MAX &&
+                !plan__sequence_set(source->plan, table->plan, &column->name, last + 1, false))
+                return sqlite_no_memory(source);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status
+run(struct source *source, const char *sql,
+    enum status (*each)(struct source *source, struct sqlite_query *query, void *context),
+    bool may_fail)
+{
+    struct sqlite_query *query = NULL;
+
+    text_buffer_add_text(begin_sql(source), sql);
+    enum status status = sqlite_prepare(source, "its catalogue", &query);
+    if (status != STATUS_OK && may_fail) {
+        source->fault[0] = '\0';
+        return STATUS_OK;
+    }
+    TRY(status);
+    return for_each(source, query, NULL, each);
+}
+
+enum status
+sqlite_survey(struct source *source)
+{
+    /* One query open at a time but this one: the tables' own follow from inside it. */
+    TRY(run(source,
+            "SELECT l.name, l.type, coalesce(m.sql, '') FROM pragma_table_list l "
+            "JOIN sqlite_master m ON m.name = l.name WHERE l.schema = 'main' AND "
+            "l.type IN ('table', 'virtual', 'shadow') AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
+            "ORDER BY m.rowid",
+            take_table, false));
+    TRY(run(source,
+            "SELECT name, type, coalesce(sql, '') FROM sqlite_master WHERE type IN ('view', "
+            "'trigger') ORDER BY rowid",
+            take_other, false));
+    /* There is no such table where nothing increments by itself. */
+    return run(source, "SELECT name, seq FROM sqlite_sequence", take_sequence, true);
+}
