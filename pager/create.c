@@ -128,7 +128,7 @@ build_and_rename(struct pager *pager, struct io_file *file, const char *name)
 enum status
 pager__create(struct pager *pager)
 {
-    struct pager_path name = {.text = ""};
+    struct pager_path name;
     struct io_file *file;
     uint64_t holder;
 

@@ -44,6 +44,7 @@ enum {
 enum status
 pager__path_with(const char *path, const char *suffix, struct pager_path *out)
 {
+    out->text[0] = '\0';
     int size = snprintf(out->text, sizeof(out->text), "%s%s", path, suffix);
 
     if (size < 0 || (size_t)size >= sizeof(out->text))
