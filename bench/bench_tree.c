@@ -4,9 +4,10 @@
  *
  *   get      ns a btree_get of random present keys, the best of 40 rounds, values of 8 bytes copied out, everything in memory;
  *            integer keys, and variable keys of 16 bytes
+ *   batch    the same in batches of 32 (btree_get_batch), ns a key
  *   log      bytes logged a row for rows inserted in random order, 1,000 a change
  *
- *   bench_tree [get|log]... [--rows N]... [--gets N] [--dir DIR] [--smoke]
+ *   bench_tree [get|batch|log]... [--rows N]... [--gets N] [--dir DIR] [--smoke]
  *
  * Keys are random numbers put in in ascending order, so leaves are full; --shuffled puts them in in
  * random order. Without --rows: 1 M and 10 M. Exit 1 when a result is wrong.
@@ -21,7 +22,14 @@
 #include "kernel/base/log_sink.h"
 #include "kernel/base/random.h"
 
-enum { ROWS_A_CHANGE = 1000, ROWS_MAX_COUNT = 8, KEY_MAX = 16, TREE_ID = 20, ROUNDS = 40 };
+enum {
+    ROWS_A_CHANGE = 1000,
+    ROWS_MAX_COUNT = 8,
+    KEY_MAX = 16,
+    TREE_ID = 20,
+    ROUNDS = 40,
+    BATCH = 32
+};
 
 struct bench_tree {
     struct env env;
@@ -231,6 +239,37 @@ get_round(struct bench_tree *bench)
     return (seconds(bench) - start) * 1e9 / (double)gets;
 }
 
+static double
+batch_round(struct bench_tree *bench)
+{
+    uint64_t batches = bench->gets / ROUNDS / BATCH + 1;
+    uint8_t keys[BATCH][KEY_MAX];
+    uint8_t values[BATCH][1024];
+    uint64_t numbers[BATCH];
+    struct btree_get gets[BATCH];
+    double start = seconds(bench);
+
+    for (uint64_t b = 0; b < batches; b++) {
+        for (uint32_t i = 0; i < BATCH; i++) {
+            numbers[i] = random_mix(random_below(&bench->random, bench->count));
+            gets[i] = (struct btree_get){.key = keys[i],
+                                         .key_size = key_of(bench, numbers[i], keys[i]),
+                                         .value = values[i],
+                                         .size = sizeof(values[i])};
+        }
+        must(btree_get_batch(&bench->tree, gets, BATCH), "batch");
+        for (uint32_t i = 0; i < BATCH; i++) {
+            uint64_t first;
+
+            memcpy(&first, values[i], sizeof(first));
+            if (gets[i].status != STATUS_OK || gets[i].size != bench->value_size ||
+                first != value_of(numbers[i]))
+                wrong("a key of a batch has another value");
+        }
+    }
+    return (seconds(bench) - start) * 1e9 / (double)(batches * BATCH);
+}
+
 /* What the loop itself costs. */
 static double
 empty_round(struct bench_tree *bench)
@@ -257,18 +296,18 @@ kind_name(const struct bench_tree *bench)
 }
 
 static void
-bench_get(struct bench_tree *bench)
+bench_get(struct bench_tree *bench, const char *name, double (*round)(struct bench_tree *bench))
 {
     double fill = page_fill(bench);
-    double best = get_round(bench);
+    double best = round(bench);
     double empty = empty_round(bench);
 
     for (int i = 1; i < ROUNDS; i++) {
-        double taken = get_round(bench);
+        double taken = round(bench);
 
         best = taken < best ? taken : best;
     }
-    printf("get   %s %9lu rows: %6.1f ns (%.1f of it the loop's); %.0f rows a page\n",
+    printf("%-5s %s %9lu rows: %6.1f ns (%.1f of it the loop's); %.0f rows a page\n", name,
            kind_name(bench), (unsigned long)bench->count, best, empty, fill);
 }
 
@@ -289,7 +328,7 @@ run_tree(struct bench_tree *bench, const char *name, enum btree_kind kind)
                (double)(after.log.frame_size - before.log.frame_size) / (double)bench->count,
                taken * 1e9 / (double)bench->count);
     else
-        bench_get(bench);
+        bench_get(bench, name, strcmp(name, "get") == 0 ? get_round : batch_round);
     (void)fflush(stdout);
     close_tree(bench);
 }
@@ -299,8 +338,8 @@ run(struct bench_tree *bench, const char *name, uint64_t rows)
 {
     bool shuffled = bench->shuffled;
 
-    if (strcmp(name, "get") != 0 && strcmp(name, "log") != 0) {
-        fprintf(stderr, "bench_tree: no case '%s': get, log\n", name);
+    if (strcmp(name, "get") != 0 && strcmp(name, "batch") != 0 && strcmp(name, "log") != 0) {
+        fprintf(stderr, "bench_tree: no case '%s': get, batch, log\n", name);
         exit(2);
     }
     bench->shuffled = shuffled || strcmp(name, "log") == 0;
@@ -352,12 +391,14 @@ main(int argc, char **argv)
     struct arguments arguments = {.name_count = 0};
 
     if (!parse(&bench, argc, argv, &arguments)) {
-        fprintf(stderr, "usage: bench_tree [get|log]... [--rows N]... [--gets N] [--value 8..1024] "
-                        "[--shuffled] [--dir DIR] [--smoke]\n");
+        fprintf(stderr,
+                "usage: bench_tree [get|batch|log]... [--rows N]... [--gets N] [--value 8..1024] "
+                "[--shuffled] [--dir DIR] [--smoke]\n");
         return 2;
     }
     if (arguments.name_count == 0) {
         arguments.names[arguments.name_count++] = "get";
+        arguments.names[arguments.name_count++] = "batch";
         arguments.names[arguments.name_count++] = "log";
     }
     if (arguments.rows_count == 0) {

@@ -63,6 +63,22 @@ MUST_CHECK enum status btree_create(struct pager_change *change, enum btree_kind
 MUST_CHECK enum status btree_get(const struct btree *tree, const void *key, size_t key_size,
                                  void *value, size_t *size_io, uint64_t *csn_out);
 
+/* One look-up of a batch; the caller's but for what is said. */
+struct btree_get {
+    const void *key;
+    size_t key_size;
+    void *value;
+    size_t size;        /* Room, then the value's size. */
+    uint64_t csn;       /* Out, as btree_get has it. */
+    enum status status; /* Out: STATUS_OK, STATUS_NOT_FOUND, STATUS_FULL. */
+};
+/**
+ * Each as btree_get, with the waiting for memory and disk overlapped; best with 16 or more. Any status
+ * but the three ends the batch and is returned: then the others' are undefined.
+ */
+MUST_CHECK enum status btree_get_batch(const struct btree *tree, struct btree_get *gets,
+                                       size_t count);
+
 /** Under a change: as the change sees the tree. */
 MUST_CHECK enum status btree_change_get(struct pager_change *change, const struct btree *tree,
                                         const void *key, size_t key_size, void *value,

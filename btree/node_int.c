@@ -102,7 +102,7 @@ node__int_search(const struct node *node, const uint8_t *key, size_t key_size, u
 
     memcpy(&number, key, key_size < NODE_INT_KEY_SIZE ? key_size : NODE_INT_KEY_SIZE);
     number = __builtin_bswap64(number);
-    uint32_t index = node__int_find(node->bytes, node->count, number, node__int_simd());
+    uint32_t index = node__int_find(node->bytes, node->count, number, (int)node__int_simd());
 
     if (index > node->count)
         return false;

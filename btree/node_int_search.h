@@ -116,9 +116,9 @@ node__int_below_avx512(const uint8_t *numbers, uint32_t count, uint64_t key)
 
 #endif
 
-/* The sum of the first `count` bytes (up to 15) of 16 at `bytes`. */
+/* The sum of the first `count` (up to 16) of 16 bytes: the blocks of either kind of node. */
 NODE_INT_INLINE uint32_t
-node__int_sum(const uint8_t *bytes, uint32_t count)
+node__blocks_sum(const uint8_t *bytes, uint32_t count)
 {
 #if NODE_INT_X86
     const __m128i places = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -153,7 +153,7 @@ node__int_block(const uint8_t *page, uint64_t key, node_int_below *below)
     /* The last hint is 2^64 - 1 and below nothing. */
     block.number = below(page + offsetof(struct node_int_header, hint), NODE_BLOCK_COUNT, key);
     block.number &= NODE_BLOCK_COUNT - 1;
-    block.first = node__int_sum(page + offsetof(struct node_int_header, block), block.number);
+    block.first = node__blocks_sum(page + offsetof(struct node_int_header, block), block.number);
     block.size = view_u8(&view, offsetof(struct node_int_header, block) + block.number);
     return block;
 }

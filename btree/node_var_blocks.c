@@ -10,6 +10,7 @@
  * far. When a block has become too long all are made anew, of one size. Of a damaged page hints may
  * say anything: then too.
  */
+#include "btree/node_int_search.h"
 #include "btree/node_private.h"
 
 #if defined(__SSE2__)
@@ -20,7 +21,7 @@ enum { BLOCK_LONG = 16 };
 
 #if defined(__SSE2__)
 
-/* How many hints are below `head`. SSE2 compares signed numbers: both sides get a bit turned. */
+/* How many hints are below `head`: at most 15, for the last is the highest number. SSE2 compares signed numbers: both sides get a bit turned. */
 static uint32_t
 hints_below(const uint8_t *hints, uint32_t head)
 {
@@ -61,18 +62,9 @@ node__var_block_bounds(const struct node *node, uint32_t head, uint32_t *from_ou
     uint32_t first = hints_below(hints, head);
     /* The last block that a head of this size may be in. */
     uint32_t last = head == UINT32_MAX ? NODE_BLOCK_COUNT : hints_below(hints, head + 1);
-    uint32_t from = 0;
-    uint32_t to = 0;
-
-    for (uint32_t i = 0; i < NODE_BLOCK_COUNT; i++) {
-        uint32_t size = __atomic_load_n(blocks + i, __ATOMIC_RELAXED);
-
-        from += i < first ? size : 0;
-        to += i <= last ? size : 0;
-    }
-    *from_out = from;
-    *to_out = to;
-    return from <= to && to <= node->count;
+    *from_out = node__blocks_sum(blocks, first & (NODE_BLOCK_COUNT - 1));
+    *to_out = node__blocks_sum(blocks, last < NODE_BLOCK_COUNT ? last + 1 : NODE_BLOCK_COUNT);
+    return *from_out <= *to_out && *to_out <= node->count;
 }
 
 void

@@ -62,6 +62,11 @@ uint64_t tree__leaf_csn(const struct page_view *view);
 MUST_CHECK enum status tree__get_int(const struct btree *tree, uint64_t key, uint8_t *value,
                                      size_t *size_io, uint64_t *csn_out);
 
+/** The same for any kind of tree, when `page_number` is likely to be the leaf (tree_read.c). */
+MUST_CHECK enum status tree__get_at(const struct btree *tree, uint32_t page_number,
+                                    const uint8_t *key, size_t key_size, uint8_t *value,
+                                    size_t *size_io, uint64_t *csn_out);
+
 /* tree_row.c */
 
 /** Room for a key and a value of these sizes; what the row held is gone. */

@@ -60,6 +60,10 @@ view_open(const struct btree *tree, uint32_t page_number, struct page_view *view
             break;
         sync_pause();
     }
+    /* The lines that every search looks at come side by side rather than one after another. */
+    __builtin_prefetch(view->bytes + 64);
+    __builtin_prefetch(view->bytes + 128);
+    __builtin_prefetch(view->bytes + PAGE_SIZE - 64);
     return STATUS_OK;
 }
 
@@ -238,6 +242,28 @@ find_row(const struct btree *tree, const uint8_t *key, size_t key_size, uint8_t 
             return STATUS_OK;
         TRY(tree__leaf_retry(tree, &leaf, "a row lies outside its page"));
     }
+}
+
+enum status
+tree__get_at(const struct btree *tree, uint32_t page_number, const uint8_t *key, size_t key_size,
+             uint8_t *value, size_t *size_io, uint64_t *csn_out)
+{
+    struct leaf_view leaf = {.tries = 0};
+    struct found found = {.equal = false};
+
+    if (!tree__leaf_open_at(tree, page_number, NODE_AT, key, key_size, &leaf))
+        return STATUS_MISSING;
+    bool possible = look_up(&leaf, key, key_size, value, *size_io, &found);
+
+    if (!page_view_end(&leaf.view) || !possible || (found.equal && found.is_overflow))
+        return STATUS_MISSING;
+    *csn_out = found.csn;
+    if (!found.equal)
+        return STATUS_NOT_FOUND;
+    bool fits = found.size <= *size_io;
+
+    *size_io = found.size;
+    return fits ? STATUS_OK : STATUS_FULL;
 }
 
 /* With views repeated, pages brought in, large values read. */

@@ -300,8 +300,8 @@ findings(struct tree_rig *rig)
     return walk.finding_count;
 }
 
-/* covers: B9, B2 */
-Test(tree, damage_anywhere_is_survived_and_mostly_found)
+static void
+survive_damage(enum universe_shape shape)
 {
     struct tree_rig rig;
     struct random random;
@@ -309,7 +309,7 @@ Test(tree, damage_anywhere_is_survived_and_mostly_found)
     uint32_t rounds = 300;
 
     random_init(&random, 9);
-    tree_rig_init(&rig, UNIVERSE_TEXT, 400, 256);
+    tree_rig_init(&rig, shape, 400, 256);
     for (uint32_t number = 0; number < 400; number++)
         tree_rig_put(&rig, number, number + 1);
     for (uint32_t round = 0; round < rounds; round++) {
@@ -341,14 +341,21 @@ Test(tree, damage_anywhere_is_survived_and_mostly_found)
     tree_rig_deinit(&rig);
 }
 
-/* covers: B9 */
-Test(tree, changes_of_a_damaged_tree_are_refused_without_harm)
+/* covers: B9, B2 */
+Test(tree, damage_anywhere_is_survived_and_mostly_found)
+{
+    survive_damage(UNIVERSE_TEXT);
+    survive_damage(UNIVERSE_INT);
+}
+
+static void
+refuse_changes(enum universe_shape shape)
 {
     struct tree_rig rig;
     struct random random;
 
     random_init(&random, 10);
-    tree_rig_init(&rig, UNIVERSE_TEXT, 300, 256);
+    tree_rig_init(&rig, shape, 300, 256);
     for (uint32_t number = 0; number < 300; number++)
         tree_rig_put(&rig, number, number + 1);
     for (uint32_t round = 0; round < 200; round++) {
@@ -381,4 +388,11 @@ Test(tree, changes_of_a_damaged_tree_are_refused_without_harm)
     }
     tree_rig_check(&rig);
     tree_rig_deinit(&rig);
+}
+
+/* covers: B9 */
+Test(tree, changes_of_a_damaged_tree_are_refused_without_harm)
+{
+    refuse_changes(UNIVERSE_TEXT);
+    refuse_changes(UNIVERSE_INT);
 }

@@ -1,0 +1,319 @@
+/*
+ * Many look-ups at once. Keys go down the tree in groups, all of a group one level at a time: while
+ * the page of one key is on its way from memory, the others' are asked for. Before a page is looked at,
+ * its entry in the page table was fetched in the round before, then the lines of header, fences and
+ * hints, then (leaves) the block of keys that the hints name with its values.
+ *
+ * A view is opened for each look and ended before the next key's turn, so no two are open at once;
+ * what was seen without one (a word of the page table, to know what to fetch) decides nothing.
+ *
+ * Whatever is out of the ordinary leaves the group: pages that are absent are read side by side and
+ * their keys tried again; what is then still not done goes through btree_get, alone. Variable trees
+ * take the same way with less foresight: what the hints name is not fetched before it is looked at.
+ */
+#include "btree/tree_int_private.h"
+
+enum { GROUP_SIZE = 24, ABSENT_ROUNDS = 4 };
+
+struct lane {
+    uint64_t key;
+    uint32_t page_number; /* To be looked at next; PAGE_NONE: given up. */
+    bool absent;          /* Given up because that page is not in memory. */
+    struct btree_get *get;
+};
+
+struct group {
+    const struct btree *tree;
+    const struct page_table *table;
+    uint32_t count;
+    struct lane lane[GROUP_SIZE];
+};
+
+/* A view on the lane's page; false: the lane gives up. */
+NODE_INT_INLINE bool
+lane_view(const struct group *group, struct lane *lane, struct page_view *view)
+{
+    if (lane->page_number == PAGE_NONE || lane->absent)
+        return false;
+    lane->absent = !page_view_begin(group->table, lane->page_number, view);
+    return !lane->absent;
+}
+
+NODE_INT_INLINE void
+fetch_word(const struct group *group, const struct lane *lane)
+{
+    if (lane->page_number < group->table->page_limit)
+        __builtin_prefetch((const uint8_t *)(uintptr_t)&group->table->words[lane->page_number]);
+}
+
+/* The lines that every search looks at. */
+NODE_INT_INLINE void
+fetch_page(const struct group *group, const struct lane *lane)
+{
+    if (lane->page_number >= group->table->page_limit)
+        return;
+    uint64_t word =
+        atomic_load_explicit(&group->table->words[lane->page_number], memory_order_relaxed);
+    const uint8_t *bytes = group->table->frames + (word & WORD_FRAME_MASK) * PAGE_SIZE;
+
+    for (uint32_t line = 0; line < 4; line++)
+        __builtin_prefetch(bytes + (size_t)line * 64);
+    if (group->tree->kind == BTREE_VAR)
+        __builtin_prefetch(bytes + PAGE_SIZE - 64); /* Fences. */
+}
+
+/* Keys and values of the block in which the key lies. */
+NODE_INT_INLINE void
+fetch_block(const struct group *group, struct lane *lane, node_int_below *below)
+{
+    struct page_view view;
+    struct int_leaf leaf;
+
+    if (!lane_view(group, lane, &view))
+        return;
+    struct node_int_block block = node__int_block(view.bytes, lane->key, below);
+    const uint8_t *keys =
+        view.bytes + NODE_INT_HEADER_SIZE + (size_t)block.first * NODE_INT_KEY_SIZE;
+
+    for (uint32_t offset = 0; offset <= block.size * NODE_INT_KEY_SIZE; offset += 64)
+        __builtin_prefetch(keys + offset);
+    if (load_leaf(&view, &leaf)) {
+        const uint8_t *values = view.bytes + leaf.values + (size_t)block.first * leaf.width;
+
+        __builtin_prefetch(values);
+        __builtin_prefetch(values + (size_t)block.size * leaf.width / 2);
+        __builtin_prefetch(values + (size_t)block.size * leaf.width);
+    }
+    /* What was seen decides nothing: whether it held does not matter. */
+    (void)page_view_end(&view);
+}
+
+/* From an inner page to the child. */
+NODE_INT_INLINE void
+step_down(const struct group *group, struct lane *lane, uint32_t level, node_int_below *below)
+{
+    uint32_t child = PAGE_NONE;
+    struct page_view view;
+
+    if (!lane_view(group, lane, &view))
+        return;
+    if (is_node_for(&view, group->tree, lane->key, level))
+        child = look_into_inner(&view, lane->key, below);
+    lane->page_number = page_view_end(&view) ? child : PAGE_NONE;
+    fetch_word(group, lane);
+}
+
+NODE_INT_INLINE void
+finish(const struct group *group, struct lane *lane, node_int_below *below)
+{
+    struct btree_get *get = lane->get;
+    size_t room = get->size;
+    struct page_view view;
+
+    if (!lane_view(group, lane, &view))
+        return;
+    if (is_node_for(&view, group->tree, lane->key, 0))
+        get->status = look_into_leaf(&view, lane->key, get->value, &get->size, below);
+    get->csn = tree__leaf_csn(&view);
+    if (!page_view_end(&view))
+        get->status = STATUS_MISSING;
+    if (get->status == STATUS_MISSING)
+        get->size = room;
+}
+
+/* The root's level, or UINT32_MAX. */
+static uint32_t
+root_level(const struct group *group)
+{
+    struct page_view view;
+    uint32_t level;
+
+    if (!page_view_begin(group->table, group->tree->root, &view))
+        return UINT32_MAX;
+    level = view_u8(&view, offsetof(struct page_header, level));
+    return page_view_end(&view) && level < BTREE_DEPTH_MAX ? level : UINT32_MAX;
+}
+
+NODE_INT_INLINE void
+run_int(struct group *group, uint32_t level, node_int_below *below)
+{
+    for (; level > 0; level--) {
+        for (uint32_t i = 0; i < group->count; i++)
+            step_down(group, &group->lane[i], level, below);
+        for (uint32_t i = 0; i < group->count; i++)
+            fetch_page(group, &group->lane[i]);
+    }
+    for (uint32_t i = 0; i < group->count; i++)
+        fetch_block(group, &group->lane[i], below);
+    for (uint32_t i = 0; i < group->count; i++)
+        finish(group, &group->lane[i], below);
+}
+
+static void
+run_scalar(struct group *group, uint32_t level)
+{
+    run_int(group, level, node__int_below_scalar);
+}
+
+#if NODE_INT_X86
+
+NODE_INT_TARGET_AVX2 static void
+run_avx2(struct group *group, uint32_t level)
+{
+    run_int(group, level, node__int_below_avx2);
+}
+
+NODE_INT_TARGET_AVX512 static void
+run_avx512(struct group *group, uint32_t level)
+{
+    run_int(group, level, node__int_below_avx512);
+}
+
+#endif
+
+/* From an inner page of a variable tree to the child. */
+static void
+step_down_var(const struct group *group, struct lane *lane, uint32_t level)
+{
+    const struct btree_get *get = lane->get;
+    uint32_t child = PAGE_NONE;
+    uint32_t place;
+    struct page_view view;
+    struct node node;
+
+    if (!lane_view(group, lane, &view))
+        return;
+    bool right = node_load(&view, &node) && node.tree_id == group->tree->tree_id &&
+                 node.kind == NODE_VAR && node.level == level &&
+                 node_holds(&node, NODE_AT, get->key, get->key_size) &&
+                 node_child_place(&node, NODE_AT, get->key, get->key_size, &place) &&
+                 node_child_at(&node, place, &child);
+
+    lane->page_number = page_view_end(&view) && right ? child : PAGE_NONE;
+    fetch_word(group, lane);
+}
+
+static void
+run_var(struct group *group, uint32_t level)
+{
+    for (; level > 0; level--) {
+        for (uint32_t i = 0; i < group->count; i++)
+            step_down_var(group, &group->lane[i], level);
+        for (uint32_t i = 0; i < group->count; i++)
+            fetch_page(group, &group->lane[i]);
+    }
+    for (uint32_t i = 0; i < group->count; i++) {
+        struct lane *lane = &group->lane[i];
+        struct btree_get *get = lane->get;
+        struct page_view view;
+
+        /* Is the leaf in memory? */
+        if (!lane_view(group, lane, &view))
+            continue;
+        (void)page_view_end(&view);
+        get->status = tree__get_at(group->tree, lane->page_number, get->key, get->key_size,
+                                   get->value, &get->size, &get->csn);
+    }
+}
+
+static void
+run(struct group *group)
+{
+    uint32_t level = root_level(group);
+
+    if (level == UINT32_MAX)
+        return;
+    if (group->tree->kind == BTREE_VAR) {
+        run_var(group, level);
+        return;
+    }
+#if NODE_INT_X86
+    enum node_int_simd simd = node__int_simd();
+
+    if (simd == NODE_INT_AVX512) {
+        run_avx512(group, level);
+        return;
+    }
+    if (simd == NODE_INT_AVX2) {
+        run_avx2(group, level);
+        return;
+    }
+#endif
+    run_scalar(group, level);
+}
+
+/* Reads the pages that lanes found absent, side by side, and keeps those lanes; false if none is. */
+static bool
+bring_absent(struct group *group)
+{
+    uint32_t numbers[GROUP_SIZE];
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < group->count; i++) {
+        struct lane lane = group->lane[i];
+
+        if (!lane.absent)
+            continue;
+        numbers[count] = lane.page_number;
+        lane.absent = false;
+        lane.page_number = group->tree->root;
+        group->lane[count++] = lane;
+    }
+    group->count = count;
+    if (count > 0)
+        pager_prefetch(group->tree->pager, numbers, count);
+    return count > 0;
+}
+
+/* Up to GROUP_SIZE look-ups. Those that are not done afterwards say STATUS_MISSING. */
+static void
+get_group(const struct btree *tree, struct btree_get *gets, uint32_t count)
+{
+    struct group group = {.tree = tree, .table = pager_table(tree->pager)};
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct lane *lane = &group.lane[group.count];
+        size_t key_size = gets[i].key_size;
+
+        gets[i].status = STATUS_MISSING;
+        if (key_size == 0 || key_size > BTREE_KEY_SIZE_MAX)
+            continue;
+        *lane = (struct lane){.page_number = tree->root, .get = &gets[i]};
+        if (tree->kind == BTREE_INT) {
+            memcpy(&lane->key, gets[i].key, key_size < 8 ? key_size : 8);
+            lane->key = __builtin_bswap64(lane->key);
+            /* As the short way has it: the long one looks for these. */
+            if (key_size != NODE_INT_KEY_SIZE || lane->key == UINT64_MAX)
+                continue;
+        }
+        group.count++;
+    }
+    for (uint32_t round = 0; round < ABSENT_ROUNDS && group.count > 0; round++) {
+        run(&group);
+        if (!bring_absent(&group))
+            break;
+    }
+}
+
+enum status
+btree_get_batch(const struct btree *tree, struct btree_get *gets, size_t count)
+{
+    for (size_t done = 0; done < count;) {
+        uint32_t size = count - done < GROUP_SIZE ? (uint32_t)(count - done) : GROUP_SIZE;
+
+        get_group(tree, gets + done, size);
+        for (uint32_t i = 0; i < size; i++) {
+            struct btree_get *get = &gets[done + i];
+
+            if (get->status != STATUS_MISSING)
+                continue;
+            get->status =
+                btree_get(tree, get->key, get->key_size, get->value, &get->size, &get->csn);
+            if (get->status != STATUS_OK && get->status != STATUS_NOT_FOUND &&
+                get->status != STATUS_FULL)
+                return get->status;
+        }
+        done += size;
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,127 @@
+/*
+ * What the short ways to rows of integer trees share (tree_get.c, tree_batch.c): one page under a view,
+ * with everything that is needed of it loaded straight from it and bounded. Inlined into functions that
+ * are compiled once a level of vector instructions (node_int_search.h).
+ */
+#ifndef BTREE_TREE_INT_PRIVATE_H
+#define BTREE_TREE_INT_PRIVATE_H
+
+#include "btree/node_int_search.h"
+#include "btree/tree_private.h"
+#include "pager/page.h"
+
+/* Inner pages all have one geometry. */
+enum {
+    INNER_CAPACITY = (PAGE_SIZE - NODE_INT_HEADER_SIZE) / (NODE_INT_KEY_SIZE + NODE_CHILD_SIZE),
+    INNER_CHILDREN = NODE_INT_HEADER_SIZE + INNER_CAPACITY * NODE_INT_KEY_SIZE,
+};
+
+/* A leaf's header as loaded, bounded. */
+struct int_leaf {
+    uint32_t count;
+    uint32_t width;  /* Of an entry in the second array, */
+    uint32_t values; /* which begins here. */
+    bool slotted;
+};
+
+/* B2: the page is a node of the tree and this level, and holds the key. */
+NODE_INT_INLINE bool
+is_node_for(const struct page_view *view, const struct btree *tree, uint64_t key, uint32_t level)
+{
+    uint32_t type = level == 0 ? PAGE_TYPE_LEAF_INT : PAGE_TYPE_INNER_INT;
+    uint8_t fences = view_u8(view, offsetof(struct node_int_header, fences));
+    uint64_t low = view_u64(view, offsetof(struct node_int_header, low));
+    uint64_t high = view_u64(view, offsetof(struct node_int_header, high));
+
+    /* A low fence that is not there is 0. */
+    return view_u32(view, offsetof(struct page_header, tree_id)) == tree->tree_id &&
+           view_u16(view, offsetof(struct page_header, type)) == (type | level << 8) &&
+           __builtin_bswap64(low) <= key &&
+           (key < __builtin_bswap64(high) || (fences & NODE_INT_HAS_HIGH) == 0);
+}
+
+NODE_INT_INLINE bool
+load_leaf(const struct page_view *view, struct int_leaf *out)
+{
+    uint64_t sizes = view_u64(view, offsetof(struct node_int_header, count));
+    uint32_t capacity = (uint16_t)(sizes >> 16);
+    uint8_t form = view_u8(view, offsetof(struct node_int_header, form));
+
+    out->count = (uint16_t)sizes;
+    out->slotted = form != NODE_INT_FIXED;
+    out->width = out->slotted ? (uint32_t)NODE_INT_SLOT_SIZE : (uint16_t)(sizes >> 32);
+    out->values = NODE_INT_HEADER_SIZE + capacity * NODE_INT_KEY_SIZE;
+    return out->count <= capacity && out->values + capacity * out->width <= PAGE_SIZE;
+}
+
+/* The value of row `index`. */
+NODE_INT_INLINE enum status
+copy_value(const struct page_view *view, const struct int_leaf *leaf, uint32_t index,
+           uint8_t *value, size_t *size_io)
+{
+    uint32_t offset = leaf->values + index * leaf->width;
+    size_t size = leaf->width;
+    size_t room = *size_io;
+
+    if (leaf->slotted) {
+        uint32_t slot = view_u32(view, offset);
+
+        offset = slot & 0xffff;
+        size = slot >> 16;
+        if ((size & NODE_VALUE_OVERFLOW) != 0 || offset + size > PAGE_SIZE)
+            return STATUS_MISSING;
+    }
+    *size_io = size;
+    if (size > room)
+        return STATUS_FULL;
+    if (size == 8)
+        memcpy(value, view->bytes + offset, 8);
+    else if (size > 0)
+        memcpy(value, view->bytes + offset, size);
+    return STATUS_OK;
+}
+
+/* The leaf's row; STATUS_MISSING when its bytes are impossible, or the value is not in it. */
+NODE_INT_INLINE enum status
+look_into_leaf(const struct page_view *view, uint64_t key, uint8_t *value, size_t *size_io,
+               node_int_below *below)
+{
+    struct int_leaf leaf;
+    struct node_int_block block = node__int_block(view->bytes, key, below);
+
+    if (!load_leaf(view, &leaf) || block.first + block.size > leaf.count)
+        return STATUS_MISSING;
+    uint32_t values = leaf.values + block.first * leaf.width;
+    uint32_t keys = NODE_INT_HEADER_SIZE + block.first * NODE_INT_KEY_SIZE;
+
+    __builtin_prefetch(view->bytes + values);
+    __builtin_prefetch(view->bytes + values + block.size * leaf.width);
+    uint32_t place = below(view->bytes + keys, block.size, key);
+    uint32_t index = block.first + place;
+
+    if (index >= leaf.count || view_u64(view, keys + place * NODE_INT_KEY_SIZE) != key)
+        return STATUS_NOT_FOUND;
+    return copy_value(view, &leaf, index, value, size_io);
+}
+
+/* The inner page's child for the key; PAGE_NONE when its bytes are impossible. */
+NODE_INT_INLINE uint32_t
+look_into_inner(const struct page_view *view, uint64_t key, node_int_below *below)
+{
+    uint64_t sizes = view_u64(view, offsetof(struct node_int_header, count));
+    uint32_t count = (uint16_t)sizes;
+
+    if ((uint32_t)(sizes >> 16) != (INNER_CAPACITY | NODE_CHILD_SIZE << 16) ||
+        count > INNER_CAPACITY)
+        return PAGE_NONE;
+    /* A key equal to the one sought has it to its right. */
+    uint32_t index = node__int_lower_bound(view->bytes, count, key + 1, below);
+
+    if (index > count)
+        return PAGE_NONE;
+    if (index == 0)
+        return view_u32(view, offsetof(struct node_int_header, link));
+    return view_u32(view, INNER_CHILDREN + (index - 1) * NODE_CHILD_SIZE);
+}
+
+#endif
