@@ -5,6 +5,7 @@
  *   1                         le32: the next tree id to hand out
  *   2, name (1 to 255 bytes)  catalog_record of a tree
  *   3, tree id (big-endian)   catalog_record of a dropped tree whose pages are not all free yet
+ *   4, name (1 to 255 bytes)  le64: the first number of a sequence that was never handed out
  *
  *   catalog_record
  *   OFFSET  SIZE  FIELD
@@ -31,7 +32,12 @@ enum {
     CATALOG_TREE_ID_FIRST = 16, /* Ids below are the engine's own. */
 };
 
-enum catalog_key { CATALOG_KEY_NEXT = 1, CATALOG_KEY_NAME = 2, CATALOG_KEY_DROPPED = 3 };
+enum catalog_key {
+    CATALOG_KEY_NEXT = 1,
+    CATALOG_KEY_NAME = 2,
+    CATALOG_KEY_DROPPED = 3,
+    CATALOG_KEY_SEQUENCE = 4,
+};
 
 enum catalog_flags { CATALOG_FLAG_NO_COMPRESSION = 1 };
 

@@ -82,7 +82,8 @@ check_row(struct checker *checker, const struct btree_row *row)
     uint8_t kind = row->key[0];
     size_t name_size = row->key_size - 1;
 
-    if (kind == CATALOG_KEY_NEXT)
+    if (kind == CATALOG_KEY_NEXT || (kind == CATALOG_KEY_SEQUENCE && name_size > 0 &&
+                                     name_size <= QTDB_NAME_SIZE_MAX && row->value_size == 8))
         return STATUS_OK;
     if (name_size > QTDB_NAME_SIZE_MAX || kind > CATALOG_KEY_DROPPED ||
         catalog__record_decode(row->value, row->value_size, &record) != STATUS_OK) {

@@ -219,6 +219,8 @@ attempt(struct qtdb_txn *txn, struct write_chunk *chunk, uint64_t *csn_out)
     struct pager_change *change;
 
     TRY(pager_change_begin(txn->db->pager, &change));
+    if (txn->statistics != NULL)
+        pager_change_measure(change, &txn->cost);
     enum status status = apply(change, txn);
 
     if (status != STATUS_OK) {

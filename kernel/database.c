@@ -103,6 +103,7 @@ database_free(struct qtdb *db)
     CHECK(!txn__any_running(db) && db->pending == NULL && db->merged == NULL);
     txn__free_all(db);
     lock_table_deinit(&db->locks);
+    sequence__free_all(db);
     tree__free_all(db);
     memory_free(env.memory, MEMORY_OTHER, db->catalog, sizeof(*db->catalog));
     memory_free(env.memory, MEMORY_OTHER, db, sizeof(*db));
@@ -187,8 +188,13 @@ qtdb_close(struct qtdb *db)
         return api_error_set(QTDB_INVALID, NULL, 0, false,
                              "transactions are still running: end them before closing");
     background__stop(db);
+    enum status stored = sequence__store_all(db);
+
     versions__free_all(db);
     enum status status = pager_close(db->pager);
+
+    if (status == STATUS_OK)
+        status = stored;
 
     db->pager = NULL;
     database_free(db);
@@ -217,6 +223,14 @@ qtdb_checkpoint(struct qtdb *db)
     return api_error(pager_checkpoint(db->pager));
 }
 
+enum qtdb_code
+qtdb_sync(struct qtdb *db)
+{
+    if (db->read_only)
+        return QTDB_OK;
+    return api_error(pager_flush(db->pager, pager_csn(db->pager)));
+}
+
 void
 qtdb_get_statistics(struct qtdb *db, struct qtdb_statistics *out)
 {
@@ -237,6 +251,11 @@ qtdb_get_statistics(struct qtdb *db, struct qtdb_statistics *out)
     now.checkpoint_count = pager.checkpoint_count;
     now.repair_count = pager.repair_count;
     now.conflict_count = atomic_load(&db->conflict_count);
+    now.lock_wait_count = atomic_load(&db->locks.wait_count);
+    now.deadlock_count = atomic_load(&db->locks.deadlock_count);
+    latch_lock(&db->snapshot_latch);
+    now.version_size = db->merged_size;
+    latch_unlock(&db->snapshot_latch);
     now.size = size;
     memcpy(out, &now, size);
 }

@@ -3,6 +3,7 @@
  *
  * Locks, in order (a thread takes a later one while holding an earlier one, never the reverse):
  *   row locks        row_lock.c; waited for with none of the others held
+ *   sequence latch   the sequences in memory; held while a batch of numbers is logged
  *   gate             many committers or one checker (gate.c); held across a whole commit
  *   attempt latch    one attempt of a transaction to commit, from before the commit latch until what
  *                    it announced is taken back or stands
@@ -28,6 +29,15 @@
 #include "kernel/row_lock.h"
 
 #define CSN_NEVER UINT64_MAX
+
+/* A counter in use (sequence.c). */
+struct sequence {
+    struct sequence *next_sequence;
+    uint64_t next;  /* To be handed out. */
+    uint64_t limit; /* Numbers below it may be handed out: that is logged. */
+    size_t name_size;
+    char name[QTDB_NAME_SIZE_MAX + 1];
+};
 
 /* A tree's handle; there is one a tree id, kept until the database is closed. */
 struct qtdb_tree {
@@ -110,6 +120,9 @@ struct qtdb_txn {
     struct txn_tree first_tree; /* Of a read-only transaction, to spare it the arena. */
     struct qtdb_cursor *cursors;
     size_t write_size;
+    struct qtdb_txn_statistics *statistics; /* The caller's; NULL: none. */
+    struct pager_change_cost cost;          /* Of its commit. */
+    uint64_t page_reads_before;             /* Of the thread, when it began. */
     bool journal_on;
     struct journal_step *journal;
     uint64_t journal_used;
@@ -153,6 +166,10 @@ struct qtdb {
 
     struct lock_table locks;
     struct gate gate;
+
+    /* Guarded by the sequence latch. */
+    struct latch sequence_latch;
+    struct sequence *sequences;
     struct latch attempt_latch;
     struct latch work_latch; /* One background step at a time. */
 
@@ -204,6 +221,11 @@ MUST_CHECK enum status catalog__apply(struct pager_change *change, struct qtdb_t
  * that back. Under the attempt latch. */
 void catalog__announce(struct qtdb *db, uint64_t csn);
 void catalog__retract(struct qtdb *db, uint64_t csn);
+
+/* sequence.c */
+/** Stores where the sequences are, so that a clean close leaves no gaps. */
+MUST_CHECK enum status sequence__store_all(struct qtdb *db);
+void sequence__free_all(struct qtdb *db);
 
 /* drop.c: freeing the pages of dropped trees. */
 /** Frees some pages of a tree that nobody can see any more; `*more_out`: call again. */

@@ -97,6 +97,24 @@ QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_open(const char *path,
 QTDB_API enum qtdb_code qtdb_close(struct qtdb *db);
 /** Everything committed so far is in the file when it returns. */
 QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_checkpoint(struct qtdb *db);
+/** Everything committed so far, asynchronous commits too, is durable when it returns. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_sync(struct qtdb *db);
+
+/*
+ * Sequences: named counters beside all transactions. A number is handed out once and never taken back,
+ * whatever becomes of the transaction that asked for it; numbers are logged ahead in batches, so a
+ * crash leaves a gap. No number is in two durable commits; one that was in none may come again after
+ * a power cut. A sequence comes into being when it is first named and begins at 1.
+ */
+
+/** Takes `count` consecutive numbers, at least 1. QTDB_FULL: the sequence is used up. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_sequence_next(struct qtdb *db, const char *name,
+                                                           uint64_t count, uint64_t *first_out);
+/** The next number will be `next`, at least 1; a lower one than now gives numbers a second time. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_sequence_set(struct qtdb *db, const char *name,
+                                                          uint64_t next);
+/** Forgets the sequence. QTDB_NOT_FOUND. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_sequence_drop(struct qtdb *db, const char *name);
 
 struct qtdb_statistics {
     size_t size;
@@ -111,7 +129,10 @@ struct qtdb_statistics {
     uint64_t user_size; /* Bytes of keys and values passed to put since open. */
     uint64_t checkpoint_count;
     uint64_t repair_count;
-    uint64_t conflict_count;
+    uint64_t conflict_count; /* Transactions told to run again, deadlocks included. */
+    uint64_t lock_wait_count;
+    uint64_t deadlock_count;
+    uint64_t version_size; /* Bytes of earlier states of rows kept now. */
 };
 QTDB_API void qtdb_get_statistics(struct qtdb *db, struct qtdb_statistics *out);
 
@@ -145,6 +166,15 @@ struct qtdb_txn_options {
     enum qtdb_isolation isolation;
     enum qtdb_durability durability;
     uint32_t lock_timeout_ms; /* Longest wait for one row lock; 0: without end. QTDB_NO_WAIT. */
+    struct qtdb_txn_statistics *statistics; /* Filled when the transaction ends; NULL: not asked. */
+};
+
+struct qtdb_txn_statistics {
+    size_t size;
+    uint64_t log_size;          /* Bytes of log records; 0 unless it has committed changes. */
+    uint64_t page_change_count; /* Pages changed, made and freed, map pages included. */
+    uint64_t page_read_count;   /* Read from disk by this thread since the transaction began. */
+    uint64_t write_size;        /* Bytes of memory that its writes took. */
 };
 
 QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_begin(struct qtdb *db,
@@ -155,6 +185,9 @@ QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_begin(struct qtdb *db,
 QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_commit(struct qtdb_txn *txn);
 /** NULL is fine. */
 QTDB_API void qtdb_rollback(struct qtdb_txn *txn);
+/** Of a transaction under way, by the thread that began it. `out->size` is set. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_txn_get_statistics(struct qtdb_txn *txn,
+                                                                struct qtdb_txn_statistics *out);
 /**
  * Begins a statement: under READ COMMITTED the transaction sees from here on what is committed now;
  * under the other levels nothing happens. Open cursors stay where they are and go on in the new

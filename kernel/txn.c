@@ -108,6 +108,8 @@ start(struct qtdb_txn *txn, struct qtdb *db, const struct qtdb_txn_options *opti
         .durability = options->durability,
         .lock_timeout_ns = lock_timeout_ns(options->lock_timeout_ms),
     };
+    txn->statistics = options->statistics;
+    txn->page_reads_before = txn->statistics != NULL ? pager_thread_page_reads() : 0;
     txn->track_reads = !txn->read_only && options->isolation == QTDB_SERIALIZABLE;
     arena_init(&txn->arena, db->env.memory, MEMORY_WRITE_SET);
     list_as_running(txn);
@@ -123,6 +125,9 @@ qtdb_begin(struct qtdb *db, const struct qtdb_txn_options *options, struct qtdb_
                              "qtdb_txn_options.size is not set: set it to sizeof");
     if (options != NULL)
         memcpy(&given, options, options->size < sizeof(given) ? options->size : sizeof(given));
+    if (given.statistics != NULL && given.statistics->size == 0)
+        return api_error_set(QTDB_INVALID, NULL, 0, false,
+                             "qtdb_txn_statistics.size is not set: set it to sizeof");
     if (given.isolation > QTDB_READ_COMMITTED || given.durability > QTDB_ASYNC)
         return api_error_set(QTDB_INVALID, NULL, 0, false, "unknown isolation %d or durability %d",
                              (int)given.isolation, (int)given.durability);
@@ -160,6 +165,44 @@ txn__unlist(struct qtdb_txn *txn)
     txn->running = false;
 }
 
+static struct qtdb_txn_statistics
+statistics_of(const struct qtdb_txn *txn, size_t size)
+{
+    uint64_t page_reads = pager_thread_page_reads();
+
+    return (struct qtdb_txn_statistics){
+        .size = size,
+        .log_size = txn->cost.log_size,
+        .page_change_count = txn->cost.page_count,
+        .page_read_count = page_reads < txn->page_reads_before
+                               ? 0 /* Another thread. */
+                               : page_reads - txn->page_reads_before,
+        .write_size = txn->write_size,
+    };
+}
+
+static void
+copy_statistics(const struct qtdb_txn *txn, struct qtdb_txn_statistics *out)
+{
+    size_t size = out->size < sizeof(*out) ? out->size : sizeof(*out);
+    struct qtdb_txn_statistics now = statistics_of(txn, size);
+
+    memcpy(out, &now, size);
+}
+
+enum qtdb_code
+qtdb_txn_get_statistics(struct qtdb_txn *txn, struct qtdb_txn_statistics *out)
+{
+    enum status status = txn__usable(txn);
+
+    if (status == STATUS_OK && (out->size == 0 || txn->statistics == NULL))
+        status = error_raise(STATUS_INVALID, "the size is not set, or the transaction was begun "
+                                             "without qtdb_txn_options.statistics");
+    if (status == STATUS_OK)
+        copy_statistics(txn, out);
+    return api_error(status);
+}
+
 static void
 free_reads(struct qtdb_txn *txn)
 {
@@ -179,6 +222,8 @@ txn__finish(struct qtdb_txn *txn)
 
     CHECK(!txn->running && txn->cursors == NULL);
     lock_release_all(&db->locks, &txn->locks);
+    if (txn->statistics != NULL)
+        copy_statistics(txn, txn->statistics);
     free_reads(txn);
     memory_free(db->env.memory, MEMORY_WRITE_SET, txn->journal,
                 txn->journal_capacity * sizeof(*txn->journal));

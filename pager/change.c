@@ -274,6 +274,7 @@ change_start(struct pager *pager, bool system, struct pager_change **out)
     change->page_count = atomic_load_explicit(&pager->page_count, memory_order_relaxed);
     change->scratch_used = 0;
     change->records_size = 0;
+    change->cost = NULL;
     change->want.need = NEED_NOTHING;
     *out = change;
     return STATUS_OK;
@@ -304,6 +305,13 @@ pager_change_csn(const struct pager_change *change)
 {
     CHECK(change->active);
     return change->csn;
+}
+
+void
+pager_change_measure(struct pager_change *change, struct pager_change_cost *out)
+{
+    CHECK(change->active);
+    change->cost = out;
 }
 
 /* ---- Ending ---------------------------------------------------------------------------------- */
@@ -419,6 +427,14 @@ commit_prepare(struct pager_change *change)
     return status;
 }
 
+static void
+measure(const struct pager_change *change)
+{
+    *change->cost = (struct pager_change_cost){.log_size = change->records_size};
+    for (uint32_t index = 0; index < change->used; index++)
+        change->cost->page_count += change->pages[index].is_logged;
+}
+
 enum status
 pager_change_commit(struct pager_change *change, uint64_t *csn_out)
 {
@@ -444,6 +460,8 @@ pager_change_commit(struct pager_change *change, uint64_t *csn_out)
     /* From here on nothing may fail. */
     wal_append(pager->wal, &commit);
     pager__change_publish(change);
+    if (change->cost != NULL)
+        measure(change);
     *csn_out = change->csn;
     change_end(change, true);
     PAGER_COUNT(pager, commit_count, 1);

@@ -25,6 +25,14 @@
 
 #include "pager/pager_private.h"
 
+static _Thread_local uint64_t thread_page_reads;
+
+uint64_t
+pager_thread_page_reads(void)
+{
+    return thread_page_reads;
+}
+
 enum { COPY_TRIES = 4 };
 
 /* One page to bring in. */
@@ -183,6 +191,7 @@ fill_verified(const struct load *load, uint32_t frame)
     if (reason != NULL)
         return refuse(pager, load->page_number, NULL, entry, STATUS_CORRUPT, reason);
     PAGER_COUNT(pager, page_read_count, 1);
+    thread_page_reads++;
     status = io_read(pager->file, page, PAGE_SIZE, (uint64_t)load->page_number * PAGE_SIZE);
     reason = "it cannot be read from the disk, and the log has no image of it";
     if (status == STATUS_IO)
@@ -204,6 +213,7 @@ fill_raw(struct load *load, uint32_t frame)
         io_read_some(pager->file, page, PAGE_SIZE, (uint64_t)load->page_number * PAGE_SIZE, &size);
 
     PAGER_COUNT(pager, page_read_count, 1);
+    thread_page_reads++;
     if (status != STATUS_OK && status != STATUS_IO)
         return status;
     load->unreadable = status == STATUS_IO;

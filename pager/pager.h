@@ -123,6 +123,9 @@ MUST_CHECK enum status pager_copy(struct pager *pager, uint32_t page_number, voi
  * Not under the latch. */
 void pager_prefetch(struct pager *pager, const uint32_t *page_numbers, uint32_t count);
 
+/** Pages that the calling thread has read from disk so far, of any file. */
+uint64_t pager_thread_page_reads(void);
+
 /* Changing. */
 
 /**
@@ -133,6 +136,14 @@ MUST_CHECK enum status pager_change_begin(struct pager *pager, struct pager_chan
 
 /** The CSN that the commit will have. */
 uint64_t pager_change_csn(const struct pager_change *change);
+
+/* What a commit cost. */
+struct pager_change_cost {
+    uint64_t log_size;   /* Bytes of its records. */
+    uint64_t page_count; /* Pages changed, made and freed, map pages included. */
+};
+/** Asks for what the commit will have cost: `out` is filled when it succeeds. */
+void pager_change_measure(struct pager_change *change, struct pager_change_cost *out);
 
 /** The page as this change sees it: its scratch copy or the published bytes. STATUS_MISSING. Valid
  * until the change ends. */

@@ -115,6 +115,7 @@ struct pager_change {
     uint8_t *records; /* The commit's encoded records. */
     size_t records_capacity;
     size_t records_size;
+    struct pager_change_cost *cost;            /* NULL: nobody asks. */
     struct change_want want;                   /* need NEED_NOTHING: nothing was missing so far. */
     struct change_want wants[CHANGE_WANT_MAX]; /* Of changes that ended, newest last. */
     uint32_t want_count;

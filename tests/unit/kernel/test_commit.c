@@ -83,6 +83,80 @@ Test(commit, what_an_acknowledged_reader_saw_survives)
     db_rig_deinit(&rig);
 }
 
+/* covers: T5 */
+Test(commit, asynchronous_commits_are_visible_at_once_and_durable_after_a_sync)
+{
+    struct qtdb_txn_options options = {.size = sizeof(options), .durability = QTDB_ASYNC};
+    struct io_sim_crash crash = {.mode = IO_SIM_CRASH_LOST};
+    struct db_rig rig;
+    struct qtdb_tree *tree;
+    struct qtdb_txn *txn, *reader;
+
+    db_rig_init(&rig, 1);
+    tree = db_tree(rig.db, "t");
+    for (int synced = 1; synced >= 0; synced--) {
+        DB(qtdb_begin(rig.db, &options, &txn));
+        DB(db_put(txn, tree, synced ? "a" : "b", "1"));
+        DB(qtdb_commit(txn));
+        reader = db_begin_read(rig.db);
+        cr_assert_str_eq(db_get(reader, tree, synced ? "a" : "b"), "1");
+        qtdb_rollback(reader);
+        if (synced)
+            DB(qtdb_sync(rig.db));
+        cr_assert_eq(pager_csn_durable(rig.db->pager) == pager_csn(rig.db->pager), synced == 1);
+    }
+    db_rig_crash(&rig, &crash);
+    db_rig_open(&rig);
+    tree = db_tree(rig.db, "t");
+    cr_assert_str_eq(db_look(rig.db, tree, "a"), "1");
+    cr_assert_str_eq(db_look(rig.db, tree, "b"), "(none)");
+    db_rig_deinit(&rig);
+}
+
+Test(commit, statistics_say_what_a_transaction_cost)
+{
+    struct qtdb_txn_statistics cost = {.size = sizeof(cost)};
+    struct qtdb_txn_options options = {.size = sizeof(options), .statistics = &cost};
+    struct qtdb_statistics before = {.size = sizeof(before)};
+    struct qtdb_statistics after = {.size = sizeof(after)};
+    struct db_rig rig;
+    struct qtdb_tree *tree;
+    struct qtdb_txn *txn;
+
+    db_rig_init(&rig, 1);
+    tree = db_tree(rig.db, "t");
+    DB(qtdb_begin(rig.db, &options, &txn));
+    DB(db_put(txn, tree, "a", "1"));
+    DB(qtdb_commit(txn));
+    db_rig_close(&rig);
+    db_rig_open(&rig);
+    DB(qtdb_begin(rig.db, &options, &txn));
+    DB(qtdb_tree_open(txn, "t", NULL, &tree));
+    qtdb_get_statistics(rig.db, &before);
+    DB(db_put(txn, tree, "a", "2"));
+    DB(qtdb_txn_get_statistics(txn, &cost));
+    cr_assert_eq(cost.log_size, 0);
+    cr_assert_gt(cost.write_size, 2);
+    DB(qtdb_commit(txn));
+    qtdb_get_statistics(rig.db, &after);
+    cr_assert_eq(cost.page_change_count, 1);
+    cr_assert_gt(cost.log_size, 50);
+    cr_assert_leq(cost.log_size, after.log_size - before.log_size);
+    cr_assert_geq(cost.page_read_count, after.page_read_count - before.page_read_count);
+    cr_assert_gt(cost.page_read_count, 0);
+    DB(qtdb_begin(rig.db, &options, &txn));
+    DB(db_put(txn, tree, "b", "2"));
+    qtdb_rollback(txn);
+    cr_assert_eq(cost.log_size, 0);
+    cr_assert_eq(cost.page_change_count, 0);
+    cr_assert_eq(cost.page_read_count, 0);
+    options.statistics = NULL;
+    DB(qtdb_begin(rig.db, &options, &txn));
+    DB_REFUSED(qtdb_txn_get_statistics(txn, &cost), QTDB_INVALID);
+    DB(qtdb_commit(txn));
+    db_rig_deinit(&rig);
+}
+
 /* ---- A commit over several trees, cut at every operation ------------------------------------- */
 
 enum { TREES = 3, ROWS = 40 };
