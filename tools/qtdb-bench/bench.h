@@ -138,7 +138,7 @@ struct bench_workload {
     bool ordered;    /* Needs an engine that keeps order. */
     bool small_pool; /* The pool is a tenth of the data at most. */
     bool cold;       /* The page cache is emptied before. */
-    bool no_verify;  /* The workload checks all rows itself. */
+    bool killed;     /* A process that writes is killed: durable commits only. */
     uint64_t batch;  /* When --batch is not given. */
     /** Opens, measures and closes for itself when set; else `measure` is called with an open database. */
     enum status (*whole)(struct bench_run *run);

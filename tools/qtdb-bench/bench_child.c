@@ -169,6 +169,8 @@ do_measure(struct bench_run *run)
     struct bench_outcome *outcome = run->outcome;
 
     TRY(prepare(run));
+    /* What opening writes (a log that is zeroed, say) is not the workload's. */
+    bench_process_written(&outcome->write_size, &outcome->process_size);
     TRY(workload->measure(run));
     outcome->stopped = tool_stop_requested();
     if (run->engine->written != NULL) {
@@ -185,7 +187,7 @@ do_measure(struct bench_run *run)
         outcome->written.page_reads = before.page_reads;
         outcome->written.pins = before.pins;
     }
-    if (workload->writes && !workload->no_verify && !outcome->stopped)
+    if (workload->writes && !outcome->stopped)
         return bench_verify(run);
     return STATUS_OK;
 }
@@ -194,19 +196,16 @@ static enum status
 do_run(struct bench_run *run)
 {
     struct bench_outcome *outcome = run->outcome;
-    uint64_t write_before, process_before, write_after, process_after;
+    uint64_t write_after, process_after;
 
-    bench_process_written(&write_before, &process_before);
-    if (run->sizes->workload->whole != NULL) {
-        TRY(run->sizes->workload->whole(run));
-    } else {
-        TRY(bench_db_open(run, false));
-        TRY(do_measure(run));
-        TRY(close_db(run));
-    }
+    if (run->sizes->workload->whole != NULL)
+        return run->sizes->workload->whole(run);
+    TRY(bench_db_open(run, false));
+    TRY(do_measure(run));
+    TRY(close_db(run));
     bench_process_written(&write_after, &process_after);
-    outcome->write_size = write_after - write_before;
-    outcome->process_size = process_after - process_before;
+    outcome->write_size = write_after - outcome->write_size;
+    outcome->process_size = process_after - outcome->process_size;
     return STATUS_OK;
 }
 

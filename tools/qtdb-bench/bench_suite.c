@@ -6,9 +6,9 @@ bench_command_smoke(const struct bench_options *options, struct bench_results *r
 {
     struct bench_options few = *options;
 
-    few.base.rows = 2000;
+    few.base.rows = 1000;
     few.base.runs = 1;
-    few.base.seconds = 0;
+    few.base.seconds = 1;
     few.repeat = false;
     few.base.pool = 16 << 20;
     for (size_t i = 0; bench_workload_at(i) != NULL; i++) {

@@ -15,5 +15,10 @@ MUST_CHECK enum status workload_batchget(struct bench_run *run);
 MUST_CHECK enum status workload_get_changing(struct bench_run *run);
 MUST_CHECK enum status workload_range(struct bench_run *run);
 MUST_CHECK enum status workload_scan(struct bench_run *run);
+/** YCSB's mixes a to f, and `mixed`, by the workload's name. */
+MUST_CHECK enum status workload_ycsb(struct bench_run *run);
+/** These two open and close for themselves. */
+MUST_CHECK enum status workload_open(struct bench_run *run);
+MUST_CHECK enum status workload_recovery(struct bench_run *run);
 
 #endif
