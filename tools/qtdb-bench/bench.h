@@ -51,6 +51,7 @@ struct bench_options {
     const char *keys_path;
     const char *save; /* Where run directories go; NULL: kept nowhere. */
     bool quick;
+    bool own_device;        /* Nothing but the store is on the device of `dir`. */
     bool repeat;            /* Runs that others disturbed are done once more. */
     struct bench_keys keys; /* Of the file. */
 };
@@ -120,6 +121,7 @@ struct bench_run {
     struct bench_keys keys;
     struct memory *memory;
     struct bench_db *db;
+    struct bench_written base; /* The engine's counters where measuring began. */
     uint64_t seed;
     uint64_t number; /* Of the run, from 0. */
 };
@@ -159,6 +161,8 @@ MUST_CHECK enum status bench_store_open(const struct bench_options *options,
                                         struct bench_store *out);
 void bench_store_close(struct bench_store *store);
 MUST_CHECK enum status bench_db_open(struct bench_run *run, bool loading);
+/** From here on what is written counts. */
+void bench_measure_begin(struct bench_run *run);
 /** Every row of the store is there, with its version, and no other. */
 MUST_CHECK enum status bench_verify(struct bench_run *run);
 
@@ -207,6 +211,11 @@ bool bench_case_same(const struct bench_case *a, const struct bench_case *b);
 struct bench_median bench_median_of(const struct bench_results *results,
                                     const struct bench_case *sizes,
                                     const struct bench_engine *engine, enum bench_metric metric);
+/** The same by a figure of the caller's own; false: the run has none. */
+struct bench_median bench_median_by(
+    const struct bench_results *results, const struct bench_case *sizes,
+    const struct bench_engine *engine,
+    bool (*figure)(const struct bench_result *result, int which, double *out), int which);
 void bench_results_add(struct bench_results *results, const struct bench_result *result);
 void bench_results_free(struct bench_results *results);
 

@@ -6,5 +6,11 @@
 
 /** Every workload once with few rows: do they run, are the answers right. */
 void bench_command_smoke(const struct bench_options *options, struct bench_results *results);
+/** Write amplification at three levels, by transaction size, row size, skew, pool and clients. */
+void bench_command_wa(const struct bench_options *options, struct bench_results *results);
+/** The table of trees and transactions. */
+void bench_command_trees(const struct bench_options *options, struct bench_results *results);
+/** Every workload with the sizes of the command line, then wa. */
+void bench_command_suite(const struct bench_options *options, struct bench_results *results);
 
 #endif

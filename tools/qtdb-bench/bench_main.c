@@ -21,7 +21,10 @@ static const struct tool tool = {
         "\n"
         "Workloads:\n"
         "  load insert update delete get absent batchget get-writer range scan ycsb-a .. ycsb-f\n"
-        "  cold mixed recovery open\n"
+        "  append cold mixed recovery open\n"
+        "  wa       write amplification at three levels\n"
+        "  suite    all of these (--quick: few rows, one run)\n"
+        "  trees    the table of trees and transactions, with what it is held against\n"
         "\n"
         "  --engine LIST      of qtdb,lmdb,sqlite,rocksdb,leveldb,bdb,legacy,legacy-memory\n"
         "                     (default: all but the last that are in this build)\n"
@@ -37,6 +40,7 @@ static const struct tool tool = {
         "  --keys FILE        sorted unique little-endian 64-bit keys, plain or zstd\n"
         "  --dir DIR          where all files go (default build/bench)\n"
         "  --json FILE        replaces FILE with one JSON object a line\n"
+        "  --quick            suite: at most 20000 rows, one run of a second\n"
         "  --smoke            every workload once with few rows\n"
         "  -h, --help         this text\n"
         "      --version      the version\n"
@@ -175,6 +179,26 @@ finish(struct bench_options *options, const struct bench_machine *machine,
     return ok && !any_failed(results) && !tool_stop_requested() ? TOOL_OK : TOOL_FAILED;
 }
 
+static const struct command {
+    const char *name;
+    void (*run)(const struct bench_options *options, struct bench_results *results);
+} commands[] = {
+    {"smoke", bench_command_smoke},
+    {"suite", bench_command_suite},
+    {"trees", bench_command_trees},
+    {"wa", bench_command_wa},
+};
+
+static const struct command *
+find_command(const char *name)
+{
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
 static int
 run(struct bench_options *options, const char *command)
 {
@@ -191,7 +215,7 @@ run(struct bench_options *options, const char *command)
         (void)bench_case_run(options, &sizes, &results);
         bench_case_print(options, &results, &sizes);
     } else {
-        bench_command_smoke(options, &results);
+        find_command(command)->run(options, &results);
     }
     int result = finish(options, &machine, &results);
     bench_results_free(&results);
@@ -217,6 +241,7 @@ start(struct bench_options *options, int argc, char **argv)
         {"dir", 0, TOOL_TEXT, &options->dir, 0},
         {"json", 0, TOOL_TEXT, &options->json, 0},
         {"smoke", 0, TOOL_FLAG, &texts.smoke, 0},
+        {"quick", 0, TOOL_FLAG, &options->quick, 0},
     };
     int first = 0;
     enum tool_command command =
@@ -227,7 +252,7 @@ start(struct bench_options *options, int argc, char **argv)
     const char *name = texts.smoke && argc == first ? "smoke" : argv[first];
     if (argc - first != (texts.smoke ? 0 : 1))
         return tool_usage_error(&tool, "one WORKLOAD is wanted");
-    if (!texts.smoke && bench_workload_find(name) == NULL)
+    if (bench_workload_find(name) == NULL && find_command(name) == NULL)
         return tool_usage_error(&tool, "there is no workload '%s'", name);
     int result = check_options(options, &texts);
     return result == TOOL_OK ? run(options, name) : result;

@@ -14,6 +14,10 @@ const char *bench_format_ns(double ns, char out[BENCH_NUMBER_SIZE]);
 /** The case in one line. */
 void bench_case_name(const struct bench_case *sizes, char *out, size_t size);
 
+/** Failed, skipped and disturbed runs of the case. */
+void bench_case_print_notes(const struct bench_options *options,
+                            const struct bench_results *results, const struct bench_case *sizes);
+
 /** One object a line: the machine, then every metric of every run. */
 void bench_json_add(struct text_buffer *text, const struct bench_options *options,
                     const struct bench_machine *machine, const struct bench_results *results);

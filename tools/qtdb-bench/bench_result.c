@@ -92,9 +92,11 @@ compare_doubles(const void *a, const void *b)
     return (first > second) - (first < second);
 }
 
+typedef bool (*figure_fn)(const struct bench_result *result, int which, double *out);
+
 static size_t
 collect(const struct bench_results *results, const struct bench_case *sizes,
-        const struct bench_engine *engine, enum bench_metric metric, bool disturbed_too,
+        const struct bench_engine *engine, figure_fn figure, int which, bool disturbed_too,
         double *values)
 {
     size_t count = 0;
@@ -103,23 +105,22 @@ collect(const struct bench_results *results, const struct bench_case *sizes,
         const struct bench_result *result = &results->list[i];
 
         if (result->engine == engine && bench_case_same(&result->sizes, sizes) &&
-            (disturbed_too || !result->outcome.disturbed) &&
-            bench_metric_of(result, metric, &values[count]))
+            (disturbed_too || !result->outcome.disturbed) && figure(result, which, &values[count]))
             count++;
     }
     return count;
 }
 
 struct bench_median
-bench_median_of(const struct bench_results *results, const struct bench_case *sizes,
-                const struct bench_engine *engine, enum bench_metric metric)
+bench_median_by(const struct bench_results *results, const struct bench_case *sizes,
+                const struct bench_engine *engine, figure_fn figure, int which)
 {
     double values[BENCH_RUNS_MAX];
     struct bench_median median = {.count = 0};
 
-    median.count = collect(results, sizes, engine, metric, false, values);
+    median.count = collect(results, sizes, engine, figure, which, false, values);
     if (median.count == 0)
-        median.count = collect(results, sizes, engine, metric, true, values);
+        median.count = collect(results, sizes, engine, figure, which, true, values);
     if (median.count == 0)
         return median;
     qsort(values, median.count, sizeof(values[0]), compare_doubles);
@@ -129,6 +130,19 @@ bench_median_of(const struct bench_results *results, const struct bench_case *si
     median.least = values[0];
     median.most = values[median.count - 1];
     return median;
+}
+
+static bool
+metric_figure(const struct bench_result *result, int which, double *out)
+{
+    return bench_metric_of(result, (enum bench_metric)which, out);
+}
+
+struct bench_median
+bench_median_of(const struct bench_results *results, const struct bench_case *sizes,
+                const struct bench_engine *engine, enum bench_metric metric)
+{
+    return bench_median_by(results, sizes, engine, metric_figure, (int)metric);
 }
 
 void
@@ -295,6 +309,15 @@ print_failures(const struct bench_results *results, const struct bench_case *siz
 }
 
 void
+bench_case_print_notes(const struct bench_options *options, const struct bench_results *results,
+                       const struct bench_case *sizes)
+{
+    print_failures(results, sizes);
+    for (size_t i = 0; i < options->engine_count; i++)
+        print_noise(results, sizes, options->engines[i]);
+}
+
+void
 bench_case_print(const struct bench_options *options, const struct bench_results *results,
                  const struct bench_case *sizes)
 {
@@ -305,8 +328,6 @@ bench_case_print(const struct bench_options *options, const struct bench_results
            "p50", "p99", "wa", "qtdb is");
     for (size_t i = 0; i < options->engine_count; i++)
         print_engine(results, sizes, options->engines[i]);
-    print_failures(results, sizes);
-    for (size_t i = 0; i < options->engine_count; i++)
-        print_noise(results, sizes, options->engines[i]);
+    bench_case_print_notes(options, results, sizes);
     (void)fflush(stdout);
 }

@@ -82,7 +82,7 @@ bench_counters_read(const char *dir, struct bench_counters *out)
 
 void
 bench_counters_judge(const struct bench_counters *before, const struct bench_counters *after,
-                     struct bench_outcome *outcome)
+                     bool own_device, struct bench_outcome *outcome)
 {
     double seconds = (double)(after->time_ns - before->time_ns) / 1e9;
     double cpu = (after->all_cpu - before->all_cpu) - (after->own_cpu - before->own_cpu);
@@ -91,6 +91,10 @@ bench_counters_judge(const struct bench_counters *before, const struct bench_cou
 
     if (seconds <= 0)
         return;
+    if (own_device) {
+        outcome->device_size = after->disk_size - before->disk_size;
+        disk = 0;
+    }
     outcome->others_cpu = cpu > 0 ? cpu / seconds : 0;
     outcome->others_disk = disk > 0 ? disk / seconds : 0;
     /* The file system's own writing for us is at most about as much again. */
@@ -193,4 +197,15 @@ void
 bench_dir_forget(const char *dir)
 {
     (void)nftw(dir, forget_one, WALK_FILES, FTW_PHYS);
+}
+
+void
+bench_dir_flush(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    (void)syncfs(fd);
+    (void)close(fd);
 }

@@ -15,9 +15,10 @@ struct bench_counters {
 };
 
 void bench_counters_read(const char *dir, struct bench_counters *out);
-/** What others did between the two; sets the outcome's noise and whether it was disturbed. */
+/** What others did between the two; sets the outcome's noise and whether it was disturbed. With
+ * `own_device` nobody else writes there: the device's bytes are the run's. */
 void bench_counters_judge(const struct bench_counters *before, const struct bench_counters *after,
-                          struct bench_outcome *outcome);
+                          bool own_device, struct bench_outcome *outcome);
 
 /** Bytes this process passed to write and caused to be written so far. */
 void bench_process_written(uint64_t *write_out, uint64_t *process_out);
@@ -28,6 +29,9 @@ MUST_CHECK enum status bench_dir_make(const char *dir);
 MUST_CHECK enum status bench_dir_remove(const char *dir);
 /** Drops what the page cache holds of the files below `dir`, as far as the system lets us. */
 void bench_dir_forget(const char *dir);
+
+/** Everything written to the file system of `dir` goes to its device. */
+void bench_dir_flush(const char *dir);
 
 struct bench_machine {
     char host[256];

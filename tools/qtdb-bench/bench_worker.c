@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "kernel/base/error.h"
+#include "tools/qtdb-bench/bench_system.h"
 #include "tools/qtdb-bench/bench_worker.h"
 
 enum { CONFLICTS_MAX = 100000 };
@@ -57,6 +58,33 @@ bench_worker_plan(struct bench_worker *worker, uint64_t count)
     worker->plan_room = count;
     worker->plan_count = count;
     return STATUS_OK;
+}
+
+void
+bench_worker_note(struct bench_worker *worker, uint64_t position, uint64_t total)
+{
+    enum { NOTES = 32 };
+    struct bench_outcome *outcome = worker->run->outcome;
+    uint64_t write, process;
+
+    if (worker->index != 0 || outcome->point_count == BENCH_SERIES_MAX ||
+        position * NOTES < outcome->point_count * total)
+        return;
+    bench_process_written(&write, &process);
+    write -= outcome->write_size;
+    if (worker->run->engine->written != NULL) {
+        const struct bench_written *base = &worker->run->base;
+        struct bench_written now;
+
+        worker->run->engine->written(worker->run->db, &now);
+        uint64_t own = now.log + now.pages + now.meta - base->log - base->pages - base->meta;
+        write = own > write ? own : write;
+    }
+    outcome->points[outcome->point_count++] = (struct bench_point){
+        .rows = position,
+        .user = position * (8 + worker->run->sizes->value_size),
+        .write = write,
+    };
 }
 
 /* Transactions. */

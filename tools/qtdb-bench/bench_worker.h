@@ -59,6 +59,9 @@ enum bench_change { BENCH_WRITE_ROW = 0, BENCH_APPEND_ROW = 1, BENCH_REMOVE_ROW 
 MUST_CHECK enum status bench_change_rows(struct bench_worker *worker, const uint64_t *ids,
                                          uint64_t count, enum bench_change change);
 
+/** Notes how much was written when the shared plan was at `position` of `total`, 32 times. */
+void bench_worker_note(struct bench_worker *worker, uint64_t position, uint64_t total);
+
 /** Time is up, the user asked to stop, or (beside) the others are done. */
 bool bench_worker_done(const struct bench_worker *worker);
 /** A random row of the worker's own, uniform. */

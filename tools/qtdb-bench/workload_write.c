@@ -28,6 +28,7 @@ load(struct bench_worker *worker)
         for (uint64_t i = 0; i < count; i++)
             worker->ids[i] = 2 * (position + i);
         TRY(bench_change_rows(worker, worker->ids, count, BENCH_APPEND_ROW));
+        bench_worker_note(worker, position, worker->run->sizes->rows);
     }
     return STATUS_OK;
 }
@@ -37,6 +38,41 @@ workload_load(struct bench_run *run)
 {
     struct bench_plan plan = {.work = load, .count = 1};
 
+    return bench_workers_run(run, &plan);
+}
+
+/* Appends to a tree that holds the first half: only the second half is measured. */
+
+static enum status
+append_half(struct bench_worker *worker)
+{
+    struct bench_run *run = worker->run;
+    bool first = run->store->versions[0] == 0;
+    uint64_t half = run->sizes->rows / 2;
+    uint64_t end = first ? half : run->sizes->rows;
+
+    for (uint64_t at = first ? 0 : half; at < end && !tool_stop_requested();) {
+        uint64_t count = end - at < run->sizes->batch ? end - at : run->sizes->batch;
+
+        for (uint64_t i = 0; i < count; i++)
+            worker->ids[i] = 2 * (at + i);
+        TRY(bench_change_rows(worker, worker->ids, count, BENCH_APPEND_ROW));
+        at += count;
+        if (!first && worker->run->sizes->seconds > 0 && bench_worker_done(worker))
+            break;
+    }
+    return STATUS_OK;
+}
+
+enum status
+workload_append(struct bench_run *run)
+{
+    struct bench_plan plan = {.work = append_half, .count = 1};
+
+    TRY(bench_workers_run(run, &plan));
+    TRY(run->engine->settle(run->db));
+    *run->outcome = (struct bench_outcome){.state = BENCH_NONE};
+    bench_measure_begin(run);
     return bench_workers_run(run, &plan);
 }
 
@@ -53,6 +89,7 @@ insert(struct bench_worker *worker)
         for (uint64_t i = 0; i < count; i++)
             worker->ids[i] = 2 * bench_shuffle_at(&shuffle, position + i);
         TRY(bench_change_rows(worker, worker->ids, count, BENCH_WRITE_ROW));
+        bench_worker_note(worker, position, run->sizes->rows);
     }
     return STATUS_OK;
 }
@@ -87,6 +124,7 @@ update(struct bench_worker *worker)
                 sizes->zipf ? 2 * (own * worker->count + worker->index) : bench_worker_row(worker);
         }
         TRY(bench_change_rows(worker, worker->ids, count, BENCH_WRITE_ROW));
+        bench_worker_note(worker, position, sizes->rows);
     }
     return STATUS_OK;
 }

@@ -5,6 +5,7 @@
 #include "tools/qtdb-bench/bench.h"
 
 MUST_CHECK enum status workload_load(struct bench_run *run);
+MUST_CHECK enum status workload_append(struct bench_run *run);
 MUST_CHECK enum status workload_insert(struct bench_run *run);
 MUST_CHECK enum status workload_update(struct bench_run *run);
 MUST_CHECK enum status workload_delete(struct bench_run *run);
