@@ -38,7 +38,12 @@ enum ast_expr_kind {
     AST_IS_TRUE = 23,       /* IS [NOT] TRUE / FALSE / UNKNOWN: `integer` 1, 0, -1; `negated` */
     AST_DISTINCT_FROM = 24, /* IS [NOT] DISTINCT FROM; `negated` */
     AST_NULLIF = 25,
-    AST_SUBQUERY = 26, /* `query`; `text`: "scalar", "exists", "in" (argument 0 against it) */
+    AST_SUBQUERY = 26,   /* `query`; `text`: "scalar", "exists", "any", "all"; for the last two
+                        * argument 0 is compared by the operator names[0] */
+    AST_ROW = 27,        /* (a, b, ...) */
+    AST_QUANTIFIED = 28, /* arguments 0 `text` ANY or, `negated`, ALL of array 1 */
+    AST_ARRAY = 29,
+    AST_GREATEST = 30, /* LEAST when `negated` */
 };
 
 /* A type's name as written: pg_catalog is dropped, `integer` is "int4" and so on. */
@@ -51,6 +56,7 @@ struct ast_type {
 };
 
 struct ast_select;
+struct ast_order;
 
 struct ast_expr {
     enum ast_expr_kind kind;
@@ -63,6 +69,9 @@ struct ast_expr {
     struct ast_expr **arguments;
     struct ast_type type;
     struct ast_select *query;
+    struct ast_expr *filter;  /* Of an aggregate. */
+    struct ast_order *orders; /* Inside an aggregate's parentheses. */
+    uint32_t order_count;
     bool negated;
     bool star;
     bool distinct;
@@ -77,14 +86,26 @@ struct ast_name {
 };
 
 enum ast_join_kind { AST_JOIN_INNER = 1, AST_JOIN_LEFT = 2, AST_JOIN_RIGHT = 3, AST_JOIN_FULL = 4 };
-enum ast_from_kind { AST_FROM_TABLE = 1, AST_FROM_JOIN = 2, AST_FROM_QUERY = 3 };
+enum ast_from_kind {
+    AST_FROM_TABLE = 1,
+    AST_FROM_JOIN = 2,
+    AST_FROM_QUERY = 3,
+    AST_FROM_FUNCTION = 4,
+};
 
 struct ast_from {
     enum ast_from_kind kind;
     struct ast_name table;
-    const char *alias; /* NULL: none. */
+    const char *alias;          /* NULL: none. */
+    uint32_t column_name_count; /* AS alias (names ...) */
+    const char **column_names;
+    bool lateral;
     struct ast_select *query;
+    struct ast_expr *function; /* AST_FUNCTION */
     enum ast_join_kind join;
+    bool natural;
+    uint32_t using_count;
+    const char **using_names;
     struct ast_from *left;
     struct ast_from *right;
     struct ast_expr *on; /* NULL: cross join. */
@@ -102,8 +123,28 @@ struct ast_order {
     bool nulls_first; /* After applying the default for the direction. */
 };
 
+enum ast_set_kind { AST_UNION = 1, AST_INTERSECT = 2, AST_EXCEPT = 3 };
+
+struct ast_cte {
+    const char *name;
+    int32_t location;
+    uint32_t column_name_count;
+    const char **column_names;
+    struct ast_select *query;
+};
+
 struct ast_select {
+    int32_t location;
+    bool recursive;
+    uint32_t cte_count;
+    struct ast_cte *ctes;
+    enum ast_set_kind set; /* 0: none; otherwise only order, limit and WITH are set beside. */
+    bool set_all;
+    struct ast_select *set_left;
+    struct ast_select *set_right;
     bool distinct;
+    uint32_t distinct_count; /* DISTINCT ON (...) */
+    struct ast_expr **distinct_exprs;
     uint32_t target_count;
     struct ast_target *targets;
     uint32_t from_count;
@@ -122,11 +163,25 @@ struct ast_select {
     struct ast_expr **rows; /* row_count * row_width */
 };
 
+/* ON CONFLICT (columns) DO NOTHING or DO UPDATE SET ... WHERE ... */
+struct ast_conflict {
+    bool update;
+    uint32_t column_count; /* 0: any constraint. */
+    const char **columns;
+    const char *constraint; /* ON CONSTRAINT; NULL: none. */
+    uint32_t set_count;
+    struct ast_target *sets;
+    struct ast_expr *where;
+    int32_t location;
+};
+
 struct ast_insert {
     struct ast_name table;
+    const char *alias;
     uint32_t column_count; /* 0: all, in order. */
     const char **columns;
-    struct ast_select *source; /* NULL: DEFAULT VALUES. */
+    struct ast_select *source;     /* NULL: DEFAULT VALUES. */
+    struct ast_conflict *conflict; /* NULL: none. */
     uint32_t returning_count;
     struct ast_target *returning;
 };
@@ -136,6 +191,8 @@ struct ast_update {
     const char *alias;
     uint32_t set_count;
     struct ast_target *sets;
+    uint32_t from_count;
+    struct ast_from **from;
     struct ast_expr *where;
     uint32_t returning_count;
     struct ast_target *returning;
@@ -144,6 +201,8 @@ struct ast_update {
 struct ast_delete {
     struct ast_name table;
     const char *alias;
+    uint32_t from_count; /* USING */
+    struct ast_from **from;
     struct ast_expr *where;
     uint32_t returning_count;
     struct ast_target *returning;

@@ -1,91 +1,65 @@
 /*
- * Binding: from syntax to plans. Names become columns of tables, operators and literals get types,
- * aggregates are collected; a plan is a tree of nodes that exec.h runs.
+ * Binding: from syntax to logical trees (rel.h). Names become columns of relations, operators and
+ * literals get types, aggregates are collected, views of the catalog are taken.
  *
- * A plan lives in the arena it was bound with, belongs to one transaction's view of the catalog, and
- * is immutable while it runs. Parameters are taken as constants: a statement is bound again when they
- * change.
+ * What is bound lives in the arena it was bound with and belongs to one version of the catalog.
+ * Parameters keep their place; their types are those of the values at the time of binding.
  */
 #ifndef EXECUTOR_BIND_H
 #define EXECUTOR_BIND_H
 
-#include "executor/expr.h"
-#include "executor/table.h"
+#include "executor/rel.h"
 
-enum plan_kind {
-    PLAN_RESULT = 1, /* One row without columns. */
-    PLAN_VALUES = 2,
-    PLAN_SCAN = 3,
-    PLAN_AGGREGATE = 4,
-    PLAN_PROJECT = 5,
-    PLAN_SORT = 6,
-    PLAN_LIMIT = 7,
-    PLAN_DISTINCT = 8,
-    PLAN_INSERT = 9,
-    PLAN_UPDATE = 10,
-    PLAN_DELETE = 11,
+/*
+ * A query, or a change with the query that gives its rows. Columns of `relation` for changes:
+ *   INSERT  the new row
+ *   UPDATE  row key, old row, new row, what RETURNING carries
+ *   DELETE  row key, old row, what RETURNING carries
+ */
+struct bound {
+    enum ast_statement_kind kind;
+    struct rel *rel;
+    uint32_t relation; /* Of the result's columns. */
+    uint32_t column_count;
+    struct rel_column *columns;
+
+    struct table *table;             /* Changed. */
+    struct bound_conflict *conflict; /* NULL: duplicates fail. */
+
+    /* RETURNING: over the changed row (`target_relation`) and the columns of `relation`. */
+    uint32_t target_relation;
+    uint32_t returning_count;
+    struct expr **returning;
+    struct rel_column *returning_columns;
+
+    uint32_t slot_count; /* Slots and work tables that running needs. */
+    uint32_t work_count;
 };
 
-enum plan_aggregate { PLAN_COUNT = 1, PLAN_SUM = 2, PLAN_MIN = 3, PLAN_MAX = 4, PLAN_AVERAGE = 5 };
-
-struct plan_aggregate_call {
-    enum plan_aggregate kind;
-    struct expr *argument; /* NULL: count(*). */
-    struct sql_type type;
-    bool distinct;
-};
-
-struct plan_column {
-    const char *name;
-    struct sql_type type;
-};
-
-struct plan_sort_key {
-    uint32_t column;
-    bool descending;
-    bool nulls_first;
-};
-
-struct plan {
-    enum plan_kind kind;
-    struct plan *input;
-    uint32_t column_count; /* Of the output rows. */
-    struct plan_column *columns;
-
-    /* SCAN, INSERT, UPDATE, DELETE. */
-    struct table *table;
-    struct expr *filter;  /* NULL: none. Of SCAN, and HAVING of AGGREGATE. */
-    struct expr *key_low; /* Bounds of a single integer key, inclusive; NULL: open. */
-    struct expr *key_high;
-
-    /* VALUES: row_count * column_count; PROJECT: column_count; UPDATE: one a column, NULL: kept;
-     * AGGREGATE: the group_count group expressions. INSERT: input column a table column, or
-     * UINT32_MAX for the default. */
-    uint32_t row_count;
-    struct expr **exprs;
-    uint32_t *sources;
-    uint32_t group_count;
-
-    uint32_t aggregate_count;
-    struct plan_aggregate_call *aggregates;
-
-    uint32_t sort_count;
-    struct plan_sort_key *sort_keys;
-    struct expr *limit; /* NULL: none. */
-    struct expr *offset;
+/* ON CONFLICT: over the row that is there (`target_relation`) and the one that was to be inserted. */
+struct bound_conflict {
+    bool update;
+    bool any;            /* Any unique constraint or the key. */
+    uint32_t constraint; /* Else this unique constraint; UINT32_MAX: the primary key. */
+    uint32_t excluded_relation;
+    struct expr **exprs; /* One a column; NULL: kept. */
+    struct expr *where;  /* NULL: none. */
 };
 
 struct bind {
     struct qtdb_txn *txn;
     struct arena *arena;
-    const struct value *parameters;
+    const struct value *parameters; /* For their types. */
     uint32_t parameter_count;
     struct sql_error *error;
+    uint32_t relation_count; /* Handed out so far. */
+    uint32_t slot_count;
+    uint32_t work_count;
 };
 
-/** A query or a data change. `*visible_out`: leading columns that the user sees. */
+/** A query or a data change. */
 MUST_CHECK enum status bind_statement(struct bind *bind, const struct ast_statement *statement,
-                                      struct plan **out, uint32_t *visible_out);
+                                      struct bound **out);
 
 /** A constant expression (a DEFAULT) of the given type, evaluated. */
 MUST_CHECK enum status bind_constant(struct bind *bind, const struct ast_expr *ast,

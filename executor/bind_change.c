@@ -1,4 +1,7 @@
-/* INSERT, UPDATE, DELETE: the table, where each column's value comes from, and the rows concerned. */
+/*
+ * INSERT, UPDATE, DELETE: queries that give the rows concerned in a fixed shape (bind.h), the rows'
+ * new values among them, and RETURNING over the changed row.
+ */
 #include <string.h>
 
 #include "executor/bind_private.h"
@@ -18,191 +21,518 @@ find_column(struct bind *bind, const struct table *table, const char *name, int3
                          "column \"%s\" of relation \"%s\" does not exist", name, table->name);
 }
 
+/* The column's default as a constant. */
 static enum status
-refuse_returning(struct bind *bind, uint32_t count)
+default_expr(struct bind *bind, const struct table *table, uint32_t column, struct expr **out)
 {
-    return count == 0 ? STATUS_OK
-                      : sql_error_set(bind->error, "0A000", -1, "RETURNING is not supported yet");
+    const struct table_column *definition = &table->columns[column];
+
+    TRY(bind__new_expr(bind, EXPR_CONSTANT, definition->type.type, -1, 0, out));
+    (*out)->constant = value_null(definition->type.type);
+    if (definition->default_text == NULL)
+        return STATUS_OK;
+    return value_parse(&definition->type, definition->default_text,
+                       strlen(definition->default_text), bind->arena, &(*out)->constant,
+                       bind->error);
 }
 
-/* sources[column]: the input's column, UINT32_MAX for the default. */
+/* A value for a column: DEFAULT, or an assignment cast. */
 static enum status
-map_columns(struct bind *bind, const struct ast_insert *ast, const struct table *table,
-            struct plan *insert)
+assigned(struct bind *bind, struct bind__scope *scope, const struct table *table, uint32_t column,
+         const struct ast_expr *ast, struct expr **out)
 {
-    uint32_t given = ast->column_count > 0 ? ast->column_count : insert->input->column_count;
+    struct expr *expr = NULL;
 
-    for (uint32_t i = 0; i < table->column_count; i++)
-        insert->sources[i] = UINT32_MAX;
-    if (given > table->column_count || insert->input->column_count > given)
-        return sql_error_set(bind->error, "42601", ast->table.location,
-                             "INSERT has more expressions than target columns");
-    if (insert->input->column_count < given)
-        return sql_error_set(bind->error, "42601", ast->table.location,
-                             "INSERT has more target columns than expressions");
-    for (uint32_t i = 0; i < given; i++) {
+    if (ast->kind == AST_DEFAULT)
+        return default_expr(bind, table, column, out);
+    TRY(bind__expr(bind, scope, ast, &expr));
+    if (!value_assigns(expr->type.type, table->columns[column].type.type))
+        return sql_error_set(
+            bind->error, "42804", ast->location,
+            "column \"%s\" is of type %s but expression is of type %s", table->columns[column].name,
+            value_type_name(table->columns[column].type.type), value_type_name(expr->type.type));
+    return bind__cast(bind, expr, &table->columns[column].type, out);
+}
+
+/* RETURNING. */
+
+/* Columns of other tables are carried along as further columns of the result. */
+struct carry {
+    struct bind *bind;
+    struct bound *bound;
+    struct rel *project;
+    uint32_t capacity;
+};
+
+static enum status
+carry_column(void *context, struct expr *expr, struct expr **out)
+{
+    struct carry *carry = context;
+    struct rel *project = carry->project;
+    uint32_t index = 0;
+
+    if (expr->kind != EXPR_COLUMN || expr->relation == 0 ||
+        expr->relation == carry->bound->target_relation)
+        return STATUS_OK;
+    while (index < project->column_count && !expr_same(project->exprs[index], expr))
+        index++;
+    if (index == project->column_count) {
+        if (index == carry->capacity)
+            return bind__unsupported(carry->bind, expr->location,
+                                     "RETURNING of so many columns of other tables");
+        project->exprs[index] = expr;
+        project->columns[index] = (struct rel_column){"?carried?", expr->type};
+        project->column_count++;
+    }
+    return bind__column(carry->bind, project, index, out);
+}
+
+enum { CARRIED_MAX = 64 };
+
+static enum status
+bind_returning(struct bind *bind, struct bind__scope *scope, const struct ast_target *targets,
+               uint32_t count, struct rel *project, struct bound *bound)
+{
+    static const struct sql_type text = {QTDB_TYPE_TEXT, -1, -1};
+    struct carry carry = {bind, bound, project, 0};
+
+    if (count == 0)
+        return STATUS_OK;
+    carry.capacity = project->column_count + CARRIED_MAX;
+    scope->clause = "RETURNING";
+    TRY(bind__targets(bind, scope, targets, count, 0, &bound->returning, &bound->returning_columns,
+                      &bound->returning_count));
+    for (uint32_t i = 0; i < bound->returning_count; i++) {
+        struct expr **expr = &bound->returning[i];
+
+        if ((*expr)->type.type == QTDB_TYPE_NULL)
+            TRY(bind__cast(bind, *expr, &text, expr));
+        TRY(expr_rewrite(bind->arena, *expr, carry_column, &carry, expr));
+        bound->returning_columns[i].type = (*expr)->type;
+    }
+    return STATUS_OK;
+}
+
+/* A projection with room for what RETURNING carries. */
+static enum status
+new_projection(struct bind *bind, struct rel *input, uint32_t column_count, struct rel **out)
+{
+    TRY(bind__defining(bind, REL_PROJECT, input, column_count + CARRIED_MAX, out));
+    (*out)->column_count = column_count;
+    return STATUS_OK;
+}
+
+static enum status
+finish(const struct rel *project, struct bound *bound)
+{
+    bound->rel = (struct rel *)(uintptr_t)project;
+    bound->relation = project->relation;
+    bound->column_count = project->column_count;
+    bound->columns = project->columns;
+    return STATUS_OK;
+}
+
+/* INSERT. */
+
+struct insert {
+    struct bind *bind;
+    const struct ast_insert *ast;
+    struct table *table;
+    uint32_t given; /* Columns that the source has. */
+    uint32_t *columns;
+};
+
+static enum status
+name_targets(struct insert *insert, uint32_t width)
+{
+    struct bind *bind = insert->bind;
+    const struct ast_insert *ast = insert->ast;
+    const struct table *table = insert->table;
+    uint32_t named = ast->column_count > 0 ? ast->column_count : table->column_count;
+    bool *seen = bind__take(bind, table->column_count * sizeof(*seen));
+
+    insert->columns = bind__take(bind, (named + 1) * sizeof(*insert->columns));
+    if (seen == NULL || insert->columns == NULL)
+        return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < named; i++) {
         uint32_t column = i;
 
         if (ast->column_count > 0)
             TRY(find_column(bind, table, ast->columns[i], ast->table.location, &column));
-        if (insert->sources[column] != UINT32_MAX)
+        if (seen[column])
             return sql_error_set(bind->error, "42701", ast->table.location,
                                  "column \"%s\" specified more than once",
                                  table->columns[column].name);
-        insert->sources[column] = i;
+        seen[column] = true;
+        insert->columns[i] = column;
     }
+    if (width > named)
+        return sql_error_set(bind->error, "42601", ast->table.location,
+                             "INSERT has more expressions than target columns");
+    if (ast->column_count > 0 && width < named && ast->source != NULL)
+        return sql_error_set(bind->error, "42601", ast->table.location,
+                             "INSERT has more target columns than expressions");
+    insert->given = width;
     return STATUS_OK;
 }
 
 /* A plain VALUES list takes the columns' types, so that untyped literals are read as those. */
 static enum status
-bind_typed_values(struct bind *bind, const struct ast_insert *ast, const struct table *table,
-                  struct plan **out)
+bind_typed_values(struct insert *insert, struct rel **out)
 {
-    const struct ast_select *source = ast->source;
-    struct bind__scope nothing = {.table = NULL};
-    struct plan *values = NULL;
-
-    TRY(bind__plan(bind, PLAN_VALUES, NULL, source->row_width, &values));
-    values->row_count = source->row_count;
+    const struct ast_select *source = insert->ast->source;
+    struct bind *bind = insert->bind;
+    struct bind__level level = {.outer = NULL};
+    struct bind__scope nothing;
+    struct rel *values = NULL;
     size_t count = (size_t)source->row_count * source->row_width;
+
+    bind__scope_init(&nothing, &level, NULL);
+    nothing.clause = "VALUES";
+    TRY(name_targets(insert, source->row_width));
+    TRY(bind__defining(bind, REL_VALUES, NULL, source->row_width, &values));
+    values->row_count = source->row_count;
     values->exprs = bind__take(bind, count * sizeof(struct expr *));
     if (values->exprs == NULL)
         return STATUS_NO_MEMORY;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t position = (uint32_t)(i % source->row_width);
-        uint32_t column = position;
-        const struct ast_expr *expr = source->rows[i];
+    for (uint32_t i = 0; i < source->row_width; i++) {
+        const struct table_column *column = &insert->table->columns[insert->columns[i]];
 
-        if (ast->column_count > position)
-            TRY(find_column(bind, table, ast->columns[position], ast->table.location, &column));
-        if (column >= table->column_count)
-            return sql_error_set(bind->error, "42601", expr->location,
-                                 "INSERT has more expressions than target columns");
-        if (expr->kind == AST_DEFAULT)
-            continue; /* NULL: the column's default. */
-        TRY(bind__expr_as(bind, &nothing, expr, &table->columns[column].type, &values->exprs[i]));
-        values->columns[position] =
-            (struct plan_column){table->columns[column].name, table->columns[column].type};
+        values->columns[i] = (struct rel_column){column->name, column->type};
     }
+    for (size_t i = 0; i < count; i++)
+        TRY(assigned(bind, &nothing, insert->table, insert->columns[i % source->row_width],
+                     source->rows[i], &values->exprs[i]));
     *out = values;
     return STATUS_OK;
 }
 
 static enum status
-bind_insert(struct bind *bind, const struct ast_insert *ast, struct plan **out)
+bind_insert_query(struct insert *insert, struct bind__query *out)
 {
-    struct table *table = NULL;
-    struct plan *input = NULL, *insert = NULL;
-    uint32_t visible = 0;
+    struct bind *bind = insert->bind;
+    struct bind__level *level = bind__take(bind, sizeof(*level));
 
-    TRY(refuse_returning(bind, ast->returning_count));
-    TRY(table_find(bind->txn, &ast->table, bind->arena, &table, bind->error));
-    if (ast->source == NULL)
-        TRY(bind__plan(bind, PLAN_RESULT, NULL, 0, &input));
-    else if (ast->source->row_count > 0 && ast->source->order_count == 0 &&
-             ast->source->limit == NULL && ast->source->offset == NULL)
-        TRY(bind_typed_values(bind, ast, table, &input));
-    else
-        TRY(bind__select(bind, ast->source, &input, &visible));
-    if (visible > 0 && visible < input->column_count)
-        input->column_count = visible;
-    TRY(bind__plan(bind, PLAN_INSERT, input, 0, &insert));
-    insert->table = table;
-    insert->sources = bind__take(bind, table->column_count * sizeof(*insert->sources));
-    if (insert->sources == NULL)
+    if (level == NULL)
         return STATUS_NO_MEMORY;
-    *out = insert;
-    if (ast->source == NULL) {
-        for (uint32_t i = 0; i < table->column_count; i++)
-            insert->sources[i] = UINT32_MAX;
-        return STATUS_OK;
+    TRY(bind__select_open(bind, level, NULL, insert->ast->source, out));
+    TRY(name_targets(insert, out->column_count));
+    for (uint32_t i = 0; i < out->column_count; i++) {
+        const struct table_column *column = &insert->table->columns[insert->columns[i]];
+
+        if (out->columns[i].type.type == QTDB_TYPE_NULL)
+            TRY(bind__retype(bind, out, i, &column->type));
+        if (!value_assigns(out->columns[i].type.type, column->type.type))
+            return sql_error_set(bind->error, "42804", -1,
+                                 "column \"%s\" is of type %s but expression is of type %s",
+                                 column->name, value_type_name(column->type.type),
+                                 value_type_name(out->columns[i].type.type));
     }
-    return map_columns(bind, ast, table, insert);
+    return STATUS_OK;
+}
+
+/* The source's columns in the table's order, defaults for the rest. */
+static enum status
+arrange(struct insert *insert, const struct bind__query *query, struct rel **out)
+{
+    struct bind *bind = insert->bind;
+    const struct table *table = insert->table;
+    struct rel view = {.relation = query->relation,
+                       .column_count = query->column_count,
+                       .columns = query->columns};
+    struct rel *project = NULL;
+
+    TRY(new_projection(bind, query->rel, table->column_count, &project));
+    for (uint32_t i = 0; i < insert->given; i++) {
+        uint32_t column = insert->columns[i];
+        struct expr *expr = NULL;
+
+        TRY(bind__column(bind, &view, i, &expr));
+        TRY(bind__cast(bind, expr, &table->columns[column].type, &project->exprs[column]));
+    }
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        project->columns[i] = (struct rel_column){table->columns[i].name, table->columns[i].type};
+        if (project->exprs[i] == NULL)
+            TRY(default_expr(bind, table, i, &project->exprs[i]));
+    }
+    *out = project;
+    return STATUS_OK;
+}
+
+/* ON CONFLICT. */
+
+static bool
+same_columns(const uint32_t *left, uint32_t left_count, const uint32_t *right, uint32_t right_count)
+{
+    for (uint32_t i = 0; i < left_count; i++) {
+        bool found = false;
+
+        for (uint32_t k = 0; k < right_count; k++)
+            found = found || left[i] == right[k];
+        if (!found)
+            return false;
+    }
+    return left_count == right_count;
 }
 
 static enum status
-bind_update(struct bind *bind, const struct ast_update *ast, struct plan **out)
+find_constraint(struct bind *bind, const struct ast_conflict *ast, const struct table *table,
+                struct bound_conflict *out)
 {
-    struct bind__scope scope = {.alias = ast->alias};
-    struct table *table = NULL;
-    struct plan *scan = NULL, *update = NULL;
+    uint32_t columns[TABLE_KEY_COLUMNS_MAX];
+    char name[QTDB_NAME_SIZE_MAX + 8];
 
-    TRY(refuse_returning(bind, ast->returning_count));
-    TRY(table_find(bind->txn, &ast->table, bind->arena, &table, bind->error));
-    scope.table = table;
-    TRY(bind__scan(bind, &scope, table, ast->where, &scan));
-    TRY(bind__plan(bind, PLAN_UPDATE, scan, 0, &update));
-    update->table = table;
-    update->exprs = bind__take(bind, table->column_count * sizeof(struct expr *));
-    if (update->exprs == NULL)
-        return STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < ast->set_count; i++) {
-        const struct ast_target *set = &ast->sets[i];
+    out->constraint = UINT32_MAX;
+    out->any = ast->constraint == NULL && ast->column_count == 0;
+    if (out->any)
+        return ast->update ? sql_error_set(bind->error, "42601", ast->location,
+                                           "ON CONFLICT DO UPDATE requires inference "
+                                           "specification or constraint name")
+                           : STATUS_OK;
+    if (ast->constraint != NULL) {
+        size_t size = strlen(table->name);
+
+        memcpy(name, table->name, size);
+        memcpy(name + size, "_pkey", 6);
+        if (table->key_count > 0 && strcmp(name, ast->constraint) == 0)
+            return STATUS_OK;
+        for (uint32_t i = 0; i < table->unique_count; i++) {
+            out->constraint = i;
+            if (strcmp(table->uniques[i].name, ast->constraint) == 0)
+                return STATUS_OK;
+        }
+        return sql_error_set(bind->error, "42704", ast->location,
+                             "constraint \"%s\" for table \"%s\" does not exist", ast->constraint,
+                             table->name);
+    }
+    for (uint32_t i = 0; i < ast->column_count && i < TABLE_KEY_COLUMNS_MAX; i++)
+        TRY(find_column(bind, table, ast->columns[i], ast->location, &columns[i]));
+    if (table->key_count > 0 &&
+        same_columns(columns, ast->column_count, table->keys, table->key_count))
+        return STATUS_OK;
+    for (uint32_t i = 0; i < table->unique_count; i++) {
+        out->constraint = i;
+        if (same_columns(columns, ast->column_count, table->uniques[i].columns,
+                         table->uniques[i].column_count))
+            return STATUS_OK;
+    }
+    return sql_error_set(bind->error, "42P10", ast->location,
+                         "there is no unique or exclusion constraint matching the ON CONFLICT "
+                         "specification");
+}
+
+static enum status
+bind_sets(struct bind *bind, struct bind__scope *scope, const struct table *table,
+          const struct ast_target *sets, uint32_t count, struct expr **exprs)
+{
+    for (uint32_t i = 0; i < count; i++) {
         uint32_t column = 0;
 
-        TRY(find_column(bind, table, set->name, set->location, &column));
-        if (update->exprs[column] != NULL)
-            return sql_error_set(bind->error, "42601", set->location,
-                                 "multiple assignments to same column \"%s\"", set->name);
-        if (set->expr->kind == AST_DEFAULT)
-            return sql_error_set(bind->error, "0A000", set->location,
-                                 "SET column = DEFAULT is not supported yet");
-        TRY(bind__expr_as(bind, &scope, set->expr, &table->columns[column].type,
-                          &update->exprs[column]));
+        TRY(find_column(bind, table, sets[i].name, sets[i].location, &column));
+        if (exprs[column] != NULL)
+            return sql_error_set(bind->error, "42601", sets[i].location,
+                                 "multiple assignments to same column \"%s\"", sets[i].name);
+        TRY(assigned(bind, scope, table, column, sets[i].expr, &exprs[column]));
     }
-    *out = update;
     return STATUS_OK;
 }
 
 static enum status
-bind_delete(struct bind *bind, const struct ast_delete *ast, struct plan **out)
+bind_conflict(struct bind *bind, struct bind__scope *scope, const struct ast_insert *ast,
+              struct table *table, struct bound *bound)
 {
-    struct bind__scope scope = {.alias = ast->alias};
-    struct table *table = NULL;
-    struct plan *scan = NULL;
+    struct bound_conflict *conflict = bind__take(bind, sizeof(*conflict));
+    struct bind__scope both = *scope;
+    struct rel *excluded = NULL;
 
-    TRY(refuse_returning(bind, ast->returning_count));
-    TRY(table_find(bind->txn, &ast->table, bind->arena, &table, bind->error));
-    scope.table = table;
-    TRY(bind__scan(bind, &scope, table, ast->where, &scan));
-    TRY(bind__plan(bind, PLAN_DELETE, scan, 0, out));
-    (*out)->table = table;
+    if (conflict == NULL)
+        return STATUS_NO_MEMORY;
+    bound->conflict = conflict;
+    conflict->update = ast->conflict->update;
+    TRY(find_constraint(bind, ast->conflict, table, conflict));
+    if (!conflict->update)
+        return STATUS_OK;
+    TRY(bind__table_rel(bind, table, &excluded));
+    conflict->excluded_relation = excluded->relation;
+    uint32_t name_count = both.name_count;
+    TRY(bind__add_table(bind, &both, excluded, table->column_count, "excluded", NULL, NULL));
+    both.name_count = name_count; /* Plain names are the table's. */
+    both.clause = "ON CONFLICT";
+    conflict->exprs = bind__take(bind, table->column_count * sizeof(struct expr *));
+    if (conflict->exprs == NULL)
+        return STATUS_NO_MEMORY;
+    TRY(bind_sets(bind, &both, table, ast->conflict->sets, ast->conflict->set_count,
+                  conflict->exprs));
+    return ast->conflict->where == NULL
+               ? STATUS_OK
+               : bind__condition(bind, &both, ast->conflict->where, "WHERE", &conflict->where);
+}
+
+/* The changed table as a scope of its own. */
+static enum status
+open_target(struct bind *bind, const struct ast_name *name, const char *alias,
+            struct bind__scope *scope, struct rel **rel, struct bound *bound)
+{
+    struct bind__level *level = bind__take(bind, sizeof(*level));
+    struct table *table = NULL;
+
+    if (level == NULL)
+        return STATUS_NO_MEMORY;
+    bind__scope_init(scope, level, NULL);
+    TRY(table_find(bind->txn, name, bind->arena, &table, bind->error));
+    TRY(bind__table_rel(bind, table, rel));
+    bound->table = table;
+    bound->target_relation = (*rel)->relation;
+    return bind__add_table(bind, scope, *rel, table->column_count,
+                           alias != NULL ? alias : name->name, alias != NULL ? NULL : table->schema,
+                           NULL);
+}
+
+static enum status
+bind_insert(struct bind *bind, const struct ast_insert *ast, struct bound *bound)
+{
+    struct bind__scope *scope = bind__take(bind, sizeof(*scope));
+    struct insert insert = {.bind = bind, .ast = ast};
+    struct bind__query query;
+    struct rel *target = NULL, *rel = NULL;
+
+    if (scope == NULL)
+        return STATUS_NO_MEMORY;
+    TRY(open_target(bind, &ast->table, ast->alias, scope, &target, bound));
+    insert.table = bound->table;
+    if (ast->source == NULL) {
+        TRY(bind__rel(bind, REL_RESULT, NULL, &rel));
+        TRY(name_targets(&insert, 0));
+        query = (struct bind__query){rel, 0, 0, NULL};
+    } else if (ast->source->row_count > 0 && ast->source->order_count == 0 &&
+               ast->source->limit == NULL && ast->source->offset == NULL &&
+               ast->source->cte_count == 0) {
+        TRY(bind_typed_values(&insert, &rel));
+        query = (struct bind__query){rel, rel->relation, rel->column_count, rel->columns};
+    } else {
+        TRY(bind_insert_query(&insert, &query));
+    }
+    TRY(arrange(&insert, &query, &rel));
+    if (ast->conflict != NULL)
+        TRY(bind_conflict(bind, scope, ast, bound->table, bound));
+    TRY(bind_returning(bind, scope, ast->returning, ast->returning_count, rel, bound));
+    return finish(rel, bound);
+}
+
+/* UPDATE and DELETE. */
+
+/* Row key, old row. */
+static enum status
+project_old(struct bind *bind, const struct rel *target, struct rel *input, uint32_t width,
+            struct rel **out)
+{
+    uint32_t count = target->table->column_count;
+
+    TRY(new_projection(bind, input, width, out));
+    for (uint32_t i = 0; i <= count; i++) {
+        uint32_t place = i == count ? 0 : i + 1;
+
+        TRY(bind__column(bind, target, i, &(*out)->exprs[place]));
+        (*out)->columns[place] = target->columns[i];
+    }
+    return STATUS_OK;
+}
+
+static enum status
+bind_update(struct bind *bind, const struct ast_update *ast, struct bound *bound)
+{
+    struct bind__scope *scope = bind__take(bind, sizeof(*scope));
+    struct expr *where = NULL;
+    struct rel *target = NULL, *rel = NULL, *project = NULL;
+
+    if (scope == NULL)
+        return STATUS_NO_MEMORY;
+    TRY(open_target(bind, &ast->table, ast->alias, scope, &target, bound));
+    rel = target;
+    TRY(bind__from(bind, scope, ast->from, ast->from_count, &rel));
+    scope->clause = "UPDATE";
+    if (ast->where != NULL) {
+        TRY(bind__condition(bind, scope, ast->where, "WHERE", &where));
+        TRY(bind__filter(bind, where, &rel));
+    }
+    uint32_t count = bound->table->column_count;
+    TRY(project_old(bind, target, rel, 1 + 2 * count, &project));
+    TRY(bind_sets(bind, scope, bound->table, ast->sets, ast->set_count,
+                  project->exprs + 1 + count));
+    for (uint32_t i = 0; i < count; i++) {
+        if (project->exprs[1 + count + i] == NULL)
+            project->exprs[1 + count + i] = project->exprs[1 + i];
+        project->columns[1 + count + i] =
+            (struct rel_column){bound->table->columns[i].name, bound->table->columns[i].type};
+    }
+    TRY(bind_returning(bind, scope, ast->returning, ast->returning_count, project, bound));
+    return finish(project, bound);
+}
+
+static enum status
+bind_delete(struct bind *bind, const struct ast_delete *ast, struct bound *bound)
+{
+    struct bind__scope *scope = bind__take(bind, sizeof(*scope));
+    struct expr *where = NULL;
+    struct rel *target = NULL, *rel = NULL, *project = NULL;
+
+    if (scope == NULL)
+        return STATUS_NO_MEMORY;
+    TRY(open_target(bind, &ast->table, ast->alias, scope, &target, bound));
+    rel = target;
+    TRY(bind__from(bind, scope, ast->from, ast->from_count, &rel));
+    scope->clause = "DELETE";
+    if (ast->where != NULL) {
+        TRY(bind__condition(bind, scope, ast->where, "WHERE", &where));
+        TRY(bind__filter(bind, where, &rel));
+    }
+    TRY(project_old(bind, target, rel, 1 + bound->table->column_count, &project));
+    TRY(bind_returning(bind, scope, ast->returning, ast->returning_count, project, bound));
+    return finish(project, bound);
+}
+
+/* SELECT. */
+
+static enum status
+bind_query(struct bind *bind, const struct ast_select *ast, struct bound *bound)
+{
+    struct bind__level *level = bind__take(bind, sizeof(*level));
+    struct bind__query query;
+
+    if (level == NULL)
+        return STATUS_NO_MEMORY;
+    TRY(bind__select(bind, level, NULL, ast, &query));
+    bound->rel = query.rel;
+    bound->relation = query.relation;
+    bound->column_count = query.column_count;
+    bound->columns = query.columns;
     return STATUS_OK;
 }
 
 enum status
-bind_statement(struct bind *bind, const struct ast_statement *statement, struct plan **out,
-               uint32_t *visible_out)
+bind_statement(struct bind *bind, const struct ast_statement *statement, struct bound **out)
 {
-    uint32_t visible = 0;
+    struct bound *bound = bind__take(bind, sizeof(*bound));
 
+    if (bound == NULL)
+        return STATUS_NO_MEMORY;
+    bound->kind = statement->kind;
     switch (statement->kind) {
     case AST_SELECT:
-        TRY(bind__select(bind, statement->select, out, &visible));
+        TRY(bind_query(bind, statement->select, bound));
         break;
     case AST_INSERT:
-        TRY(bind_insert(bind, statement->insert, out));
+        TRY(bind_insert(bind, statement->insert, bound));
         break;
     case AST_UPDATE:
-        TRY(bind_update(bind, statement->update, out));
+        TRY(bind_update(bind, statement->update, bound));
         break;
     default:
         CHECK(statement->kind == AST_DELETE);
-        TRY(bind_delete(bind, statement->delete_from, out));
+        TRY(bind_delete(bind, statement->delete_from, bound));
     }
-    *visible_out = visible;
+    bound->slot_count = bind->slot_count;
+    bound->work_count = bind->work_count;
+    *out = bound;
     return STATUS_OK;
-}
-
-enum status
-bind_constant(struct bind *bind, const struct ast_expr *ast, const struct sql_type *type,
-              struct value *out)
-{
-    struct bind__scope nothing = {.table = NULL};
-    struct eval eval = {.arena = bind->arena, .error = bind->error};
-    struct expr *expr = NULL;
-
-    TRY(bind__expr_as(bind, &nothing, ast, type, &expr));
-    return expr_eval(expr, NULL, &eval, out);
 }

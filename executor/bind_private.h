@@ -4,16 +4,124 @@
 
 #include "executor/bind.h"
 
-/* The columns an expression may name: those of one table, or none. */
-struct bind__scope {
-    const struct table *table; /* NULL: no columns. */
+/* A name in FROM with its columns, for t.c and t.*. */
+struct bind__table {
     const char *alias;
-    bool aggregates_allowed;
-    bool inside_aggregate;
-    uint32_t aggregate_count;
-    uint32_t aggregate_capacity;
-    struct plan_aggregate_call *aggregates;
+    const char *schema; /* NULL: none may be written. */
+    uint32_t column_count;
+    const char **names;
+    struct expr **exprs;
+    struct bind__table *next;
 };
+
+/* A column that can be named without its table; * gives those of one scope in order. */
+struct bind__name {
+    const char *name;
+    struct expr *expr;
+};
+
+/* What fills the slots of one query: expressions over the query around it. */
+struct bind__level {
+    struct bind__scope *outer; /* NULL: the outermost query. */
+    uint32_t count;
+    uint32_t capacity;
+    struct expr **sources;
+    uint32_t *slots;
+};
+
+/* A WITH entry. While the second half of a recursive one is bound, `work` describes its work table. */
+struct bind__cte {
+    const struct ast_cte *ast;
+    bool recursive;
+    struct rel *work;
+    struct bind__level *level; /* Where it was written. */
+    struct bind__cte *next;    /* The one before it. */
+};
+
+struct bind__aggregation {
+    uint32_t count;
+    uint32_t capacity;
+    struct rel_aggregate *calls;
+};
+
+/* The names an expression may use. */
+struct bind__scope {
+    struct bind__level *level;
+    struct bind__table *tables; /* The last first. */
+    uint32_t name_count;
+    struct bind__name *names;
+    struct bind__cte *ctes;                /* Visible here, the last first. */
+    struct bind__aggregation *aggregation; /* NULL: aggregates are not allowed. */
+    const char *clause;                    /* For messages about aggregates. */
+    bool inside_aggregate;
+};
+
+/* A bound query: the leading columns of a relation. */
+struct bind__query {
+    struct rel *rel;
+    uint32_t relation;
+    uint32_t column_count;
+    struct rel_column *columns;
+};
+
+/* bind.c: making things. */
+void *bind__take(struct bind *bind, size_t size);
+MUST_CHECK enum status bind__unsupported(struct bind *bind, int32_t location, const char *what);
+MUST_CHECK enum status bind__relation(struct bind *bind, uint32_t *out);
+MUST_CHECK enum status bind__rel(struct bind *bind, enum rel_kind kind, struct rel *input,
+                                 struct rel **out);
+/** With a relation of its own and room for columns. */
+MUST_CHECK enum status bind__defining(struct bind *bind, enum rel_kind kind, struct rel *input,
+                                      uint32_t column_count, struct rel **out);
+MUST_CHECK enum status bind__new_expr(struct bind *bind, enum expr_kind kind, enum qtdb_type type,
+                                      int32_t location, uint32_t argument_count, struct expr **out);
+MUST_CHECK enum status bind__column(struct bind *bind, const struct rel *rel, uint32_t index,
+                                    struct expr **out);
+MUST_CHECK enum status bind__filter(struct bind *bind, struct expr *condition, struct rel **rel);
+
+/* bind_scope.c: names. */
+void bind__scope_init(struct bind__scope *scope, struct bind__level *level, struct bind__cte *ctes);
+/** The level also reads `slot`, which is filled by `source`. */
+MUST_CHECK enum status bind__borrow(struct bind *bind, struct bind__level *level,
+                                    struct expr *source, uint32_t slot);
+MUST_CHECK enum status bind__name(struct bind *bind, struct bind__scope *scope,
+                                  const struct ast_expr *ast, struct expr **out);
+/** All columns for a star: *out becomes an array. */
+MUST_CHECK enum status bind__star(struct bind *bind, const struct bind__scope *scope,
+                                  const struct ast_expr *ast, struct bind__name **out,
+                                  uint32_t *count_out);
+MUST_CHECK enum status bind__add_table(struct bind *bind, struct bind__scope *scope,
+                                       const struct rel *rel, uint32_t column_count,
+                                       const char *alias, const char *schema,
+                                       const struct ast_from *from);
+
+/* bind_type.c: types and casts. */
+bool bind__is_unknown(const struct expr *expr);
+bool bind__is_text(enum qtdb_type type);
+bool bind__is_exact(enum qtdb_type type); /* Integers and numeric. */
+int bind__number_rank(enum qtdb_type type);
+bool bind__casts_implicitly(enum qtdb_type from, enum qtdb_type to);
+enum qtdb_type bind__common_type(enum qtdb_type left, enum qtdb_type right);
+MUST_CHECK enum status bind__cast(struct bind *bind, struct expr *expr, const struct sql_type *type,
+                                  struct expr **out);
+/** An untyped literal becomes text. */
+MUST_CHECK enum status bind__settle(struct bind *bind, struct expr **expr);
+/** Brings arguments [0, count) to one type. */
+MUST_CHECK enum status bind__unify(struct bind *bind, int32_t location, struct expr **arguments,
+                                   uint32_t count, const char *what, struct sql_type *type_out);
+
+/* bind_operator.c */
+MUST_CHECK enum status bind__operator(struct bind *bind, const char *symbol, int32_t location,
+                                      struct expr *left, struct expr *right, struct expr **out);
+MUST_CHECK enum status bind__prefix(struct bind *bind, const char *symbol, int32_t location,
+                                    struct expr *argument, struct expr **out);
+/** Rows of the same size by =, <>, <, <=, >, >=. */
+MUST_CHECK enum status bind__compare_rows(struct bind *bind, const char *symbol, int32_t location,
+                                          struct expr **left, struct expr **right, uint32_t count,
+                                          struct expr **out);
+MUST_CHECK enum status bind__logic(struct bind *bind, enum expr_kind kind, int32_t location,
+                                   struct expr *left, struct expr *right, struct expr **out);
+MUST_CHECK enum status bind__not(struct bind *bind, struct expr *expr, struct expr **out);
 
 /* bind_expr.c */
 MUST_CHECK enum status bind__expr(struct bind *bind, struct bind__scope *scope,
@@ -26,20 +134,56 @@ MUST_CHECK enum status bind__expr_as(struct bind *bind, struct bind__scope *scop
 MUST_CHECK enum status bind__condition(struct bind *bind, struct bind__scope *scope,
                                        const struct ast_expr *ast, const char *clause,
                                        struct expr **out);
-MUST_CHECK enum status bind__cast(struct bind *bind, struct expr *expr, const struct sql_type *type,
-                                  struct expr **out);
-bool bind__same(const struct expr *left, const struct expr *right);
-MUST_CHECK enum status bind__column(struct bind *bind, const struct sql_type *type, uint32_t index,
-                                    struct expr **out);
-void *bind__take(struct bind *bind, size_t size);
+
+/* bind_function.c */
+MUST_CHECK enum status bind__function(struct bind *bind, struct bind__scope *scope,
+                                      const struct ast_expr *ast, struct expr **out);
+bool bind__is_aggregate(const struct ast_expr *ast);
+
+/* bind_subquery.c */
+MUST_CHECK enum status bind__subquery(struct bind *bind, struct bind__scope *scope,
+                                      const struct ast_expr *ast, struct expr **out);
+
+/* bind_from.c */
+/** Adds the item's names to the scope and gives its rows. */
+MUST_CHECK enum status bind__from(struct bind *bind, struct bind__scope *scope,
+                                  struct ast_from **items, uint32_t count, struct rel **out);
+MUST_CHECK enum status bind__table_rel(struct bind *bind, struct table *table, struct rel **out);
+
+/* bind_group.c */
+MUST_CHECK enum status bind__grouping(struct bind *bind, struct bind__scope *scope,
+                                      const struct ast_select *ast, struct expr **exprs,
+                                      uint32_t expr_count, struct expr **having, struct rel **rel);
 
 /* bind_select.c */
-MUST_CHECK enum status bind__select(struct bind *bind, const struct ast_select *ast,
-                                    struct plan **out, uint32_t *visible_out);
-/** The scan of one table under a condition (NULL: all rows), with key bounds taken from it. */
-MUST_CHECK enum status bind__scan(struct bind *bind, struct bind__scope *scope, struct table *table,
-                                  const struct ast_expr *where, struct plan **out);
-MUST_CHECK enum status bind__plan(struct bind *bind, enum plan_kind kind, struct plan *input,
-                                  uint32_t column_count, struct plan **out);
+/** Names in the query that it does not know are looked up in level->outer. */
+MUST_CHECK enum status bind__select(struct bind *bind, struct bind__level *level,
+                                    struct bind__cte *ctes, const struct ast_select *ast,
+                                    struct bind__query *out);
+/** Columns may still be untyped (QTDB_TYPE_NULL): bind__retype gives them a type. */
+MUST_CHECK enum status bind__select_open(struct bind *bind, struct bind__level *level,
+                                         struct bind__cte *ctes, const struct ast_select *ast,
+                                         struct bind__query *out);
+MUST_CHECK enum status bind__retype(struct bind *bind, const struct bind__query *query,
+                                    uint32_t column, const struct sql_type *type);
+MUST_CHECK enum status bind__targets(struct bind *bind, struct bind__scope *scope,
+                                     const struct ast_target *targets, uint32_t target_count,
+                                     uint32_t room, struct expr ***exprs_out,
+                                     struct rel_column **columns_out, uint32_t *count_out);
+
+/* bind_set.c */
+MUST_CHECK enum status bind__set(struct bind *bind, struct bind__level *level,
+                                 struct bind__cte *ctes, const struct ast_select *ast,
+                                 struct rel **out);
+/** Casts the columns of both to common types. */
+MUST_CHECK enum status bind__match(struct bind *bind, const char *what, struct bind__query *left,
+                                   struct bind__query *right);
+
+/* bind_with.c */
+MUST_CHECK enum status bind__with(struct bind *bind, struct bind__level *level,
+                                  const struct ast_select *ast, struct bind__cte **ctes);
+/** STATUS_NOT_FOUND when no entry has the name. */
+MUST_CHECK enum status bind__cte(struct bind *bind, struct bind__scope *scope,
+                                 const struct ast_name *name, struct bind__query *out);
 
 #endif

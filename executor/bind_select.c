@@ -1,466 +1,460 @@
 /*
- * Queries: FROM, WHERE with key bounds taken from it, grouping, targets, order, limit.
+ * Queries.
  *
- *   scan -> [aggregate, having] -> project (targets, then what ORDER BY needs) -> [distinct] -> [sort]
- *        -> [limit]
+ *   FROM -> [filter WHERE] -> [aggregate -> filter HAVING] -> project (targets, then what ORDER BY
+ *        and DISTINCT ON need) -> [distinct] -> [sort] -> [distinct on] -> [limit]
  *
- * The user sees the leading `visible` columns of the result.
+ * The result is the leading columns of the projection.
  */
 #include <string.h>
 
 #include "executor/bind_private.h"
 #include "kernel/base/check.h"
 
-enum { AGGREGATES_MAX = 256 };
-
-enum status
-bind__plan(struct bind *bind, enum plan_kind kind, struct plan *input, uint32_t column_count,
-           struct plan **out)
-{
-    struct plan *plan = bind__take(bind, sizeof(*plan));
-    struct plan_column *columns = bind__take(bind, column_count * sizeof(*columns));
-
-    if (plan == NULL || columns == NULL)
-        return STATUS_NO_MEMORY;
-    plan->kind = kind;
-    plan->input = input;
-    plan->column_count = column_count;
-    plan->columns = columns;
-    if (input != NULL && column_count == input->column_count)
-        memcpy(columns, input->columns, column_count * sizeof(*columns));
-    *out = plan;
-    return STATUS_OK;
-}
-
-static enum status
-unsupported(struct bind *bind, int32_t location, const char *what)
-{
-    return sql_error_set(bind->error, "0A000", location, "%s is not supported yet", what);
-}
-
-/* Scans. */
-
-static bool
-is_key_column(const struct table *table, const struct expr *expr)
-{
-    return table->key_count == 1 && table_key_is_integer(table) && expr->kind == EXPR_COLUMN &&
-           expr->index == table->keys[0];
-}
-
-/* A comparison of the key with an integer constant tightens the bounds; the filter stays as it is. */
-static void
-note_bound(const struct table *table, const struct expr *compare, struct plan *scan)
-{
-    struct expr *left = compare->arguments[0], *right = compare->arguments[1];
-    enum expr_operator operator_kind = compare->operator_kind;
-
-    if (is_key_column(table, right) && left->kind == EXPR_CONSTANT) {
-        struct expr *swap = left;
-
-        left = right;
-        right = swap;
-        if (operator_kind >= EXPR_LESS)
-            operator_kind = operator_kind <= EXPR_LESS_EQUAL
-                                ? operator_kind + (EXPR_GREATER - EXPR_LESS)
-                                : operator_kind - (EXPR_GREATER - EXPR_LESS);
-    }
-    enum qtdb_type type = right->type.type;
-    if (!is_key_column(table, left) || right->kind != EXPR_CONSTANT || right->constant.null ||
-        (type != QTDB_TYPE_INT2 && type != QTDB_TYPE_INT4 && type != QTDB_TYPE_INT8))
-        return;
-    if (operator_kind == EXPR_EQUAL || operator_kind >= EXPR_GREATER)
-        if (scan->key_low == NULL || right->constant.integer > scan->key_low->constant.integer)
-            scan->key_low = right;
-    if (operator_kind == EXPR_EQUAL || operator_kind == EXPR_LESS ||
-        operator_kind == EXPR_LESS_EQUAL)
-        if (scan->key_high == NULL || right->constant.integer < scan->key_high->constant.integer)
-            scan->key_high = right;
-}
-
-/* The key cast to a wider integer is still the key. */
-static struct expr *
-without_widening(const struct table *table, struct expr *expr)
-{
-    bool widened = expr->kind == EXPR_CAST && is_key_column(table, expr->arguments[0]) &&
-                   (expr->type.type == QTDB_TYPE_INT4 || expr->type.type == QTDB_TYPE_INT8);
-
-    return widened ? expr->arguments[0] : expr;
-}
-
-static void
-note_bounds(const struct table *table, const struct expr *filter, struct plan *scan)
-{
-    if (filter->kind == EXPR_AND) {
-        for (uint32_t i = 0; i < filter->argument_count; i++)
-            note_bounds(table, filter->arguments[i], scan);
-        return;
-    }
-    if (filter->kind != EXPR_COMPARE || filter->operator_kind == EXPR_NOT_EQUAL)
-        return;
-    struct expr compare = *filter;
-    struct expr *arguments[2] = {without_widening(table, filter->arguments[0]),
-                                 without_widening(table, filter->arguments[1])};
-    compare.arguments = arguments;
-    note_bound(table, &compare, scan);
-}
-
-enum status
-bind__scan(struct bind *bind, struct bind__scope *scope, struct table *table,
-           const struct ast_expr *where, struct plan **out)
-{
-    struct plan *scan = NULL;
-
-    TRY(bind__plan(bind, PLAN_SCAN, NULL, table->column_count, &scan));
-    scan->table = table;
-    for (uint32_t i = 0; i < table->column_count; i++)
-        scan->columns[i] =
-            (struct plan_column){table->columns[i].name, {table->columns[i].type.type, -1, -1}};
-    if (where != NULL) {
-        TRY(bind__condition(bind, scope, where, "WHERE", &scan->filter));
-        note_bounds(table, scan->filter, scan);
-    }
-    *out = scan;
-    return STATUS_OK;
-}
-
-static enum status
-bind_from(struct bind *bind, const struct ast_select *ast, struct bind__scope *scope,
-          struct plan **out)
-{
-    struct table *table = NULL;
-
-    if (ast->from_count == 0) {
-        TRY(bind__plan(bind, PLAN_RESULT, NULL, 0, out));
-        if (ast->where != NULL)
-            return bind__condition(bind, scope, ast->where, "WHERE", &(*out)->filter);
-        return STATUS_OK;
-    }
-    if (ast->from_count > 1 || ast->from[0]->kind != AST_FROM_TABLE)
-        return unsupported(bind, -1, "a join or a subquery in FROM");
-    TRY(table_find(bind->txn, &ast->from[0]->table, bind->arena, &table, bind->error));
-    scope->table = table;
-    scope->alias = ast->from[0]->alias;
-    return bind__scan(bind, scope, table, ast->where, out);
-}
-
-/* Targets: stars expanded. */
-
+/* Targets: stars expanded, hidden ones at the end. */
 struct target_list {
     uint32_t count;
     uint32_t capacity;
     struct expr **exprs;
-    const char **names;
+    struct rel_column *columns;
 };
 
 static const char *
 derived_name(const struct ast_expr *expr)
 {
-    if (expr->kind == AST_COLUMN || expr->kind == AST_FUNCTION)
-        return expr->names[expr->name_count - 1];
-    if (expr->kind == AST_CAST) {
-        const char *inner = derived_name(expr->arguments[0]);
+    const char *inner;
 
+    switch (expr->kind) {
+    case AST_COLUMN:
+    case AST_FUNCTION:
+        return expr->names[expr->name_count - 1];
+    case AST_CAST:
+        inner = derived_name(expr->arguments[0]);
         return strcmp(inner, "?column?") == 0 ? expr->type.name : inner;
+    case AST_CASE:
+        inner = expr->has_else ? derived_name(expr->arguments[expr->argument_count - 1]) : "case";
+        return strcmp(inner, "?column?") == 0 ? "case" : inner;
+    case AST_COALESCE:
+        return "coalesce";
+    case AST_NULLIF:
+        return "nullif";
+    case AST_GREATEST:
+        return expr->negated ? "least" : "greatest";
+    case AST_SUBQUERY:
+        if (strcmp(expr->text, "exists") == 0)
+            return "exists";
+        if (strcmp(expr->text, "scalar") == 0 && expr->query->target_count == 1)
+            return expr->query->targets[0].name != NULL
+                       ? expr->query->targets[0].name
+                       : derived_name(expr->query->targets[0].expr);
+        return "?column?";
+    default:
+        return "?column?";
     }
-    if (expr->kind == AST_CASE)
-        return "case";
-    return expr->kind == AST_COALESCE ? "coalesce" : "?column?";
 }
 
-static enum status
-add_target(struct bind *bind, struct target_list *list, struct expr *expr, const char *name)
+static void
+add_target(struct target_list *list, struct expr *expr, const char *name)
 {
-    static const struct sql_type text = {QTDB_TYPE_TEXT, -1, -1};
-
     CHECK(list->count < list->capacity);
-    if (expr->type.type == QTDB_TYPE_NULL)
-        TRY(bind__cast(bind, expr, &text, &expr));
     list->exprs[list->count] = expr;
-    list->names[list->count++] = name;
-    return STATUS_OK;
+    list->columns[list->count++] = (struct rel_column){name, expr->type};
 }
 
 static enum status
 add_star(struct bind *bind, const struct bind__scope *scope, struct target_list *list,
-         int32_t location)
+         const struct ast_expr *ast)
 {
-    if (scope->table == NULL)
-        return sql_error_set(bind->error, "42601", location,
-                             "SELECT * with no tables specified is not valid");
-    for (uint32_t i = 0; i < scope->table->column_count; i++) {
-        struct sql_type type = {scope->table->columns[i].type.type, -1, -1};
-        struct expr *expr = NULL;
+    struct bind__name *names = NULL;
+    uint32_t count = 0;
 
-        TRY(bind__column(bind, &type, i, &expr));
-        TRY(add_target(bind, list, expr, scope->table->columns[i].name));
-    }
+    TRY(bind__star(bind, scope, ast, &names, &count));
+    for (uint32_t i = 0; i < count; i++)
+        add_target(list, names[i].expr, names[i].name);
     return STATUS_OK;
 }
 
-static enum status
-bind_targets(struct bind *bind, struct bind__scope *scope, const struct ast_select *ast,
-             struct target_list *list)
+static uint32_t
+star_room(const struct bind__scope *scope)
 {
-    uint32_t stars = scope->table != NULL ? scope->table->column_count : 0;
+    uint32_t room = scope->name_count + 1;
 
-    list->capacity = ast->target_count * (stars + 1) + ast->order_count;
-    list->exprs = bind__take(bind, list->capacity * sizeof(struct expr *));
-    list->names = bind__take(bind, list->capacity * sizeof(const char *));
-    if (list->exprs == NULL || list->names == NULL)
+    for (const struct bind__table *table = scope->tables; table != NULL; table = table->next)
+        room += table->column_count;
+    return room;
+}
+
+enum status
+bind__targets(struct bind *bind, struct bind__scope *scope, const struct ast_target *targets,
+              uint32_t target_count, uint32_t room, struct expr ***exprs_out,
+              struct rel_column **columns_out, uint32_t *count_out)
+{
+    uint32_t width = star_room(scope);
+    struct target_list list = {.capacity = target_count + room};
+
+    for (uint32_t i = 0; i < target_count; i++)
+        list.capacity += targets[i].expr->kind == AST_STAR ? width : 0;
+    list.exprs = bind__take(bind, list.capacity * sizeof(struct expr *));
+    list.columns = bind__take(bind, list.capacity * sizeof(*list.columns));
+    if (list.exprs == NULL || list.columns == NULL)
         return STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < ast->target_count; i++) {
-        const struct ast_target *target = &ast->targets[i];
+    for (uint32_t i = 0; i < target_count; i++) {
+        const struct ast_target *target = &targets[i];
         struct expr *expr = NULL;
 
         if (target->expr->kind == AST_STAR) {
-            TRY(add_star(bind, scope, list, target->location));
+            TRY(add_star(bind, scope, &list, target->expr));
             continue;
         }
         TRY(bind__expr(bind, scope, target->expr, &expr));
-        TRY(add_target(bind, list, expr,
-                       target->name != NULL ? target->name : derived_name(target->expr)));
+        add_target(&list, expr, target->name != NULL ? target->name : derived_name(target->expr));
     }
-    return STATUS_OK;
-}
-
-/* Grouping: an expression over the scan becomes one over (groups, aggregates). */
-
-static enum status
-lift(struct bind *bind, const struct plan *aggregate, struct expr **expr)
-{
-    if ((*expr)->kind == EXPR_AGGREGATE) {
-        struct expr *lifted = bind__take(bind, sizeof(*lifted));
-
-        if (lifted == NULL)
-            return STATUS_NO_MEMORY;
-        *lifted = **expr;
-        lifted->kind = EXPR_COLUMN;
-        lifted->index += aggregate->group_count;
-        *expr = lifted;
-        return STATUS_OK;
-    }
-    for (uint32_t i = 0; i < aggregate->group_count; i++) {
-        if (bind__same(*expr, aggregate->exprs[i]))
-            return bind__column(bind, &aggregate->exprs[i]->type, i, expr);
-    }
-    if ((*expr)->kind == EXPR_COLUMN)
-        return sql_error_set(bind->error, "42803", (*expr)->location,
-                             "column must appear in the GROUP BY clause or be used in an "
-                             "aggregate function");
-    for (uint32_t i = 0; i < (*expr)->argument_count; i++)
-        TRY(lift(bind, aggregate, &(*expr)->arguments[i]));
-    return STATUS_OK;
-}
-
-/* GROUP BY 2 and GROUP BY name mean targets. */
-static enum status
-bind_group(struct bind *bind, struct bind__scope *scope, const struct ast_select *ast,
-           const struct ast_expr *group, const struct target_list *list, struct expr **out)
-{
-    if (group->kind == AST_INTEGER) {
-        if (group->integer < 1 || group->integer > list->count)
-            return sql_error_set(bind->error, "42P10", group->location,
-                                 "GROUP BY position %lld is not in select list",
-                                 (long long)group->integer);
-        return bind__expr(bind, scope, ast->targets[group->integer - 1].expr, out);
-    }
-    return bind__expr(bind, scope, group, out);
-}
-
-static enum status
-bind_aggregation(struct bind *bind, struct bind__scope *scope, const struct ast_select *ast,
-                 struct target_list *list, struct expr *having, struct plan **plan)
-{
-    struct plan *aggregate = NULL;
-    uint32_t width = ast->group_count + scope->aggregate_count;
-
-    TRY(bind__plan(bind, PLAN_AGGREGATE, *plan, width, &aggregate));
-    aggregate->exprs = bind__take(bind, ast->group_count * sizeof(struct expr *));
-    if (aggregate->exprs == NULL)
-        return STATUS_NO_MEMORY;
-    scope->aggregates_allowed = false;
-    for (uint32_t i = 0; i < ast->group_count; i++) {
-        TRY(bind_group(bind, scope, ast, ast->groups[i], list, &aggregate->exprs[i]));
-        aggregate->columns[i] = (struct plan_column){"group", aggregate->exprs[i]->type};
-    }
-    aggregate->group_count = ast->group_count;
-    aggregate->aggregate_count = scope->aggregate_count;
-    aggregate->aggregates = scope->aggregates;
-    for (uint32_t i = 0; i < scope->aggregate_count; i++)
-        aggregate->columns[ast->group_count + i] =
-            (struct plan_column){"aggregate", scope->aggregates[i].type};
-    for (uint32_t i = 0; i < list->count; i++)
-        TRY(lift(bind, aggregate, &list->exprs[i]));
-    if (having != NULL)
-        TRY(lift(bind, aggregate, &having));
-    aggregate->filter = having;
-    *plan = aggregate;
+    *exprs_out = list.exprs;
+    *columns_out = list.columns;
+    *count_out = list.count;
     return STATUS_OK;
 }
 
 /* Order: a position, a target's name, or an expression that becomes a hidden target. */
+
 static enum status
-bind_order(struct bind *bind, struct bind__scope *scope, const struct ast_select *ast,
-           const struct ast_order *order, struct target_list *list, uint32_t visible,
-           uint32_t *column_out)
+find_output(struct bind *bind, const struct target_list *list, uint32_t visible, const char *name,
+            int32_t location, uint32_t *out)
 {
-    const struct ast_expr *expr = order->expr;
+    uint32_t found = UINT32_MAX;
+
+    for (uint32_t i = 0; i < visible; i++) {
+        if (strcmp(list->columns[i].name, name) != 0)
+            continue;
+        if (found != UINT32_MAX && !expr_same(list->exprs[found], list->exprs[i]))
+            return sql_error_set(bind->error, "42702", location, "ORDER BY \"%s\" is ambiguous",
+                                 name);
+        found = found == UINT32_MAX ? i : found;
+    }
+    *out = found;
+    return STATUS_OK;
+}
+
+static enum status
+bind_order(struct bind *bind, struct bind__scope *scope, bool distinct, const struct ast_expr *ast,
+           const char *clause, struct target_list *list, uint32_t visible, uint32_t *out)
+{
     struct expr *bound = NULL;
 
-    if (expr->kind == AST_INTEGER) {
-        if (expr->integer < 1 || expr->integer > visible)
-            return sql_error_set(bind->error, "42P10", expr->location,
-                                 "ORDER BY position %lld is not in select list",
-                                 (long long)expr->integer);
-        *column_out = (uint32_t)expr->integer - 1;
+    if (ast->kind == AST_INTEGER) {
+        if (ast->integer < 1 || ast->integer > visible)
+            return sql_error_set(bind->error, "42P10", ast->location,
+                                 "%s position %lld is not in select list", clause,
+                                 (long long)ast->integer);
+        *out = (uint32_t)ast->integer - 1;
         return STATUS_OK;
     }
-    for (uint32_t i = 0; expr->kind == AST_COLUMN && expr->name_count == 1 && i < visible; i++) {
-        if (strcmp(list->names[i], expr->names[0]) == 0) {
-            *column_out = i;
+    if (ast->kind == AST_COLUMN && ast->name_count == 1) {
+        TRY(find_output(bind, list, visible, ast->names[0], ast->location, out));
+        if (*out != UINT32_MAX)
             return STATUS_OK;
+    }
+    TRY(bind__expr(bind, scope, ast, &bound));
+    TRY(bind__settle(bind, &bound));
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (expr_same(list->exprs[i], bound)) {
+            *out = i;
+            break;
         }
     }
-    if (ast->distinct)
-        return unsupported(bind, expr->location,
-                           "ORDER BY of an expression not in the select list of DISTINCT");
-    TRY(bind__expr(bind, scope, expr, &bound));
-    *column_out = list->count;
-    return add_target(bind, list, bound, "?order?");
+    if (*out == UINT32_MAX && distinct)
+        return sql_error_set(
+            bind->error, "42P10", ast->location,
+            "for SELECT DISTINCT, ORDER BY expressions must appear in select list");
+    if (*out == UINT32_MAX) {
+        *out = list->count;
+        add_target(list, bound, "?order?");
+    }
+    return STATUS_OK;
 }
 
 static enum status
 bind_orders(struct bind *bind, struct bind__scope *scope, const struct ast_select *ast,
-            struct target_list *list, struct plan_sort_key **out)
+            struct target_list *list, uint32_t visible, uint32_t *positions)
 {
-    uint32_t visible = list->count;
-    struct plan_sort_key *keys = bind__take(bind, ast->order_count * sizeof(*keys));
+    bool distinct = ast->distinct && ast->distinct_count == 0;
 
-    if (keys == NULL)
-        return STATUS_NO_MEMORY;
     for (uint32_t i = 0; i < ast->order_count; i++) {
-        keys[i].descending = ast->orders[i].descending;
-        keys[i].nulls_first = ast->orders[i].nulls_first;
-        TRY(bind_order(bind, scope, ast, &ast->orders[i], list, visible, &keys[i].column));
+        positions[i] = UINT32_MAX;
+        TRY(bind_order(bind, scope, distinct, ast->orders[i].expr, "ORDER BY", list, visible,
+                       &positions[i]));
     }
-    *out = keys;
+    for (uint32_t i = 0; i < ast->distinct_count; i++) {
+        uint32_t *position = &positions[ast->order_count + i];
+
+        *position = UINT32_MAX;
+        TRY(bind_order(bind, scope, false, ast->distinct_exprs[i], "DISTINCT ON", list, visible,
+                       position));
+    }
     return STATUS_OK;
 }
 
+/* DISTINCT ON needs its expressions first in ORDER BY. */
 static enum status
-bind_limit(struct bind *bind, const struct ast_select *ast, struct plan **plan)
+check_distinct_on(struct bind *bind, const struct ast_select *ast, const uint32_t *positions)
 {
-    static const struct sql_type integer = {QTDB_TYPE_INT8, -1, -1};
-    struct bind__scope nothing = {.table = NULL};
-    struct plan *limit = NULL;
+    const uint32_t *wanted = positions + ast->order_count;
+    uint32_t least =
+        ast->order_count < ast->distinct_count ? ast->order_count : ast->distinct_count;
 
-    TRY(bind__plan(bind, PLAN_LIMIT, *plan, (*plan)->column_count, &limit));
-    if (ast->limit != NULL)
-        TRY(bind__expr_as(bind, &nothing, ast->limit, &integer, &limit->limit));
-    if (ast->offset != NULL)
-        TRY(bind__expr_as(bind, &nothing, ast->offset, &integer, &limit->offset));
-    *plan = limit;
-    return STATUS_OK;
-}
+    for (uint32_t i = 0; i < least; i++) {
+        bool found = false;
 
-static enum status
-bind_projection(struct bind *bind, const struct target_list *list, struct plan **plan)
-{
-    struct plan *project = NULL;
-
-    TRY(bind__plan(bind, PLAN_PROJECT, *plan, list->count, &project));
-    project->exprs = list->exprs;
-    for (uint32_t i = 0; i < list->count; i++)
-        project->columns[i] = (struct plan_column){list->names[i], list->exprs[i]->type};
-    *plan = project;
+        for (uint32_t k = 0; k < ast->distinct_count; k++)
+            found = found || wanted[k] == positions[i];
+        if (!found)
+            return sql_error_set(bind->error, "42P10", ast->orders[i].expr->location,
+                                 "SELECT DISTINCT ON expressions must match initial ORDER BY "
+                                 "expressions");
+    }
     return STATUS_OK;
 }
 
 /* What follows the projection. */
-static enum status
-bind_tail(struct bind *bind, const struct ast_select *ast, struct plan_sort_key *sort_keys,
-          struct plan **plan)
-{
-    struct plan *next = NULL;
 
-    if (ast->distinct) {
-        TRY(bind__plan(bind, PLAN_DISTINCT, *plan, (*plan)->column_count, &next));
-        *plan = next;
+static enum status
+add_keyed(struct bind *bind, enum rel_kind kind, const struct rel *columns,
+          const uint32_t *positions, uint32_t count, const struct ast_order *orders,
+          struct rel **rel)
+{
+    struct rel *node = NULL;
+
+    TRY(bind__rel(bind, kind, *rel, &node));
+    node->sort_keys = bind__take(bind, count * sizeof(*node->sort_keys));
+    if (node->sort_keys == NULL)
+        return STATUS_NO_MEMORY;
+    node->sort_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        TRY(bind__column(bind, columns, positions == NULL ? i : positions[i],
+                         &node->sort_keys[i].expr));
+        node->sort_keys[i].descending = orders != NULL && orders[i].descending;
+        node->sort_keys[i].nulls_first = orders != NULL && orders[i].nulls_first;
     }
-    if (ast->order_count > 0) {
-        TRY(bind__plan(bind, PLAN_SORT, *plan, (*plan)->column_count, &next));
-        next->sort_keys = sort_keys;
-        next->sort_count = ast->order_count;
-        *plan = next;
-    }
-    return ast->limit != NULL || ast->offset != NULL ? bind_limit(bind, ast, plan) : STATUS_OK;
+    *rel = node;
+    return STATUS_OK;
 }
 
 static enum status
-bind_values(struct bind *bind, const struct ast_select *ast, struct plan **out)
+bind_limit(struct bind *bind, struct bind__level *level, struct bind__cte *ctes,
+           const struct ast_select *ast, struct rel **rel)
 {
-    struct bind__scope nothing = {.table = NULL};
-    static const char *const names[] = {"column1", "column2", "column3", "column4",
-                                        "column5", "column6", "column7", "column8"};
-    struct target_list row = {.capacity = ast->row_width};
-    struct plan *values = NULL;
+    static const struct sql_type integer = {QTDB_TYPE_INT8, -1, -1};
+    struct bind__scope nothing;
+    struct rel *limit = NULL;
 
-    TRY(bind__plan(bind, PLAN_VALUES, NULL, ast->row_width, &values));
+    bind__scope_init(&nothing, level, ctes);
+    nothing.clause = "LIMIT";
+    TRY(bind__rel(bind, REL_LIMIT, *rel, &limit));
+    if (ast->limit != NULL)
+        TRY(bind__expr_as(bind, &nothing, ast->limit, &integer, &limit->limit));
+    if (ast->offset != NULL)
+        TRY(bind__expr_as(bind, &nothing, ast->offset, &integer, &limit->offset));
+    *rel = limit;
+    return STATUS_OK;
+}
+
+static enum status
+bind_tail(struct bind *bind, struct bind__level *level, struct bind__cte *ctes,
+          const struct ast_select *ast, const struct rel *columns, uint32_t visible,
+          const uint32_t *positions, struct rel **rel)
+{
+    if (ast->distinct && ast->distinct_count == 0)
+        TRY(add_keyed(bind, REL_DISTINCT, columns, NULL, visible, NULL, rel));
+    if (ast->order_count > 0)
+        TRY(add_keyed(bind, REL_SORT, columns, positions, ast->order_count, ast->orders, rel));
+    if (ast->distinct_count > 0)
+        TRY(add_keyed(bind, REL_DISTINCT, columns, positions + ast->order_count,
+                      ast->distinct_count, NULL, rel));
+    return ast->limit != NULL || ast->offset != NULL ? bind_limit(bind, level, ctes, ast, rel)
+                                                     : STATUS_OK;
+}
+
+/* VALUES. */
+
+static const char *
+values_name(struct bind *bind, uint32_t index)
+{
+    char name[16] = "column";
+    char digits[8];
+    size_t count = 0, size = 6;
+
+    for (uint32_t left = index + 1; left > 0; left /= 10)
+        digits[count++] = (char)('0' + left % 10);
+    while (count > 0)
+        name[size++] = digits[--count];
+    return arena_copy_text(bind->arena, name, size);
+}
+
+static enum status
+bind_values(struct bind *bind, struct bind__level *level, struct bind__cte *ctes,
+            const struct ast_select *ast, struct rel **out)
+{
+    struct expr **column = bind__take(bind, ast->row_count * sizeof(struct expr *));
+    struct bind__scope nothing;
+    struct rel *values = NULL;
+
+    bind__scope_init(&nothing, level, ctes);
+    nothing.clause = "VALUES";
+    TRY(bind__defining(bind, REL_VALUES, NULL, ast->row_width, &values));
     values->row_count = ast->row_count;
     values->exprs =
         bind__take(bind, (size_t)ast->row_count * ast->row_width * sizeof(struct expr *));
-    row.names = bind__take(bind, ast->row_width * sizeof(const char *));
-    if (values->exprs == NULL || row.names == NULL)
+    if (values->exprs == NULL || column == NULL)
         return STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < ast->row_count; i++) {
-        row.exprs = values->exprs + (size_t)i * ast->row_width;
-        row.count = 0;
-        for (uint32_t k = 0; k < ast->row_width; k++) {
-            struct expr *expr = NULL;
+    for (uint32_t k = 0; k < ast->row_width; k++) {
+        struct sql_type type;
 
-            TRY(bind__expr(bind, &nothing, ast->rows[(size_t)i * ast->row_width + k], &expr));
-            TRY(add_target(bind, &row, expr, k < 8 ? names[k] : "column"));
-            if (i == 0)
-                values->columns[k] = (struct plan_column){row.names[k], expr->type};
-            else
-                TRY(bind__cast(bind, expr, &values->columns[k].type, &row.exprs[k]));
-        }
+        for (uint32_t i = 0; i < ast->row_count; i++)
+            TRY(bind__expr(bind, &nothing, ast->rows[(size_t)i * ast->row_width + k], &column[i]));
+        TRY(bind__unify(bind, -1, column, ast->row_count, "VALUES", &type));
+        for (uint32_t i = 0; i < ast->row_count; i++)
+            values->exprs[(size_t)i * ast->row_width + k] = column[i];
+        values->columns[k] = (struct rel_column){values_name(bind, k), type};
+        if (values->columns[k].name == NULL)
+            return STATUS_NO_MEMORY;
     }
     *out = values;
     return STATUS_OK;
 }
 
-enum status
-bind__select(struct bind *bind, const struct ast_select *ast, struct plan **out,
-             uint32_t *visible_out)
+/* ORDER BY of what has no scope: names and positions of the result only. */
+static enum status
+output_positions(struct bind *bind, const struct ast_select *ast, const struct rel *rel,
+                 uint32_t *positions)
 {
-    struct bind__scope scope = {.aggregate_capacity = AGGREGATES_MAX};
-    struct target_list list = {.count = 0};
-    struct plan_sort_key *sort_keys = NULL;
-    struct expr *having = NULL;
-    struct plan *plan = NULL;
+    struct target_list list = {.count = rel->column_count, .columns = rel->columns};
 
-    if (ast->row_count > 0) {
-        TRY(bind_values(bind, ast, &plan));
-        *visible_out = plan->column_count;
-        *out = plan;
-        return ast->order_count > 0 ? unsupported(bind, -1, "ORDER BY of VALUES")
-                                    : bind_tail(bind, ast, NULL, out);
-    }
-    scope.aggregates = bind__take(bind, AGGREGATES_MAX * sizeof(*scope.aggregates));
-    if (scope.aggregates == NULL)
+    list.exprs = bind__take(bind, rel->column_count * sizeof(struct expr *));
+    if (list.exprs == NULL)
         return STATUS_NO_MEMORY;
-    TRY(bind_from(bind, ast, &scope, &plan));
-    scope.aggregates_allowed = true;
-    TRY(bind_targets(bind, &scope, ast, &list));
-    *visible_out = list.count;
-    TRY(bind_orders(bind, &scope, ast, &list, &sort_keys));
+    for (uint32_t i = 0; i < rel->column_count; i++)
+        TRY(bind__column(bind, rel, i, &list.exprs[i]));
+    for (uint32_t i = 0; i < ast->order_count; i++) {
+        const struct ast_expr *expr = ast->orders[i].expr;
+        struct bind__level none = {.outer = NULL};
+        struct bind__scope nothing;
+
+        bind__scope_init(&nothing, &none, NULL);
+        positions[i] = UINT32_MAX;
+        if (expr->kind != AST_INTEGER && (expr->kind != AST_COLUMN || expr->name_count > 1))
+            return sql_error_set(bind->error, "0A000", expr->location,
+                                 "invalid UNION/INTERSECT/EXCEPT ORDER BY clause: only result "
+                                 "column names can be used");
+        TRY(bind_order(bind, &nothing, true, expr, "ORDER BY", &list, list.count, &positions[i]));
+    }
+    return STATUS_OK;
+}
+
+static enum status
+bind_scopeless(struct bind *bind, struct bind__level *level, struct bind__cte *ctes,
+               const struct ast_select *ast, struct bind__query *out)
+{
+    uint32_t *positions = bind__take(bind, ast->order_count * sizeof(*positions));
+    struct rel *rel = NULL;
+
+    if (positions == NULL)
+        return STATUS_NO_MEMORY;
+    if (ast->row_count > 0)
+        TRY(bind_values(bind, level, ctes, ast, &rel));
+    else
+        TRY(bind__set(bind, level, ctes, ast, &rel));
+    TRY(output_positions(bind, ast, rel, positions));
+    *out = (struct bind__query){rel, rel->relation, rel->column_count, rel->columns};
+    return bind_tail(bind, level, ctes, ast, rel, rel->column_count, positions, &out->rel);
+}
+
+/* SELECT. */
+
+static enum status
+bind_project(struct bind *bind, struct target_list *list, struct rel **rel)
+{
+    struct rel *project = NULL;
+
+    TRY(bind__defining(bind, REL_PROJECT, *rel, list->count, &project));
+    project->exprs = list->exprs;
+    project->columns = list->columns;
+    *rel = project;
+    return STATUS_OK;
+}
+
+static enum status
+bind_plain(struct bind *bind, struct bind__level *level, struct bind__cte *ctes,
+           const struct ast_select *ast, struct bind__query *out)
+{
+    uint32_t order_count = ast->order_count + ast->distinct_count;
+    uint32_t *positions = bind__take(bind, order_count * sizeof(*positions));
+    struct bind__aggregation aggregation = {.count = 0};
+    struct target_list list = {.count = 0};
+    struct bind__scope *scope = bind__take(bind, sizeof(*scope));
+    struct expr *where = NULL, *having = NULL;
+    struct rel *rel = NULL;
+
+    if (positions == NULL || scope == NULL)
+        return STATUS_NO_MEMORY;
+    bind__scope_init(scope, level, ctes);
+    TRY(bind__from(bind, scope, ast->from, ast->from_count, &rel));
+    scope->clause = "WHERE";
+    if (ast->where != NULL) {
+        TRY(bind__condition(bind, scope, ast->where, "WHERE", &where));
+        TRY(bind__filter(bind, where, &rel));
+    }
+    scope->aggregation = &aggregation;
+    TRY(bind__targets(bind, scope, ast->targets, ast->target_count, order_count, &list.exprs,
+                      &list.columns, &list.count));
+    list.capacity = list.count + order_count;
+    uint32_t visible = list.count;
+    TRY(bind_orders(bind, scope, ast, &list, visible, positions));
+    TRY(check_distinct_on(bind, ast, positions));
     if (ast->having != NULL)
-        TRY(bind__condition(bind, &scope, ast->having, "HAVING", &having));
-    if (scope.aggregate_count > 0 || ast->group_count > 0 || having != NULL)
-        TRY(bind_aggregation(bind, &scope, ast, &list, having, &plan));
-    TRY(bind_projection(bind, &list, &plan));
-    TRY(bind_tail(bind, ast, sort_keys, &plan));
-    *out = plan;
+        TRY(bind__condition(bind, scope, ast->having, "HAVING", &having));
+    if (aggregation.count > 0 || ast->group_count > 0 || having != NULL)
+        TRY(bind__grouping(bind, scope, ast, list.exprs, list.count, &having, &rel));
+    TRY(bind_project(bind, &list, &rel));
+    struct rel *project = rel;
+    TRY(bind_tail(bind, level, ctes, ast, project, visible, positions, &rel));
+    *out = (struct bind__query){rel, project->relation, visible, project->columns};
+    return STATUS_OK;
+}
+
+enum status
+bind__select_open(struct bind *bind, struct bind__level *level, struct bind__cte *ctes,
+                  const struct ast_select *ast, struct bind__query *out)
+{
+    TRY(bind__with(bind, level, ast, &ctes));
+    if (ast->row_count > 0 || ast->set != 0)
+        return bind_scopeless(bind, level, ctes, ast, out);
+    return bind_plain(bind, level, ctes, ast, out);
+}
+
+enum status
+bind__retype(struct bind *bind, const struct bind__query *query, uint32_t column,
+             const struct sql_type *type)
+{
+    struct rel *rel = query->rel;
+
+    while (rel->relation != query->relation)
+        rel = rel->input;
+    CHECK(rel->kind == REL_PROJECT);
+    TRY(bind__cast(bind, rel->exprs[column], type, &rel->exprs[column]));
+    rel->columns[column].type = *type;
+    return STATUS_OK;
+}
+
+enum status
+bind__select(struct bind *bind, struct bind__level *level, struct bind__cte *ctes,
+             const struct ast_select *ast, struct bind__query *out)
+{
+    static const struct sql_type text = {QTDB_TYPE_TEXT, -1, -1};
+
+    TRY(bind__select_open(bind, level, ctes, ast, out));
+    for (uint32_t i = 0; i < out->column_count; i++) {
+        if (out->columns[i].type.type == QTDB_TYPE_NULL)
+            TRY(bind__retype(bind, out, i, &text));
+    }
     return STATUS_OK;
 }

@@ -11,6 +11,16 @@
 #include "executor/exec_private.h"
 #include "kernel/base/check.h"
 
+static enum status
+check_memory(struct exec_context *context, const struct arena *arena)
+{
+    size_t charged = 0;
+    enum status status = exec__charge_arena(context, arena, &charged);
+
+    context->held_size -= charged;
+    return status;
+}
+
 struct key_bytes {
     uint8_t bytes[QTDB_KEY_SIZE_MAX];
     size_t size;
@@ -167,234 +177,361 @@ insert_row(struct change *change, const struct value *values)
     return put_uniques(change, values, &key);
 }
 
-/* INSERT. */
-
 static enum status
-default_of(struct change *change, uint32_t column, struct value *out)
+delete_row(struct change *change, const struct value *values, const struct key_bytes *key)
 {
-    const struct table_column *definition = &change->table->columns[column];
-
-    *out = value_null(definition->type.type);
-    if (definition->default_text == NULL)
-        return STATUS_OK;
-    return value_parse(&definition->type, definition->default_text,
-                       strlen(definition->default_text), &change->arena, out,
-                       change->context->error);
+    TRY(delete_uniques(change, values));
+    return sql_from_code(qtdb_delete(change->context->txn, change->rows, key->bytes, key->size),
+                         change->context->error);
 }
 
-/* Missing expressions of VALUES are DEFAULTs. */
+/* The new version of a deleted row: a hidden row number stays. */
 static enum status
-make_row(struct change *change, const struct plan *plan, const struct value *input,
-         uint64_t position, struct value *out)
+put_again(struct change *change, const struct key_bytes *key, const struct value *values)
 {
-    const struct plan *source = plan->input;
+    const uint8_t *bytes = NULL;
+    size_t size = 0;
 
-    for (uint32_t i = 0; i < change->table->column_count; i++) {
-        uint32_t column = plan->sources[i];
-        bool defaulted = column == UINT32_MAX ||
-                         (source->kind == PLAN_VALUES &&
-                          source->exprs[position * source->column_count + column] == NULL);
-
-        if (defaulted)
-            TRY(default_of(change, i, &out[i]));
-        else
-            TRY(value_cast(&input[column], &change->table->columns[i].type, &change->arena, &out[i],
-                           change->context->error));
-    }
-    return STATUS_OK;
+    if (change->table->key_count > 0)
+        return insert_row(change, values);
+    TRY(check_not_null(change, values));
+    TRY(encode_row(change, values, &bytes, &size));
+    TRY(sql_from_code(qtdb_put(change->context->txn, change->rows, key->bytes, key->size, bytes,
+                               size, QTDB_PUT_INSERT),
+                      change->context->error));
+    return put_uniques(change, values, key);
 }
 
-static enum status
-insert_values(struct change *change, const struct plan *plan, struct value *input,
-              struct value *row, uint64_t *count)
-{
-    const struct plan *source = plan->input;
-    struct eval eval = {.arena = &change->arena, .error = change->context->error};
+/* What a run changes with. */
 
-    for (uint64_t i = 0; i < source->row_count; i++) {
-        arena_reset(&change->arena);
-        for (uint32_t k = 0; k < source->column_count; k++) {
-            const struct expr *expr = source->exprs[i * source->column_count + k];
-
-            if (expr != NULL)
-                TRY(expr_eval(expr, NULL, &eval, &input[k]));
-        }
-        TRY(make_row(change, plan, input, i, row));
-        TRY(insert_row(change, row));
-        (*count)++;
-    }
-    return STATUS_OK;
-}
-
-static enum status
-insert_query(struct change *change, const struct plan *plan, struct value *row, uint64_t *count)
-{
-    enum status status = STATUS_OK;
-    const struct batch *batch;
-    struct exec *exec = NULL;
-
-    TRY(exec_open(change->context, plan->input, &exec));
-    do {
-        TRY_OUT(exec_next(exec, &batch));
-        for (uint32_t i = 0; i < batch->count; i++) {
-            arena_reset(&change->arena);
-            TRY_OUT(make_row(change, plan, batch->values + (size_t)i * batch->width, 0, row));
-            TRY_OUT(insert_row(change, row));
-            (*count)++;
-        }
-    } while (batch->count > 0);
-out:
-    exec_close(exec);
-    return status;
-}
-
-/* UPDATE and DELETE. */
-
-struct target_row {
-    struct target_row *next;
-    struct value *values;
-    const uint8_t *key;
-    size_t key_size;
+struct run {
+    struct change change;
+    struct exec_context *context;
+    const struct planned *planned;
+    struct exec_rows *returned;
+    struct value *row; /* The changed row, then the root's row, for RETURNING. */
+    uint64_t count;
 };
 
-static enum status
-keep_target(const struct table *table, const struct value *values, const void *key, size_t key_size,
-            struct arena *arena, struct target_row **last)
+static struct eval
+eval_of(struct run *run)
 {
-    struct target_row *target = arena_alloc(arena, sizeof(*target));
-    uint8_t *key_copy = arena_alloc(arena, key_size);
-    struct value *copy = arena_alloc(arena, table->column_count * sizeof(*copy));
+    struct exec_context *context = run->context;
 
-    if (target == NULL || key_copy == NULL || copy == NULL)
+    return (struct eval){.arena = &run->change.arena,
+                         .error = context->error,
+                         .parameters = context->parameters,
+                         .parameter_count = context->parameter_count,
+                         .slots = context->slots,
+                         .context = context};
+}
+
+/* Counts the row, and evaluates RETURNING over it. */
+static enum status
+note_changed(struct run *run, const struct value *row, const struct value *source)
+{
+    const struct bound *bound = run->planned->bound;
+    uint32_t width = bound->table->column_count;
+    struct eval eval = eval_of(run);
+    struct value *out;
+
+    run->count++;
+    if (bound->returning_count == 0)
+        return STATUS_OK;
+    out = arena_alloc(&run->change.arena, bound->returning_count * sizeof(*out));
+    if (out == NULL)
         return STATUS_NO_MEMORY;
-    memcpy(key_copy, key, key_size);
-    for (uint32_t i = 0; i < table->column_count; i++)
-        TRY(exec__keep_value(&values[i], arena, &copy[i]));
-    *target = (struct target_row){.values = copy, .key = key_copy, .key_size = key_size};
-    (*last)->next = target;
-    *last = target;
+    memcpy(run->row, row, width * sizeof(*row));
+    memcpy(run->row + width, source, run->planned->root->width * sizeof(*row));
+    for (uint32_t i = 0; i < bound->returning_count; i++)
+        TRY(expr_eval(run->planned->returning[i], run->row, &eval, &out[i]));
+    TRY(exec__rows_add(run->returned, out));
+    return check_memory(run->context, &run->returned->arena);
+}
+
+/* INSERT. */
+
+/* The key of the row that a constraint's key leads to. Size 0: none. */
+static enum status
+find_conflict(struct run *run, const struct value *row, uint32_t constraint, struct key_bytes *out)
+{
+    struct change *change = &run->change;
+    struct key_bytes key = {.size = 0};
+    bool any_null = false;
+    size_t size = sizeof(out->bytes);
+    enum qtdb_code code;
+
+    out->size = 0;
+    if (constraint == UINT32_MAX) {
+        uint8_t byte;
+
+        size = sizeof(byte);
+        if (change->table->key_count == 0)
+            return STATUS_OK;
+        TRY(table_row_key(change->table, row, key.bytes, &key.size, change->context->error));
+        code = qtdb_get(change->context->txn, change->rows, key.bytes, key.size, &byte, &size);
+        if (code == QTDB_OK || code == QTDB_FULL)
+            *out = key;
+        return code == QTDB_OK || code == QTDB_FULL || code == QTDB_NOT_FOUND
+                   ? STATUS_OK
+                   : sql_from_code(code, change->context->error);
+    }
+    TRY(table_unique_key(change->table, constraint, row, key.bytes, &key.size, &any_null,
+                         change->context->error));
+    if (any_null)
+        return STATUS_OK;
+    code = qtdb_get(change->context->txn, change->uniques[constraint], key.bytes, key.size,
+                    out->bytes, &size);
+    if (code == QTDB_NOT_FOUND)
+        return STATUS_OK;
+    TRY(sql_from_code(code, change->context->error));
+    out->size = size;
+    return STATUS_OK;
+}
+
+/* Any constraint: for DO NOTHING without a target. */
+static enum status
+find_any_conflict(struct run *run, const struct value *row, struct key_bytes *out)
+{
+    TRY(find_conflict(run, row, UINT32_MAX, out));
+    for (uint32_t i = 0; i < run->change.table->unique_count && out->size == 0; i++)
+        TRY(find_conflict(run, row, i, out));
     return STATUS_OK;
 }
 
 static enum status
-collect(struct change *change, const struct plan *scan_plan, struct value *values,
-        struct arena *arena, struct target_row *head)
+read_row(struct run *run, const struct key_bytes *key, struct value *out)
 {
-    enum status status = STATUS_OK;
-    struct target_row *last = head;
-    struct exec__scan scan;
+    struct change *change = &run->change;
+    const struct table *table = change->table;
+    size_t size = 0;
+    uint32_t count = 0;
 
-    TRY(exec__scan_open(change->context, scan_plan, &scan));
-    while (status == STATUS_OK) {
-        const void *key;
-        size_t key_size;
+    enum qtdb_code code =
+        qtdb_get(change->context->txn, change->rows, key->bytes, key->size, NULL, &size);
+    if (code != QTDB_FULL)
+        return sql_error_set(change->context->error, "XX001", -1,
+                             "an index entry of table \"%s\" has no row: run qtdb-check",
+                             table->name);
+    uint8_t *bytes = arena_alloc(&change->arena, size);
+    if (bytes == NULL)
+        return STATUS_NO_MEMORY;
+    TRY(sql_from_code(
+        qtdb_get(change->context->txn, change->rows, key->bytes, key->size, bytes, &size),
+        change->context->error));
+    if (row_decode(bytes, size, table->types, table->column_count, out, &count) != STATUS_OK ||
+        count < table->column_count)
+        return sql_error_set(change->context->error, "XX001", -1,
+                             "a row of table \"%s\" is damaged: run qtdb-check", table->name);
+    return STATUS_OK;
+}
 
-        arena_reset(&change->arena);
-        TRY_OUT(exec__scan_next(&scan, &change->arena, values, &key, &key_size));
-        TRY_OUT(keep_target(change->table, values, key, key_size, arena, &last));
-        TRY_OUT(exec__check_memory(change->context, arena));
+/* DO UPDATE: over the row that is there, then the one that was to be inserted. */
+static enum status
+update_conflicting(struct run *run, const struct key_bytes *key, const struct value *row)
+{
+    struct change *change = &run->change;
+    const struct planned *planned = run->planned;
+    uint32_t width = change->table->column_count;
+    struct value *both = arena_alloc(&change->arena, 3 * (size_t)width * sizeof(*both));
+    struct eval eval = eval_of(run);
+    bool wanted = true;
+
+    if (both == NULL)
+        return STATUS_NO_MEMORY;
+    struct value *changed = both + 2 * (size_t)width;
+    TRY(read_row(run, key, both));
+    memcpy(both + width, row, width * sizeof(*row));
+    if (planned->conflict_where != NULL)
+        TRY(expr_is_true(planned->conflict_where, both, &eval, &wanted));
+    if (!wanted)
+        return STATUS_OK;
+    for (uint32_t i = 0; i < width; i++) {
+        changed[i] = both[i];
+        if (planned->conflict_exprs[i] != NULL)
+            TRY(expr_eval(planned->conflict_exprs[i], both, &eval, &changed[i]));
     }
-out:
-    exec__scan_close(&scan);
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    TRY(delete_row(change, both, key));
+    TRY(put_again(change, key, changed));
+    return note_changed(run, changed, row);
 }
 
 static enum status
-delete_row(struct change *change, const struct target_row *target)
+insert_one(struct run *run, const struct value *row)
 {
-    TRY(delete_uniques(change, target->values));
-    return sql_from_code(
-        qtdb_delete(change->context->txn, change->rows, target->key, target->key_size),
-        change->context->error);
+    const struct bound_conflict *conflict = run->planned->bound->conflict;
+    struct key_bytes key = {.size = 0};
+
+    arena_reset(&run->change.arena);
+    if (conflict != NULL) {
+        TRY(check_not_null(&run->change, row));
+        TRY(conflict->any ? find_any_conflict(run, row, &key)
+                          : find_conflict(run, row, conflict->constraint, &key));
+        if (key.size > 0)
+            return conflict->update ? update_conflicting(run, &key, row) : STATUS_OK;
+    }
+    TRY(insert_row(&run->change, row));
+    return note_changed(run, row, row);
+}
+
+/* UPDATE and DELETE: a row is the row key, the old row, and for UPDATE the new one. */
+
+static struct key_bytes
+key_of(const struct value *row)
+{
+    struct key_bytes key = {.size = row[0].size};
+
+    CHECK(row[0].size <= sizeof(key.bytes));
+    memcpy(key.bytes, row[0].bytes, row[0].size);
+    return key;
 }
 
 static enum status
-new_values(struct change *change, const struct plan *plan, const struct target_row *target,
-           struct value *out)
+delete_all(struct run *run, const struct exec_rows *rows)
 {
-    struct eval eval = {.arena = &change->arena, .error = change->context->error};
+    for (size_t i = 0; i < rows->count; i++) {
+        struct key_bytes key = key_of(rows->rows[i]);
 
-    for (uint32_t i = 0; i < change->table->column_count; i++) {
-        out[i] = target->values[i];
-        if (plan->exprs[i] != NULL)
-            TRY(expr_eval(plan->exprs[i], target->values, &eval, &out[i]));
+        arena_reset(&run->change.arena);
+        TRY(delete_row(&run->change, rows->rows[i] + 1, &key));
+        TRY(note_changed(run, rows->rows[i] + 1, rows->rows[i]));
     }
-    return check_not_null(change, out);
+    return STATUS_OK;
 }
 
 /* All old rows go before the first new one comes, so that keys may trade places. */
 static enum status
-update_rows(struct change *change, const struct plan *plan, struct target_row *first,
-            struct value *row, uint64_t *count)
+update_all(struct run *run, const struct exec_rows *rows)
 {
-    for (struct target_row *target = first; target != NULL; target = target->next)
-        TRY(delete_row(change, target));
-    for (struct target_row *target = first; target != NULL; target = target->next) {
-        const uint8_t *bytes = NULL;
-        size_t size = 0;
+    uint32_t width = run->change.table->column_count;
 
-        arena_reset(&change->arena);
-        TRY(new_values(change, plan, target, row));
-        (*count)++;
-        if (change->table->key_count > 0) {
-            TRY(insert_row(change, row));
-            continue;
-        }
-        struct key_bytes key = {.size = target->key_size};
-        memcpy(key.bytes, target->key, target->key_size);
-        TRY(encode_row(change, row, &bytes, &size));
-        TRY(sql_from_code(qtdb_put(change->context->txn, change->rows, key.bytes, key.size, bytes,
-                                   size, QTDB_PUT_INSERT),
-                          change->context->error));
-        TRY(put_uniques(change, row, &key));
+    for (size_t i = 0; i < rows->count; i++) {
+        struct key_bytes key = key_of(rows->rows[i]);
+
+        arena_reset(&run->change.arena);
+        TRY(delete_row(&run->change, rows->rows[i] + 1, &key));
+    }
+    for (size_t i = 0; i < rows->count; i++) {
+        struct key_bytes key = key_of(rows->rows[i]);
+        const struct value *new_row = rows->rows[i] + 1 + width;
+
+        arena_reset(&run->change.arena);
+        TRY(put_again(&run->change, &key, new_row));
+        TRY(note_changed(run, new_row, rows->rows[i]));
     }
     return STATUS_OK;
 }
 
+/* Collecting. */
+
+/* A row that joins several others is changed once. */
 static enum status
-change_targets(struct change *change, const struct plan *plan, struct value *row, uint64_t *count)
+collect_new(struct run *run, struct exec *exec, struct exec__table *seen, struct exec_rows *rows)
+{
+    bool keyed = run->planned->bound->kind != AST_INSERT;
+    const struct batch *batch;
+
+    do {
+        TRY(exec_next(exec, &batch));
+        for (uint32_t i = 0; i < batch->count; i++) {
+            const struct value *row = exec__row(batch, i);
+            struct exec__entry *entry = NULL;
+            bool is_new = true;
+
+            if (keyed && seen != NULL)
+                TRY(exec__table_get(seen, row, &entry, &is_new));
+            if (is_new)
+                TRY(exec__rows_add(rows, row));
+        }
+        TRY(check_memory(run->context, &rows->arena));
+    } while (batch->count > 0);
+    return STATUS_OK;
+}
+
+static bool
+joins(const struct plan *plan)
+{
+    while (plan != NULL) {
+        if (plan->right != NULL)
+            return true;
+        plan = plan->input;
+    }
+    return false;
+}
+
+static bool
+scans(const struct plan *plan)
+{
+    while (plan != NULL) {
+        if (plan->kind == PLAN_SCAN || (plan->right != NULL && scans(plan->right)))
+            return true;
+        plan = plan->input;
+    }
+    return false;
+}
+
+/* The rows are all known before the first change, unless they come from no table. */
+static enum status
+change_collected(struct run *run, struct exec *exec)
 {
     enum status status = STATUS_OK;
-    struct target_row head = {.next = NULL};
-    struct arena targets;
+    struct exec_rows rows = {.width = run->planned->root->width};
+    struct exec__table seen;
 
-    arena_init(&targets, change->context->memory, MEMORY_SQL);
-    TRY_OUT(collect(change, plan->input, row, &targets, &head));
-    if (plan->kind == PLAN_UPDATE) {
-        TRY_OUT(update_rows(change, plan, head.next, row, count));
+    arena_init(&rows.arena, run->context->memory, MEMORY_SQL);
+    exec__table_init(&seen, &rows.arena, 1);
+    TRY_OUT(collect_new(run, exec, joins(run->planned->root) ? &seen : NULL, &rows));
+    if (run->planned->bound->kind == AST_DELETE) {
+        TRY_OUT(delete_all(run, &rows));
+    } else if (run->planned->bound->kind == AST_UPDATE) {
+        TRY_OUT(update_all(run, &rows));
     } else {
-        for (struct target_row *target = head.next; target != NULL; target = target->next) {
-            TRY_OUT(delete_row(change, target));
-            (*count)++;
-        }
+        for (size_t i = 0; i < rows.count; i++)
+            TRY_OUT(insert_one(run, rows.rows[i]));
     }
 out:
-    arena_deinit(&targets);
+    arena_deinit(&rows.arena);
     return status;
 }
 
+static enum status
+insert_streaming(struct run *run, struct exec *exec)
+{
+    const struct batch *batch;
+
+    do {
+        TRY(exec_next(exec, &batch));
+        for (uint32_t i = 0; i < batch->count; i++)
+            TRY(insert_one(run, exec__row(batch, i)));
+    } while (batch->count > 0);
+    return STATUS_OK;
+}
+
 enum status
-exec_change(const struct exec_context *context, const struct plan *plan, uint64_t *row_count_out)
+exec_change(struct exec_context *context, struct exec_rows *returned, uint64_t *row_count_out)
 {
     enum status status = STATUS_OK;
-    uint32_t width = plan->table->column_count + 1;
-    size_t size = 2 * (size_t)width * sizeof(struct value);
-    struct value *values = memory_alloc(context->memory, MEMORY_SQL, size);
-    struct change change;
-    uint64_t count = 0;
+    const struct planned *planned = context->planned;
+    const struct bound *bound = planned->bound;
+    size_t size =
+        ((size_t)bound->table->column_count + planned->root->width + 1) * sizeof(struct value);
+    struct run run = {.context = context, .planned = planned, .returned = returned};
+    struct exec *exec = NULL;
 
-    if (values == NULL)
+    returned->width = bound->returning_count;
+    run.row = memory_alloc(context->memory, MEMORY_SQL, size);
+    if (run.row == NULL)
         return STATUS_NO_MEMORY;
-    TRY_OUT(change_open(&change, context, plan->table));
-    if (plan->kind != PLAN_INSERT)
-        TRY_OUT(change_targets(&change, plan, values, &count));
-    else if (plan->input->kind == PLAN_VALUES)
-        TRY_OUT(insert_values(&change, plan, values, values + width, &count));
-    else
-        TRY_OUT(insert_query(&change, plan, values, &count));
-    *row_count_out = count;
+    TRY_OUT(change_open(&run.change, context, bound->table));
+    TRY_OUT(exec_open(context, planned->root, &exec));
+    bool streams =
+        bound->kind == AST_INSERT && !scans(planned->root) && planned->subplan_count == 0;
+    TRY_OUT(streams ? insert_streaming(&run, exec) : change_collected(&run, exec));
+    *row_count_out = run.count;
 out:
-    arena_deinit(&change.arena);
-    memory_free(context->memory, MEMORY_SQL, values, size);
+    exec_close(exec);
+    if (run.change.context != NULL)
+        arena_deinit(&run.change.arena);
+    memory_free(context->memory, MEMORY_SQL, run.row, size);
     return status;
 }

@@ -4,31 +4,127 @@
 
 #include "executor/exec.h"
 
-/* The rows of one table under a filter and key bounds, in key order. */
-struct exec__scan {
-    const struct exec_context *context;
-    const struct plan *plan;
-    struct qtdb_cursor *cursor;
-    bool started;
-    bool has_end;
-    uint8_t end[sizeof(uint64_t)]; /* Last key wanted, inclusive. */
+/* What one kind of node does. Functions may be NULL but `next`. */
+struct exec__class {
+    size_t state_size;
+    enum status (*open)(struct exec *exec);
+    /* Adds rows to the empty batch, or sets `done`. */
+    enum status (*next)(struct exec *exec);
+    /* Inputs are rescanned by the caller. */
+    void (*rescan)(struct exec *exec);
+    void (*close)(struct exec *exec);
 };
 
-MUST_CHECK enum status exec__scan_open(const struct exec_context *context, const struct plan *plan,
-                                       struct exec__scan *out);
-/** The next row's values copied into the arena, its key borrowed from the cursor until the next call.
- * STATUS_NOT_FOUND at the end. */
-MUST_CHECK enum status exec__scan_next(struct exec__scan *scan, struct arena *arena,
-                                       struct value *values, const void **key_out,
-                                       size_t *key_size_out);
-void exec__scan_close(struct exec__scan *scan);
+struct exec {
+    const struct exec__class *class;
+    struct exec_context *context;
+    const struct plan *plan;
+    struct exec *input;
+    struct exec *right;
+    struct batch batch;
+    uint32_t capacity; /* Rows a batch can take. */
+    bool done;
+    bool holds;        /* `held` has what the rows come from. */
+    struct arena held; /* What has to be kept from batch to batch. */
+    size_t charged;    /* Of `held`, against the budget. */
+    void *state;
+};
 
-MUST_CHECK enum status exec__check_memory(const struct exec_context *context,
-                                          const struct arena *arena);
+extern const struct exec__class exec__result_class;
+extern const struct exec__class exec__values_class;
+extern const struct exec__class exec__series_class;
+extern const struct exec__class exec__work_class;
+extern const struct exec__class exec__scan_class;
+extern const struct exec__class exec__filter_class;
+extern const struct exec__class exec__project_class;
+extern const struct exec__class exec__limit_class;
+extern const struct exec__class exec__sort_class;
+extern const struct exec__class exec__aggregate_class;
+extern const struct exec__class exec__distinct_class;
+extern const struct exec__class exec__set_class;
+extern const struct exec__class exec__recursive_class;
+extern const struct exec__class exec__loop_join_class;
+extern const struct exec__class exec__hash_join_class;
+
+/* exec.c */
+struct eval exec__eval(struct exec *exec);
+struct value *exec__row(const struct batch *batch, uint32_t index);
+/** The next free row of the node's batch. */
+struct value *exec__new_row(struct exec *exec);
+bool exec__is_full(const struct exec *exec);
+/** Counts what `held` has grown by; 53200 past the budget. */
+MUST_CHECK enum status exec__charge(struct exec *exec);
+MUST_CHECK enum status exec__charge_arena(struct exec_context *context, const struct arena *arena,
+                                          size_t *charged);
+/** Empties `held` and gives its share of the budget back. */
+void exec__release(struct exec *exec);
+MUST_CHECK enum status exec__check_interrupt(const struct exec_context *context);
+/** Fills the slots one after the other: a later source may read an earlier slot. */
+MUST_CHECK enum status exec__fill_slots(struct exec *exec, const struct plan_slots *slots,
+                                        const struct value *row, struct arena *arena);
+
+/* exec_rows.c: values and rows that are kept. */
 /** A value whose bytes are the arena's own. */
 MUST_CHECK enum status exec__keep_value(const struct value *value, struct arena *arena,
                                         struct value *out);
+MUST_CHECK enum status exec__keep_row(const struct value *row, uint32_t width, struct arena *arena,
+                                      struct value **out);
 /** Nulls equal each other, and sort as told. */
 int exec__compare(const struct value *left, const struct value *right, bool nulls_first);
+MUST_CHECK enum status exec__rows_add(struct exec_rows *rows, const struct value *row);
+/** Stable. `scratch` has room for as many pointers. */
+void exec__sort_rows(struct value ***rows, size_t count, const struct plan_sort_key *keys,
+                     uint32_t key_count, struct value **scratch);
+
+/* exec_table.c: a hash table of rows of `width` values; nulls equal each other. */
+struct exec__entry {
+    struct exec__entry *next;  /* In its bucket. */
+    struct exec__entry *after; /* In order of appearance. */
+    uint64_t hash;
+    struct value *keys;
+    void *payload;
+    uint64_t count;
+};
+
+struct exec__table {
+    struct arena *arena;
+    uint32_t width;
+    size_t count;
+    size_t bucket_count;
+    struct exec__entry **buckets;
+    struct exec__entry *first;
+    struct exec__entry *last;
+};
+
+void exec__table_init(struct exec__table *table, struct arena *arena, uint32_t width);
+/** NULL when absent. */
+struct exec__entry *exec__table_find(const struct exec__table *table, const struct value *keys);
+/** The entry with these keys, added when absent. */
+MUST_CHECK enum status exec__table_get(struct exec__table *table, const struct value *keys,
+                                       struct exec__entry **out, bool *is_new_out);
+
+/* aggregate.c: one state a group and call. */
+struct aggregate_state;
+size_t aggregate_state_size(void);
+MUST_CHECK enum status aggregate_add(const struct rel_aggregate *call, struct eval *eval,
+                                     const struct value *row, struct arena *held,
+                                     struct aggregate_state *state);
+MUST_CHECK enum status aggregate_finish(const struct rel_aggregate *call, struct eval *eval,
+                                        struct arena *held, struct aggregate_state *state,
+                                        struct value *out);
+struct aggregate_state *aggregate_at(void *states, uint32_t index);
+
+/* exec_subquery.c */
+MUST_CHECK enum status exec__subquery(const struct expr *expr, const struct value *row,
+                                      struct eval *eval, struct value *out);
+/** Forgets results that depend on work tables. */
+void exec__forget_subqueries(struct exec_context *context);
+void exec__close_subplans(struct exec_context *context);
+MUST_CHECK enum status exec__open_subplans(struct exec_context *context);
+
+/* A work table: the rows the recursion made last. */
+struct exec__work {
+    struct exec_rows *rows;
+};
 
 #endif

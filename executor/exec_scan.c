@@ -1,120 +1,322 @@
-/* Scanning one table: seek to the first key wanted, decode, filter, stop after the last. */
+/*
+ * SCAN: from the first key wanted to the last, decode, filter, hand out the columns asked for. A whole
+ * row key is looked up without a cursor; a unique constraint's tree leads to the row's key.
+ */
 #include <string.h>
 
 #include "executor/exec_private.h"
 #include "kernel/base/check.h"
 
-static enum status
-seek_first(struct exec__scan *scan)
-{
-    const struct plan *plan = scan->plan;
-    uint8_t key[sizeof(uint64_t)];
-    size_t key_size = 0;
+enum { ROW_ROOM = 1024 };
 
-    if (plan->key_high != NULL) {
-        scan->has_end = true;
-        qtdb_key_i64(plan->key_high->constant.integer, scan->end);
-    }
-    if (plan->key_low != NULL) {
-        qtdb_key_i64(plan->key_low->constant.integer, key);
-        key_size = sizeof(key);
-    }
-    return sql_from_code(qtdb_cursor_seek(scan->cursor, key, key_size), scan->context->error);
+struct key_bytes {
+    uint8_t bytes[QTDB_KEY_SIZE_MAX];
+    size_t size;
+};
+
+struct scan {
+    struct qtdb_tree *rows;
+    struct qtdb_tree *tree; /* Where the keys are: the rows', or a unique constraint's. */
+    struct qtdb_cursor *cursor;
+    struct value *whole; /* A decoded row and its key. */
+    struct value *in;    /* IN: values in order, without duplicates. */
+    uint32_t in_count;
+    uint32_t in_next;
+    bool started;
+    bool in_range; /* The cursor is inside a range. */
+    struct key_bytes begin;
+    struct key_bytes end; /* Keys past it, as a prefix, are past the range. Size 0: open. */
+    uint8_t *room;        /* For rows read by key. */
+    size_t room_size;
+};
+
+static size_t
+whole_size(const struct plan *plan)
+{
+    return ((size_t)plan->table->column_count + 1 + plan->path.in_count) * sizeof(struct value);
 }
 
-enum status
-exec__scan_open(const struct exec_context *context, const struct plan *plan, struct exec__scan *out)
+static enum status
+open_scan(struct exec *exec)
 {
-    struct exec__scan scan = {.context = context, .plan = plan};
-    struct qtdb_tree *tree = NULL;
+    const struct plan *plan = exec->plan;
+    struct exec_context *context = exec->context;
+    struct scan *scan = exec->state;
 
-    TRY(table_tree(context->txn, plan->table, UINT32_MAX, &tree, context->error));
-    TRY(sql_from_code(qtdb_cursor_open(context->txn, tree, &scan.cursor), context->error));
-    *out = scan;
+    scan->whole = memory_alloc(context->memory, MEMORY_SQL, whole_size(plan));
+    if (scan->whole == NULL)
+        return STATUS_NO_MEMORY;
+    scan->in = scan->whole + plan->table->column_count + 1;
+    TRY(table_tree(context->txn, plan->table, UINT32_MAX, &scan->rows, context->error));
+    scan->tree = scan->rows;
+    if (plan->path.unique != UINT32_MAX)
+        TRY(table_tree(context->txn, plan->table, plan->path.unique, &scan->tree, context->error));
     return STATUS_OK;
 }
 
-void
-exec__scan_close(struct exec__scan *scan)
+static void
+close_scan(struct exec *exec)
 {
+    struct scan *scan = exec->state;
+
     qtdb_cursor_close(scan->cursor);
-    scan->cursor = NULL;
+    memory_free(exec->context->memory, MEMORY_SQL, scan->whole, whole_size(exec->plan));
+    memory_free(exec->context->memory, MEMORY_SQL, scan->room, scan->room_size);
 }
+
+/* Ranges. */
+
+/* Appends to a key. A value too long for any key leaves it as it is and sets *none_out: nothing equals
+ * it, and as a bound it may be left out. */
+static void
+append_value(struct exec *exec, const struct value *value, struct key_bytes *key, bool *none_out)
+{
+    const struct plan *plan = exec->plan;
+    struct byte_writer writer =
+        byte_writer_init(key->bytes + key->size, sizeof(key->bytes) - key->size);
+
+    if (plan->path.unique == UINT32_MAX && table_key_is_integer(plan->table)) {
+        qtdb_key_i64(value->integer, key->bytes);
+        key->size = sizeof(uint64_t);
+        return;
+    }
+    if (key_encode(value, &writer))
+        key->size += writer.offset;
+    else
+        *none_out = true;
+}
+
+/* Nothing equals null, and nothing is above or below it. */
+static enum status
+append_expr(struct exec *exec, const struct expr *expr, bool is_bound, struct key_bytes *key,
+            bool *none_out)
+{
+    struct eval eval = exec__eval(exec);
+    struct value value;
+    bool too_long = false;
+
+    TRY(expr_eval(expr, NULL, &eval, &value));
+    if (!value.null)
+        append_value(exec, &value, key, &too_long);
+    *none_out = *none_out || value.null || (too_long && !is_bound);
+    return STATUS_OK;
+}
+
+/* Values of IN, sorted, each once: the rows then come in key order. */
+static enum status
+sort_in(struct exec *exec, struct scan *scan)
+{
+    struct eval eval = exec__eval(exec);
+
+    scan->in_count = scan->in_next = 0;
+    for (uint32_t i = 0; i < exec->plan->path.in_count; i++) {
+        struct value value;
+        uint32_t low = 0, high = scan->in_count;
+
+        TRY(expr_eval(exec->plan->path.in[i], NULL, &eval, &value));
+        if (value.null)
+            continue;
+        while (low < high) {
+            uint32_t middle = (low + high) / 2;
+
+            if (value_compare(&scan->in[middle], &value) < 0)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        if (low < scan->in_count && value_compare(&scan->in[low], &value) == 0)
+            continue;
+        memmove(&scan->in[low + 1], &scan->in[low], (scan->in_count - low) * sizeof(value));
+        TRY(exec__keep_value(&value, &exec->held, &scan->in[low]));
+        scan->in_count++;
+    }
+    return STATUS_OK;
+}
+
+/* The next range; `done` when there is none. */
+static enum status
+next_range(struct exec *exec, struct scan *scan)
+{
+    const struct plan_path *path = &exec->plan->path;
+    bool none = false;
+
+    if (scan->started && (path->in_count == 0 || scan->in_next == scan->in_count)) {
+        exec->done = true;
+        return STATUS_OK;
+    }
+    if (!scan->started && path->in_count > 0)
+        TRY(sort_in(exec, scan));
+    scan->started = true;
+    scan->begin.size = 0;
+    for (uint32_t i = 0; i < path->equal_count; i++)
+        TRY(append_expr(exec, path->equals[i], false, &scan->begin, &none));
+    if (path->in_count > 0 && scan->in_next == scan->in_count)
+        none = true;
+    else if (path->in_count > 0)
+        append_value(exec, &scan->in[scan->in_next++], &scan->begin, &none);
+    scan->end = scan->begin;
+    if (path->low != NULL)
+        TRY(append_expr(exec, path->low, true, &scan->begin, &none));
+    if (path->high != NULL)
+        TRY(append_expr(exec, path->high, true, &scan->end, &none));
+    exec->done = none;
+    return STATUS_OK;
+}
+
+/* Rows. */
 
 /* Columns added after the row was written have their defaults. */
 static enum status
-fill_defaults(const struct exec__scan *scan, uint32_t first, struct arena *arena,
-              struct value *values)
+fill_defaults(struct exec *exec, uint32_t first, struct value *values)
 {
-    const struct table *table = scan->plan->table;
+    const struct table *table = exec->plan->table;
 
     for (uint32_t i = first; i < table->column_count; i++) {
         const char *text = table->columns[i].default_text;
 
         values[i] = value_null(table->types[i].type);
         if (text != NULL)
-            TRY(value_parse(&table->types[i], text, strlen(text), arena, &values[i],
-                            scan->context->error));
+            TRY(value_parse(&table->types[i], text, strlen(text), &exec->batch.arena, &values[i],
+                            exec->context->error));
     }
     return STATUS_OK;
 }
 
+/* Adds the row to the batch when it passes the filter. */
 static enum status
-decode(const struct exec__scan *scan, const void *row, size_t size, struct arena *arena,
-       struct value *values)
+take_row(struct exec *exec, const void *key, size_t key_size, const void *bytes, size_t size)
 {
-    const struct table *table = scan->plan->table;
-    uint8_t *copy = arena_alloc(arena, size);
+    struct scan *scan = exec->state;
+    const struct table *table = exec->plan->table;
+    struct eval eval = exec__eval(exec);
     uint32_t count = 0;
+    bool wanted = true;
 
-    if (copy == NULL)
-        return STATUS_NO_MEMORY;
-    memcpy(copy, row, size);
-    if (row_decode(copy, size, table->types, table->column_count, values, &count) != STATUS_OK)
-        return sql_error_set(scan->context->error, "XX001", -1,
+    if (row_decode(bytes, size, table->types, table->column_count, scan->whole, &count) !=
+        STATUS_OK)
+        return sql_error_set(exec->context->error, "XX001", -1,
                              "a row of table \"%s\" is damaged: run qtdb-check", table->name);
-    return fill_defaults(scan, count, arena, values);
+    if (count < table->column_count)
+        TRY(fill_defaults(exec, count, scan->whole));
+    scan->whole[table->column_count] = value_bytes(QTDB_TYPE_BYTEA, key, key_size);
+    if (exec->plan->filter != NULL)
+        TRY(expr_is_true(exec->plan->filter, scan->whole, &eval, &wanted));
+    if (!wanted)
+        return STATUS_OK;
+    struct value *row = exec__new_row(exec);
+    for (uint32_t i = 0; i < exec->plan->width; i++)
+        TRY(exec__keep_value(&scan->whole[exec->plan->columns[i]], &exec->batch.arena, &row[i]));
+    return STATUS_OK;
 }
 
 static enum status
-passes(const struct exec__scan *scan, const struct value *values, struct arena *arena, bool *out)
+damaged_entry(struct exec *exec)
 {
-    struct eval eval = {.arena = arena, .error = scan->context->error};
-
-    if (scan->plan->filter == NULL) {
-        *out = true;
-        return STATUS_OK;
-    }
-    return expr_is_true(scan->plan->filter, values, &eval, out);
+    return sql_error_set(exec->context->error, "XX001", -1,
+                         "an index entry of table \"%s\" has no row: run qtdb-check",
+                         exec->plan->table->name);
 }
 
-enum status
-exec__scan_next(struct exec__scan *scan, struct arena *arena, struct value *values,
-                const void **key_out, size_t *key_size_out)
+/* Reads a row by its key; nothing is added when it does not exist and may be missing. */
+static enum status
+take_by_key(struct exec *exec, const void *key, size_t key_size, bool may_miss)
 {
-    for (;;) {
-        const void *key, *row;
-        size_t key_size, row_size;
-        bool wanted = false;
-        enum status status =
-            scan->started ? sql_from_code(qtdb_cursor_next(scan->cursor), scan->context->error)
-                          : seek_first(scan);
+    struct scan *scan = exec->state;
+    struct memory *memory = exec->context->memory;
+    size_t size = scan->room_size;
 
-        scan->started = true;
-        TRY(status);
-        if (atomic_load_explicit(scan->context->interrupted, memory_order_relaxed))
-            return sql_error_set(scan->context->error, "57014", -1,
-                                 "canceling statement due to user request");
-        qtdb_cursor_row(scan->cursor, &key, &key_size, &row, &row_size);
-        if (scan->has_end &&
-            (key_size != sizeof(scan->end) || memcmp(key, scan->end, sizeof(scan->end)) > 0))
-            return STATUS_NOT_FOUND;
-        TRY(decode(scan, row, row_size, arena, values));
-        TRY(passes(scan, values, arena, &wanted));
-        if (!wanted)
+    if (scan->room == NULL) {
+        scan->room = memory_alloc(memory, MEMORY_SQL, ROW_ROOM);
+        if (scan->room == NULL)
+            return STATUS_NO_MEMORY;
+        size = scan->room_size = ROW_ROOM;
+    }
+    enum qtdb_code code =
+        qtdb_get(exec->context->txn, scan->rows, key, key_size, scan->room, &size);
+    if (code == QTDB_FULL && size > scan->room_size) {
+        uint8_t *room = memory_resize(memory, MEMORY_SQL, scan->room, scan->room_size, size);
+
+        if (room == NULL)
+            return STATUS_NO_MEMORY;
+        scan->room = room;
+        scan->room_size = size;
+        code = qtdb_get(exec->context->txn, scan->rows, key, key_size, scan->room, &size);
+    }
+    if (code == QTDB_NOT_FOUND)
+        return may_miss ? STATUS_OK : damaged_entry(exec);
+    TRY(sql_from_code(code, exec->context->error));
+    return take_row(exec, key, key_size, scan->room, size);
+}
+
+static bool
+is_past(const struct scan *scan, const void *key, size_t key_size)
+{
+    size_t least = key_size < scan->end.size ? key_size : scan->end.size;
+
+    return least > 0 && memcmp(key, scan->end.bytes, least) > 0;
+}
+
+/* The next entry of the range. STATUS_NOT_FOUND past its end. */
+static enum status
+step(struct exec *exec, struct scan *scan)
+{
+    struct exec_context *context = exec->context;
+    const void *key, *value;
+    size_t key_size, value_size;
+
+    if (scan->cursor == NULL)
+        TRY(sql_from_code(qtdb_cursor_open(context->txn, scan->tree, &scan->cursor),
+                          context->error));
+    enum qtdb_code code = scan->in_range
+                              ? qtdb_cursor_next(scan->cursor)
+                              : qtdb_cursor_seek(scan->cursor, scan->begin.bytes, scan->begin.size);
+    TRY(sql_from_code(code, context->error));
+    scan->in_range = true;
+    qtdb_cursor_row(scan->cursor, &key, &key_size, &value, &value_size);
+    if (is_past(scan, key, key_size))
+        return STATUS_NOT_FOUND;
+    return scan->tree == scan->rows ? take_row(exec, key, key_size, value, value_size)
+                                    : take_by_key(exec, value, value_size, false);
+}
+
+static enum status
+next_scan(struct exec *exec)
+{
+    struct scan *scan = exec->state;
+    const struct plan_path *path = &exec->plan->path;
+    bool by_key = path->unique == UINT32_MAX && path->is_point;
+
+    while (!exec->done && !exec__is_full(exec)) {
+        if (!scan->in_range) {
+            TRY(next_range(exec, scan));
+            if (exec->done)
+                return STATUS_OK;
+        }
+        if (by_key) {
+            TRY(take_by_key(exec, scan->begin.bytes, scan->begin.size, true));
             continue;
-        *key_out = key;
-        *key_size_out = key_size;
-        return STATUS_OK;
+        }
+        enum status status = step(exec, scan);
+        if (status == STATUS_NOT_FOUND)
+            scan->in_range = false;
+        else
+            TRY(status);
+        TRY(exec__check_interrupt(exec->context));
     }
+    return STATUS_OK;
 }
+
+static void
+rewind_scan(struct exec *exec)
+{
+    struct scan *scan = exec->state;
+
+    scan->started = scan->in_range = false;
+    exec__release(exec);
+}
+
+const struct exec__class exec__scan_class = {.state_size = sizeof(struct scan),
+                                             .open = open_scan,
+                                             .next = next_scan,
+                                             .rescan = rewind_scan,
+                                             .close = close_scan};

@@ -1,9 +1,14 @@
 /*
- * Bound expressions: columns are positions in a row, every node has a type, constants are values.
- * Made by bind.h, evaluated row by row here.
+ * Bound expressions: names are resolved, every node has a type, constants are values. Made by bind.h,
+ * moved about by plan.h, evaluated row by row here.
  *
- * An expression is immutable after binding and may be shared; evaluation takes its memory from the
- * context's arena. Boolean results follow SQL's three-valued logic (null is unknown).
+ * A column is named by the relation it comes from (a number unique in the statement) and its index
+ * there; planning turns that into a position in a row (relation 0). A value handed into a subquery or
+ * the inner side of a join travels in a slot: a place in the statement's slot array.
+ *
+ * An expression is immutable once made and may be shared; changing one means copying it
+ * (expr_rewrite). Evaluation takes its memory from the context's arena. Boolean results follow SQL's
+ * three-valued logic (null is unknown).
  */
 #ifndef EXECUTOR_EXPR_H
 #define EXECUTOR_EXPR_H
@@ -29,7 +34,11 @@ enum expr_kind {
     EXPR_NEGATE = 16,
     EXPR_FUNCTION = 17,
     EXPR_DISTINCT_FROM = 18,
-    EXPR_AGGREGATE = 19, /* Its position in the aggregation's output; evaluated as a column. */
+    EXPR_AGGREGATE = 19, /* Its position in the aggregation's output; gone after binding. */
+    EXPR_SLOT = 20,
+    EXPR_SUBQUERY = 21, /* operands of ANY and ALL, then what fills the slots */
+    EXPR_NULLIF = 22,   /* argument 0, null when the comparison argument 1 holds */
+    EXPR_GREATEST = 23, /* negated: least */
 };
 
 enum expr_operator {
@@ -46,32 +55,72 @@ enum expr_operator {
     EXPR_GREATER_EQUAL = 11,
 };
 
-enum expr_function {
-    EXPR_LENGTH = 1,
-    EXPR_LOWER = 2,
-    EXPR_UPPER = 3,
-    EXPR_ABS = 4,
+struct function;
+struct rel;
+struct plan;
+
+enum subquery_kind {
+    SUBQUERY_SCALAR = 1,
+    SUBQUERY_EXISTS = 2,
+    SUBQUERY_ANY = 3,
+    SUBQUERY_ALL = 4,
+};
+
+/* A query inside an expression. Before it runs, slots[i] takes argument operand_count + i. */
+struct subquery {
+    enum subquery_kind kind;
+    struct rel *rel;   /* As bound. */
+    uint32_t relation; /* Whose leading columns are the result. */
+    uint32_t width;    /* Columns of the result. */
+    uint32_t operand_count;
+    uint32_t slot_count;
+    uint32_t *slots;
+    struct plan *plan;   /* NULL until planned. */
+    uint32_t plan_index; /* Among the statement's subplans. */
 };
 
 struct expr {
     enum expr_kind kind;
     enum expr_operator operator_kind;
-    enum expr_function function;
+    const struct function *function;
     struct sql_type type;
     int32_t location;
-    uint32_t index; /* Column, parameter (from 0), aggregate. */
+    uint32_t relation; /* Of a column; 0: `index` is a position. */
+    uint32_t index;    /* Column, parameter (from 0), aggregate, slot. */
     bool negated;
     bool insensitive;
     struct value constant;
+    struct subquery *subquery;
     uint32_t argument_count;
     struct expr **arguments;
 };
 
+struct exec_context;
+
 struct eval {
     struct arena *arena;
+    struct sql_error *error;
     const struct value *parameters;
     uint32_t parameter_count;
-    struct sql_error *error;
+    struct value *slots;
+    const struct exec_context *context; /* For subqueries; NULL where there can be none. */
+};
+
+/* A function of fixed arity; function_*.c have the tables. */
+typedef enum status function_call(const struct expr *expr, const struct value *arguments,
+                                  struct eval *eval, struct value *out);
+
+enum { FUNCTION_ARGUMENTS_MAX = 4 };
+
+struct function {
+    const char *name;
+    uint32_t least; /* Arguments needed; the rest of `arguments` may be left out. */
+    uint32_t count;
+    enum qtdb_type arguments[FUNCTION_ARGUMENTS_MAX]; /* QTDB_TYPE_NULL: any type. */
+    enum qtdb_type result;                            /* QTDB_TYPE_NULL: that of argument 0. */
+    bool takes_null;                                  /* Otherwise null when an argument is null. */
+    bool variadic;                                    /* The last argument repeats. */
+    function_call *call;
 };
 
 MUST_CHECK enum status expr_eval(const struct expr *expr, const struct value *row,
@@ -79,9 +128,30 @@ MUST_CHECK enum status expr_eval(const struct expr *expr, const struct value *ro
 /** Null and false are false. */
 MUST_CHECK enum status expr_is_true(const struct expr *expr, const struct value *row,
                                     struct eval *eval, bool *out);
+/** Numbers of one type, neither null: +, -, *, /, % by the operator, with range checks. */
+MUST_CHECK enum status expr_calculate(const struct expr *expr, const struct value *left,
+                                      const struct value *right, struct eval *eval,
+                                      struct value *out);
+MUST_CHECK enum status expr_negate(const struct expr *expr, const struct value *value,
+                                   struct eval *eval, struct value *out);
+bool expr_order_satisfies(enum expr_operator operator_kind, int order);
 
 /** PostgreSQL's LIKE: % and _, backslash escapes; by UTF-8 characters. */
 bool expr_like(const char *text, size_t text_size, const char *pattern, size_t pattern_size,
                bool insensitive);
+
+/* Trees (expr_walk.c). */
+
+/** Sets *out to a replacement, or leaves it NULL to go on with the arguments. */
+typedef enum status expr_replace(void *context, struct expr *expr, struct expr **out);
+
+/** A copy in which `replace` was asked for every node, from the top. */
+MUST_CHECK enum status expr_rewrite(struct arena *arena, struct expr *expr, expr_replace *replace,
+                                    void *context, struct expr **out);
+/** The same expression, up to locations. */
+bool expr_same(const struct expr *left, const struct expr *right);
+/** Calls `each` for every node, from the top, until it returns false. */
+bool expr_visit(const struct expr *expr, bool (*each)(void *context, const struct expr *expr),
+                void *context);
 
 #endif

@@ -5,15 +5,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "executor/expr.h"
-#include "executor/numeric.h"
+#include "executor/exec_private.h"
+#include "executor/function.h"
 #include "kernel/base/check.h"
-
-static bool
-is_real(enum qtdb_type type)
-{
-    return type == QTDB_TYPE_FLOAT4 || type == QTDB_TYPE_FLOAT8;
-}
 
 static enum status
 eval_two(const struct expr *expr, const struct value *row, struct eval *eval, struct value *left,
@@ -24,157 +18,10 @@ eval_two(const struct expr *expr, const struct value *row, struct eval *eval, st
     return expr_eval(expr->arguments[1], row, eval, right);
 }
 
-static enum status
-refuse_range(const struct expr *expr, struct eval *eval)
-{
-    return sql_error_set(eval->error, "22003", expr->location, "%s out of range",
-                         value_type_name(expr->type.type));
-}
-
-static enum status
-refuse_zero(const struct expr *expr, struct eval *eval)
-{
-    return sql_error_set(eval->error, "22012", expr->location, "division by zero");
-}
-
-/* Arithmetic. */
-
-static enum status
-integer_divide(const struct expr *expr, int64_t left, int64_t right, struct eval *eval,
-               int64_t *out)
-{
-    bool modulo = expr->operator_kind == EXPR_MODULO;
-
-    if (right == 0)
-        return refuse_zero(expr, eval);
-    if (right == -1) {
-        if (!modulo && left == INT64_MIN)
-            return refuse_range(expr, eval);
-        *out = modulo ? 0 : -left;
-        return STATUS_OK;
-    }
-    *out = modulo ? left % right : left / right;
-    return STATUS_OK;
-}
-
-static enum status
-integer_arithmetic(const struct expr *expr, int64_t left, int64_t right, struct eval *eval,
-                   struct value *out)
-{
-    enum qtdb_type type = expr->type.type;
-    int64_t result = 0;
-    bool overflow = false;
-
-    switch (expr->operator_kind) {
-    case EXPR_ADD:
-        overflow = __builtin_add_overflow(left, right, &result);
-        break;
-    case EXPR_SUBTRACT:
-        overflow = __builtin_sub_overflow(left, right, &result);
-        break;
-    case EXPR_MULTIPLY:
-        overflow = __builtin_mul_overflow(left, right, &result);
-        break;
-    default:
-        TRY(integer_divide(expr, left, right, eval, &result));
-    }
-    if (overflow || (type == QTDB_TYPE_INT4 && (result < INT32_MIN || result > INT32_MAX)) ||
-        (type == QTDB_TYPE_INT2 && (result < INT16_MIN || result > INT16_MAX)))
-        return refuse_range(expr, eval);
-    *out = value_integer(type, result);
-    return STATUS_OK;
-}
-
-static enum status
-real_arithmetic(const struct expr *expr, double left, double right, struct eval *eval,
-                struct value *out)
-{
-    double result;
-
-    if (expr->operator_kind == EXPR_DIVIDE && right == 0)
-        return refuse_zero(expr, eval);
-    if (expr->operator_kind == EXPR_ADD)
-        result = left + right;
-    else if (expr->operator_kind == EXPR_SUBTRACT)
-        result = left - right;
-    else if (expr->operator_kind == EXPR_MULTIPLY)
-        result = left * right;
-    else
-        result = left / right;
-    if (expr->type.type == QTDB_TYPE_FLOAT4)
-        result = (double)(float)result;
-    if (isinf(result) && !isinf(left) && !isinf(right))
-        return sql_error_set(eval->error, "22003", expr->location, "value out of range: overflow");
-    *out = value_real(expr->type.type, result);
-    return STATUS_OK;
-}
-
-static enum status
-numeric_arithmetic(const struct expr *expr, const struct value *left, const struct value *right,
-                   struct eval *eval, struct value *out)
-{
-    enum numeric_operation operation = expr->operator_kind == EXPR_ADD        ? NUMERIC_ADD
-                                       : expr->operator_kind == EXPR_SUBTRACT ? NUMERIC_SUBTRACT
-                                                                              : NUMERIC_MULTIPLY;
-    const uint8_t *bytes = NULL;
-    uint32_t size = 0;
-
-    if (expr->operator_kind == EXPR_DIVIDE || expr->operator_kind == EXPR_MODULO)
-        return sql_error_set(eval->error, "0A000", expr->location,
-                             "division of numeric is not supported yet");
-    enum status status = numeric_calculate(operation, left->bytes, left->size, right->bytes,
-                                           right->size, eval->arena, &bytes, &size);
-    if (status == STATUS_FULL)
-        return sql_error_set(eval->error, "22003", expr->location,
-                             "value overflows numeric format");
-    if (status == STATUS_OK)
-        *out = value_bytes(QTDB_TYPE_NUMERIC, bytes, size);
-    return status;
-}
-
-static enum status
-eval_arithmetic(const struct expr *expr, const struct value *row, struct eval *eval,
-                struct value *out)
-{
-    struct value left, right;
-
-    TRY(eval_two(expr, row, eval, &left, &right));
-    if (left.null || right.null) {
-        *out = value_null(expr->type.type);
-        return STATUS_OK;
-    }
-    if (expr->type.type == QTDB_TYPE_NUMERIC)
-        return numeric_arithmetic(expr, &left, &right, eval, out);
-    if (is_real(expr->type.type))
-        return real_arithmetic(expr, left.real, right.real, eval, out);
-    return integer_arithmetic(expr, left.integer, right.integer, eval, out);
-}
-
-static enum status
-eval_negate(const struct expr *expr, const struct value *row, struct eval *eval, struct value *out)
-{
-    struct value zero, value;
-
-    TRY(expr_eval(expr->arguments[0], row, eval, &value));
-    if (value.null || is_real(value.type)) {
-        *out = value;
-        if (!value.null)
-            out->real = -value.real;
-        return STATUS_OK;
-    }
-    struct expr minus = *expr;
-    minus.operator_kind = EXPR_SUBTRACT;
-    if (value.type != QTDB_TYPE_NUMERIC)
-        return integer_arithmetic(&minus, 0, value.integer, eval, out);
-    struct value nothing = value_integer(QTDB_TYPE_INT8, 0);
-    TRY(value_cast(&nothing, &expr->type, eval->arena, &zero, eval->error));
-    return numeric_arithmetic(&minus, &zero, &value, eval, out);
-}
-
 /* Comparison and logic. */
 
-static bool
-order_satisfies(enum expr_operator operator_kind, int order)
+bool
+expr_order_satisfies(enum expr_operator operator_kind, int order)
 {
     switch (operator_kind) {
     case EXPR_EQUAL:
@@ -201,8 +48,8 @@ eval_compare(const struct expr *expr, const struct value *row, struct eval *eval
     TRY(eval_two(expr, row, eval, &left, &right));
     *out = value_null(QTDB_TYPE_BOOL);
     if (!left.null && !right.null)
-        *out = value_integer(QTDB_TYPE_BOOL,
-                             order_satisfies(expr->operator_kind, value_compare(&left, &right)));
+        *out = value_integer(QTDB_TYPE_BOOL, expr_order_satisfies(expr->operator_kind,
+                                                                  value_compare(&left, &right)));
     return STATUS_OK;
 }
 
@@ -366,59 +213,6 @@ eval_concat(const struct expr *expr, const struct value *row, struct eval *eval,
     return STATUS_OK;
 }
 
-static enum status
-change_case(const struct value *value, bool upper, struct eval *eval, struct value *out)
-{
-    uint8_t *bytes = arena_alloc(eval->arena, (size_t)value->size + 1);
-
-    if (bytes == NULL)
-        return STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < value->size; i++)
-        bytes[i] = (uint8_t)(upper ? toupper(value->bytes[i]) : tolower(value->bytes[i]));
-    *out = value_bytes(QTDB_TYPE_TEXT, bytes, value->size);
-    return STATUS_OK;
-}
-
-static int64_t
-character_count(const struct value *value)
-{
-    int64_t count = 0;
-
-    for (uint32_t i = 0; i < value->size; i++)
-        count += (value->bytes[i] & 0xc0) != 0x80;
-    return count;
-}
-
-static enum status
-eval_function(const struct expr *expr, const struct value *row, struct eval *eval,
-              struct value *out)
-{
-    struct value value;
-
-    TRY(expr_eval(expr->arguments[0], row, eval, &value));
-    if (value.null) {
-        *out = value_null(expr->type.type);
-        return STATUS_OK;
-    }
-    switch (expr->function) {
-    case EXPR_LENGTH:
-        *out = value_integer(QTDB_TYPE_INT4, character_count(&value));
-        return STATUS_OK;
-    case EXPR_ABS:
-        if (is_real(value.type)) {
-            *out = value_real(value.type, fabs(value.real));
-            return STATUS_OK;
-        }
-        if (value.type == QTDB_TYPE_NUMERIC ? value.size > 8 && (value.bytes[5] & 0x40) != 0
-                                            : value.integer < 0)
-            return eval_negate(expr, row, eval, out);
-        *out = value;
-        return STATUS_OK;
-    default:
-        return change_case(&value, expr->function == EXPR_UPPER, eval, out);
-    }
-}
-
 /* Choice. */
 
 static enum status
@@ -443,6 +237,62 @@ eval_coalesce(const struct expr *expr, const struct value *row, struct eval *eva
     *out = value_null(expr->type.type);
     for (uint32_t i = 0; i < expr->argument_count && out->null; i++)
         TRY(expr_eval(expr->arguments[i], row, eval, out));
+    return STATUS_OK;
+}
+
+static enum status
+eval_nullif(const struct expr *expr, const struct value *row, struct eval *eval, struct value *out)
+{
+    bool equal = false;
+
+    TRY(expr_eval(expr->arguments[0], row, eval, out));
+    TRY(expr_is_true(expr->arguments[1], row, eval, &equal));
+    if (equal)
+        *out = value_null(expr->type.type);
+    return STATUS_OK;
+}
+
+/* GREATEST and LEAST pass over nulls. */
+static enum status
+eval_greatest(const struct expr *expr, const struct value *row, struct eval *eval,
+              struct value *out)
+{
+    *out = value_null(expr->type.type);
+    for (uint32_t i = 0; i < expr->argument_count; i++) {
+        struct value value;
+
+        TRY(expr_eval(expr->arguments[i], row, eval, &value));
+        if (value.null)
+            continue;
+        if (out->null || (value_compare(&value, out) > 0) != expr->negated)
+            *out = value;
+    }
+    return STATUS_OK;
+}
+
+/* Two of one number type. */
+static enum status
+eval_arithmetic(const struct expr *expr, const struct value *row, struct eval *eval,
+                struct value *out)
+{
+    struct value left, right;
+
+    TRY(eval_two(expr, row, eval, &left, &right));
+    if (!left.null && !right.null)
+        return expr_calculate(expr, &left, &right, eval, out);
+    *out = value_null(expr->type.type);
+    return STATUS_OK;
+}
+
+static enum status
+eval_negate(const struct expr *expr, const struct value *row, struct eval *eval, struct value *out)
+{
+    struct value value;
+
+    TRY(expr_eval(expr->arguments[0], row, eval, &value));
+    if (!value.null)
+        return expr_negate(expr, &value, eval, out);
+    *out = value;
     return STATUS_OK;
 }
 
@@ -476,7 +326,10 @@ expr_eval(const struct expr *expr, const struct value *row, struct eval *eval, s
         [EXPR_CAST] = eval_cast,
         [EXPR_CONCAT] = eval_concat,
         [EXPR_NEGATE] = eval_negate,
-        [EXPR_FUNCTION] = eval_function,
+        [EXPR_FUNCTION] = function_eval,
+        [EXPR_SUBQUERY] = exec__subquery,
+        [EXPR_NULLIF] = eval_nullif,
+        [EXPR_GREATEST] = eval_greatest,
         [EXPR_DISTINCT_FROM] = eval_distinct_from,
     };
 
@@ -488,9 +341,12 @@ expr_eval(const struct expr *expr, const struct value *row, struct eval *eval, s
     case EXPR_AGGREGATE:
         *out = row[expr->index];
         return STATUS_OK;
+    case EXPR_SLOT:
+        *out = eval->slots[expr->index];
+        return STATUS_OK;
     case EXPR_PARAMETER:
-        CHECK(expr->index < eval->parameter_count);
-        *out = eval->parameters[expr->index];
+        *out = expr->index < eval->parameter_count ? eval->parameters[expr->index]
+                                                   : value_null(expr->type.type);
         return STATUS_OK;
     default:
         return by_kind[expr->kind](expr, row, eval, out);

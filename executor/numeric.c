@@ -2,17 +2,17 @@
  * Exact decimal arithmetic on base-10,000 digits, schoolbook methods.
  *
  * Work goes through `struct numeric`: digits in an array of the arena, weight of the first digit,
- * sign, display scale. `pack` strips zero digits at both ends and encodes; `unpack` takes validated
+ * sign, display scale. `numeric__pack` strips zero digits at both ends and encodes; `numeric__unpack` takes validated
  * bytes. Values from disk are validated by numeric_is_valid before anything else sees them.
  */
-#include "executor/numeric.h"
+#include "executor/numeric_private.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 #include "kernel/base/check.h"
 
-enum { BASE = 10000, BASE_DIGITS = 4 };
+enum { BASE = NUMERIC__BASE, BASE_DIGITS = NUMERIC__BASE_DIGITS };
 
 static uint16_t
 digit_at(const uint8_t *bytes, int32_t index)
@@ -59,8 +59,8 @@ numeric_is_valid(const uint8_t *bytes, uint32_t size)
            (digit_at(bytes, 0) != 0 && digit_at(bytes, number.digit_count - 1) != 0);
 }
 
-static enum status
-unpack(const uint8_t *bytes, uint32_t size, struct arena *arena, struct numeric *out)
+enum status
+numeric__unpack(const uint8_t *bytes, uint32_t size, struct arena *arena, struct numeric *out)
 {
     struct numeric number = head_of(bytes, size);
 
@@ -73,8 +73,9 @@ unpack(const uint8_t *bytes, uint32_t size, struct arena *arena, struct numeric 
     return STATUS_OK;
 }
 
-static enum status
-pack(const struct numeric *number, struct arena *arena, const uint8_t **out, uint32_t *size_out)
+enum status
+numeric__pack(const struct numeric *number, struct arena *arena, const uint8_t **out,
+              uint32_t *size_out)
 {
     int32_t first = 0, end = number->digit_count;
 
@@ -194,7 +195,7 @@ numeric_parse(const char *text, size_t size, struct arena *arena, const uint8_t 
         size--;
     if (size == 3 && (text[0] | 32) == 'n' && (text[1] | 32) == 'a' && (text[2] | 32) == 'n') {
         number.sign = NUMERIC_NAN;
-        return pack(&number, arena, out, size_out);
+        return numeric__pack(&number, arena, out, size_out);
     }
     if (size > 4 * NUMERIC_DIGITS_MAX || !split_text(text, text + size, &parts))
         return STATUS_INVALID;
@@ -218,7 +219,7 @@ numeric_parse(const char *text, size_t size, struct arena *arena, const uint8_t 
             number.digits[i] = (uint16_t)(number.digits[i] * 10 +
                                           decimal_digit(&parts, start + i * BASE_DIGITS + k));
     }
-    return pack(&number, arena, out, size_out);
+    return numeric__pack(&number, arena, out, size_out);
 }
 
 /* Printing. */
@@ -278,7 +279,7 @@ numeric_print(const uint8_t *bytes, uint32_t size, struct arena *arena, size_t *
 {
     struct numeric number;
 
-    if (unpack(bytes, size, arena, &number) != STATUS_OK)
+    if (numeric__unpack(bytes, size, arena, &number) != STATUS_OK)
         return NULL;
     size_t integer_count = number.weight >= 0 ? (size_t)(number.weight + 1) * BASE_DIGITS : 1;
     char *text = arena_alloc(arena, integer_count + number.scale + 2 * BASE_DIGITS + 4);
@@ -361,27 +362,34 @@ numeric_to_integer(const uint8_t *bytes, uint32_t size, int64_t *out)
 }
 
 enum status
-numeric_from_integer(int64_t integer, struct arena *arena, const uint8_t **out, uint32_t *size_out)
+numeric_from_wide(__int128 integer, struct arena *arena, const uint8_t **out, uint32_t *size_out)
 {
-    uint16_t digits[5];
-    uint64_t left = integer < 0 ? 0 - (uint64_t)integer : (uint64_t)integer;
-    struct numeric number = {.digit_count = 5,
-                             .weight = 4,
+    enum { WIDE_DIGITS = 10 };
+    uint16_t digits[WIDE_DIGITS];
+    unsigned __int128 left =
+        integer < 0 ? 0 - (unsigned __int128)integer : (unsigned __int128)integer;
+    struct numeric number = {.digit_count = WIDE_DIGITS,
+                             .weight = WIDE_DIGITS - 1,
                              .sign = integer < 0 ? NUMERIC_NEGATIVE : NUMERIC_POSITIVE,
                              .digits = digits};
 
-    for (int i = 4; i >= 0; i--) {
+    for (int i = WIDE_DIGITS - 1; i >= 0; i--) {
         digits[i] = (uint16_t)(left % BASE);
         left /= BASE;
     }
-    return pack(&number, arena, out, size_out);
+    return numeric__pack(&number, arena, out, size_out);
+}
+
+enum status
+numeric_from_integer(int64_t integer, struct arena *arena, const uint8_t **out, uint32_t *size_out)
+{
+    return numeric_from_wide(integer, arena, out, size_out);
 }
 
 /* Rounding. */
 
-/* Cuts to `scale` decimals, half away from zero. Digits need one place of room in front. */
-static void
-round_digits(struct numeric *number, int32_t scale)
+void
+numeric__round_digits(struct numeric *number, int32_t scale)
 {
     static const uint16_t powers[] = {1000, 100, 10, 1};
     int32_t last =
@@ -455,12 +463,12 @@ numeric_round(const uint8_t *bytes, uint32_t size, int32_t precision, int32_t sc
         number.digits[i] = digit_at(bytes, i);
     if (number.sign != NUMERIC_NAN) {
         if (number.digit_count > 0 && scale < number.scale)
-            round_digits(&number, scale);
+            numeric__round_digits(&number, scale);
         number.scale = (uint16_t)scale;
         if (precision > 0 && integer_digit_count(&number) > precision - scale)
             return STATUS_FULL;
     }
-    return pack(&number, arena, out, size_out);
+    return numeric__pack(&number, arena, out, size_out);
 }
 
 /* Arithmetic. */
@@ -532,6 +540,20 @@ add(const struct numeric *left, const struct numeric *right, int order, struct a
     return STATUS_OK;
 }
 
+/* left - quotient * right; the quotient comes in through `out`. */
+static enum status
+remainder_of(const uint8_t *left, uint32_t left_size, const uint8_t *right, uint32_t right_size,
+             struct arena *arena, const uint8_t **out, uint32_t *size_out)
+{
+    const uint8_t *product = NULL;
+    uint32_t product_size = 0;
+
+    TRY(numeric_calculate(NUMERIC_MULTIPLY, *out, *size_out, right, right_size, arena, &product,
+                          &product_size));
+    return numeric_calculate(NUMERIC_SUBTRACT, left, left_size, product, product_size, arena, out,
+                             size_out);
+}
+
 enum status
 numeric_calculate(enum numeric_operation operation, const uint8_t *left, uint32_t left_size,
                   const uint8_t *right, uint32_t right_size, struct arena *arena,
@@ -539,10 +561,18 @@ numeric_calculate(enum numeric_operation operation, const uint8_t *left, uint32_
 {
     struct numeric a, b, result = {.sign = NUMERIC_NAN};
 
-    TRY(unpack(left, left_size, arena, &a));
-    TRY(unpack(right, right_size, arena, &b));
+    TRY(numeric__unpack(left, left_size, arena, &a));
+    TRY(numeric__unpack(right, right_size, arena, &b));
     if (a.sign == NUMERIC_NAN || b.sign == NUMERIC_NAN)
-        return pack(&result, arena, out, size_out);
+        return numeric__pack(&result, arena, out, size_out);
+    if (operation == NUMERIC_DIVIDE || operation == NUMERIC_MODULO) {
+        if (b.digit_count == 0)
+            return STATUS_INVALID;
+        TRY(numeric__divide(&a, &b, operation == NUMERIC_MODULO, arena, out, size_out));
+        return operation == NUMERIC_DIVIDE
+                   ? STATUS_OK
+                   : remainder_of(left, left_size, right, right_size, arena, out, size_out);
+    }
     int order = compare_magnitude(&a, left, &b, right);
     if (operation == NUMERIC_SUBTRACT)
         b.sign = b.sign == NUMERIC_NEGATIVE ? NUMERIC_POSITIVE : NUMERIC_NEGATIVE;
@@ -554,5 +584,5 @@ numeric_calculate(enum numeric_operation operation, const uint8_t *left, uint32_
                      : a.scale > b.scale           ? a.scale
                                                    : b.scale;
     result.scale = (uint16_t)(scale < NUMERIC_SCALE_MAX ? scale : NUMERIC_SCALE_MAX);
-    return pack(&result, arena, out, size_out);
+    return numeric__pack(&result, arena, out, size_out);
 }

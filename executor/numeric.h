@@ -53,7 +53,17 @@ bool numeric_to_integer(const uint8_t *bytes, uint32_t size, int64_t *out);
 MUST_CHECK enum status numeric_from_integer(int64_t integer, struct arena *arena,
                                             const uint8_t **out, uint32_t *size_out);
 
-enum numeric_operation { NUMERIC_ADD = 1, NUMERIC_SUBTRACT = 2, NUMERIC_MULTIPLY = 3 };
+MUST_CHECK enum status numeric_from_wide(__int128 integer, struct arena *arena, const uint8_t **out,
+                                         uint32_t *size_out);
+
+enum numeric_operation {
+    NUMERIC_ADD = 1,
+    NUMERIC_SUBTRACT = 2,
+    NUMERIC_MULTIPLY = 3,
+    NUMERIC_DIVIDE = 4, /* To at least 16 significant digits, as PostgreSQL. */
+    NUMERIC_MODULO = 5, /* With the sign of the left side. */
+};
+/** STATUS_INVALID: division by zero; STATUS_FULL: out of range. */
 MUST_CHECK enum status numeric_calculate(enum numeric_operation operation, const uint8_t *left,
                                          uint32_t left_size, const uint8_t *right,
                                          uint32_t right_size, struct arena *arena,

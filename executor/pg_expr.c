@@ -183,6 +183,14 @@ convert_a_expr(struct pg__conversion *conversion, A_Expr *source)
         return expr;
     case AEXPR_NULLIF:
         return convert_pair(conversion, AST_NULLIF, source);
+    case AEXPR_OP_ANY:
+    case AEXPR_OP_ALL:
+        expr = convert_pair(conversion, AST_QUANTIFIED, source);
+        if (expr != NULL) {
+            expr->negated = source->kind == AEXPR_OP_ALL;
+            expr->text = pg__copy(conversion, strVal(llast(source->name)));
+        }
+        return expr;
     default:
         return pg__unsupported(conversion, source->location, "this kind of operator");
     }
@@ -195,16 +203,16 @@ convert_function(struct pg__conversion *conversion, FuncCall *call)
 
     if (call->over != NULL)
         return pg__unsupported(conversion, call->location, "a window function");
-    if (call->agg_order != NIL || call->agg_filter != NULL || call->agg_within_group ||
-        call->func_variadic)
-        return pg__unsupported(conversion, call->location,
-                               "ORDER BY, FILTER or VARIADIC in a call");
+    if (call->agg_within_group || call->func_variadic)
+        return pg__unsupported(conversion, call->location, "WITHIN GROUP or VARIADIC in a call");
     expr = convert_list(conversion, AST_FUNCTION, call->location, call->args, 0);
     if (expr == NULL)
         return NULL;
     expr->names = pg__names(conversion, call->funcname, &expr->name_count);
     expr->star = call->agg_star;
     expr->distinct = call->agg_distinct;
+    expr->filter = pg__optional(conversion, call->agg_filter);
+    expr->orders = pg__orders(conversion, call->agg_order, &expr->order_count);
     return expr;
 }
 
@@ -263,20 +271,40 @@ convert_cast(struct pg__conversion *conversion, TypeCast *cast)
 static struct ast_expr *
 convert_sublink(struct pg__conversion *conversion, SubLink *link)
 {
-    bool in = link->subLinkType == ANY_SUBLINK && link->operName == NIL;
+    bool quantified = link->subLinkType == ANY_SUBLINK || link->subLinkType == ALL_SUBLINK;
     struct ast_expr *expr;
 
-    if (!in && link->subLinkType != EXISTS_SUBLINK && link->subLinkType != EXPR_SUBLINK)
-        return pg__unsupported(conversion, link->location, "ALL, ANY or ARRAY of a subquery");
+    if (!quantified && link->subLinkType != EXISTS_SUBLINK && link->subLinkType != EXPR_SUBLINK)
+        return pg__unsupported(conversion, link->location, "ARRAY of a subquery");
     if (!IsA(link->subselect, SelectStmt))
         return pg__unsupported(conversion, link->location, "this kind of subquery");
-    expr = new_expr(conversion, AST_SUBQUERY, link->location, in ? 1 : 0);
+    expr = new_expr(conversion, AST_SUBQUERY, link->location, quantified ? 1 : 0);
     if (expr == NULL)
         return NULL;
-    expr->text = in ? "in" : link->subLinkType == EXISTS_SUBLINK ? "exists" : "scalar";
-    if (in)
+    expr->text = link->subLinkType == EXISTS_SUBLINK ? "exists"
+                 : link->subLinkType == ALL_SUBLINK  ? "all"
+                 : quantified                        ? "any"
+                                                     : "scalar";
+    if (quantified) {
         expr->arguments[0] = pg__expr(conversion, link->testexpr);
+        expr->names = pg__take(conversion, sizeof(*expr->names));
+        if (expr->names == NULL)
+            return NULL;
+        expr->names[0] =
+            link->operName == NIL ? "=" : pg__copy(conversion, strVal(llast(link->operName)));
+    }
     expr->query = pg__select(conversion, (SelectStmt *)link->subselect);
+    return expr;
+}
+
+static struct ast_expr *
+convert_min_max(struct pg__conversion *conversion, MinMaxExpr *source)
+{
+    struct ast_expr *expr =
+        convert_list(conversion, AST_GREATEST, source->location, source->args, 0);
+
+    if (expr != NULL)
+        expr->negated = source->op == IS_LEAST;
     return expr;
 }
 
@@ -337,6 +365,14 @@ convert_node(struct pg__conversion *conversion, Node *node)
                             ((CoalesceExpr *)node)->args, 0);
     case T_SubLink:
         return convert_sublink(conversion, (SubLink *)node);
+    case T_RowExpr:
+        return convert_list(conversion, AST_ROW, ((RowExpr *)node)->location,
+                            ((RowExpr *)node)->args, 0);
+    case T_A_ArrayExpr:
+        return convert_list(conversion, AST_ARRAY, ((A_ArrayExpr *)node)->location,
+                            ((A_ArrayExpr *)node)->elements, 0);
+    case T_MinMaxExpr:
+        return convert_min_max(conversion, (MinMaxExpr *)node);
     case T_SetToDefault:
         return new_expr(conversion, AST_DEFAULT, ((SetToDefault *)node)->location, 0);
     default:

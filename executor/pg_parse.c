@@ -19,17 +19,53 @@ _Static_assert(T_RawStmt == 235 && T_SelectStmt == 242 && T_A_Expr == 355,
 
 /* INSERT, UPDATE, DELETE. */
 
+static struct ast_conflict *
+convert_conflict(struct pg__conversion *conversion, OnConflictClause *source)
+{
+    struct ast_conflict *out = pg__take(conversion, sizeof(*out));
+    ListCell *cell;
+
+    if (out == NULL)
+        return NULL;
+    out->location = source->location;
+    out->update = source->action == ONCONFLICT_UPDATE;
+    out->sets = pg__targets(conversion, source->targetList, &out->set_count);
+    out->where = pg__optional(conversion, source->whereClause);
+    if (source->infer == NULL)
+        return out;
+    if (source->infer->whereClause != NULL)
+        return pg__unsupported(conversion, source->location, "a predicate in ON CONFLICT");
+    if (source->infer->conname != NULL)
+        out->constraint = pg__copy(conversion, source->infer->conname);
+    out->columns = pg__take(conversion,
+                            (size_t)list_length(source->infer->indexElems) * sizeof(*out->columns));
+    if (out->columns == NULL)
+        return NULL;
+    foreach (cell, source->infer->indexElems) {
+        IndexElem *element = lfirst(cell);
+
+        if (element->name == NULL)
+            return pg__unsupported(conversion, source->location, "an expression in ON CONFLICT");
+        out->columns[out->column_count++] = pg__copy(conversion, element->name);
+    }
+    return out;
+}
+
 static struct ast_insert *
 convert_insert(struct pg__conversion *conversion, InsertStmt *insert)
 {
     struct ast_insert *out = pg__take(conversion, sizeof(*out));
     ListCell *cell;
 
-    if (insert->onConflictClause != NULL || insert->withClause != NULL)
-        return pg__unsupported(conversion, insert->relation->location, "ON CONFLICT or WITH");
+    if (insert->withClause != NULL)
+        return pg__unsupported(conversion, insert->relation->location, "WITH before INSERT");
     if (out == NULL)
         return NULL;
     out->table = pg__range_name(conversion, insert->relation);
+    if (insert->relation->alias != NULL)
+        out->alias = pg__copy(conversion, insert->relation->alias->aliasname);
+    if (insert->onConflictClause != NULL)
+        out->conflict = convert_conflict(conversion, insert->onConflictClause);
     out->columns = pg__take(conversion, (size_t)list_length(insert->cols) * sizeof(*out->columns));
     if (out->columns == NULL)
         return NULL;
@@ -46,14 +82,15 @@ convert_update(struct pg__conversion *conversion, UpdateStmt *update)
 {
     struct ast_update *out = pg__take(conversion, sizeof(*out));
 
-    if (update->fromClause != NIL || update->withClause != NULL)
-        return pg__unsupported(conversion, update->relation->location, "UPDATE with FROM or WITH");
+    if (update->withClause != NULL)
+        return pg__unsupported(conversion, update->relation->location, "WITH before UPDATE");
     if (out == NULL)
         return NULL;
     out->table = pg__range_name(conversion, update->relation);
     if (update->relation->alias != NULL)
         out->alias = pg__copy(conversion, update->relation->alias->aliasname);
     out->sets = pg__targets(conversion, update->targetList, &out->set_count);
+    out->from = pg__from(conversion, update->fromClause, &out->from_count);
     out->where = pg__optional(conversion, update->whereClause);
     out->returning = pg__targets(conversion, update->returningList, &out->returning_count);
     return out;
@@ -64,13 +101,14 @@ convert_delete(struct pg__conversion *conversion, DeleteStmt *source)
 {
     struct ast_delete *out = pg__take(conversion, sizeof(*out));
 
-    if (source->usingClause != NIL || source->withClause != NULL)
-        return pg__unsupported(conversion, source->relation->location, "DELETE with USING or WITH");
+    if (source->withClause != NULL)
+        return pg__unsupported(conversion, source->relation->location, "WITH before DELETE");
     if (out == NULL)
         return NULL;
     out->table = pg__range_name(conversion, source->relation);
     if (source->relation->alias != NULL)
         out->alias = pg__copy(conversion, source->relation->alias->aliasname);
+    out->from = pg__from(conversion, source->usingClause, &out->from_count);
     out->where = pg__optional(conversion, source->whereClause);
     out->returning = pg__targets(conversion, source->returningList, &out->returning_count);
     return out;

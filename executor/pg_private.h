@@ -45,6 +45,8 @@ struct ast_expr **pg__exprs(struct pg__conversion *conversion, List *list, uint3
 struct ast_target *pg__targets(struct pg__conversion *conversion, List *list, uint32_t *count_out);
 
 /* pg_select.c */
+struct ast_from **pg__from(struct pg__conversion *conversion, List *list, uint32_t *count_out);
+struct ast_order *pg__orders(struct pg__conversion *conversion, List *list, uint32_t *count_out);
 struct ast_select *pg__select(struct pg__conversion *conversion, SelectStmt *select);
 
 #endif

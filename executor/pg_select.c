@@ -15,8 +15,10 @@ convert_join(struct pg__conversion *conversion, JoinExpr *join)
 
     if (from == NULL)
         return NULL;
-    if (join->isNatural || join->usingClause != NIL || join->alias != NULL)
-        return pg__unsupported(conversion, -1, "NATURAL, USING or an alias on a join");
+    if (join->alias != NULL || join->join_using_alias != NULL)
+        return pg__unsupported(conversion, -1, "an alias on a join");
+    from->natural = join->isNatural;
+    from->using_names = pg__names(conversion, join->usingClause, &from->using_count);
     from->kind = AST_FROM_JOIN;
     from->join = join->jointype == JOIN_INNER  ? AST_JOIN_INNER
                  : join->jointype == JOIN_LEFT ? AST_JOIN_LEFT
@@ -28,6 +30,15 @@ convert_join(struct pg__conversion *conversion, JoinExpr *join)
     return from;
 }
 
+static void
+convert_alias(struct pg__conversion *conversion, Alias *alias, struct ast_from *from)
+{
+    if (alias == NULL)
+        return;
+    from->alias = pg__copy(conversion, alias->aliasname);
+    from->column_names = pg__names(conversion, alias->colnames, &from->column_name_count);
+}
+
 static struct ast_from *
 convert_from_table(struct pg__conversion *conversion, RangeVar *range)
 {
@@ -35,11 +46,9 @@ convert_from_table(struct pg__conversion *conversion, RangeVar *range)
 
     if (from == NULL)
         return NULL;
-    if (range->alias != NULL && range->alias->colnames != NIL)
-        return pg__unsupported(conversion, range->location, "column names in an alias");
     from->kind = AST_FROM_TABLE;
     from->table = pg__range_name(conversion, range);
-    from->alias = range->alias == NULL ? NULL : pg__copy(conversion, range->alias->aliasname);
+    convert_alias(conversion, range->alias, from);
     return from;
 }
 
@@ -50,12 +59,31 @@ convert_from_query(struct pg__conversion *conversion, RangeSubselect *range)
 
     if (from == NULL)
         return NULL;
-    if (range->lateral || range->alias == NULL || range->alias->colnames != NIL ||
-        !IsA(range->subquery, SelectStmt))
+    if (range->alias == NULL)
+        return pg__fail(conversion, "42601", -1, "subquery in FROM must have an alias");
+    if (!IsA(range->subquery, SelectStmt))
         return pg__unsupported(conversion, -1, "this form of subquery in FROM");
     from->kind = AST_FROM_QUERY;
-    from->alias = pg__copy(conversion, range->alias->aliasname);
+    from->lateral = range->lateral;
+    convert_alias(conversion, range->alias, from);
     from->query = pg__select(conversion, (SelectStmt *)range->subquery);
+    return from;
+}
+
+static struct ast_from *
+convert_from_function(struct pg__conversion *conversion, RangeFunction *range)
+{
+    struct ast_from *from = pg__take(conversion, sizeof(*from));
+    Node *call = linitial((List *)linitial(range->functions));
+
+    if (from == NULL)
+        return NULL;
+    if (range->ordinality || range->is_rowsfrom || range->coldeflist != NIL || !IsA(call, FuncCall))
+        return pg__unsupported(conversion, -1, "this form of function in FROM");
+    from->kind = AST_FROM_FUNCTION;
+    from->lateral = true;
+    convert_alias(conversion, range->alias, from);
+    from->function = pg__expr(conversion, call);
     return from;
 }
 
@@ -72,26 +100,43 @@ convert_from(struct pg__conversion *conversion, Node *node)
         from = convert_join(conversion, (JoinExpr *)node);
     else if (IsA(node, RangeSubselect))
         from = convert_from_query(conversion, (RangeSubselect *)node);
+    else if (IsA(node, RangeFunction))
+        from = convert_from_function(conversion, (RangeFunction *)node);
     else
         from = pg__unsupported(conversion, -1, "this form of FROM item");
     pg__leave(conversion);
     return from;
 }
 
+struct ast_from **
+pg__from(struct pg__conversion *conversion, List *list, uint32_t *count_out)
+{
+    struct ast_from **from = pg__take(conversion, (size_t)list_length(list) * sizeof(*from));
+    uint32_t count = 0;
+    ListCell *cell;
+
+    if (from == NULL)
+        return NULL;
+    foreach (cell, list)
+        from[count++] = convert_from(conversion, lfirst(cell));
+    *count_out = count;
+    return from;
+}
+
 /* SELECT. */
 
-static void
-convert_orders(struct pg__conversion *conversion, List *list, struct ast_select *out)
+struct ast_order *
+pg__orders(struct pg__conversion *conversion, List *list, uint32_t *count_out)
 {
+    struct ast_order *orders = pg__take(conversion, (size_t)list_length(list) * sizeof(*orders));
     uint32_t next = 0;
     ListCell *cell;
 
-    out->orders = pg__take(conversion, (size_t)list_length(list) * sizeof(*out->orders));
-    if (out->orders == NULL)
-        return;
+    if (orders == NULL)
+        return NULL;
     foreach (cell, list) {
         SortBy *sort = lfirst(cell);
-        struct ast_order *order = &out->orders[next++];
+        struct ast_order *order = &orders[next++];
 
         if (sort->sortby_dir == SORTBY_USING)
             (void)pg__unsupported(conversion, sort->location, "ORDER BY USING");
@@ -101,7 +146,8 @@ convert_orders(struct pg__conversion *conversion, List *list, struct ast_select 
                                  : sort->sortby_nulls == SORTBY_NULLS_FIRST;
         order->expr = pg__expr(conversion, sort->node);
     }
-    out->order_count = next;
+    *count_out = next;
+    return orders;
 }
 
 static void
@@ -131,47 +177,95 @@ static bool
 select_is_plain(struct pg__conversion *conversion, SelectStmt *select)
 {
     const char *what = NULL;
+    ListCell *cell;
 
-    if (select->op != SETOP_NONE)
-        what = "UNION, INTERSECT or EXCEPT";
-    else if (select->withClause != NULL)
-        what = "WITH";
-    else if (select->windowClause != NIL)
+    if (select->windowClause != NIL)
         what = "WINDOW";
     else if (select->lockingClause != NIL)
         what = "FOR UPDATE or FOR SHARE";
     else if (select->intoClause != NULL)
         what = "SELECT INTO";
-    else if (select->distinctClause != NIL && linitial(select->distinctClause) != NULL)
-        what = "DISTINCT ON";
+    else if (select->groupDistinct)
+        what = "GROUP BY DISTINCT";
     else if ((int)select->limitOption == LIBRARY_WITH_TIES)
         what = "WITH TIES";
+    foreach (cell, select->groupClause) {
+        if (IsA(lfirst(cell), GroupingSet))
+            what = "GROUPING SETS, ROLLUP or CUBE";
+    }
     if (what != NULL)
         (void)pg__unsupported(conversion, -1, what);
     return what == NULL;
+}
+
+static void
+convert_with(struct pg__conversion *conversion, WithClause *with, struct ast_select *out)
+{
+    ListCell *cell;
+
+    if (with == NULL)
+        return;
+    out->recursive = with->recursive;
+    out->ctes = pg__take(conversion, (size_t)list_length(with->ctes) * sizeof(*out->ctes));
+    if (out->ctes == NULL)
+        return;
+    foreach (cell, with->ctes) {
+        CommonTableExpr *source = lfirst(cell);
+        struct ast_cte *cte = &out->ctes[out->cte_count++];
+
+        if (source->search_clause != NULL || source->cycle_clause != NULL ||
+            !IsA(source->ctequery, SelectStmt)) {
+            (void)pg__unsupported(conversion, source->location,
+                                  "SEARCH, CYCLE or a data change in WITH");
+            return;
+        }
+        cte->location = source->location;
+        cte->name = pg__copy(conversion, source->ctename);
+        cte->column_names = pg__names(conversion, source->aliascolnames, &cte->column_name_count);
+        cte->query = pg__select(conversion, (SelectStmt *)source->ctequery);
+    }
+}
+
+static void
+convert_set(struct pg__conversion *conversion, SelectStmt *select, struct ast_select *out)
+{
+    out->set = select->op == SETOP_UNION       ? AST_UNION
+               : select->op == SETOP_INTERSECT ? AST_INTERSECT
+                                               : AST_EXCEPT;
+    out->set_all = select->all;
+    out->set_left = pg__select(conversion, select->larg);
+    out->set_right = pg__select(conversion, select->rarg);
+}
+
+static void
+convert_plain(struct pg__conversion *conversion, SelectStmt *select, struct ast_select *out)
+{
+    if (select->valuesLists != NIL)
+        convert_values(conversion, select->valuesLists, out);
+    out->distinct = select->distinctClause != NIL;
+    if (out->distinct && linitial(select->distinctClause) != NULL)
+        out->distinct_exprs = pg__exprs(conversion, select->distinctClause, &out->distinct_count);
+    out->targets = pg__targets(conversion, select->targetList, &out->target_count);
+    out->from = pg__from(conversion, select->fromClause, &out->from_count);
+    out->where = pg__optional(conversion, select->whereClause);
+    out->groups = pg__exprs(conversion, select->groupClause, &out->group_count);
+    out->having = pg__optional(conversion, select->havingClause);
 }
 
 struct ast_select *
 pg__select(struct pg__conversion *conversion, SelectStmt *select)
 {
     struct ast_select *out = pg__take(conversion, sizeof(*out));
-    ListCell *cell;
 
     if (out == NULL || !select_is_plain(conversion, select) || !pg__enter(conversion, -1))
         return NULL;
-    out->distinct = select->distinctClause != NIL;
-    if (select->valuesLists != NIL)
-        convert_values(conversion, select->valuesLists, out);
-    out->targets = pg__targets(conversion, select->targetList, &out->target_count);
-    out->from = pg__take(conversion, (size_t)list_length(select->fromClause) * sizeof(*out->from));
-    if (out->from != NULL) {
-        foreach (cell, select->fromClause)
-            out->from[out->from_count++] = convert_from(conversion, lfirst(cell));
-    }
-    out->where = pg__optional(conversion, select->whereClause);
-    out->groups = pg__exprs(conversion, select->groupClause, &out->group_count);
-    out->having = pg__optional(conversion, select->havingClause);
-    convert_orders(conversion, select->sortClause, out);
+    out->location = -1;
+    convert_with(conversion, select->withClause, out);
+    if (select->op != SETOP_NONE)
+        convert_set(conversion, select, out);
+    else
+        convert_plain(conversion, select, out);
+    out->orders = pg__orders(conversion, select->sortClause, &out->order_count);
     out->limit = pg__optional(conversion, select->limitCount);
     out->offset = pg__optional(conversion, select->limitOffset);
     pg__leave(conversion);

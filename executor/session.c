@@ -47,7 +47,7 @@ begin_block(struct qtdb_session *session, struct sql_error *error)
 
     if (session->txn != NULL)
         return STATUS_OK; /* PostgreSQL warns and goes on. */
-    session->aborted = false;
+    session->aborted = session->catalog_changed = false;
     return sql_from_code(qtdb_begin(session->db, &options, &session->txn), error);
 }
 
@@ -63,7 +63,7 @@ session_transaction(struct qtdb_session *session, enum ast_transaction_kind kind
         return begin_block(session, error);
     }
     session->txn = NULL;
-    session->aborted = false;
+    session->aborted = session->catalog_changed = false;
     if (kind == AST_COMMIT && txn != NULL && !aborted) {
         *tag_out = "COMMIT";
         return sql_from_code(qtdb_commit(txn), error);

@@ -1,4 +1,4 @@
-/* Sessions and statements, inside: shared by session.c and statement.c. */
+/* Sessions and statements, inside: shared by session.c and statement*.c. */
 #ifndef EXECUTOR_SESSION_H
 #define EXECUTOR_SESSION_H
 
@@ -9,7 +9,58 @@ struct qtdb_session {
     struct memory *memory;
     struct qtdb_txn *txn; /* NULL outside a transaction block. */
     bool aborted;         /* The block failed: only ROLLBACK is taken. */
+    bool catalog_changed; /* By the block: plans made in it are not kept. */
     _Atomic bool interrupted;
+};
+
+enum statement_phase {
+    STATEMENT_READY = 0,
+    STATEMENT_BOUND = 1, /* Planned, in its transaction. */
+    STATEMENT_ROWS = 2,
+    STATEMENT_DONE = 3,
+};
+
+struct statement_line {
+    struct statement_line *next;
+    const char *text;
+};
+
+struct qtdb_statement {
+    struct qtdb_session *session;
+    char *sql; /* Whole text, for positions. */
+
+    /* Life of the statement. */
+    struct arena parsed;
+    struct ast_statement *asts; /* All of the text; qtdb_prepare gives the first. */
+    uint32_t ast_count;
+    struct ast_statement *ast;
+    struct value *parameters;
+    uint32_t parameter_count;
+
+    /* Kept while the catalog and the types of the parameters stay as they are. */
+    struct arena bound;
+    struct planned *planned; /* NULL: none. */
+    uint64_t planned_version;
+    uint32_t planned_type_count;
+    enum qtdb_type *planned_types;
+
+    /* One run. */
+    enum statement_phase phase;
+    struct sql_error error;
+    struct exec_context context;
+    bool own_txn; /* Its transaction ends with it. */
+    uint32_t visible;
+    struct exec *exec;
+    const struct batch *batch;
+    uint32_t batch_index;
+    const struct value *row_values;
+    struct exec_rows returned;
+    struct arena row;             /* To the next step. */
+    struct statement_line *lines; /* EXPLAIN. */
+    struct statement_line *last_line;
+    uint64_t row_count;
+    const char *tag;
+    char tag_text[64];
 };
 
 /** Turns what went wrong into the thread's qtdb_error; positions count characters of `sql`. */
@@ -19,5 +70,11 @@ enum qtdb_code session_report(enum status status, const struct sql_error *error,
 MUST_CHECK enum status session_transaction(struct qtdb_session *session,
                                            enum ast_transaction_kind kind, const char **tag_out,
                                            struct sql_error *error);
+
+/** Makes another statement of the text the one to run. */
+void statement__select(struct qtdb_statement *statement, uint32_t index);
+/** Plans what gives rows, so that its columns are known. False: it failed, and is reported. */
+bool statement__prepare_rows(struct qtdb_statement *statement);
+const struct rel_column *statement__columns(const struct qtdb_statement *statement);
 
 #endif

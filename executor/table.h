@@ -2,7 +2,7 @@
  * Tables as the executor knows them: definitions, and where they are kept.
  *
  * The catalog is the kernel tree "sql/catalog". Its keys: 's' schema name; 't' schema name, 0, table
- * name; 'n' for the next table id. Rows of table N are in the kernel tree "sql/tN", entries of its
+ * name; 'n' for the next table id; 'v' for the version of the definitions. Rows of table N are in the kernel tree "sql/tN", entries of its
  * unique constraint K in "sql/uN.K". Definitions are read within the transaction that uses them, so
  * DDL is transactional as every other change.
  *
@@ -58,6 +58,9 @@ MUST_CHECK enum status table_drop(struct qtdb_txn *txn, const struct table *tabl
 /** 42P06 when there is one; 3F000 from table_create when there is none. "public" always exists. */
 MUST_CHECK enum status schema_create(struct qtdb_txn *txn, const char *name,
                                      struct sql_error *error);
+/** Grows with every change of definitions; 0 while there are none. */
+MUST_CHECK enum status catalog_version(struct qtdb_txn *txn, uint64_t *out,
+                                       struct sql_error *error);
 /** Calls `each` for every table, in order of schema and name. */
 MUST_CHECK enum status table_list(struct qtdb_txn *txn,
                                   void (*each)(void *context, const char *schema, const char *name),

@@ -274,6 +274,33 @@ next_id(struct qtdb_txn *txn, struct qtdb_tree *catalog, uint32_t *out, struct s
     return STATUS_OK;
 }
 
+enum status
+catalog_version(struct qtdb_txn *txn, uint64_t *out, struct sql_error *error)
+{
+    struct qtdb_tree *catalog = NULL;
+    le64 stored = le64_of(0);
+    size_t size = sizeof(stored);
+    enum status status = catalog_open(txn, false, &catalog, error);
+
+    if (status == STATUS_OK)
+        status = sql_from_code(qtdb_get(txn, catalog, "v", 1, &stored, &size), error);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+        return status;
+    *out = status == STATUS_OK ? le64_get(stored) : 0;
+    return STATUS_OK;
+}
+
+static enum status
+next_version(struct qtdb_txn *txn, struct qtdb_tree *catalog, struct sql_error *error)
+{
+    uint64_t version = 0;
+
+    TRY(catalog_version(txn, &version, error));
+    le64 stored = le64_of(version + 1);
+    return sql_from_code(qtdb_put(txn, catalog, "v", 1, &stored, sizeof(stored), QTDB_PUT_ANY),
+                         error);
+}
+
 static enum status
 require_schema(struct qtdb_txn *txn, struct qtdb_tree *catalog, const char *schema,
                struct sql_error *error)
@@ -307,6 +334,7 @@ table_create(struct qtdb_txn *txn, struct table *table, struct arena *arena,
     TRY(require_schema(txn, catalog, table->schema, error));
     TRY(make_key('t', table->schema, table->name, &key, error));
     TRY(next_id(txn, catalog, &table->id, error));
+    TRY(next_version(txn, catalog, error));
     if (!definition_encode(table, &writer))
         return sql_error_set(error, "54011", -1, "the definition of table \"%s\" is too long",
                              table->name);
@@ -329,6 +357,7 @@ table_drop(struct qtdb_txn *txn, const struct table *table, struct sql_error *er
     char name[48];
 
     TRY(catalog_open(txn, true, &catalog, error));
+    TRY(next_version(txn, catalog, error));
     TRY(make_key('t', table->schema, table->name, &key, error));
     TRY(sql_from_code(qtdb_delete(txn, catalog, key.bytes, key.size), error));
     (void)snprintf(name, sizeof(name), "sql/t%u", table->id);

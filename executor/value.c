@@ -516,3 +516,75 @@ value_compare(const struct value *left, const struct value *right)
         return compare_real(left->real, right->real);
     return (left->integer > right->integer) - (left->integer < right->integer);
 }
+
+/* Hashing. */
+
+static uint64_t
+mix(uint64_t word)
+{
+    word ^= word >> 33;
+    word *= 0xff51afd7ed558ccdu;
+    word ^= word >> 33;
+    word *= 0xc4ceb9fe1a85ec53u;
+    return word ^ word >> 33;
+}
+
+static uint64_t
+hash_bytes(const uint8_t *bytes, size_t size)
+{
+    uint64_t hash = 0xcbf29ce484222325u ^ size;
+
+    for (; size >= sizeof(uint64_t); size -= sizeof(uint64_t), bytes += sizeof(uint64_t)) {
+        uint64_t word;
+
+        memcpy(&word, bytes, sizeof(word));
+        hash = mix(hash ^ word);
+    }
+    uint64_t rest = 0;
+    if (size > 0)
+        memcpy(&rest, bytes, size);
+    return mix(hash ^ rest);
+}
+
+/* The display scale does not count. */
+static uint64_t
+hash_numeric(const uint8_t *bytes, uint32_t size)
+{
+    struct numeric_header header;
+
+    memcpy(&header, bytes, sizeof(header));
+    uint64_t head = (uint64_t)le16_get(header.sign) << 16 | le16_get(header.weight);
+    return mix(head) ^ hash_bytes(bytes + sizeof(header), size - sizeof(header));
+}
+
+static uint64_t
+hash_real(double real)
+{
+    uint64_t bits;
+
+    if (real == 0)
+        real = 0; /* Minus zero equals zero. */
+    if (isnan(real))
+        return mix(UINT64_MAX);
+    memcpy(&bits, &real, sizeof(bits));
+    return mix(bits);
+}
+
+uint64_t
+value_hash(const struct value *value)
+{
+    if (value->null)
+        return 0x9e3779b97f4a7c15u;
+    if (value->type == QTDB_TYPE_NUMERIC)
+        return hash_numeric(value->bytes, value->size);
+    if (value->type == QTDB_TYPE_CHAR) {
+        struct value cut = without_blanks(*value);
+
+        return hash_bytes(cut.bytes, cut.size);
+    }
+    if (value_type_is_bytes(value->type))
+        return hash_bytes(value->bytes, value->size);
+    if (value->type == QTDB_TYPE_FLOAT4 || value->type == QTDB_TYPE_FLOAT8)
+        return hash_real(value->real);
+    return mix((uint64_t)value->integer);
+}

@@ -52,6 +52,14 @@ const char *value_print(const struct value *value, struct arena *arena, size_t *
 /** Both not null and of the same type: below 0, 0, above 0. NaN is above every number. */
 int value_compare(const struct value *left, const struct value *right);
 
+/** Equal for values that value_compare calls equal, and for nulls. */
+uint64_t value_hash(const struct value *value);
+
+/** True when value_cast can succeed. QTDB_TYPE_NULL, an untyped literal, casts to everything. */
+bool value_can_cast(enum qtdb_type from, enum qtdb_type to);
+/** True when a column of type `to` may be given such a value without an explicit cast. */
+bool value_assigns(enum qtdb_type from, enum qtdb_type to);
+
 /** A value of the wanted type (with its modifiers applied), as an assignment cast would give it. */
 MUST_CHECK enum status value_cast(const struct value *value, const struct sql_type *type,
                                   struct arena *arena, struct value *out, struct sql_error *error);

@@ -279,3 +279,60 @@ value_cast(const struct value *value, const struct sql_type *type, struct arena 
     *out = result;
     return STATUS_OK;
 }
+
+/* What may be cast, told from types alone. */
+
+static bool
+is_moment(enum qtdb_type type)
+{
+    return type == QTDB_TYPE_DATE || type == QTDB_TYPE_TIME || type == QTDB_TYPE_TIMESTAMP ||
+           type == QTDB_TYPE_TIMESTAMPTZ;
+}
+
+static bool
+is_number(enum qtdb_type type)
+{
+    return is_integer(type) || is_real(type) || type == QTDB_TYPE_NUMERIC;
+}
+
+static bool
+is_json(enum qtdb_type type)
+{
+    return type == QTDB_TYPE_JSON || type == QTDB_TYPE_JSONB;
+}
+
+static bool
+moment_casts(enum qtdb_type from, enum qtdb_type to)
+{
+    if (to == QTDB_TYPE_TIME)
+        return from != QTDB_TYPE_DATE;
+    return from != QTDB_TYPE_TIME;
+}
+
+bool
+value_can_cast(enum qtdb_type from, enum qtdb_type to)
+{
+    if (from == to || from == QTDB_TYPE_NULL || is_text(from) || is_text(to))
+        return true;
+    if (is_number(from) && is_number(to))
+        return true;
+    if (from == QTDB_TYPE_BOOL)
+        return to == QTDB_TYPE_INT4;
+    if (to == QTDB_TYPE_BOOL)
+        return from == QTDB_TYPE_INT4;
+    if (is_json(from) && is_json(to))
+        return true;
+    return is_moment(from) && is_moment(to) && moment_casts(from, to);
+}
+
+bool
+value_assigns(enum qtdb_type from, enum qtdb_type to)
+{
+    if (from == to || from == QTDB_TYPE_NULL || is_text(to))
+        return true;
+    if (is_text(from))
+        return false;
+    if (from == QTDB_TYPE_BOOL || to == QTDB_TYPE_BOOL)
+        return false;
+    return value_can_cast(from, to);
+}

@@ -1,0 +1,257 @@
+/* Calls: aggregates are collected in the scope, other functions are found by name and types. */
+#include <string.h>
+
+#include "executor/bind_private.h"
+#include "executor/function.h"
+#include "kernel/base/check.h"
+
+static const struct {
+    const char *name;
+    enum rel_aggregate_kind kind;
+} aggregates[] = {
+    {"count", REL_COUNT},       {"sum", REL_SUM},        {"min", REL_MIN},
+    {"max", REL_MAX},           {"avg", REL_AVERAGE},    {"string_agg", REL_STRING_AGG},
+    {"bool_and", REL_BOOL_AND}, {"every", REL_BOOL_AND}, {"bool_or", REL_BOOL_OR},
+};
+
+static enum rel_aggregate_kind
+aggregate_kind(const struct ast_expr *ast)
+{
+    const char *name = ast->names[ast->name_count - 1];
+
+    for (size_t i = 0; i < sizeof(aggregates) / sizeof(aggregates[0]); i++) {
+        if (strcmp(aggregates[i].name, name) == 0)
+            return aggregates[i].kind;
+    }
+    return 0;
+}
+
+bool
+bind__is_aggregate(const struct ast_expr *ast)
+{
+    return ast->kind == AST_FUNCTION && aggregate_kind(ast) != 0;
+}
+
+/* Aggregates. */
+
+static enum status
+no_function(struct bind *bind, const struct ast_expr *ast, struct expr **arguments)
+{
+    char types[200] = "";
+    size_t size = 0;
+
+    for (uint32_t i = 0; i < ast->argument_count && size < sizeof(types) - 40; i++) {
+        const char *name = value_type_name(arguments[i]->type.type);
+        size_t name_size = strlen(name);
+
+        memcpy(types + size, ", ", 2);
+        size += i > 0 ? 2 : 0;
+        memcpy(types + size, name, name_size + 1);
+        size += name_size;
+    }
+    return sql_error_set(bind->error, "42883", ast->location, "function %s(%s) does not exist",
+                         ast->names[ast->name_count - 1], types);
+}
+
+static enum status
+type_aggregate(struct bind *bind, const struct ast_expr *ast, struct rel_aggregate *call)
+{
+    static const struct sql_type text = {QTDB_TYPE_TEXT, -1, -1};
+    static const struct sql_type boolean = {QTDB_TYPE_BOOL, -1, -1};
+    enum qtdb_type type = call->argument_count > 0 ? call->arguments[0]->type.type : 0;
+    int rank = bind__number_rank(type);
+
+    switch (call->kind) {
+    case REL_COUNT:
+        call->type = (struct sql_type){QTDB_TYPE_INT8, -1, -1};
+        return STATUS_OK;
+    case REL_SUM:
+    case REL_AVERAGE:
+        if (rank == 0)
+            return no_function(bind, ast, call->arguments);
+        if (call->kind == REL_AVERAGE)
+            type = rank < 5 ? QTDB_TYPE_NUMERIC : QTDB_TYPE_FLOAT8;
+        else if (rank < 4)
+            type = rank < 3 ? QTDB_TYPE_INT8 : QTDB_TYPE_NUMERIC;
+        call->type = (struct sql_type){type, -1, -1};
+        return STATUS_OK;
+    case REL_BOOL_AND:
+    case REL_BOOL_OR:
+        call->type = boolean;
+        return type == QTDB_TYPE_BOOL ? STATUS_OK : no_function(bind, ast, call->arguments);
+    case REL_STRING_AGG:
+        call->type = text;
+        for (uint32_t i = 0; i < 2; i++) {
+            if (!bind__is_text(call->arguments[i]->type.type))
+                return no_function(bind, ast, call->arguments);
+            TRY(bind__cast(bind, call->arguments[i], &text, &call->arguments[i]));
+        }
+        return STATUS_OK;
+    default:
+        if (type == QTDB_TYPE_JSON || type == QTDB_TYPE_JSONB || type == QTDB_TYPE_BOOL ||
+            type == QTDB_TYPE_UUID || type == QTDB_TYPE_BYTEA)
+            return no_function(bind, ast, call->arguments);
+        call->type = (struct sql_type){type == QTDB_TYPE_VARCHAR ? QTDB_TYPE_TEXT : type, -1, -1};
+        return bind__cast(bind, call->arguments[0], &call->type, &call->arguments[0]);
+    }
+}
+
+static bool
+note_place(void *context, const struct expr *expr)
+{
+    bool *seen = context; /* Own columns, columns of a query around. */
+
+    seen[0] = seen[0] || (expr->kind == EXPR_COLUMN && expr->relation > 0);
+    seen[1] = seen[1] || expr->kind == EXPR_SLOT;
+    return true;
+}
+
+static enum status
+bind_arguments(struct bind *bind, struct bind__scope *scope, const struct ast_expr *ast,
+               struct rel_aggregate *call)
+{
+    bool seen[2] = {false, false};
+
+    for (uint32_t i = 0; i < ast->argument_count; i++) {
+        TRY(bind__expr(bind, scope, ast->arguments[i], &call->arguments[i]));
+        TRY(bind__settle(bind, &call->arguments[i]));
+        (void)expr_visit(call->arguments[i], note_place, seen);
+    }
+    call->argument_count = ast->argument_count;
+    if (seen[1] && !seen[0])
+        return bind__unsupported(bind, ast->location, "an aggregate over the outer query");
+    if (ast->filter != NULL)
+        TRY(bind__condition(bind, scope, ast->filter, "FILTER", &call->filter));
+    call->sort_keys = bind__take(bind, ast->order_count * sizeof(*call->sort_keys));
+    if (call->sort_keys == NULL)
+        return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < ast->order_count; i++) {
+        struct rel_sort_key *key = &call->sort_keys[call->sort_count++];
+
+        *key = (struct rel_sort_key){.descending = ast->orders[i].descending,
+                                     .nulls_first = ast->orders[i].nulls_first};
+        TRY(bind__expr(bind, scope, ast->orders[i].expr, &key->expr));
+        TRY(bind__settle(bind, &key->expr));
+    }
+    return STATUS_OK;
+}
+
+static bool
+same_call(const struct rel_aggregate *left, const struct rel_aggregate *right)
+{
+    if (left->kind != right->kind || left->argument_count != right->argument_count ||
+        left->distinct != right->distinct || left->sort_count > 0 || right->sort_count > 0 ||
+        (left->filter == NULL) != (right->filter == NULL))
+        return false;
+    for (uint32_t i = 0; i < left->argument_count; i++) {
+        if (!expr_same(left->arguments[i], right->arguments[i]))
+            return false;
+    }
+    return left->filter == NULL || expr_same(left->filter, right->filter);
+}
+
+static enum status
+add_call(struct bind *bind, struct bind__aggregation *aggregation, const struct rel_aggregate *call,
+         uint32_t *index_out)
+{
+    for (uint32_t i = 0; i < aggregation->count; i++) {
+        if (same_call(&aggregation->calls[i], call)) {
+            *index_out = i;
+            return STATUS_OK;
+        }
+    }
+    if (aggregation->count == aggregation->capacity) {
+        uint32_t capacity = aggregation->capacity == 0 ? 8 : 2 * aggregation->capacity;
+        struct rel_aggregate *calls = bind__take(bind, capacity * sizeof(*calls));
+
+        if (calls == NULL)
+            return STATUS_NO_MEMORY;
+        if (aggregation->count > 0)
+            memcpy(calls, aggregation->calls, aggregation->count * sizeof(*calls));
+        aggregation->calls = calls;
+        aggregation->capacity = capacity;
+    }
+    aggregation->calls[aggregation->count] = *call;
+    *index_out = aggregation->count++;
+    return STATUS_OK;
+}
+
+static enum status
+bind_aggregate(struct bind *bind, struct bind__scope *scope, const struct ast_expr *ast,
+               enum rel_aggregate_kind kind, struct expr **out)
+{
+    struct rel_aggregate call = {.kind = kind, .distinct = ast->distinct};
+    uint32_t wanted = kind == REL_STRING_AGG ? 2 : 1;
+
+    if (scope->inside_aggregate)
+        return sql_error_set(bind->error, "42803", ast->location,
+                             "aggregate function calls cannot be nested");
+    if (scope->aggregation == NULL)
+        return sql_error_set(bind->error, "42803", ast->location,
+                             "aggregate functions are not allowed in %s", scope->clause);
+    if (ast->star ? kind != REL_COUNT : ast->argument_count != wanted)
+        return sql_error_set(bind->error, "42883", ast->location,
+                             "function %s with %u arguments does not exist",
+                             ast->names[ast->name_count - 1], ast->argument_count);
+    scope->inside_aggregate = true;
+    enum status status = bind_arguments(bind, scope, ast, &call);
+    scope->inside_aggregate = false;
+    TRY(status);
+    TRY(type_aggregate(bind, ast, &call));
+    TRY(bind__new_expr(bind, EXPR_AGGREGATE, call.type.type, ast->location, 0, out));
+    return add_call(bind, scope->aggregation, &call, &(*out)->index);
+}
+
+/* Functions. */
+
+static enum status
+cast_arguments(struct bind *bind, struct expr *expr)
+{
+    const struct function *function = expr->function;
+
+    for (uint32_t i = 0; i < expr->argument_count; i++) {
+        uint32_t place = i < function->count ? i : function->count - 1;
+        struct sql_type type = {function->arguments[place], -1, -1};
+
+        if (type.type == QTDB_TYPE_NULL)
+            TRY(bind__settle(bind, &expr->arguments[i]));
+        else
+            TRY(bind__cast(bind, expr->arguments[i], &type, &expr->arguments[i]));
+    }
+    return STATUS_OK;
+}
+
+enum status
+bind__function(struct bind *bind, struct bind__scope *scope, const struct ast_expr *ast,
+               struct expr **out)
+{
+    enum rel_aggregate_kind kind = aggregate_kind(ast);
+    enum qtdb_type types[FUNCTION_CALL_ARGUMENTS_MAX];
+    struct expr *expr = NULL;
+
+    if (kind != 0)
+        return bind_aggregate(bind, scope, ast, kind, out);
+    if (ast->star || ast->distinct || ast->filter != NULL || ast->order_count > 0)
+        return sql_error_set(bind->error, "42809", ast->location, "%s is not an aggregate function",
+                             ast->names[ast->name_count - 1]);
+    if (ast->argument_count > FUNCTION_CALL_ARGUMENTS_MAX)
+        return sql_error_set(bind->error, "54023", ast->location,
+                             "cannot pass more than %d arguments to a function",
+                             FUNCTION_CALL_ARGUMENTS_MAX);
+    TRY(bind__new_expr(bind, EXPR_FUNCTION, QTDB_TYPE_NULL, ast->location, ast->argument_count,
+                       &expr));
+    for (uint32_t i = 0; i < ast->argument_count; i++) {
+        TRY(bind__expr(bind, scope, ast->arguments[i], &expr->arguments[i]));
+        types[i] =
+            bind__is_unknown(expr->arguments[i]) ? QTDB_TYPE_NULL : expr->arguments[i]->type.type;
+    }
+    expr->function = function_find(ast->names[ast->name_count - 1], types, ast->argument_count,
+                                   bind__casts_implicitly);
+    if (expr->function == NULL)
+        return no_function(bind, ast, expr->arguments);
+    TRY(cast_arguments(bind, expr));
+    expr->type.type = expr->function->result != QTDB_TYPE_NULL ? expr->function->result
+                                                               : expr->arguments[0]->type.type;
+    *out = expr;
+    return STATUS_OK;
+}

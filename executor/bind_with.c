@@ -1,0 +1,157 @@
+/*
+ * WITH. An entry is bound anew wherever its name stands, as if its text stood there, in the scope it
+ * was written in. A recursive one becomes a recursion over a work table.
+ */
+#include <string.h>
+
+#include "executor/bind_private.h"
+#include "kernel/base/check.h"
+
+enum status
+bind__with(struct bind *bind, struct bind__level *level, const struct ast_select *ast,
+           struct bind__cte **ctes)
+{
+    for (uint32_t i = 0; i < ast->cte_count; i++) {
+        struct bind__cte *cte = bind__take(bind, sizeof(*cte));
+
+        if (cte == NULL)
+            return STATUS_NO_MEMORY;
+        for (uint32_t k = 0; k < i; k++) {
+            if (strcmp(ast->ctes[k].name, ast->ctes[i].name) == 0)
+                return sql_error_set(bind->error, "42712", ast->ctes[i].location,
+                                     "WITH query name \"%s\" specified more than once",
+                                     ast->ctes[i].name);
+        }
+        *cte = (struct bind__cte){
+            .ast = &ast->ctes[i], .recursive = ast->recursive, .level = level, .next = *ctes};
+        *ctes = cte;
+    }
+    return STATUS_OK;
+}
+
+static enum status
+rename_columns(struct bind *bind, const struct ast_cte *ast, struct bind__query *query)
+{
+    struct rel_column *columns = bind__take(bind, query->column_count * sizeof(*columns));
+
+    if (columns == NULL)
+        return STATUS_NO_MEMORY;
+    if (ast->column_name_count > query->column_count)
+        return sql_error_set(bind->error, "42P10", ast->location,
+                             "WITH query \"%s\" has %u columns available but %u columns specified",
+                             ast->name, query->column_count, ast->column_name_count);
+    for (uint32_t i = 0; i < query->column_count; i++) {
+        columns[i] = query->columns[i];
+        if (i < ast->column_name_count)
+            columns[i].name = ast->column_names[i];
+    }
+    query->columns = columns;
+    return STATUS_OK;
+}
+
+/* A reference to the entry inside its own second half. */
+static enum status
+bind_work(struct bind *bind, const struct bind__cte *cte, struct bind__query *out)
+{
+    struct rel *work = NULL;
+
+    TRY(bind__defining(bind, REL_WORK, NULL, cte->work->column_count, &work));
+    work->columns = cte->work->columns;
+    work->work_index = cte->work->work_index;
+    cte->work->row_count++; /* Counts references. */
+    *out = (struct bind__query){work, work->relation, work->column_count, work->columns};
+    return STATUS_OK;
+}
+
+static enum status
+check_recursive_types(struct bind *bind, const struct bind__cte *cte,
+                      const struct bind__query *before, const struct bind__query *after)
+{
+    for (uint32_t i = 0; i < before->column_count; i++) {
+        enum qtdb_type first = before->columns[i].type.type, all = after->columns[i].type.type;
+
+        if (first != all)
+            return sql_error_set(bind->error, "42804", cte->ast->location,
+                                 "recursive query \"%s\" column %u has type %s in non-recursive "
+                                 "term but type %s overall",
+                                 cte->ast->name, i + 1, value_type_name(first),
+                                 value_type_name(all));
+    }
+    return STATUS_OK;
+}
+
+static enum status
+bind_recursive(struct bind *bind, struct bind__cte *cte, struct bind__query *out)
+{
+    const struct ast_select *ast = cte->ast->query;
+    struct rel work = {.work_index = bind->work_count++};
+    struct bind__query first, further;
+    struct rel *rel = NULL;
+
+    if (ast->order_count > 0 || ast->limit != NULL || ast->offset != NULL || ast->cte_count > 0)
+        return bind__unsupported(bind, cte->ast->location,
+                                 "ORDER BY, LIMIT or WITH in a recursive query");
+    TRY(bind__select(bind, cte->level, cte->next, ast->set_left, &first));
+    struct bind__query before = first;
+    TRY(rename_columns(bind, cte->ast, &first));
+    work.column_count = first.column_count;
+    work.columns = first.columns;
+    cte->work = &work;
+    enum status status = bind__select_open(bind, cte->level, cte, ast->set_right, &further);
+    cte->work = NULL;
+    TRY(status);
+    TRY(bind__match(bind, "UNION", &first, &further));
+    TRY(check_recursive_types(bind, cte, &before, &first));
+    /* Without a reference to itself it is a plain UNION. */
+    TRY(bind__defining(bind, work.row_count > 0 ? REL_RECURSIVE : REL_SET, first.rel,
+                       first.column_count, &rel));
+    rel->right = further.rel;
+    rel->all = ast->set_all;
+    rel->set = AST_UNION;
+    rel->work_index = work.work_index;
+    rel->columns = first.columns;
+    *out = (struct bind__query){rel, rel->relation, rel->column_count, rel->columns};
+    return STATUS_OK;
+}
+
+/* What the body reads of queries around it has to reach the place where it is used. */
+static enum status
+lend_slots(struct bind *bind, const struct bind__cte *cte, struct bind__scope *scope)
+{
+    struct bind__level *level = scope->level;
+
+    while (level != cte->level && level->outer != NULL) {
+        for (uint32_t i = 0; i < cte->level->count; i++) {
+            const struct expr *source = cte->level->sources[i];
+            struct expr *slot = NULL;
+
+            TRY(bind__new_expr(bind, EXPR_SLOT, source->type.type, -1, 0, &slot));
+            slot->index = cte->level->slots[i];
+            TRY(bind__borrow(bind, level, slot, slot->index));
+        }
+        level = level->outer->level;
+    }
+    return STATUS_OK;
+}
+
+enum status
+bind__cte(struct bind *bind, struct bind__scope *scope, const struct ast_name *name,
+          struct bind__query *out)
+{
+    struct bind__cte *cte = scope->ctes;
+
+    if (name->schema != NULL)
+        return STATUS_NOT_FOUND;
+    while (cte != NULL && strcmp(cte->ast->name, name->name) != 0)
+        cte = cte->next;
+    if (cte == NULL)
+        return STATUS_NOT_FOUND;
+    if (cte->work != NULL)
+        return bind_work(bind, cte, out);
+    if (cte->recursive && cte->ast->query->set == AST_UNION)
+        TRY(bind_recursive(bind, cte, out));
+    else
+        TRY(bind__select(bind, cte->level, cte->next, cte->ast->query, out));
+    TRY(rename_columns(bind, cte->ast, out));
+    return lend_slots(bind, cte, scope);
+}

@@ -1,0 +1,71 @@
+/* Finding functions, and calling them. */
+#include <string.h>
+
+#include "executor/function.h"
+#include "kernel/base/check.h"
+
+/* The type wanted for argument `index`; the last one of a variadic function repeats. */
+static enum qtdb_type
+argument_type(const struct function *function, uint32_t index)
+{
+    return function->arguments[index < function->count ? index : function->count - 1];
+}
+
+/* Arguments that match exactly, or -1 when one cannot be cast. */
+static int
+match(const struct function *function, const enum qtdb_type *types, uint32_t count,
+      bool (*casts)(enum qtdb_type from, enum qtdb_type to))
+{
+    int exact = 0;
+
+    if (count < function->least || (count > function->count && !function->variadic))
+        return -1;
+    for (uint32_t i = 0; i < count; i++) {
+        enum qtdb_type wanted = argument_type(function, i);
+
+        if (wanted == types[i] && types[i] != QTDB_TYPE_NULL)
+            exact++;
+        else if (wanted != QTDB_TYPE_NULL && !casts(types[i], wanted))
+            return -1;
+    }
+    return exact;
+}
+
+const struct function *
+function_find(const char *name, const enum qtdb_type *types, uint32_t count,
+              bool (*casts)(enum qtdb_type from, enum qtdb_type to))
+{
+    static const struct function *const tables[] = {function_text_table, function_math_table};
+    const struct function *best = NULL;
+    int best_match = -1;
+
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        for (const struct function *function = tables[i]; function->name != NULL; function++) {
+            if (strcmp(function->name, name) != 0)
+                continue;
+            int matched = match(function, types, count, casts);
+            if (matched > best_match) {
+                best_match = matched;
+                best = function;
+            }
+        }
+    }
+    return best;
+}
+
+enum status
+function_eval(const struct expr *expr, const struct value *row, struct eval *eval,
+              struct value *out)
+{
+    struct value arguments[FUNCTION_CALL_ARGUMENTS_MAX];
+
+    CHECK(expr->argument_count <= FUNCTION_CALL_ARGUMENTS_MAX);
+    for (uint32_t i = 0; i < expr->argument_count; i++) {
+        TRY(expr_eval(expr->arguments[i], row, eval, &arguments[i]));
+        if (arguments[i].null && !expr->function->takes_null) {
+            *out = value_null(expr->type.type);
+            return STATUS_OK;
+        }
+    }
+    return expr->function->call(expr, arguments, eval, out);
+}

@@ -1,0 +1,118 @@
+/*
+ * Planning: from logical trees (rel.h) to physical plans. Conditions are moved down to where their
+ * columns are first together, joins are ordered by estimated size, each table gets an access path and
+ * each join a method; then column names become positions.
+ *
+ * A plan is immutable while it runs, so it can be run many times. It holds no values of parameters.
+ */
+#ifndef EXECUTOR_PLAN_H
+#define EXECUTOR_PLAN_H
+
+#include "executor/bind.h"
+
+enum plan_kind {
+    PLAN_RESULT = 1, /* One row without columns. */
+    PLAN_VALUES = 2,
+    PLAN_SCAN = 3,
+    PLAN_FILTER = 4,
+    PLAN_PROJECT = 5,
+    PLAN_LOOP_JOIN = 6,
+    PLAN_HASH_JOIN = 7, /* Table of the right side, probed by the left. */
+    PLAN_AGGREGATE = 8,
+    PLAN_SORT = 9,
+    PLAN_DISTINCT = 10,
+    PLAN_LIMIT = 11,
+    PLAN_SET = 12,
+    PLAN_RECURSIVE = 13,
+    PLAN_WORK = 14,
+    PLAN_SERIES = 15,
+    PLAN_KIND_COUNT = 16,
+};
+
+/* A column of a row: which column of the logical tree it is. */
+struct plan_column {
+    uint32_t relation;
+    uint32_t index;
+};
+
+/* Where a scan looks: the row's own key or a unique constraint's tree. Every value is an expression
+ * without columns; conditions are checked again on the rows. */
+struct plan_path {
+    uint32_t unique;      /* UINT32_MAX: the rows' key. */
+    uint32_t equal_count; /* Leading key columns with one value each. */
+    struct expr **equals;
+    uint32_t in_count; /* Then one key column with any of these values. */
+    struct expr **in;
+    struct expr *low; /* Or bounds of that column, inclusive; NULL: open. */
+    struct expr *high;
+    bool is_point; /* At most one row for each combination of values. */
+};
+
+struct plan_sort_key {
+    uint32_t column;
+    bool descending;
+    bool nulls_first;
+};
+
+/* Slots of the other side or of a subquery, filled before it runs. */
+struct plan_slots {
+    uint32_t count;
+    uint32_t *slots;
+    struct expr **sources;
+};
+
+struct plan {
+    enum plan_kind kind;
+    struct plan *input;
+    struct plan *right;
+    uint32_t width;             /* Columns of a row. */
+    struct plan_column *layout; /* What they are; 0, 0 where nobody asks. */
+    double rows;                /* Estimates: rows given, */
+    double cost;                /* work in rows touched. */
+    bool reads_slots;           /* Its rows may differ from run to run within a statement. */
+
+    struct expr *filter; /* FILTER; SCAN: over the whole table row; joins: over left and right. */
+    struct table *table; /* SCAN */
+    uint32_t *columns;   /* SCAN: the table's column for each of its own. */
+    struct plan_path path;
+    struct expr **exprs; /* VALUES (row_count rows), PROJECT, SERIES, AGGREGATE (groups). */
+    uint32_t row_count;
+    enum rel_join join;
+    uint32_t key_count; /* HASH_JOIN: equal keys, over the left and over the right row. */
+    struct expr **left_keys;
+    struct expr **right_keys;
+    struct plan_slots slots; /* LOOP_JOIN: sources over the left row. */
+    uint32_t group_count;
+    uint32_t aggregate_count;
+    struct rel_aggregate *aggregates;
+    uint32_t sort_count; /* SORT, DISTINCT */
+    struct plan_sort_key *sort_keys;
+    struct expr *limit;
+    struct expr *offset;
+    uint32_t set; /* enum ast_set_kind */
+    bool all;
+    uint32_t work_index;
+};
+
+/* A statement ready to run. */
+struct planned {
+    const struct bound *bound;
+    struct plan *root;
+    uint32_t subplan_count;
+    struct plan **subplans;
+    uint32_t slot_count;
+    struct expr **returning;      /* Over the changed row, then the root's row. */
+    struct expr **conflict_exprs; /* Over the row there, then the one to be inserted. */
+    struct expr *conflict_where;
+};
+
+struct plan_context {
+    struct qtdb_txn *txn; /* For sizes of tables. */
+    struct arena *arena;
+    struct sql_error *error;
+};
+
+MUST_CHECK enum status plan_statement(const struct plan_context *context, const struct bound *bound,
+                                      struct planned **out);
+
+#endif

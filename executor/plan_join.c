@@ -1,0 +1,315 @@
+/*
+ * Joins. Nested inner joins become one list of inputs and one of conditions; inputs are joined in the
+ * order that keeps the expected number of rows smallest. Outer joins keep their place; one whose empty
+ * side a condition above refuses is an inner join.
+ */
+#include <string.h>
+
+#include "executor/plan_private.h"
+#include "kernel/base/check.h"
+
+struct leaf {
+    struct plan__right right;
+    struct plan__set set;
+    struct plan__set needs; /* Relations that its slots are filled from. */
+    bool joined;
+};
+
+struct graph {
+    struct leaf *leaves;
+    uint32_t count;
+    uint32_t capacity;
+    struct plan__list conditions;
+    bool *used; /* One a condition. */
+};
+
+/* Conditions that no row passes in which all columns of the set are null. */
+
+static bool
+is_null_with(const struct expr *expr, const struct plan__set *set)
+{
+    bool any = false;
+
+    switch (expr->kind) {
+    case EXPR_COLUMN:
+        return expr->relation > 0 && plan__set_has(set, expr->relation);
+    case EXPR_ARITHMETIC:
+    case EXPR_COMPARE:
+    case EXPR_CAST:
+    case EXPR_CONCAT:
+    case EXPR_NEGATE:
+    case EXPR_LIKE:
+    case EXPR_NOT:
+        for (uint32_t i = 0; i < expr->argument_count; i++)
+            any = any || is_null_with(expr->arguments[i], set);
+        return any;
+    case EXPR_IN:
+        return is_null_with(expr->arguments[0], set);
+    default:
+        return false;
+    }
+}
+
+static bool
+refuses_nulls(const struct expr *expr, const struct plan__set *set)
+{
+    if (expr->kind == EXPR_OR) {
+        for (uint32_t i = 0; i < expr->argument_count; i++) {
+            if (!refuses_nulls(expr->arguments[i], set))
+                return false;
+        }
+        return true;
+    }
+    if (expr->kind == EXPR_AND) {
+        for (uint32_t i = 0; i < expr->argument_count; i++) {
+            if (refuses_nulls(expr->arguments[i], set))
+                return true;
+        }
+        return false;
+    }
+    if (expr->kind == EXPR_IS_NULL && expr->negated)
+        return is_null_with(expr->arguments[0], set);
+    return is_null_with(expr, set);
+}
+
+static bool
+becomes_inner(const struct rel *rel, const struct plan__list *conditions)
+{
+    struct plan__set right = plan__relations_in(rel->right);
+
+    if (rel->join != REL_LEFT)
+        return rel->join == REL_INNER;
+    for (uint32_t i = 0; i < conditions->count; i++) {
+        if (refuses_nulls(conditions->exprs[i], &right))
+            return true;
+    }
+    return false;
+}
+
+/* Collecting. */
+
+static enum status
+add_leaf(struct planner *planner, struct graph *graph, const struct rel *rel,
+         const struct rel *lateral)
+{
+    if (graph->count == graph->capacity) {
+        uint32_t capacity = graph->capacity == 0 ? 8 : 2 * graph->capacity;
+        struct leaf *leaves = plan__take(planner, capacity * sizeof(*leaves));
+
+        if (leaves == NULL)
+            return STATUS_NO_MEMORY;
+        if (graph->count > 0)
+            memcpy(leaves, graph->leaves, graph->count * sizeof(*leaves));
+        graph->leaves = leaves;
+        graph->capacity = capacity;
+    }
+    struct leaf *leaf = &graph->leaves[graph->count++];
+    *leaf = (struct leaf){.set = plan__relations_in(rel)};
+    leaf->right.rel = rel;
+    leaf->right.lateral = lateral;
+    for (uint32_t i = 0; lateral != NULL && i < lateral->slot_count; i++) {
+        struct plan__set set = plan__relations_of(lateral->slot_sources[i]);
+
+        leaf->needs = plan__set_union(&leaf->needs, &set);
+    }
+    return STATUS_OK;
+}
+
+static enum status
+collect(struct planner *planner, struct graph *graph, const struct rel *rel,
+        const struct plan__list *above)
+{
+    while (rel->kind == REL_FILTER) {
+        TRY(plan__split(planner, &graph->conditions, rel->condition));
+        rel = rel->input;
+    }
+    if (rel->kind != REL_JOIN || !becomes_inner(rel, above))
+        return add_leaf(planner, graph, rel, NULL);
+    if (rel->condition != NULL)
+        TRY(plan__split(planner, &graph->conditions, rel->condition));
+    TRY(collect(planner, graph, rel->input, above));
+    if (rel->slot_count > 0)
+        return add_leaf(planner, graph, rel->right, rel);
+    return collect(planner, graph, rel->right, above);
+}
+
+/* Conditions on one input alone go down into it; those on none go to the first. */
+static enum status
+push_down(struct planner *planner, struct graph *graph)
+{
+    graph->used = plan__take(planner, graph->conditions.count + 1);
+    if (graph->used == NULL)
+        return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < graph->conditions.count; i++) {
+        struct expr *condition = graph->conditions.exprs[i];
+        struct plan__set set = plan__relations_of(condition);
+
+        for (uint32_t k = 0; k < graph->count && !graph->used[i]; k++) {
+            if (!plan__set_within(&set, &graph->leaves[k].set))
+                continue;
+            TRY(plan__list_add(planner, &graph->leaves[k].right.own, condition));
+            graph->used[i] = true;
+        }
+    }
+    for (uint32_t k = 0; k < graph->count; k++) {
+        struct plan__right *right = &graph->leaves[k].right;
+
+        TRY(plan__rel(planner, right->rel, &right->own, &right->plan));
+    }
+    return STATUS_OK;
+}
+
+/* Ordering. */
+
+static bool
+is_applicable(const struct graph *graph, uint32_t condition, const struct plan__set *joined,
+              const struct leaf *leaf)
+{
+    struct plan__set all = plan__set_union(joined, &leaf->set);
+    struct plan__set set = plan__relations_of(graph->conditions.exprs[condition]);
+
+    return !graph->used[condition] && plan__set_within(&set, &all);
+}
+
+/* Rows after joining the leaf to `rows` rows. */
+static double
+joined_rows(const struct graph *graph, double rows, const struct plan__set *joined,
+            const struct leaf *leaf)
+{
+    double right = leaf->right.plan->rows, result = rows * right;
+    bool keyed = false;
+
+    for (uint32_t i = 0; i < graph->conditions.count; i++) {
+        struct expr *a = NULL, *b = NULL;
+
+        if (!is_applicable(graph, i, joined, leaf))
+            continue;
+        if (!plan__is_key(graph->conditions.exprs[i], joined, &leaf->set, &a, &b))
+            result *= 0.3;
+        else if (keyed)
+            result *= 0.1;
+        else
+            result /= (rows > right ? rows : right) + 1;
+        keyed = keyed || a != NULL;
+    }
+    return result;
+}
+
+static bool
+may_join(const struct leaf *leaf, const struct plan__set *joined)
+{
+    return !leaf->joined && plan__set_within(&leaf->needs, joined);
+}
+
+/* The next leaf; NULL when none may be joined yet. */
+static struct leaf *
+choose_next(const struct graph *graph, const struct plan *plan, const struct plan__set *joined)
+{
+    struct leaf *best = NULL;
+    double best_rows = 0;
+
+    for (uint32_t i = 0; i < graph->count; i++) {
+        struct leaf *leaf = &graph->leaves[i];
+
+        if (!may_join(leaf, joined))
+            continue;
+        double rows =
+            plan == NULL ? leaf->right.plan->rows : joined_rows(graph, plan->rows, joined, leaf);
+        if (best == NULL || rows < best_rows ||
+            (rows == best_rows && leaf->right.plan->cost < best->right.plan->cost)) {
+            best = leaf;
+            best_rows = rows;
+        }
+    }
+    return best;
+}
+
+static enum status
+join_next(struct planner *planner, struct graph *graph, struct leaf *leaf, struct plan__set *joined,
+          struct plan **plan)
+{
+    struct plan__list on = {.count = 0};
+
+    for (uint32_t i = 0; i < graph->conditions.count; i++) {
+        if (!is_applicable(graph, i, joined, leaf))
+            continue;
+        TRY(plan__list_add(planner, &on, graph->conditions.exprs[i]));
+        graph->used[i] = true;
+    }
+    TRY(plan__join_with(planner, *plan, joined, &leaf->right, &leaf->set, REL_INNER, &on, plan));
+    *joined = plan__set_union(joined, &leaf->set);
+    leaf->joined = true;
+    return STATUS_OK;
+}
+
+static enum status
+plan_inner(struct planner *planner, const struct rel *rel, const struct plan__list *conditions,
+           struct plan **out)
+{
+    struct graph graph = {.count = 0};
+    struct plan__set joined = {{0}};
+    struct plan__list rest = {.count = 0};
+    struct plan *plan = NULL;
+
+    for (uint32_t i = 0; i < conditions->count; i++)
+        TRY(plan__list_add(planner, &graph.conditions, conditions->exprs[i]));
+    TRY(collect(planner, &graph, rel, conditions));
+    TRY(push_down(planner, &graph));
+    struct leaf *first = choose_next(&graph, NULL, &joined);
+    CHECK(first != NULL);
+    plan = first->right.plan;
+    joined = first->set;
+    first->joined = true;
+    for (uint32_t i = 1; i < graph.count; i++) {
+        struct leaf *next = choose_next(&graph, plan, &joined);
+
+        CHECK(next != NULL);
+        TRY(join_next(planner, &graph, next, &joined, &plan));
+    }
+    for (uint32_t i = 0; i < graph.conditions.count; i++) {
+        if (!graph.used[i])
+            TRY(plan__list_add(planner, &rest, graph.conditions.exprs[i]));
+    }
+    *out = plan;
+    return plan__filter(planner, &rest, out);
+}
+
+/* LEFT, FULL, SEMI and ANTI: the left side keeps its rows; conditions on it alone go down. */
+static enum status
+plan_outer(struct planner *planner, const struct rel *rel, const struct plan__list *conditions,
+           struct plan **out)
+{
+    struct plan__set left_set = plan__relations_in(rel->input);
+    struct plan__set right_set = plan__relations_in(rel->right);
+    struct plan__right right = {.rel = rel->right, .lateral = rel->slot_count > 0 ? rel : NULL};
+    struct plan__list left_own = {.count = 0}, above = {.count = 0}, on = {.count = 0};
+    struct plan__list all = {.count = 0};
+    struct plan *left = NULL;
+
+    for (uint32_t i = 0; i < conditions->count; i++) {
+        struct plan__set set = plan__relations_of(conditions->exprs[i]);
+        bool passes = rel->join != REL_FULL && plan__set_within(&set, &left_set);
+
+        TRY(plan__list_add(planner, passes ? &left_own : &above, conditions->exprs[i]));
+    }
+    if (rel->condition != NULL)
+        TRY(plan__split(planner, &all, rel->condition));
+    for (uint32_t i = 0; i < all.count; i++) {
+        struct plan__set set = plan__relations_of(all.exprs[i]);
+        bool passes = rel->join != REL_FULL && plan__set_within(&set, &right_set);
+
+        TRY(plan__list_add(planner, passes ? &right.own : &on, all.exprs[i]));
+    }
+    TRY(plan__rel(planner, rel->input, &left_own, &left));
+    TRY(plan__rel(planner, rel->right, &right.own, &right.plan));
+    TRY(plan__join_with(planner, left, &left_set, &right, &right_set, rel->join, &on, out));
+    return plan__filter(planner, &above, out);
+}
+
+enum status
+plan__join(struct planner *planner, const struct rel *rel, const struct plan__list *conditions,
+           struct plan **out)
+{
+    return becomes_inner(rel, conditions) ? plan_inner(planner, rel, conditions, out)
+                                          : plan_outer(planner, rel, conditions, out);
+}

@@ -1,0 +1,99 @@
+/* Planning, inside: what plan_*.c share. */
+#ifndef EXECUTOR_PLAN_PRIVATE_H
+#define EXECUTOR_PLAN_PRIVATE_H
+
+#include "executor/plan.h"
+
+/* A set of relations. */
+struct plan__set {
+    uint64_t words[REL_RELATIONS_MAX / 64];
+};
+
+/* Conditions that all must hold. */
+struct plan__list {
+    uint32_t count;
+    uint32_t capacity;
+    struct expr **exprs;
+};
+
+struct planner {
+    const struct plan_context *context;
+    struct arena *arena;
+    bool **needed; /* Of relation r, column i: does anybody ask for it? */
+    uint32_t subplan_count;
+    uint32_t subplan_capacity;
+    struct plan **subplans;
+    uint32_t slot_count; /* Handed out so far. */
+};
+
+void *plan__take(struct planner *planner, size_t size);
+MUST_CHECK enum status plan__new(struct planner *planner, enum plan_kind kind, struct plan *input,
+                                 uint32_t width, struct plan **out);
+
+/* plan_need.c: which columns are asked for. */
+MUST_CHECK enum status plan__need_query(struct planner *planner, const struct rel *rel,
+                                        uint32_t relation, uint32_t width);
+MUST_CHECK enum status plan__need_expr(struct planner *planner, const struct expr *expr);
+bool plan__is_needed(const struct planner *planner, uint32_t relation, uint32_t index);
+
+/* plan_expr.c: conditions and positions. */
+MUST_CHECK enum status plan__list_add(struct planner *planner, struct plan__list *list,
+                                      struct expr *expr);
+/** AND is taken apart. */
+MUST_CHECK enum status plan__split(struct planner *planner, struct plan__list *list,
+                                   struct expr *condition);
+/** The conditions as one; NULL when there are none. */
+MUST_CHECK enum status plan__conjunction(struct planner *planner, const struct plan__list *list,
+                                         struct expr **out);
+struct plan__set plan__relations_of(const struct expr *expr);
+struct plan__set plan__relations_in(const struct rel *rel);
+bool plan__set_has(const struct plan__set *set, uint32_t relation);
+bool plan__set_is_empty(const struct plan__set *set);
+bool plan__set_within(const struct plan__set *inner, const struct plan__set *outer);
+struct plan__set plan__set_union(const struct plan__set *left, const struct plan__set *right);
+bool plan__has_subquery(const struct expr *expr);
+bool plan__reads_slots(const struct expr *expr);
+/** Columns become positions in a row of `left` followed by one of `right` (NULL: none); subqueries
+ * are planned. */
+MUST_CHECK enum status plan__resolve(struct planner *planner, const struct plan *left,
+                                     const struct plan *right, struct expr *expr,
+                                     struct expr **out);
+/** Columns of `relation` become the expressions. */
+MUST_CHECK enum status plan__substitute(struct planner *planner, uint32_t relation,
+                                        struct expr **exprs, struct expr *expr, struct expr **out);
+
+/* plan_rel.c */
+/** The rows of `rel` for which the conditions hold. */
+MUST_CHECK enum status plan__rel(struct planner *planner, const struct rel *rel,
+                                 const struct plan__list *conditions, struct plan **out);
+/** The leading `width` columns of `relation`, in order. */
+MUST_CHECK enum status plan__query(struct planner *planner, const struct rel *rel,
+                                   uint32_t relation, uint32_t width, struct plan **out);
+MUST_CHECK enum status plan__filter(struct planner *planner, const struct plan__list *conditions,
+                                    struct plan **plan);
+
+/* plan_scan.c */
+MUST_CHECK enum status plan__scan(struct planner *planner, const struct rel *rel,
+                                  const struct plan__list *conditions, struct plan **out);
+
+/* plan_join.c */
+MUST_CHECK enum status plan__join(struct planner *planner, const struct rel *rel,
+                                  const struct plan__list *conditions, struct plan **out);
+
+/* plan_join_method.c: one join of a planned left side with a right side. */
+struct plan__right {
+    const struct rel *rel;
+    struct plan__list own;     /* Conditions on it alone. */
+    struct plan *plan;         /* Planned by itself. */
+    const struct rel *lateral; /* The JOIN whose slots it reads; NULL: none. */
+};
+MUST_CHECK enum status plan__join_with(struct planner *planner, struct plan *left,
+                                       const struct plan__set *left_set,
+                                       const struct plan__right *right,
+                                       const struct plan__set *right_set, enum rel_join kind,
+                                       const struct plan__list *on, struct plan **out);
+/** `expr` is an equality of one side of the left with one of the right. */
+bool plan__is_key(const struct expr *expr, const struct plan__set *left,
+                  const struct plan__set *right, struct expr **left_out, struct expr **right_out);
+
+#endif

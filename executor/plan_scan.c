@@ -1,0 +1,278 @@
+/*
+ * Scanning one table: conditions that compare the leading columns of a key with values narrow what is
+ * read. The candidate with the fewest expected rows wins.
+ */
+#include <string.h>
+
+#include "executor/plan_private.h"
+#include "kernel/base/check.h"
+
+enum { SIZE_PROBE_ROWS = 2000 };
+static const double SIZE_LARGE = 100000;
+
+/* What is known about one column of a key. */
+struct bounds {
+    struct expr *equal;
+    struct expr *in; /* EXPR_IN */
+    struct expr *low;
+    struct expr *high;
+};
+
+/* A table that runs past the probe counts as large. */
+static enum status
+estimate_rows(struct planner *planner, const struct table *table, double *out)
+{
+    struct qtdb_tree *tree = NULL;
+    struct qtdb_cursor *cursor = NULL;
+    uint32_t count = 0;
+
+    TRY(table_tree(planner->context->txn, table, UINT32_MAX, &tree, planner->context->error));
+    TRY(sql_from_code(qtdb_cursor_open(planner->context->txn, tree, &cursor),
+                      planner->context->error));
+    enum qtdb_code code = qtdb_cursor_seek(cursor, NULL, 0);
+    for (; code == QTDB_OK && count < SIZE_PROBE_ROWS; count++)
+        code = qtdb_cursor_next(cursor);
+    qtdb_cursor_close(cursor);
+    if (code != QTDB_OK && code != QTDB_NOT_FOUND)
+        return sql_from_code(code, planner->context->error);
+    *out = code == QTDB_OK ? SIZE_LARGE : count;
+    return STATUS_OK;
+}
+
+/* A cast that keeps order and encoded key. */
+static bool
+keeps_key(enum qtdb_type from, enum qtdb_type to)
+{
+    bool from_integer = from == QTDB_TYPE_INT2 || from == QTDB_TYPE_INT4 || from == QTDB_TYPE_INT8;
+
+    if (from_integer)
+        return to == QTDB_TYPE_INT4 || to == QTDB_TYPE_INT8;
+    if (from == QTDB_TYPE_FLOAT4)
+        return to == QTDB_TYPE_FLOAT8;
+    return from == QTDB_TYPE_VARCHAR && to == QTDB_TYPE_TEXT;
+}
+
+static bool
+is_column(const struct rel *rel, uint32_t column, const struct expr *expr)
+{
+    if (expr->kind == EXPR_CAST && expr->type.precision < 0 &&
+        keeps_key(expr->arguments[0]->type.type, expr->type.type))
+        expr = expr->arguments[0];
+    return expr->kind == EXPR_COLUMN && expr->relation == rel->relation && expr->index == column;
+}
+
+static bool
+is_value(const struct expr *expr)
+{
+    struct plan__set set = plan__relations_of(expr);
+
+    return plan__set_is_empty(&set) && !plan__has_subquery(expr);
+}
+
+static enum expr_operator
+mirrored(enum expr_operator operator_kind)
+{
+    switch (operator_kind) {
+    case EXPR_LESS:
+        return EXPR_GREATER;
+    case EXPR_LESS_EQUAL:
+        return EXPR_GREATER_EQUAL;
+    case EXPR_GREATER:
+        return EXPR_LESS;
+    case EXPR_GREATER_EQUAL:
+        return EXPR_LESS_EQUAL;
+    default:
+        return operator_kind;
+    }
+}
+
+static void
+note_comparison(const struct rel *rel, uint32_t column, const struct expr *expr,
+                struct bounds *bounds)
+{
+    struct expr *left = expr->arguments[0], *right = expr->arguments[1];
+    enum expr_operator operator_kind = expr->operator_kind;
+
+    if (!is_column(rel, column, left)) {
+        struct expr *swap = left;
+
+        left = right;
+        right = swap;
+        operator_kind = mirrored(operator_kind);
+    }
+    if (!is_column(rel, column, left) || !is_value(right))
+        return;
+    if (operator_kind == EXPR_EQUAL)
+        bounds->equal = right;
+    else if (operator_kind == EXPR_GREATER || operator_kind == EXPR_GREATER_EQUAL)
+        bounds->low = right;
+    else if (operator_kind == EXPR_LESS || operator_kind == EXPR_LESS_EQUAL)
+        bounds->high = right;
+}
+
+static struct bounds
+bounds_of(const struct rel *rel, uint32_t column, const struct plan__list *conditions)
+{
+    struct bounds bounds = {.equal = NULL};
+
+    for (uint32_t i = 0; i < conditions->count; i++) {
+        struct expr *expr = conditions->exprs[i];
+        bool usable = true;
+
+        if (expr->kind == EXPR_COMPARE)
+            note_comparison(rel, column, expr, &bounds);
+        if (expr->kind != EXPR_IN || expr->negated || !is_column(rel, column, expr->arguments[0]))
+            continue;
+        for (uint32_t k = 1; k < expr->argument_count; k++)
+            usable = usable && is_value(expr->arguments[k]);
+        if (usable)
+            bounds.in = expr;
+    }
+    return bounds;
+}
+
+/* Fills the path for one key; returns the share of the table it reads. */
+static enum status
+try_key(struct planner *planner, const struct rel *rel, const uint32_t *columns, uint32_t count,
+        const struct plan__list *conditions, struct plan_path *path, double *share)
+{
+    *share = 1;
+    path->equals = plan__take(planner, count * sizeof(struct expr *));
+    if (path->equals == NULL)
+        return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < count; i++) {
+        struct bounds bounds = bounds_of(rel, columns[i], conditions);
+
+        if (bounds.equal != NULL) {
+            path->equals[path->equal_count++] = bounds.equal;
+            *share *= 0.05;
+            continue;
+        }
+        if (bounds.in != NULL) {
+            path->in = bounds.in->arguments + 1;
+            path->in_count = bounds.in->argument_count - 1;
+            *share *= 0.2;
+        } else if (bounds.low != NULL || bounds.high != NULL) {
+            path->low = bounds.low;
+            path->high = bounds.high;
+            *share *= bounds.low != NULL && bounds.high != NULL ? 0.1 : 0.35;
+        }
+        break;
+    }
+    path->is_point = count > 0 && path->equal_count + (path->in_count > 0 ? 1 : 0) == count;
+    return STATUS_OK;
+}
+
+static double
+path_rows(const struct plan_path *path, double table_rows, double share)
+{
+    double combinations = path->in_count > 0 ? path->in_count : 1;
+    double rows = table_rows * share;
+
+    return path->is_point && combinations < rows ? combinations : rows;
+}
+
+/* The best path; `rows` are those it reads. */
+static enum status
+choose_path(struct planner *planner, const struct rel *rel, const struct plan__list *conditions,
+            double table_rows, struct plan_path *best, double *rows)
+{
+    const struct table *table = rel->table;
+    double share = 1;
+
+    *best = (struct plan_path){.unique = UINT32_MAX};
+    *rows = table_rows;
+    if (table->key_count > 0)
+        TRY(try_key(planner, rel, table->keys, table->key_count, conditions, best, &share));
+    *rows = path_rows(best, table_rows, share);
+    for (uint32_t i = 0; i < table->unique_count && conditions->count > 0; i++) {
+        struct plan_path path = {.unique = i};
+
+        TRY(try_key(planner, rel, table->uniques[i].columns, table->uniques[i].column_count,
+                    conditions, &path, &share));
+        double path_cost = 2 * path_rows(&path, table_rows, share);
+        bool bounded =
+            path.equal_count > 0 || path.in_count > 0 || path.low != NULL || path.high != NULL;
+
+        if (bounded && path_cost < *rows) {
+            *best = path;
+            *rows = path_cost / 2;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Values of the path have no columns, but may have casts of slots and parameters. */
+static enum status
+resolve_path(struct planner *planner, struct plan *plan)
+{
+    struct plan_path *path = &plan->path;
+    struct expr **in = plan__take(planner, path->in_count * sizeof(struct expr *));
+
+    if (in == NULL)
+        return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < path->equal_count; i++)
+        TRY(plan__resolve(planner, NULL, NULL, path->equals[i], &path->equals[i]));
+    for (uint32_t i = 0; i < path->in_count; i++)
+        TRY(plan__resolve(planner, NULL, NULL, path->in[i], &in[i]));
+    path->in = in;
+    if (path->low != NULL)
+        TRY(plan__resolve(planner, NULL, NULL, path->low, &path->low));
+    return path->high == NULL ? STATUS_OK
+                              : plan__resolve(planner, NULL, NULL, path->high, &path->high);
+}
+
+static enum status
+lay_out(struct planner *planner, const struct rel *rel, struct plan *plan, struct plan *whole)
+{
+    uint32_t next = 0;
+
+    plan->columns = plan__take(planner, plan->width * sizeof(*plan->columns));
+    if (plan->columns == NULL)
+        return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < rel->column_count; i++) {
+        whole->layout[i] = (struct plan_column){rel->relation, i};
+        if (!plan__is_needed(planner, rel->relation, i))
+            continue;
+        plan->layout[next] = whole->layout[i];
+        plan->columns[next++] = i;
+    }
+    return STATUS_OK;
+}
+
+enum status
+plan__scan(struct planner *planner, const struct rel *rel, const struct plan__list *conditions,
+           struct plan **out)
+{
+    struct plan *plan = NULL, *whole = NULL;
+    struct expr *condition = NULL;
+    double table_rows = 1, read = 1;
+    uint32_t width = 0;
+
+    for (uint32_t i = 0; i < rel->column_count; i++)
+        width += plan__is_needed(planner, rel->relation, i);
+    TRY(plan__new(planner, PLAN_SCAN, NULL, width, &plan));
+    TRY(plan__new(planner, PLAN_RESULT, NULL, rel->column_count, &whole));
+    TRY(lay_out(planner, rel, plan, whole));
+    plan->table = rel->table;
+    /* A point look-up needs no estimate. */
+    TRY(choose_path(planner, rel, conditions, SIZE_LARGE, &plan->path, &read));
+    if (read > 1 || !plan->path.is_point) {
+        TRY(estimate_rows(planner, rel->table, &table_rows));
+        TRY(choose_path(planner, rel, conditions, table_rows, &plan->path, &read));
+    }
+    TRY(resolve_path(planner, plan));
+    plan->cost = 2 + read;
+    plan->rows = read;
+    TRY(plan__conjunction(planner, conditions, &condition));
+    if (condition != NULL) {
+        bool bounded = read < table_rows;
+
+        TRY(plan__resolve(planner, whole, NULL, condition, &plan->filter));
+        plan->reads_slots = plan__reads_slots(condition);
+        for (uint32_t i = bounded ? 1 : 0; i < conditions->count; i++)
+            plan->rows *= 0.3;
+    }
+    *out = plan;
+    return STATUS_OK;
+}

@@ -1,0 +1,100 @@
+/*
+ * The logical tree of a query: what rows are wanted, not how they are found. Made by bind.h, read by
+ * plan.h.
+ *
+ * A node that makes new columns defines a relation (a number unique in the statement, from 1); its
+ * columns are named (relation, index) in the expressions of the nodes above. The other nodes hand
+ * through the relations of their inputs.
+ *
+ *   defines a relation:  VALUES, TABLE, PROJECT, AGGREGATE, SET, RECURSIVE, WORK, SERIES
+ *   hands through:       RESULT (no columns), JOIN, FILTER, SORT, DISTINCT, LIMIT
+ */
+#ifndef EXECUTOR_REL_H
+#define EXECUTOR_REL_H
+
+#include "executor/expr.h"
+#include "executor/table.h"
+
+enum { REL_RELATIONS_MAX = 512 };
+
+enum rel_kind {
+    REL_RESULT = 1, /* One row without columns. */
+    REL_VALUES = 2,
+    REL_TABLE = 3, /* Its column `table->column_count` is the row's key, as bytes. */
+    REL_JOIN = 4,
+    REL_FILTER = 5,
+    REL_PROJECT = 6,
+    REL_AGGREGATE = 7, /* Groups, then aggregates. */
+    REL_SORT = 8,
+    REL_DISTINCT = 9, /* First row of those equal in the sort keys. */
+    REL_LIMIT = 10,
+    REL_SET = 11,       /* UNION, INTERSECT, EXCEPT */
+    REL_RECURSIVE = 12, /* input: first rows; right: further rows from the work table. */
+    REL_WORK = 13,      /* The rows the recursion made last. */
+    REL_SERIES = 14,    /* generate_series(exprs) */
+};
+
+enum rel_join { REL_INNER = 1, REL_LEFT = 2, REL_FULL = 3, REL_SEMI = 4, REL_ANTI = 5 };
+
+enum rel_aggregate_kind {
+    REL_COUNT = 1,
+    REL_SUM = 2,
+    REL_MIN = 3,
+    REL_MAX = 4,
+    REL_AVERAGE = 5,
+    REL_STRING_AGG = 6,
+    REL_BOOL_AND = 7,
+    REL_BOOL_OR = 8,
+};
+
+struct rel_column {
+    const char *name;
+    struct sql_type type;
+};
+
+struct rel_sort_key {
+    struct expr *expr;
+    bool descending;
+    bool nulls_first;
+};
+
+struct rel_aggregate {
+    enum rel_aggregate_kind kind;
+    uint32_t argument_count; /* 0: count(*). */
+    struct expr *arguments[2];
+    struct expr *filter; /* NULL: none. */
+    uint32_t sort_count; /* ORDER BY inside the parentheses. */
+    struct rel_sort_key *sort_keys;
+    struct sql_type type;
+    bool distinct;
+};
+
+struct rel {
+    enum rel_kind kind;
+    struct rel *input;
+    struct rel *right;     /* JOIN, SET, RECURSIVE. */
+    uint32_t relation;     /* 0: defines none. */
+    uint32_t column_count; /* Of the relation. */
+    struct rel_column *columns;
+
+    struct table *table;
+    uint32_t row_count;     /* VALUES: rows of column_count expressions. */
+    struct expr **exprs;    /* VALUES, PROJECT, SERIES; AGGREGATE: groups. */
+    struct expr *condition; /* FILTER, JOIN; NULL: none. */
+    enum rel_join join;
+    uint32_t slot_count; /* JOIN: the right side reads these, filled from the left side's row. */
+    uint32_t *slots;
+    struct expr **slot_sources;
+    uint32_t group_count;
+    uint32_t aggregate_count;
+    struct rel_aggregate *aggregates;
+    uint32_t sort_count;
+    struct rel_sort_key *sort_keys;
+    struct expr *limit; /* NULL: none. */
+    struct expr *offset;
+    uint32_t set;        /* enum ast_set_kind */
+    bool all;            /* SET, RECURSIVE: keep duplicates. */
+    uint32_t work_index; /* RECURSIVE, WORK: which work table. */
+};
+
+#endif

@@ -1,0 +1,203 @@
+/* What goes into a statement and comes out: parameters and columns. */
+#include <string.h>
+
+#include "executor/session.h"
+#include "kernel/api_error.h"
+#include "kernel/base/check.h"
+
+enum { PARAMETERS_MAX = 65535 };
+
+/* Parameters. */
+
+static enum qtdb_code
+parameter_at(struct qtdb_statement *statement, uint32_t index, struct value **out)
+{
+    struct memory *memory = statement->session->memory;
+
+    if (index == 0 || index > PARAMETERS_MAX || statement->phase == STATEMENT_ROWS)
+        return api_error_set(QTDB_INVALID, "42P02", 0, false,
+                             statement->phase == STATEMENT_ROWS
+                                 ? "reset the statement before binding $%u"
+                                 : "there is no parameter $%u",
+                             index);
+    if (index > statement->parameter_count) {
+        size_t old_size = statement->parameter_count * sizeof(struct value);
+        struct value *grown = statement->parameters == NULL
+                                  ? memory_alloc(memory, MEMORY_SQL, index * sizeof(struct value))
+                                  : memory_resize(memory, MEMORY_SQL, statement->parameters,
+                                                  old_size, index * sizeof(struct value));
+        if (grown == NULL)
+            return api_error_set(QTDB_NO_MEMORY, "53200", 0, false, "out of memory");
+        for (uint32_t i = statement->parameter_count; i < index; i++)
+            grown[i] = value_null(QTDB_TYPE_NULL);
+        statement->parameters = grown;
+        statement->parameter_count = index;
+    }
+    if (statement->phase != STATEMENT_READY)
+        qtdb_reset(statement);
+    struct value *value = &statement->parameters[index - 1];
+    if (!value->null && value->type != QTDB_TYPE_INT8 && value->type != QTDB_TYPE_FLOAT8)
+        memory_free(memory, MEMORY_SQL, (void *)(uintptr_t)value->bytes, (size_t)value->size + 1);
+    /* A null keeps the type of the value before it, so that the plan stays. */
+    *value = value_null(value->type);
+    *out = value;
+    return QTDB_OK;
+}
+
+enum qtdb_code
+qtdb_bind_null(struct qtdb_statement *statement, uint32_t index)
+{
+    struct value *value = NULL;
+
+    return parameter_at(statement, index, &value);
+}
+
+enum qtdb_code
+qtdb_bind_i64(struct qtdb_statement *statement, uint32_t index, int64_t integer)
+{
+    struct value *value = NULL;
+    enum qtdb_code code = parameter_at(statement, index, &value);
+
+    if (code == QTDB_OK)
+        *value = value_integer(QTDB_TYPE_INT8, integer);
+    return code;
+}
+
+enum qtdb_code
+qtdb_bind_f64(struct qtdb_statement *statement, uint32_t index, double real)
+{
+    struct value *value = NULL;
+    enum qtdb_code code = parameter_at(statement, index, &value);
+
+    if (code == QTDB_OK)
+        *value = value_real(QTDB_TYPE_FLOAT8, real);
+    return code;
+}
+
+static enum qtdb_code
+bind_copy(struct qtdb_statement *statement, uint32_t index, enum qtdb_type type, const void *bytes,
+          size_t size)
+{
+    struct value *value = NULL;
+    enum qtdb_code code = parameter_at(statement, index, &value);
+
+    if (code != QTDB_OK)
+        return code;
+    if (size >= UINT32_MAX)
+        return api_error_set(QTDB_INVALID, "54000", 0, false, "a parameter is too long");
+    CHECK(value != NULL);
+    uint8_t *copy = memory_alloc(statement->session->memory, MEMORY_SQL, size + 1);
+    if (copy == NULL)
+        return api_error_set(QTDB_NO_MEMORY, "53200", 0, false, "out of memory");
+    if (size > 0)
+        memcpy(copy, bytes, size);
+    *value = value_bytes(type, copy, size);
+    return QTDB_OK;
+}
+
+/* A text is an untyped literal: it takes the type of what it stands beside. */
+enum qtdb_code
+qtdb_bind_text(struct qtdb_statement *statement, uint32_t index, const char *text, size_t size)
+{
+    return bind_copy(statement, index, QTDB_TYPE_NULL, text, size);
+}
+
+enum qtdb_code
+qtdb_bind_bytes(struct qtdb_statement *statement, uint32_t index, const void *bytes, size_t size)
+{
+    return bind_copy(statement, index, QTDB_TYPE_BYTEA, bytes, size);
+}
+
+/* Results. */
+
+uint32_t
+qtdb_column_count(struct qtdb_statement *statement)
+{
+    return statement__prepare_rows(statement) ? statement->visible : 0;
+}
+
+const char *
+qtdb_column_name(struct qtdb_statement *statement, uint32_t column)
+{
+    CHECK(column < qtdb_column_count(statement));
+    if (statement->ast->kind == AST_EXPLAIN)
+        return "QUERY PLAN";
+    return statement__columns(statement)[column].name;
+}
+
+enum qtdb_type
+qtdb_column_type(struct qtdb_statement *statement, uint32_t column)
+{
+    CHECK(column < qtdb_column_count(statement));
+    if (statement->ast->kind == AST_EXPLAIN)
+        return QTDB_TYPE_TEXT;
+    return statement__columns(statement)[column].type.type;
+}
+
+static struct value
+value_at(const struct qtdb_statement *statement, uint32_t column)
+{
+    CHECK(statement->phase == STATEMENT_ROWS && column < statement->visible);
+    if (statement->ast->kind == AST_EXPLAIN)
+        return value_bytes(QTDB_TYPE_TEXT, statement->lines->text, strlen(statement->lines->text));
+    return statement->row_values[column];
+}
+
+bool
+qtdb_column_is_null(struct qtdb_statement *statement, uint32_t column)
+{
+    return value_at(statement, column).null;
+}
+
+static bool
+cast_column(struct qtdb_statement *statement, uint32_t column, enum qtdb_type type,
+            struct value *out)
+{
+    struct sql_type wanted = {type, -1, -1};
+    struct value value = value_at(statement, column);
+    struct sql_error ignored;
+
+    return !value.null && value_cast(&value, &wanted, &statement->row, out, &ignored) == STATUS_OK;
+}
+
+int64_t
+qtdb_column_i64(struct qtdb_statement *statement, uint32_t column)
+{
+    struct value value;
+
+    return cast_column(statement, column, QTDB_TYPE_INT8, &value) ? value.integer : 0;
+}
+
+double
+qtdb_column_f64(struct qtdb_statement *statement, uint32_t column)
+{
+    struct value value;
+
+    return cast_column(statement, column, QTDB_TYPE_FLOAT8, &value) ? value.real : 0;
+}
+
+const char *
+qtdb_column_text(struct qtdb_statement *statement, uint32_t column, size_t *size_out)
+{
+    struct value value = value_at(statement, column);
+    size_t size = 0;
+
+    if (value.null)
+        return NULL;
+    const char *text = value_print(&value, &statement->row, &size);
+    if (text != NULL && size_out != NULL)
+        *size_out = size;
+    return text;
+}
+
+uint64_t
+qtdb_row_count(struct qtdb_statement *statement)
+{
+    return statement->row_count;
+}
+
+const char *
+qtdb_command_tag(struct qtdb_statement *statement)
+{
+    return statement->tag != NULL ? statement->tag : "";
+}
