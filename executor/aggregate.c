@@ -90,8 +90,8 @@ add_numeric(struct eval *eval, const struct value *value, struct arena *held,
 }
 
 static enum status
-add_sum(struct eval *eval, const struct value *value, struct arena *held,
-        struct aggregate_state *state)
+add_sum(const struct rel_aggregate *call, struct eval *eval, const struct value *value,
+        struct arena *held, struct aggregate_state *state)
 {
     switch (value->type) {
     case QTDB_TYPE_NUMERIC:
@@ -99,7 +99,7 @@ add_sum(struct eval *eval, const struct value *value, struct arena *held,
     case QTDB_TYPE_FLOAT4:
     case QTDB_TYPE_FLOAT8:
         state->real += value->real;
-        if (value->type == QTDB_TYPE_FLOAT4)
+        if (call->type.type == QTDB_TYPE_FLOAT4)
             state->real = (double)(float)state->real;
         return STATUS_OK;
     default:
@@ -138,7 +138,7 @@ take(const struct rel_aggregate *call, struct eval *eval, const struct value *ar
         return STATUS_OK;
     case REL_SUM:
     case REL_AVERAGE:
-        return add_sum(eval, value, held, state);
+        return add_sum(call, eval, value, held, state);
     case REL_STRING_AGG:
         return add_text(arguments, held, state);
     case REL_BOOL_AND:

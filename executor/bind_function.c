@@ -35,12 +35,13 @@ bind__is_aggregate(const struct ast_expr *ast)
 /* Aggregates. */
 
 static enum status
-no_function(struct bind *bind, const struct ast_expr *ast, struct expr **arguments)
+no_function(struct bind *bind, const char *called, int32_t location, struct expr **arguments,
+            uint32_t count)
 {
     char types[200] = "";
     size_t size = 0;
 
-    for (uint32_t i = 0; i < ast->argument_count && size < sizeof(types) - 40; i++) {
+    for (uint32_t i = 0; i < count && size < sizeof(types) - 40; i++) {
         const char *name = value_type_name(arguments[i]->type.type);
         size_t name_size = strlen(name);
 
@@ -49,8 +50,15 @@ no_function(struct bind *bind, const struct ast_expr *ast, struct expr **argumen
         memcpy(types + size, name, name_size + 1);
         size += name_size;
     }
-    return sql_error_set(bind->error, "42883", ast->location, "function %s(%s) does not exist",
-                         ast->names[ast->name_count - 1], types);
+    return sql_error_set(bind->error, "42883", location, "function %s(%s) does not exist", called,
+                         types);
+}
+
+static enum status
+no_aggregate(struct bind *bind, const struct ast_expr *ast, struct rel_aggregate *call)
+{
+    return no_function(bind, ast->names[ast->name_count - 1], ast->location, call->arguments,
+                       call->argument_count);
 }
 
 static enum status
@@ -68,7 +76,7 @@ type_aggregate(struct bind *bind, const struct ast_expr *ast, struct rel_aggrega
     case REL_SUM:
     case REL_AVERAGE:
         if (rank == 0)
-            return no_function(bind, ast, call->arguments);
+            return no_aggregate(bind, ast, call);
         if (call->kind == REL_AVERAGE)
             type = rank < 5 ? QTDB_TYPE_NUMERIC : QTDB_TYPE_FLOAT8;
         else if (rank < 4)
@@ -78,19 +86,19 @@ type_aggregate(struct bind *bind, const struct ast_expr *ast, struct rel_aggrega
     case REL_BOOL_AND:
     case REL_BOOL_OR:
         call->type = boolean;
-        return type == QTDB_TYPE_BOOL ? STATUS_OK : no_function(bind, ast, call->arguments);
+        return type == QTDB_TYPE_BOOL ? STATUS_OK : no_aggregate(bind, ast, call);
     case REL_STRING_AGG:
         call->type = text;
         for (uint32_t i = 0; i < 2; i++) {
             if (!bind__is_text(call->arguments[i]->type.type))
-                return no_function(bind, ast, call->arguments);
+                return no_aggregate(bind, ast, call);
             TRY(bind__cast(bind, call->arguments[i], &text, &call->arguments[i]));
         }
         return STATUS_OK;
     default:
         if (type == QTDB_TYPE_JSON || type == QTDB_TYPE_JSONB || type == QTDB_TYPE_BOOL ||
             type == QTDB_TYPE_UUID || type == QTDB_TYPE_BYTEA)
-            return no_function(bind, ast, call->arguments);
+            return no_aggregate(bind, ast, call);
         call->type = (struct sql_type){type == QTDB_TYPE_VARCHAR ? QTDB_TYPE_TEXT : type, -1, -1};
         return bind__cast(bind, call->arguments[0], &call->type, &call->arguments[0]);
     }
@@ -104,6 +112,16 @@ note_place(void *context, const struct expr *expr)
     seen[0] = seen[0] || (expr->kind == EXPR_COLUMN && expr->relation > 0);
     seen[1] = seen[1] || expr->kind == EXPR_SLOT;
     return true;
+}
+
+static bool
+is_argument(const struct rel_aggregate *call, const struct expr *expr)
+{
+    for (uint32_t i = 0; i < call->argument_count; i++) {
+        if (expr_same(call->arguments[i], expr))
+            return true;
+    }
+    return false;
 }
 
 static enum status
@@ -122,9 +140,15 @@ bind_arguments(struct bind *bind, struct bind__scope *scope, const struct ast_ex
         return bind__unsupported(bind, ast->location, "an aggregate over the outer query");
     if (ast->filter != NULL)
         TRY(bind__condition(bind, scope, ast->filter, "FILTER", &call->filter));
-    call->sort_keys = bind__take(bind, ast->order_count * sizeof(*call->sort_keys));
+    call->sort_keys = bind__take(bind, (ast->order_count + 2) * sizeof(*call->sort_keys));
     if (call->sort_keys == NULL)
         return STATUS_NO_MEMORY;
+    /* PostgreSQL finds duplicates by sorting, which shows in the order of a text. */
+    if (call->kind == REL_STRING_AGG && call->distinct && ast->order_count == 0) {
+        call->sort_count = ast->argument_count;
+        for (uint32_t i = 0; i < ast->argument_count; i++)
+            call->sort_keys[i] = (struct rel_sort_key){.expr = call->arguments[i]};
+    }
     for (uint32_t i = 0; i < ast->order_count; i++) {
         struct rel_sort_key *key = &call->sort_keys[call->sort_count++];
 
@@ -132,6 +156,10 @@ bind_arguments(struct bind *bind, struct bind__scope *scope, const struct ast_ex
                                      .nulls_first = ast->orders[i].nulls_first};
         TRY(bind__expr(bind, scope, ast->orders[i].expr, &key->expr));
         TRY(bind__settle(bind, &key->expr));
+        if (call->distinct && !is_argument(call, key->expr))
+            return sql_error_set(bind->error, "42P10", ast->orders[i].expr->location,
+                                 "in an aggregate with DISTINCT, ORDER BY expressions must appear "
+                                 "in argument list");
     }
     return STATUS_OK;
 }
@@ -222,36 +250,48 @@ cast_arguments(struct bind *bind, struct expr *expr)
 }
 
 enum status
-bind__function(struct bind *bind, struct bind__scope *scope, const struct ast_expr *ast,
-               struct expr **out)
+bind__call(struct bind *bind, const char *name, int32_t location, struct expr **arguments,
+           uint32_t count, struct expr **out)
 {
-    enum rel_aggregate_kind kind = aggregate_kind(ast);
     enum qtdb_type types[FUNCTION_CALL_ARGUMENTS_MAX];
     struct expr *expr = NULL;
 
+    if (count > FUNCTION_CALL_ARGUMENTS_MAX)
+        return sql_error_set(bind->error, "54023", location,
+                             "cannot pass more than %d arguments to a function",
+                             FUNCTION_CALL_ARGUMENTS_MAX);
+    for (uint32_t i = 0; i < count; i++)
+        types[i] = bind__is_unknown(arguments[i]) ? QTDB_TYPE_NULL : arguments[i]->type.type;
+    const struct function *function = function_find(name, types, count, bind__casts_implicitly);
+    if (function == NULL)
+        return no_function(bind, name, location, arguments, count);
+    TRY(bind__new_expr(bind, EXPR_FUNCTION, function->result, location, count, &expr));
+    expr->function = function;
+    for (uint32_t i = 0; i < count; i++)
+        expr->arguments[i] = arguments[i];
+    TRY(cast_arguments(bind, expr));
+    if (function->result == QTDB_TYPE_NULL)
+        expr->type.type = expr->arguments[0]->type.type;
+    *out = expr;
+    return STATUS_OK;
+}
+
+enum status
+bind__function(struct bind *bind, struct bind__scope *scope, const struct ast_expr *ast,
+               struct expr **out)
+{
+    const char *name = ast->names[ast->name_count - 1];
+    enum rel_aggregate_kind kind = aggregate_kind(ast);
+    struct expr **arguments = bind__take(bind, ast->argument_count * sizeof(struct expr *));
+
+    if (arguments == NULL)
+        return STATUS_NO_MEMORY;
     if (kind != 0)
         return bind_aggregate(bind, scope, ast, kind, out);
     if (ast->star || ast->distinct || ast->filter != NULL || ast->order_count > 0)
         return sql_error_set(bind->error, "42809", ast->location, "%s is not an aggregate function",
-                             ast->names[ast->name_count - 1]);
-    if (ast->argument_count > FUNCTION_CALL_ARGUMENTS_MAX)
-        return sql_error_set(bind->error, "54023", ast->location,
-                             "cannot pass more than %d arguments to a function",
-                             FUNCTION_CALL_ARGUMENTS_MAX);
-    TRY(bind__new_expr(bind, EXPR_FUNCTION, QTDB_TYPE_NULL, ast->location, ast->argument_count,
-                       &expr));
-    for (uint32_t i = 0; i < ast->argument_count; i++) {
-        TRY(bind__expr(bind, scope, ast->arguments[i], &expr->arguments[i]));
-        types[i] =
-            bind__is_unknown(expr->arguments[i]) ? QTDB_TYPE_NULL : expr->arguments[i]->type.type;
-    }
-    expr->function = function_find(ast->names[ast->name_count - 1], types, ast->argument_count,
-                                   bind__casts_implicitly);
-    if (expr->function == NULL)
-        return no_function(bind, ast, expr->arguments);
-    TRY(cast_arguments(bind, expr));
-    expr->type.type = expr->function->result != QTDB_TYPE_NULL ? expr->function->result
-                                                               : expr->arguments[0]->type.type;
-    *out = expr;
-    return STATUS_OK;
+                             name);
+    for (uint32_t i = 0; i < ast->argument_count; i++)
+        TRY(bind__expr(bind, scope, ast->arguments[i], &arguments[i]));
+    return bind__call(bind, name, ast->location, arguments, ast->argument_count, out);
 }

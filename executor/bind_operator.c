@@ -110,8 +110,10 @@ enum status
 bind__operator(struct bind *bind, const char *symbol, int32_t location, struct expr *left,
                struct expr *right, struct expr **out)
 {
-    struct expr *expr = NULL;
+    struct expr *expr = NULL, *both[2] = {left, right};
 
+    if (strcmp(symbol, "^") == 0)
+        return bind__call(bind, "power", location, both, 2, out);
     TRY(bind__new_expr(bind, EXPR_ARITHMETIC, QTDB_TYPE_NULL, location, 2, &expr));
     expr->arguments[0] = left;
     expr->arguments[1] = right;

@@ -138,6 +138,9 @@ MUST_CHECK enum status bind__condition(struct bind *bind, struct bind__scope *sc
 /* bind_function.c */
 MUST_CHECK enum status bind__function(struct bind *bind, struct bind__scope *scope,
                                       const struct ast_expr *ast, struct expr **out);
+/** A function by name over bound arguments. */
+MUST_CHECK enum status bind__call(struct bind *bind, const char *name, int32_t location,
+                                  struct expr **arguments, uint32_t count, struct expr **out);
 bool bind__is_aggregate(const struct ast_expr *ast);
 
 /* bind_subquery.c */

@@ -103,10 +103,10 @@ encode_row(struct change *change, const struct value *values, const uint8_t **ou
 {
     size_t most = row_encoded_size_max(values, change->table->column_count);
     uint8_t *bytes = arena_alloc(&change->arena, most);
-    struct byte_writer writer = byte_writer_init(bytes, most);
 
     if (bytes == NULL)
         return STATUS_NO_MEMORY;
+    struct byte_writer writer = byte_writer_init(bytes, most);
     CHECK(row_encode(values, change->table->column_count, &writer));
     *out = bytes;
     *size_out = writer.offset;

@@ -297,6 +297,18 @@ convert_sublink(struct pg__conversion *conversion, SubLink *link)
     return expr;
 }
 
+/* Texts compare by bytes: the collations that do so change nothing. */
+static struct ast_expr *
+convert_collate(struct pg__conversion *conversion, CollateClause *source)
+{
+    const char *name = strVal(llast(source->collname));
+
+    if (strcmp(name, "C") != 0 && strcmp(name, "POSIX") != 0 && strcmp(name, "ucs_basic") != 0 &&
+        strcmp(name, "default") != 0)
+        return pg__unsupported(conversion, source->location, "this collation");
+    return pg__expr(conversion, source->arg);
+}
+
 static struct ast_expr *
 convert_min_max(struct pg__conversion *conversion, MinMaxExpr *source)
 {
@@ -371,6 +383,8 @@ convert_node(struct pg__conversion *conversion, Node *node)
     case T_A_ArrayExpr:
         return convert_list(conversion, AST_ARRAY, ((A_ArrayExpr *)node)->location,
                             ((A_ArrayExpr *)node)->elements, 0);
+    case T_CollateClause:
+        return convert_collate(conversion, (CollateClause *)node);
     case T_MinMaxExpr:
         return convert_min_max(conversion, (MinMaxExpr *)node);
     case T_SetToDefault:

@@ -10,6 +10,7 @@ struct qtdb_session {
     struct qtdb_txn *txn; /* NULL outside a transaction block. */
     bool aborted;         /* The block failed: only ROLLBACK is taken. */
     bool catalog_changed; /* By the block: plans made in it are not kept. */
+    size_t memory_limit;  /* Bytes a statement may hold; 0: EXEC_MEMORY_MAX. */
     _Atomic bool interrupted;
 };
 

@@ -116,6 +116,7 @@ enter_transaction(struct qtdb_statement *statement)
         .interrupted = &session->interrupted,
         .parameters = statement->parameters,
         .parameter_count = statement->parameter_count,
+        .memory_limit = session->memory_limit,
     };
     statement->own_txn = session->txn == NULL;
     if (!statement->own_txn)

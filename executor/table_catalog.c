@@ -324,12 +324,12 @@ table_create(struct qtdb_txn *txn, struct table *table, struct arena *arena,
              struct sql_error *error)
 {
     uint8_t *bytes = arena_alloc(arena, DEFINITION_SIZE_MAX / 16);
-    struct byte_writer writer = byte_writer_init(bytes, DEFINITION_SIZE_MAX / 16);
     struct qtdb_tree *catalog = NULL, *tree = NULL;
     struct catalog_key key;
 
     if (bytes == NULL)
         return STATUS_NO_MEMORY;
+    struct byte_writer writer = byte_writer_init(bytes, DEFINITION_SIZE_MAX / 16);
     TRY(catalog_open(txn, true, &catalog, error));
     TRY(require_schema(txn, catalog, table->schema, error));
     TRY(make_key('t', table->schema, table->name, &key, error));

@@ -1,0 +1,154 @@
+/*
+ * Goal: a statement that runs out of memory, at any allocation, fails with 53200, changes nothing and
+ * leaks nothing; one that asks for more than its budget does the same.
+ * Method: a database on a simulated disk; each statement is run with allocation 0, 1, 2 ... refused
+ * until it succeeds, and the tables are compared with what they were.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "executor/session.h"
+#include "tests/support/db_rig.h"
+
+static struct db_rig rig;
+static struct qtdb_session *session;
+static char output[4096];
+
+static void
+setup(void)
+{
+    db_rig_init(&rig, 1);
+    cr_assert_eq(qtdb_session_open(rig.db, &session), QTDB_OK);
+}
+
+static void
+teardown(void)
+{
+    qtdb_session_close(session);
+    db_rig_deinit(&rig);
+}
+
+TestSuite(sql_faults, .init = setup, .fini = teardown);
+
+static bool
+add_row(void *context, uint32_t count, const char *const *values, const char *const *names)
+{
+    size_t used = strlen(output);
+
+    (void)context;
+    (void)names;
+    for (uint32_t i = 0; i < count; i++)
+        used += (size_t)snprintf(output + used, sizeof(output) - used, "%s%s", i > 0 ? "|" : "",
+                                 values[i] != NULL ? values[i] : "NULL");
+    snprintf(output + used, sizeof(output) - used, "\n");
+    return true;
+}
+
+static const char *
+rows_of(const char *sql)
+{
+    output[0] = '\0';
+    cr_assert_eq(qtdb_exec(session, sql, add_row, NULL), QTDB_OK, "%s: %s", sql,
+                 qtdb_error_last()->message);
+    return output;
+}
+
+static void
+make_tables(void)
+{
+    (void)rows_of("create table a (id int primary key, x int, n text unique);"
+                  "create table b (id int primary key, a_id int, v numeric);"
+                  "insert into a values (1, 10, 'one'), (2, 20, 'two'), (3, 30, 'three');"
+                  "insert into b select g, g % 4, g * 1.5 from generate_series(1, 40) g");
+}
+
+static const char all_rows[] = "select sum(id), sum(x), string_agg(n, ',' order by id) from a "
+                               "union all select sum(id), sum(a_id), sum(v)::text from b";
+
+/* Runs with each allocation refused in turn; the statement's own effect is undone by `undo`. */
+static void
+refuse_each(const char *sql, const char *undo)
+{
+    char before[512];
+    uint64_t index = 0;
+    bool failed = true;
+
+    snprintf(before, sizeof(before), "%s", rows_of(all_rows));
+    for (; failed; index++) {
+        memory_fail_at(rig.memory, index, false);
+        enum qtdb_code code = qtdb_exec(session, sql, NULL, NULL);
+        failed = memory_failed(rig.memory);
+        memory_fail_at(rig.memory, UINT64_MAX, false);
+        cr_assert_lt(index, 100000, "%s never succeeds", sql);
+        cr_assert(code == QTDB_OK || (failed && code == QTDB_NO_MEMORY), "%s at %llu: %s", sql,
+                  (unsigned long long)index, qtdb_error_last()->message);
+        /* Some refusals can be done without. */
+        if (code == QTDB_OK && undo != NULL)
+            (void)rows_of(undo);
+        cr_assert_str_eq(rows_of(all_rows), before, "%s at %llu", sql, (unsigned long long)index);
+    }
+    cr_assert_gt(index, 5, "%s allocates nothing", sql);
+}
+
+/* covers: E4 */
+Test(sql_faults, queries_survive_every_refused_allocation)
+{
+    make_tables();
+    refuse_each("select a.n, b.v from a join b on a.id = b.a_id where b.v > 3 order by b.v", NULL);
+    refuse_each("select a.id, b.id from a left join b on b.id = a.x full join a c on c.id = a.id",
+                NULL);
+    refuse_each(
+        "select a.id, (select max(v) from b where b.a_id = a.id), exists (select 1 from b "
+        "where b.v = a.x), a.id in (select a_id from b), a.x > all (select v from b) from a",
+        NULL);
+    refuse_each("select g, string_agg(n, ',' order by n desc), count(distinct x), avg(v), sum(v) "
+                "from (select a_id as g, n, x, v from b left join a on a.id = b.a_id) s group by g "
+                "having count(*) > 1",
+                NULL);
+    refuse_each("with recursive t(n) as (select 1 union select n + 1 from t where n < 5) "
+                "select * from t except select 3 union all select id from a",
+                NULL);
+    refuse_each("explain select * from a, lateral (select v from b where b.id = a.id limit 1) s",
+                NULL);
+}
+
+/* covers: E4 */
+Test(sql_faults, changes_survive_every_refused_allocation)
+{
+    make_tables();
+    refuse_each("insert into a values (4, 40, 'four'), (5, default, null) returning id, upper(n)",
+                "delete from a where id > 3");
+    refuse_each("insert into a values (1, 0, 'x'), (9, 9, 'nine') on conflict (id) do update "
+                "set x = excluded.x + a.x, n = a.n",
+                "delete from a where id = 9");
+    refuse_each("update a set x = x + b.v::int from b where b.id = a.id returning *",
+                "update a set x = id * 10");
+    refuse_each("insert into b select id + 100, a_id, v from b", "delete from b where id > 100");
+    refuse_each("delete from b using a where a.id = b.a_id returning b.id, a.n",
+                "insert into b select g, g % 4, g * 1.5 from generate_series(1, 40) g "
+                "on conflict (id) do nothing");
+}
+
+/* covers: E7 */
+Test(sql_faults, a_statement_past_its_budget_fails_alone)
+{
+    static const char *const greedy[] = {
+        "select * from generate_series(1, 100000000) g order by g desc",
+        "select g, count(*) from generate_series(1, 100000000) g group by g",
+        "select distinct g from generate_series(1, 100000000) g",
+        "select count(*) from a, generate_series(1, 100000000) g where a.id <> g",
+        "select g from generate_series(1, 100000000) g union select 1",
+        "select 1 in (select g from generate_series(2, 100000000) g)",
+        "with recursive t(n) as (select 1 union select n + 1 from t) select count(*) from t",
+    };
+
+    make_tables();
+    session->memory_limit = 1 << 20;
+    for (size_t i = 0; i < sizeof(greedy) / sizeof(greedy[0]); i++) {
+        cr_assert_neq(qtdb_exec(session, greedy[i], NULL, NULL), QTDB_OK, "%s", greedy[i]);
+        cr_assert_str_eq(qtdb_error_last()->sqlstate, "53200", "%s: %s", greedy[i],
+                         qtdb_error_last()->message);
+    }
+    cr_assert_str_eq(rows_of("select count(*) from b"), "40\n");
+}
