@@ -100,6 +100,39 @@ MUST_CHECK enum status btree_free(struct pager_change *change, const struct btre
                                   uint32_t page_limit, bool *done_out);
 
 /*
+ * A run of rows in ascending order, all behind the tree's last key, written as whole leaves straight
+ * to their places in the file (pager.h: direct writes); the change that takes them in logs the spine
+ * alone. For 32 pages and more: below that btree_put costs less.
+ *
+ *   begin, add ..., write     without the latch
+ *   attach                    within a change; again after STATUS_MISSING. The last of the change that
+ *                             touches the tree: new leaves cannot be read or changed before its commit
+ *   end                       after the commit, or instead of it
+ *
+ * One thread at a time. After a failure nothing but end.
+ */
+struct btree_build;
+
+/** `into_empty`: for a tree that will be empty, its root a leaf without rows; the run then has no
+ * bound on its left, and leaves no empty leaf there. `tree->root` is not looked at. */
+MUST_CHECK enum status btree_build_begin(const struct btree *tree, bool into_empty,
+                                         struct btree_build **out);
+/** STATUS_INVALID: not above the key before, or key or value out of bounds. A value too large for a
+ * leaf (over BTREE_INLINE_VALUE_MAX) is refused too: put it with btree_put. STATUS_FULL: no space. */
+MUST_CHECK enum status btree_build_add(struct btree_build *build, const void *key, size_t key_size,
+                                       const void *value, size_t value_size);
+/** Ends the run: all its pages are written and synced. At least one row. */
+MUST_CHECK enum status btree_build_write(struct btree_build *build);
+/** Leaves so far: what a change that attaches them counts against pager_options.change_limit. */
+uint32_t btree_build_page_count(const struct btree_build *build);
+/** Makes the run part of the tree. STATUS_CONFLICT when the tree has a row at or behind the run's
+ * first key, or was to be empty and is not: put the rows with btree_put. */
+MUST_CHECK enum status btree_build_attach(struct pager_change *change, struct btree_build *build,
+                                          const struct btree *tree);
+/** Frees it; its pages go back unless `committed`. NULL is fine. */
+void btree_build_end(struct btree_build *build, bool committed);
+
+/*
  * A cursor copies one leaf at a time and goes on by keys, so that changes to the tree cannot hurt it.
  * After STATUS_NOT_FOUND (or a failure) it has no row and must seek again.
  *

@@ -317,6 +317,31 @@ node_split(void *left, void *right, uint32_t right_number, const struct node_cut
     DCHECK(node__invariants_hold(left) && node__invariants_hold(right));
 }
 
+bool
+node_close_fits(const void *page, const uint8_t *high, size_t high_size)
+{
+    struct node node = node__load_own(page);
+
+    CHECK(node.level == 0 && node.high_size == 0 && high_size > 0);
+    return node.kind == NODE_INT || node__var_size_with_high(&node, high, high_size) <= PAGE_SIZE;
+}
+
+void
+node_close(void *page, const uint8_t *high, size_t high_size, uint32_t link)
+{
+    _Alignas(8) uint8_t copy[PAGE_SIZE];
+
+    CHECK(node_close_fits(page, high, high_size));
+    memcpy(copy, page, PAGE_SIZE);
+    struct node source = node__load_own(copy);
+    struct node_fences fences = {source.low, source.low_size, high, high_size};
+
+    node_init(page, source.kind, le32_get(page_header(page)->page_number), source.tree_id, 0, link,
+              &fences);
+    node__fill(page, &source, 0, source.count);
+    DCHECK(node__invariants_hold(page));
+}
+
 void
 node__fill(void *page, const struct node *source, uint32_t from, uint32_t to)
 {

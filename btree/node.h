@@ -153,6 +153,10 @@ void node_cut_choose(const void *page, uint32_t index, const struct node_entry *
 /** Cuts: `left` keeps its number, `right` becomes the node of page `right_number`. */
 void node_split(void *left, void *right, uint32_t right_number, const struct node_cut *cut);
 
+/** Gives a leaf without a high fence one, above all its keys, and a neighbour behind it. */
+bool node_close_fits(const void *page, const uint8_t *high, size_t high_size);
+void node_close(void *page, const uint8_t *high, size_t high_size, uint32_t link);
+
 /** Cheap and never wrong when it says no; works on pages of any shape. */
 bool node_merge_may_fit(const struct node *left, const struct node *right);
 /** True when the two neighbours fit in one page with room to spare. */

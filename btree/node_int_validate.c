@@ -35,7 +35,7 @@ validate_header(const void *page, struct node *node, const char **reason_out)
     if ((node->low_size == 0 && fence_of(node->low) != 0) ||
         (node->high_size == 0 && fence_of(node->high) != 0))
         return refuse(reason_out, "a fence that is not there is not zero");
-    if (node->high_size > 0 && fence_of(node->high) <= fence_of(node->low))
+    if (node->low_size > 0 && node->high_size > 0 && fence_of(node->high) <= fence_of(node->low))
         return refuse(reason_out, "the high fence is not above the low one");
     if (node->form == NODE_INT_SLOTTED ? node->value_size != 0
                                        : node->value_size > NODE_ENTRY_SIZE_MAX)

@@ -81,6 +81,8 @@ void node__var_replace(void *page, uint32_t index, const struct node_entry *entr
 void node__var_remove(void *page, uint32_t index, struct node_moves *moves_out);
 void node__var_cut_choose(const struct node *node, uint32_t index, const struct node_entry *entry,
                           struct node_cut *out);
+/** Used size of a leaf with all entries of `node` between its low fence and `high`. */
+size_t node__var_size_with_high(const struct node *node, const uint8_t *high, size_t high_size);
 bool node__var_merge_may_fit(const struct node *left, const struct node *right);
 /** Bytes that a page with the rows of both has in use. */
 uint32_t node__var_merged_size(const struct node *left, const struct node *right);

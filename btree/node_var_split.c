@@ -69,9 +69,8 @@ separate_from_new(const struct node *node, uint32_t index, const struct node_ent
     }
 }
 
-/* Used size of a leaf with all entries of `node` between its low fence and `high`. */
-static size_t
-size_with_high(const struct node *node, const uint8_t *high, size_t high_size)
+size_t
+node__var_size_with_high(const struct node *node, const uint8_t *high, size_t high_size)
 {
     size_t prefix_size = node__common_size(node->low, node->low_size, high, high_size);
     size_t size = NODE_HEADER_SIZE + node->low_size + high_size;
@@ -115,7 +114,7 @@ cut_leaf(const struct node *node, uint32_t index, const struct node_entry *entry
     }
     if (index == node->count && node->high_size == 0) {
         separate_from_new(node, index, entry, out);
-        if (size_with_high(node, out->separator, out->separator_size) > PAGE_SIZE)
+        if (node__var_size_with_high(node, out->separator, out->separator_size) > PAGE_SIZE)
             separate_slots(node, node->count - 1u, out);
         return;
     }

@@ -113,6 +113,28 @@ tree__change_descend(struct pager_change *change, const struct btree *tree, cons
     return tree__corrupt(tree, page_number, "the tree is deeper than any");
 }
 
+enum status
+tree__change_descend_edge(struct pager_change *change, const struct btree *tree,
+                          uint32_t target_level, struct tree_path *path)
+{
+    uint32_t page_number = tree->root;
+    uint32_t level = UINT32_MAX;
+    struct node node;
+
+    for (path->depth = 0; path->depth < BTREE_DEPTH_MAX;) {
+        TRY(tree__change_node(change, tree, page_number, level, &node));
+        path->step[path->depth].page_number = page_number;
+        path->step[path->depth].place = node.count;
+        path->depth++;
+        if (node.level <= target_level)
+            return STATUS_OK;
+        level = node.level - 1u;
+        if (!node_child_at(&node, node.count, &page_number))
+            return tree__corrupt(tree, page_number, "a child lies outside its page");
+    }
+    return tree__corrupt(tree, page_number, "the tree is deeper than any");
+}
+
 /* The leaf at the path's end, and where the key is or would be in it. */
 static enum status
 find_in_leaf(struct pager_change *change, const struct btree *tree, const struct tree_path *path,
@@ -128,8 +150,8 @@ find_in_leaf(struct pager_change *change, const struct btree *tree, const struct
     return STATUS_OK;
 }
 
-static enum status
-refuse_key(const struct btree *tree, size_t key_size)
+enum status
+tree__refuse_key(const struct btree *tree, size_t key_size)
 {
     if (tree->kind == BTREE_INT && key_size != 8)
         return error_raise(STATUS_INVALID, "a key of this tree has 8 bytes, not %zu", key_size);
@@ -168,7 +190,7 @@ btree_change_get(struct pager_change *change, const struct btree *tree, const vo
     bool equal;
     size_t room = *size_io;
 
-    TRY(refuse_key(tree, key_size));
+    TRY(tree__refuse_key(tree, key_size));
     TRY(tree__change_descend(change, tree, key, key_size, &path));
     TRY(find_in_leaf(change, tree, &path, key, key_size, &node, &index, &equal));
     if (!equal)
@@ -271,7 +293,7 @@ btree_put(struct pager_change *change, const struct btree *tree, const void *key
     };
     bool existed = false;
 
-    TRY(refuse_key(tree, key_size));
+    TRY(tree__refuse_key(tree, key_size));
     if (value_size > BTREE_VALUE_SIZE_MAX)
         return error_raise(STATUS_INVALID, "a value has at most %d bytes, not %zu",
                            BTREE_VALUE_SIZE_MAX, value_size);
@@ -298,7 +320,7 @@ btree_delete(struct pager_change *change, const struct btree *tree, const void *
     uint8_t *page;
     bool equal;
 
-    TRY(refuse_key(tree, key_size));
+    TRY(tree__refuse_key(tree, key_size));
     TRY(tree__change_descend(change, tree, key, key_size, &path));
     TRY(find_in_leaf(change, tree, &path, key, key_size, &node, &index, &equal));
     if (!equal)

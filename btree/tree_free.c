@@ -9,28 +9,6 @@
 #include "btree/tree_private.h"
 #include "pager/page.h"
 
-/* Down the right edge. */
-static enum status
-descend_last(struct pager_change *change, const struct btree *tree, struct tree_path *path)
-{
-    uint32_t page_number = tree->root;
-    uint32_t level = UINT32_MAX;
-    struct node node;
-
-    for (path->depth = 0; path->depth < BTREE_DEPTH_MAX;) {
-        TRY(tree__change_node(change, tree, page_number, level, &node));
-        path->step[path->depth].page_number = page_number;
-        path->step[path->depth].place = node.count;
-        path->depth++;
-        if (node.level == 0)
-            return STATUS_OK;
-        level = node.level - 1u;
-        if (!node_child_at(&node, node.count, &page_number))
-            return tree__corrupt(tree, page_number, "a child lies outside its page");
-    }
-    return tree__corrupt(tree, page_number, "the tree is deeper than any");
-}
-
 /* Frees the large values of the leaf from its last row on; `*freed` counts pages. Rows before the
  * first large value need no touching. `*done_out`: none is left. */
 static enum status
@@ -106,7 +84,7 @@ btree_free(struct pager_change *change, const struct btree *tree, uint32_t page_
         struct tree_path path = {.depth = 0};
         bool values_done;
 
-        TRY(descend_last(change, tree, &path));
+        TRY(tree__change_descend_edge(change, tree, 0, &path));
         TRY(free_values(change, tree, path.step[path.depth - 1].page_number, page_limit, &freed,
                         &values_done));
         if (!values_done)

@@ -98,6 +98,9 @@ MUST_CHECK enum status tree__overflow_walk(const struct btree *tree, const uint8
 
 /* tree_change.c: the way down under a change. */
 
+/** Is the key one that the tree can have? */
+MUST_CHECK enum status tree__refuse_key(const struct btree *tree, size_t key_size);
+
 /* The pages from the root to a node, and the place taken in each inner one. */
 struct tree_path {
     uint32_t depth; /* Pages in it. */
@@ -110,6 +113,10 @@ struct tree_path {
 MUST_CHECK enum status tree__change_descend(struct pager_change *change, const struct btree *tree,
                                             const uint8_t *key, size_t key_size,
                                             struct tree_path *path);
+/** Down the right edge to a level. */
+MUST_CHECK enum status tree__change_descend_edge(struct pager_change *change,
+                                                 const struct btree *tree, uint32_t level,
+                                                 struct tree_path *path);
 /** The page for reading; its header bounded, of this tree and level. */
 MUST_CHECK enum status tree__change_node(struct pager_change *change, const struct btree *tree,
                                          uint32_t page_number, uint32_t level, struct node *out);
@@ -132,6 +139,8 @@ void tree__change_moved(struct pager_change *change, uint32_t page_number,
 MUST_CHECK enum status tree__split(struct pager_change *change, const struct btree *tree,
                                    const struct tree_path *path, uint32_t index,
                                    const struct node_entry *entry);
+/** The root becomes an inner page with one child that has all its content. */
+MUST_CHECK enum status tree__grow(struct pager_change *change, const struct btree *tree);
 /** After a removal from the path's last page: merges what is underfull, up to the root. */
 MUST_CHECK enum status tree__merge(struct pager_change *change, const struct btree *tree,
                                    const struct tree_path *path);

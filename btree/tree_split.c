@@ -10,9 +10,8 @@
 #include "btree/tree_private.h"
 #include "pager/page.h"
 
-/* The root becomes an inner page with one child that has all its content. */
-static enum status
-grow(struct pager_change *change, const struct btree *tree)
+enum status
+tree__grow(struct pager_change *change, const struct btree *tree)
 {
     struct node_fences fences = {NULL, 0, NULL, 0};
     uint32_t child_number;
@@ -99,5 +98,5 @@ tree__split(struct pager_change *change, const struct btree *tree, const struct 
             return cut_page(change, tree, page_number, parent_number, place, cut);
         index = place;
     }
-    return grow(change, tree);
+    return tree__grow(change, tree);
 }
