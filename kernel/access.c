@@ -78,7 +78,8 @@ enum status
 access__get(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t key_size,
             void *value, size_t *size_io)
 {
-    const struct write_entry *own = key_map_find(&tree->writes, key, key_size);
+    const struct write_entry *own =
+        tree->writes.count > 0 ? key_map_find(&tree->writes, key, key_size) : NULL;
 
     CHECK(txn->running);
     if (own != NULL && own->kind != WRITE_NONE)

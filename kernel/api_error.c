@@ -72,11 +72,11 @@ api_error_sqlstate(const char *sqlstate)
 enum qtdb_code
 api_error(enum status status)
 {
+    if (status == STATUS_OK)
+        return QTDB_OK;
     const char *text = error_message();
 
     CHECK(status != STATUS_MISSING);
-    if (status == STATUS_OK)
-        return QTDB_OK;
     if (status == STATUS_NOT_FOUND || status == STATUS_EXISTS || text[0] == '\0')
         text = general_text(status);
     const char *sqlstate = status == STATUS_CONFLICT ? "40001" : NULL;
