@@ -190,6 +190,8 @@ struct qtdb {
     struct write_chunk *merged; /* Oldest first. */
     struct write_chunk *merged_last;
     size_t merged_size;             /* Bytes of the merged chunks. */
+    size_t swept_size;              /* The same after the last sweep. */
+    bool pruning;                   /* By one thread at a time. */
     uint64_t version_floor;         /* Older snapshots have ended: what they need is gone. */
     _Atomic uint64_t version_epoch; /* Counts pushes; read anywhere. */
 };
@@ -279,6 +281,14 @@ bool versions__prune_is_due(const struct qtdb *db);
 void versions__prune(struct qtdb *db);
 /** Frees all; no transaction is running. */
 void versions__free_all(struct qtdb *db);
+
+/** Takes the entry out of the tree's map. Under the latch. */
+void versions__unlink(struct txn_tree *part, struct write_entry *entry);
+
+/* version_sweep.c */
+/** Takes out what no snapshot needs, wherever it is; returns the chunks that are empty now. Under the
+ * latch, which it lets go now and then; the caller is the one that prunes. */
+struct write_chunk *versions__sweep(struct qtdb *db);
 
 /* version_search.c */
 

@@ -16,8 +16,9 @@
  * read-only transaction would get, which is durable. Everything happens under the snapshot latch, in
  * batches, so that nobody who asks waits for a whole commit to be linked or unlinked.
  *
- * The merged chunks have a bound (version_limit). Past it the oldest go although someone may need
- * them, and the floor rises: snapshots below it have ended (T6).
+ * The merged chunks have a bound (version_limit). Before it is reached, what no snapshot needs goes from
+ * the middle too (version_sweep.c); past it the oldest chunks go although someone may need them, and
+ * the floor rises: snapshots below it have ended (T6).
  */
 #include "kernel/kernel_private.h"
 
@@ -97,8 +98,8 @@ link_entry(struct txn_tree *part, struct write_entry *entry, uint64_t csn)
     part->merged = entry;
 }
 
-static void
-unlink_entry(struct txn_tree *part, struct write_entry *entry)
+void
+versions__unlink(struct txn_tree *part, struct write_entry *entry)
 {
     if (entry->younger == NULL) {
         key_map_remove(&part->tree->versions, entry);
@@ -183,11 +184,22 @@ chunk_free(struct qtdb *db, struct write_chunk *chunk)
     memory_free(db->env.memory, MEMORY_VERSIONS, chunk, sizeof(*chunk));
 }
 
+/* The bytes at which looking through the whole store is worth it again. */
+static size_t
+sweep_size(const struct qtdb *db)
+{
+    size_t size = db->version_limit / 4;
+
+    if (size < 2 * db->swept_size)
+        size = 2 * db->swept_size;
+    return size < db->version_limit ? size : db->version_limit;
+}
+
 bool
 versions__prune_is_due(const struct qtdb *db)
 {
-    return db->merged != NULL &&
-           (db->merged_size > db->version_limit || db->merged->csn <= txn__oldest_snapshot(db));
+    return db->merged != NULL && !db->pruning &&
+           (db->merged_size > sweep_size(db) || db->merged->csn <= txn__oldest_snapshot(db));
 }
 
 /* Takes the first merged chunk out of list and maps. */
@@ -204,7 +216,7 @@ unmerge_first(struct qtdb *db)
     db->merged_size -= chunk->arena.total_size;
     for (struct txn_tree *part = chunk->trees; part != NULL; part = part->next) {
         for (struct write_entry *entry = part->merged; entry != NULL; entry = entry->chunk_next) {
-            unlink_entry(part, entry);
+            versions__unlink(part, entry);
             if (++steps % BATCH == 0)
                 breathe(db);
         }
@@ -212,18 +224,50 @@ unmerge_first(struct qtdb *db)
     return chunk;
 }
 
+static void
+free_first(struct qtdb *db)
+{
+    struct write_chunk *chunk = unmerge_first(db);
+
+    latch_unlock(&db->snapshot_latch);
+    chunk_free(db, chunk);
+    latch_lock(&db->snapshot_latch);
+}
+
+static void
+prune_middle(struct qtdb *db)
+{
+    struct write_chunk *empty = versions__sweep(db);
+
+    latch_unlock(&db->snapshot_latch);
+    while (empty != NULL) {
+        struct write_chunk *next = empty->next;
+
+        chunk_free(db, empty);
+        empty = next;
+    }
+    latch_lock(&db->snapshot_latch);
+    db->swept_size = db->merged_size;
+}
+
 void
 versions__prune(struct qtdb *db)
 {
     latch_lock(&db->snapshot_latch);
     while (versions__prune_is_due(db)) {
-        if (db->merged->csn > txn__oldest_snapshot(db) && db->merged->csn > db->version_floor)
-            db->version_floor = db->merged->csn;
-        struct write_chunk *chunk = unmerge_first(db);
-
-        latch_unlock(&db->snapshot_latch);
-        chunk_free(db, chunk);
-        latch_lock(&db->snapshot_latch);
+        db->pruning = true;
+        while (db->merged != NULL && db->merged->csn <= txn__oldest_snapshot(db))
+            free_first(db);
+        if (db->merged_size > sweep_size(db))
+            prune_middle(db);
+        while (db->merged != NULL && db->merged_size > db->version_limit) {
+            if (db->merged->csn > db->version_floor)
+                db->version_floor = db->merged->csn;
+            free_first(db);
+        }
+        if (db->merged == NULL)
+            db->swept_size = 0;
+        db->pruning = false;
     }
     latch_unlock(&db->snapshot_latch);
 }

@@ -5,6 +5,7 @@
  * refused, what is in memory can still be read, and the next open recovers from the log. The first
  * cause is logged; waiters are woken to find out.
  */
+#include <assert.h>
 #include <inttypes.h>
 
 #include "pager/pager_private.h"
@@ -76,12 +77,24 @@ count_pins(const struct pager *pager)
     return count;
 }
 
+/* Others count meanwhile: each number by itself is whole, all together of about the same moment. */
+static void
+copy_counts(const struct pager_statistics *counts, struct pager_statistics *out)
+{
+    const uint64_t *from = (const uint64_t *)(const void *)counts;
+    uint64_t *to = (uint64_t *)(void *)out;
+
+    static_assert(sizeof(*out) % sizeof(uint64_t) == 0, "64-bit counts only");
+    for (size_t i = 0; i < sizeof(*out) / sizeof(uint64_t); i++)
+        to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+}
+
 void
 pager_get_statistics(const struct pager *pager, struct pager_statistics *out)
 {
     const struct wal *wal = __atomic_load_n(&pager->wal, __ATOMIC_ACQUIRE);
 
-    *out = pager->statistics;
+    copy_counts(&pager->statistics, out);
     out->pin_count += count_pins(pager);
     out->page_count = pager_page_count(pager);
     out->free_count = __atomic_load_n(&pager->free_stack_used, __ATOMIC_RELAXED);

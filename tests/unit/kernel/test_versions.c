@@ -301,3 +301,84 @@ Test(versions, every_allocation_that_fails_in_a_scan_is_a_clean_refusal)
     qtdb_rollback(old);
     db_rig_deinit(&rig);
 }
+
+/* covers: T1, T2 */
+Test(versions, rows_changed_often_beside_an_old_snapshot_take_little_memory)
+{
+    enum { HOT = 20, ROUNDS = 3000 };
+    struct reader *readers[3];
+    struct world *world = calloc(1, sizeof(*world));
+    size_t most = 0;
+    uint8_t value[VALUE_MAX];
+    char key[16];
+
+    random_init(&world->random, 1);
+    db_rig_init(&world->rig, 1);
+    db_rig_close(&world->rig);
+    world->rig.options.version_limit = 2 << 20;
+    db_rig_open(&world->rig);
+    world->tree = db_tree(world->rig.db, "t");
+    write_some(world, KEYS, false);
+    for (uint32_t i = 0; i < 3; i++)
+        readers[i] = &world->readers[i];
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        if (round % 1000 == 100) {
+            struct reader *reader = readers[round / 1000];
+
+            reader->txn = db_begin_read(world->rig.db);
+            memcpy(reader->model, world->model, sizeof(reader->model));
+        }
+        uint32_t number = (uint32_t)random_below(&world->random, HOT);
+        struct qtdb_txn *txn = db_begin(world->rig.db);
+
+        world->model[number] = ++world->next_number;
+        DB(qtdb_put(txn, world->tree, key, key_of(number, key), value,
+                    value_of(world->next_number, value), QTDB_PUT_ANY));
+        DB(qtdb_commit(txn));
+        if (world->rig.db->merged_size > most)
+            most = world->rig.db->merged_size;
+    }
+    /* Each commit keeps a block of 4 KB; all of them would be six times the limit. */
+    cr_assert_leq(most, world->rig.db->version_limit);
+    cr_assert_eq(world->rig.db->version_floor, 0, "a snapshot was ended without need");
+    for (uint32_t i = 0; i < 3; i++) {
+        compare_gets(world, readers[i]);
+        compare_scan(world, readers[i], i % 2 == 0, false);
+        qtdb_rollback(readers[i]->txn);
+    }
+    cr_assert_null(world->rig.db->merged);
+    cr_assert_eq(world->tree->versions.count, 0);
+    db_rig_deinit(&world->rig);
+    free(world);
+}
+
+/* covers: T3 */
+Test(versions, a_sweep_does_not_make_an_old_writer_believe_that_nothing_changed)
+{
+    static char large[1000];
+    struct db_rig rig;
+    struct qtdb_tree *tree;
+    struct qtdb_txn *old, *txn;
+
+    db_rig_init(&rig, 1);
+    db_rig_close(&rig);
+    rig.options.version_limit = 1 << 20;
+    db_rig_open(&rig);
+    tree = db_tree(rig.db, "t");
+    txn = db_begin(rig.db);
+    DB(db_put(txn, tree, "x", "0"));
+    DB(qtdb_commit(txn));
+    old = db_begin(rig.db);
+    cr_assert_str_eq(db_get(old, tree, "x"), "0");
+    for (int i = 0; i < 1000; i++) {
+        txn = db_begin(rig.db);
+        DB(qtdb_put(txn, tree, "x", 1, large, sizeof(large), QTDB_PUT_ANY));
+        large[0]++;
+        DB(qtdb_commit(txn));
+    }
+    cr_assert_eq(rig.db->version_floor, 0);
+    cr_assert_str_eq(db_get(old, tree, "x"), "0");
+    DB(db_put(old, tree, "y", "1"));
+    DB_REFUSED(qtdb_commit(old), QTDB_CONFLICT);
+    db_rig_deinit(&rig);
+}
