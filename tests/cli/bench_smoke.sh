@@ -39,6 +39,32 @@ grep -q '3 threads, async' "$dir/out"
     { cat "$dir/out"; exit 1; }
 "$bench" insert --engine legacy --rows 1000000 --runs 1 --dir "$dir/b" 2>&1 | grep -q 'skipped: would write'
 
+# The report, and runs that are kept: both must hold the figures, and a comparison must find them equal.
+"$bench" insert --engine qtdb --rows 1000 --runs 2 --dir "$dir/b" --report "$dir/report" \
+    --save-results "$dir/kept" >"$dir/out" 2>&1 || { cat "$dir/out"; exit 1; }
+grep -q '<svg .*rows a second' "$dir/report/report.html"
+! grep -q 'http' "$dir/report/report.html"
+grep -q '^| qtdb | [0-9]' "$dir/report/report.md"
+run=$(ls -d "$dir"/kept/insert_*)
+for file in run_config.json system_info.json run.log raw_results.jsonl summary.json report.html; do
+    [ -s "$run/$file" ] || { echo "no $file"; exit 1; }
+done
+[ "$(wc -l <"$run/run.log")" = 2 ]
+"$bench" results list "$dir/kept" | grep -q '^insert_.*"workload":"insert"'
+"$bench" results show "$run" | grep -q '^| qtdb |'
+"$bench" results compare "$run" "$run" >"$dir/out"
+grep -q 'ops_per_s: .*(+0.0%), within the noise' "$dir/out"
+! grep -q OUTSIDE "$dir/out"
+mkdir "$dir/kept/other"
+sed 's/\("metric":"ops_per_s","value":\)/\19/' "$run/raw_results.jsonl" >"$dir/kept/other/raw_results.jsonl"
+"$bench" results compare "$run" "$dir/kept/other" | grep -q 'ops_per_s: .*OUTSIDE the noise'
+fails_with 2 'no kept run' results show "$dir"
+
+# Write amplification and the table, without peers: the device is measured or its absence said.
+"$bench" wa --engine qtdb --rows 600 --runs 1 --dir "$dir/b" >"$dir/out" 2>&1 || { cat "$dir/out"; exit 1; }
+grep -q '^device: ' "$dir/out"
+grep -q '^write amplification over time' "$dir/out"
+
 # Keys of a file: 1 to 4, then the same with the last two exchanged.
 printf '\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0\11\0\0\0\0\0\0\200' >"$dir/keys"
 "$bench" get --engine qtdb --keys "$dir/keys" --runs 1 --seconds 1 --dir "$dir/b" >"$dir/out" 2>&1 ||

@@ -20,6 +20,7 @@
 enum { BENCH_ENGINES_MAX = 8, BENCH_RUNS_MAX = 1000, BENCH_THREADS_MAX = 256 };
 enum { BENCH_MESSAGE_SIZE = 512, BENCH_PATH_SIZE = 4096, BENCH_SERIES_MAX = 64 };
 
+struct bench_archive;
 struct bench_workload;
 
 struct bench_case {
@@ -49,7 +50,8 @@ struct bench_options {
     const char *json;
     const char *report;
     const char *keys_path;
-    const char *save; /* Where run directories go; NULL: kept nowhere. */
+    const char *save;              /* Where kept runs go; NULL: nothing is kept. */
+    struct bench_archive *archive; /* The run that is kept, or NULL. */
     bool quick;
     bool own_device;        /* Nothing but the store is on the device of `dir`. */
     bool repeat;            /* Runs that others disturbed are done once more. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "kernel/base/error.h"
-#include "tools/qtdb-bench/bench_print.h"
+#include "tools/qtdb-bench/bench_archive.h"
 
 #define OTHERS_DISK_MAX 2e6
 
@@ -84,6 +84,7 @@ run_engine(const struct bench_options *options, const struct bench_case *sizes,
     /* A run that the user stopped counts as far as it went, unless nothing was measured. */
     if (result.outcome.state == BENCH_FAILED && tool_stop_requested())
         return;
+    bench_archive_note(options, &result);
     bench_results_add(results, &result);
 }
 

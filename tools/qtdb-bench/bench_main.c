@@ -7,13 +7,15 @@
 #include <string.h>
 
 #include "kernel/base/error.h"
+#include "tools/qtdb-bench/bench_archive.h"
 #include "tools/qtdb-bench/bench_command.h"
-#include "tools/qtdb-bench/bench_print.h"
+#include "tools/qtdb-bench/bench_report.h"
 
 static const struct tool tool = {
     .name = "qtdb-bench",
     .help =
         "usage: qtdb-bench [options] WORKLOAD\n"
+        "       qtdb-bench results list DIR | show RUN | compare RUN RUN\n"
         "\n"
         "Measures qtdb and the databases it is compared with: the same keys, durability, cache "
         "and\n"
@@ -40,6 +42,8 @@ static const struct tool tool = {
         "  --keys FILE        sorted unique little-endian 64-bit keys, plain or zstd\n"
         "  --dir DIR          where all files go (default build/bench)\n"
         "  --json FILE        replaces FILE with one JSON object a line\n"
+        "  --report DIR       report.html with charts and report.md, in DIR\n"
+        "  --save-results DIR keeps the run in a directory of its own below DIR\n"
         "  --quick            suite: at most 20000 rows, one run of a second\n"
         "  --smoke            every workload once with few rows\n"
         "  -h, --help         this text\n"
@@ -174,6 +178,8 @@ finish(struct bench_options *options, const struct bench_machine *machine,
         ok = bench_write_file(options, options->json, &text);
         text_buffer_deinit(&text);
     }
+    if (options->report != NULL)
+        ok = bench_report_write(options, machine, results, options->report) && ok;
     if (tool_stop_requested())
         printf("stopped: what was measured until then is above\n");
     return ok && !any_failed(results) && !tool_stop_requested() ? TOOL_OK : TOOL_FAILED;
@@ -204,10 +210,16 @@ run(struct bench_options *options, const char *command)
 {
     struct bench_results results = {.memory = options->env.memory};
     const struct bench_workload *workload = bench_workload_find(command);
+    struct bench_archive archive;
     struct bench_machine machine;
 
     bench_machine_read(options->dir, &machine);
     bench_print_head(options, &machine);
+    if (options->save != NULL) {
+        if (!bench_archive_begin(&archive, options, &machine, command))
+            return TOOL_USAGE;
+        options->archive = &archive;
+    }
     tool_catch_stop();
     if (workload != NULL) {
         struct bench_case sizes = bench_case_of(options, workload);
@@ -218,6 +230,8 @@ run(struct bench_options *options, const char *command)
         find_command(command)->run(options, &results);
     }
     int result = finish(options, &machine, &results);
+    if (options->archive != NULL && !bench_archive_end(&archive, options, &machine, &results))
+        result = TOOL_FAILED;
     bench_results_free(&results);
     return result;
 }
@@ -240,6 +254,8 @@ start(struct bench_options *options, int argc, char **argv)
         {"keys", 0, TOOL_TEXT, &options->keys_path, 0},
         {"dir", 0, TOOL_TEXT, &options->dir, 0},
         {"json", 0, TOOL_TEXT, &options->json, 0},
+        {"report", 0, TOOL_TEXT, &options->report, 0},
+        {"save-results", 0, TOOL_TEXT, &options->save, 0},
         {"smoke", 0, TOOL_FLAG, &texts.smoke, 0},
         {"quick", 0, TOOL_FLAG, &options->quick, 0},
     };
@@ -249,6 +265,8 @@ start(struct bench_options *options, int argc, char **argv)
 
     if (command != TOOL_RUN)
         return command == TOOL_ANSWERED ? TOOL_OK : TOOL_USAGE;
+    if (argc - first > 1 && strcmp(argv[first], "results") == 0)
+        return bench_archive_command(options, argc - first - 1, argv + first + 1);
     const char *name = texts.smoke && argc == first ? "smoke" : argv[first];
     if (argc - first != (texts.smoke ? 0 : 1))
         return tool_usage_error(&tool, "one WORKLOAD is wanted");

@@ -46,6 +46,7 @@ struct bench_db {
 
 struct bench_session {
     struct bench_db *db;
+    bool writing;
 };
 
 /* Writing. */
@@ -423,8 +424,7 @@ session_close(struct bench_session *session)
 static enum status
 begin(struct bench_session *session, enum bench_txn kind)
 {
-    (void)session;
-    (void)kind;
+    session->writing = bench_txn_writes(kind);
     return STATUS_OK;
 }
 
@@ -433,7 +433,7 @@ commit(struct bench_session *session)
 {
     struct bench_db *db = session->db;
 
-    if (!db->files || db->config.loading)
+    if (!db->files || db->config.loading || !session->writing)
         return STATUS_OK;
     db->failed = fflush(db->log) != 0 || db->failed;
     if (db->config.sync)

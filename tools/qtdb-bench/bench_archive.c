@@ -1,0 +1,145 @@
+/* Keeping runs: bench_archive.h. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "kernel/base/error.h"
+#include "tools/qtdb-bench/bench_archive.h"
+#include "tools/qtdb-bench/bench_report.h"
+
+static bool
+write_file(const struct bench_archive *archive, const struct bench_options *options,
+           const char *name, const struct text_buffer *text)
+{
+    char path[BENCH_PATH_SIZE + 32];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", archive->dir, name);
+    return bench_write_file(options, path, text);
+}
+
+static void
+add_config(struct text_buffer *text, const struct bench_options *options, const char *command)
+{
+    const struct bench_case *base = &options->base;
+
+    text_buffer_print(text,
+                      "{\"workload\":\"%s\",\"rows\":%" PRIu64 ",\"value_size\":%" PRIu64
+                      ",\"batch\":%" PRIu64 ",\"threads\":%" PRIu64 ",\"seconds\":%" PRIu64
+                      ",\"pool\":%" PRIu64 ",\"runs\":%" PRIu64
+                      ",\"durability\":\"%s\",\"seed\":%" PRIu64 ",\"quick\":%s,\"keys\":",
+                      command, base->rows, base->value_size, base->batch, base->threads,
+                      base->seconds, base->pool, base->runs, base->sync ? "sync" : "async",
+                      options->seed, options->quick ? "true" : "false");
+    if (options->keys_path == NULL)
+        text_buffer_add_text(text, "null");
+    else
+        text_buffer_add_json(text, options->keys_path, strlen(options->keys_path));
+    text_buffer_add_text(text, ",\"engines\":[");
+    for (size_t i = 0; i < options->engine_count; i++)
+        text_buffer_print(text, "%s\"%s\"", i > 0 ? "," : "", options->engines[i]->name);
+    text_buffer_add_text(text, "]}\n");
+}
+
+bool
+bench_archive_begin(struct bench_archive *archive, const struct bench_options *options,
+                    const struct bench_machine *machine, const char *command)
+{
+    struct bench_results none = {.memory = options->env.memory};
+    char stamp[32], path[BENCH_PATH_SIZE + 32];
+    time_t now = (time_t)(io_time_ns(options->env.io) / 1000000000u);
+    struct text_buffer text;
+    struct tm parts;
+
+    *archive = (struct bench_archive){.log = NULL};
+    (void)gmtime_r(&now, &parts);
+    (void)strftime(stamp, sizeof(stamp), "%Y%m%d_%H%M%S", &parts);
+    if (snprintf(archive->dir, sizeof(archive->dir), "%s/%s_%s", options->save, command, stamp) >=
+            (int)sizeof(archive->dir) ||
+        bench_dir_make(archive->dir) != STATUS_OK) {
+        tool_error(options->tool, "%s: %s", options->save, error_message());
+        return false;
+    }
+    text_buffer_init(&text, options->env.memory);
+    add_config(&text, options, command);
+    bool ok = write_file(archive, options, "run_config.json", &text);
+    text_buffer_reset(&text);
+    bench_json_add(&text, options, machine, &none);
+    ok = ok && write_file(archive, options, "system_info.json", &text);
+    text_buffer_deinit(&text);
+    (void)snprintf(path, sizeof(path), "%s/run.log", archive->dir);
+    archive->log = ok ? fopen(path, "wb") : NULL;
+    if (ok && archive->log == NULL)
+        tool_error(options->tool, "%s: %s", path, strerror(errno));
+    return archive->log != NULL;
+}
+
+void
+bench_archive_note(const struct bench_options *options, const struct bench_result *result)
+{
+    const struct bench_outcome *outcome = &result->outcome;
+    char name[512];
+
+    if (options->archive == NULL)
+        return;
+    bench_case_name(&result->sizes, name, sizeof(name));
+    (void)fprintf(options->archive->log, "%s run %" PRIu64 " %s: ", result->engine->name,
+                  result->run + 1, name);
+    if (outcome->state == BENCH_DONE)
+        (void)fprintf(options->archive->log,
+                      "%" PRIu64 " operations, %" PRIu64
+                      " rows in %.3f s, others %.2f processors and "
+                      "%.1f MB/s%s\n",
+                      outcome->operations, outcome->rows, outcome->seconds, outcome->others_cpu,
+                      outcome->others_disk / 1e6, outcome->disturbed ? ", disturbed" : "");
+    else
+        (void)fprintf(options->archive->log, "%s: %s\n",
+                      outcome->state == BENCH_SKIPPED ? "skipped" : "FAILED", outcome->message);
+    (void)fflush(options->archive->log);
+}
+
+static void
+add_summary(struct text_buffer *text, const struct bench_options *options,
+            const struct bench_results *results, const struct bench_case *sizes)
+{
+    for (size_t i = 0; i < options->engine_count; i++) {
+        for (int metric = 0; metric < BENCH_METRICS; metric++) {
+            struct bench_median figure =
+                bench_median_of(results, sizes, options->engines[i], (enum bench_metric)metric);
+
+            if (figure.count == 0)
+                continue;
+            text_buffer_print(
+                text,
+                "{\"engine\":\"%s\",\"workload\":\"%s\",\"rows\":%" PRIu64
+                ",\"value_size\":%" PRIu64 ",\"batch\":%" PRIu64 ",\"threads\":%" PRIu64
+                ",\"metric\":\"%s\",\"median\":%.6g,\"least\":%.6g,\"most\":%.6g,"
+                "\"runs\":%zu}\n",
+                options->engines[i]->name, sizes->workload->name, sizes->rows, sizes->value_size,
+                sizes->batch, sizes->threads, bench_metric_name((enum bench_metric)metric),
+                figure.value, figure.least, figure.most, figure.count);
+        }
+    }
+}
+
+bool
+bench_archive_end(struct bench_archive *archive, const struct bench_options *options,
+                  const struct bench_machine *machine, const struct bench_results *results)
+{
+    const struct bench_result *result;
+    struct text_buffer text;
+    size_t index = 0;
+
+    text_buffer_init(&text, options->env.memory);
+    bench_json_add(&text, options, machine, results);
+    bool ok = write_file(archive, options, "raw_results.jsonl", &text);
+    text_buffer_reset(&text);
+    while ((result = bench_report_next(results, &index)) != NULL)
+        add_summary(&text, options, results, &result->sizes);
+    ok = write_file(archive, options, "summary.json", &text) && ok;
+    text_buffer_deinit(&text);
+    ok = bench_report_write(options, machine, results, archive->dir) && ok;
+    ok = fclose(archive->log) == 0 && ok;
+    printf("kept in %s\n", archive->dir);
+    return ok;
+}

@@ -1,0 +1,35 @@
+/*
+ * Runs that are kept: a directory WORKLOAD_YYYYMMDD_HHMMSS below --save-results with
+ *
+ *   run_config.json     the command line as understood, written at the start
+ *   system_info.json    machine, versions, settings, commit, written at the start
+ *   run.log             a line for each run of each engine, the moment it ended
+ *   raw_results.jsonl   what --json writes
+ *   summary.json        medians, least and most, one object a line
+ *   report.html, report.md
+ *
+ * A run that was killed half-way has the first three.
+ */
+#ifndef TOOLS_QTDB_BENCH_BENCH_ARCHIVE_H
+#define TOOLS_QTDB_BENCH_BENCH_ARCHIVE_H
+
+#include "tools/qtdb-bench/bench_print.h"
+
+struct bench_archive {
+    char dir[BENCH_PATH_SIZE];
+    FILE *log;
+};
+
+/** Makes the directory and its first files; false when it could not and said so. */
+bool bench_archive_begin(struct bench_archive *archive, const struct bench_options *options,
+                         const struct bench_machine *machine, const char *command);
+/** A line in run.log; nothing when no run is kept. */
+void bench_archive_note(const struct bench_options *options, const struct bench_result *result);
+/** Raw results, summary and report; false when one could not be written and it was said. */
+bool bench_archive_end(struct bench_archive *archive, const struct bench_options *options,
+                       const struct bench_machine *machine, const struct bench_results *results);
+
+/** `results list DIR`, `results show RUN`, `results compare RUN RUN`. An exit status. */
+int bench_archive_command(const struct bench_options *options, int argc, char **argv);
+
+#endif
