@@ -140,6 +140,7 @@ struct bench_workload {
     bool writes;
     bool extras;     /* Also inserts extra rows: the store is loaded anew afterwards. */
     bool ordered;    /* Needs an engine that keeps order. */
+    bool sql;        /* Through the engine's SQL. */
     bool small_pool; /* The pool is a tenth of the data at most. */
     bool cold;       /* The page cache is emptied before. */
     bool killed;     /* A process that writes is killed: durable commits only. */

@@ -50,6 +50,8 @@ cannot(const struct bench_engine *engine, const struct bench_case *sizes, char *
     else if (workload->needs == BENCH_LOADED && workload->whole != NULL &&
              (engine->flags & BENCH_VOLATILE) != 0)
         (void)snprintf(out, size, "keeps nothing after close");
+    else if (workload->sql && engine->sql == NULL)
+        (void)snprintf(out, size, "has no SQL");
     else if (workload->killed && (!sizes->sync || (engine->flags & BENCH_REWRITES) != 0))
         (void)snprintf(out, size, "what a kill may take is only known of durable transactions");
     else if ((engine->flags & (BENCH_REWRITES | BENCH_VOLATILE)) != 0 &&

@@ -335,7 +335,7 @@ bench_run_once(const struct bench_options *options, const struct bench_case *siz
 {
     struct bench_run run = {.options = options,
                             .sizes = sizes,
-                            .engine = store->engine,
+                            .engine = sizes->workload->sql ? store->engine->sql : store->engine,
                             .store = store,
                             .keys = options->keys,
                             .seed = options->seed,

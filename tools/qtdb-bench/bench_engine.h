@@ -88,6 +88,10 @@ struct bench_engine {
     /** Calls `visit` for each key found. NULL: there is no such call, gets are done in a loop. */
     enum status (*get_many)(struct bench_session *session, const uint64_t *keys, uint32_t count,
                             bench_visit visit, void *context);
+    /** Runs a text of SQL; all cells of its answer, as whole numbers, in one sum. NULL: no SQL. */
+    enum status (*query)(struct bench_session *session, const char *text, int64_t *sum_out);
+    const struct bench_engine
+        *sql; /* The same calls made through SQL; NULL: the engine has none. */
     /** All data is brought to where it stays (checkpoint, flush); what it writes counts. */
     enum status (*settle)(struct bench_db *db);
     /** NULL: the engine does not say. */

@@ -5,6 +5,7 @@
 #include "tools/qtdb-bench/bench_engine.h"
 
 extern const struct bench_engine bench_qtdb;
+extern const struct bench_engine bench_qtdb_sql;
 extern const struct bench_engine bench_legacy;
 extern const struct bench_engine bench_legacy_memory;
 

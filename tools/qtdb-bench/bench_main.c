@@ -23,7 +23,7 @@ static const struct tool tool = {
         "\n"
         "Workloads:\n"
         "  load insert update delete get absent batchget get-writer range scan ycsb-a .. ycsb-f\n"
-        "  append cold mixed recovery open\n"
+        "  append cold mixed recovery open sql-get sql-insert sql-query\n"
         "  wa       write amplification at three levels\n"
         "  suite    all of these (--quick: few rows, one run)\n"
         "  trees    the table of trees and transactions, with what it is held against\n"

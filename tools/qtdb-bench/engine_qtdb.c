@@ -224,6 +224,7 @@ const struct bench_engine bench_qtdb = {
     .get = get,
     .remove = delete_row,
     .scan = scan,
+    .sql = &bench_qtdb_sql,
     .settle = settle,
     .written = written,
 };

@@ -255,6 +255,24 @@ scan(struct bench_session *session, uint64_t first, uint64_t limit, bench_visit 
     return status;
 }
 
+static enum status
+query(struct bench_session *session, const char *text, int64_t *sum_out)
+{
+    sqlite3_stmt *statement;
+    uint64_t sum = 0;
+    int code;
+
+    TRY(check(session->sqlite, sqlite3_prepare_v2(session->sqlite, text, -1, &statement, NULL)));
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+        for (int i = 0; i < sqlite3_column_count(statement); i++)
+            sum += (uint64_t)sqlite3_column_int64(statement, i);
+    }
+    enum status status = check(session->sqlite, code);
+    (void)sqlite3_finalize(statement);
+    *sum_out = (int64_t)sum;
+    return status;
+}
+
 extern const struct bench_engine bench_peer_sqlite;
 const struct bench_engine bench_peer_sqlite = {
     .name = "sqlite",
@@ -274,5 +292,7 @@ const struct bench_engine bench_peer_sqlite = {
     .get = get,
     .remove = delete_row,
     .scan = scan,
+    .query = query,
+    .sql = &bench_peer_sqlite,
     .settle = settle,
 };

@@ -21,5 +21,6 @@ MUST_CHECK enum status workload_ycsb(struct bench_run *run);
 /** These two open and close for themselves. */
 MUST_CHECK enum status workload_open(struct bench_run *run);
 MUST_CHECK enum status workload_recovery(struct bench_run *run);
+MUST_CHECK enum status workload_sql_query(struct bench_run *run);
 
 #endif
