@@ -138,11 +138,12 @@ do_load(struct bench_run *run)
     sizes.seconds = 0;
     sizes.threads = 1;
     sizes.writer = false;
-    run->sizes = &sizes;
-    TRY(bench_db_open(run, true));
-    TRY(load_open(run));
-    TRY(run->engine->settle(run->db));
-    return close_db(run);
+    struct bench_run own = *run;
+    own.sizes = &sizes;
+    TRY(bench_db_open(&own, true));
+    TRY(load_open(&own));
+    TRY(own.engine->settle(own.db));
+    return close_db(&own);
 }
 
 void

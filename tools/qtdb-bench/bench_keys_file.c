@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "kernel/base/check.h"
 #include "kernel/base/compress.h"
 #include "kernel/base/error.h"
 #include "kernel/base/io.h"
@@ -112,6 +113,7 @@ bench_keys_read(struct bench_keys *keys, struct memory *memory, const char *path
     uint64_t size;
 
     TRY(read_whole(memory, path, &bytes, &size));
+    CHECK(bytes != NULL);
     if (size > MAGIC_SIZE && memcmp(bytes, magic, MAGIC_SIZE) == 0) {
         uint8_t *packed = bytes;
         uint64_t packed_size = size;

@@ -41,7 +41,8 @@ probe(const char *path, bool again, uint8_t *block)
     if (!ok)
         return 0;
     qsort(times, PROBES, sizeof(times[0]), compare);
-    return (double)times[PROBES / 2] / 1e3;
+    size_t middle = PROBES / 2;
+    return (double)times[middle] / 1e3;
 }
 
 static void

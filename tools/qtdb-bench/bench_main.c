@@ -210,7 +210,7 @@ run(struct bench_options *options, const char *command)
 {
     struct bench_results results = {.memory = options->env.memory};
     const struct bench_workload *workload = bench_workload_find(command);
-    struct bench_archive archive;
+    static struct bench_archive archive;
     struct bench_machine machine;
 
     bench_machine_read(options->dir, &machine);

@@ -279,12 +279,13 @@ free_workers(struct crew *crew)
 static enum status
 run_threads(struct crew *crew)
 {
-    pthread_t threads[BENCH_THREADS_MAX + 1];
-    struct member members[BENCH_THREADS_MAX + 1];
+    pthread_t threads[BENCH_THREADS_MAX + 1] = {0};
+    struct member members[BENCH_THREADS_MAX + 1] = {{.crew = NULL}};
 
     (void)pthread_barrier_init(&crew->ready, NULL, crew->count);
     for (uint32_t i = 0; i < crew->count; i++) {
-        members[i] = (struct member){crew, &crew->workers[i]};
+        members[i].crew = crew;
+        members[i].worker = &crew->workers[i];
         /* The others wait at the barrier for ever: the child process ends with the message. */
         if (i > 0 && pthread_create(&threads[i], NULL, work, &members[i]) != 0)
             return error_raise(STATUS_NO_MEMORY, "thread %u of %u cannot be started", i + 1,

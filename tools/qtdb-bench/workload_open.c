@@ -127,15 +127,16 @@ die_in_transaction(struct bench_run *run, const struct last *last)
 }
 
 static void
-writer(struct bench_run *run, struct last *last)
+writer(const struct bench_run *run, struct last *last)
 {
     struct bench_plan plan = {
         .work = write_until_killed, .count = 1, .ids_shown = (uint64_t *)(void *)last};
     struct bench_outcome outcome = {.state = BENCH_NONE};
+    struct bench_run own = *run;
 
-    run->outcome = &outcome;
-    if (bench_db_open(run, false) == STATUS_OK && bench_workers_run(run, &plan) == STATUS_OK)
-        die_in_transaction(run, last);
+    own.outcome = &outcome;
+    if (bench_db_open(&own, false) == STATUS_OK && bench_workers_run(&own, &plan) == STATUS_OK)
+        die_in_transaction(&own, last);
     (void)fprintf(stderr, "the writer failed: %s\n", error_message());
     _exit(1);
 }
