@@ -59,7 +59,7 @@ deps-pg: ## install PostgreSQL for the differential tests
 
 hook = $(if $(wildcard scripts/$1),@scripts/$1,@echo "scripts/$1 does not exist: nothing to do")
 
-.PHONY: demo soak bench-smoke rig-short store-report
+.PHONY: demo soak bench bench-smoke rig-short store-report
 demo: all ## show the programs at work (scripts/demo)
 	$(call hook,demo)
 soak: all ## long crash and stress runs (scripts/soak)
@@ -70,6 +70,10 @@ rig-short: all ## a tenth of the crash rig's long runs (RIG_SEED, RIG_SCALE)
 store-report: all ## the table of the page store, measured; 15 minutes on a quiet machine
 	@scripts/deps check core test check
 	@scripts/store-report
+
+BENCH_ARGS ?=
+bench: build/bin/qtdb-bench ## the table of trees and transactions beside other databases (BENCH_ARGS)
+	@build/bin/qtdb-bench trees $(BENCH_ARGS)
 
 bench-smoke: all ## every benchmark once with few rows: do they run and are the answers right
 ifneq ($(wildcard scripts/bench-smoke),)

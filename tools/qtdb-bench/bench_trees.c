@@ -13,7 +13,7 @@
 #include "tools/qtdb-bench/bench_print.h"
 
 /* DEVICE: bytes at the block device, because /proc counts a synced append as its few bytes. */
-enum figure { RATE, ROWS, NS, WRITTEN, DEVICE, LEAF_READS };
+enum figure { RATE, ROWS, NS, WRITTEN, DEVICE, LEAF_READS, HIT_RATE };
 enum against { NUMBER, PEERS, BEST, BELOW, ITSELF };
 
 struct tree_row {
@@ -31,6 +31,8 @@ struct tree_row {
     uint64_t divisor; /* Of --rows. */
     bool writer;
     bool on_device; /* On a loop device with a journal. */
+    bool tenth;     /* A pool of a tenth of the data, rows chosen with skew. */
+    uint64_t rows;  /* Instead of --rows: against legacy-memory, asynchronous, nobody else. */
     const char *note;
 };
 
@@ -217,6 +219,67 @@ static const struct tree_row tree_rows[] = {
      .batch = 100},
     {.name = "data 10x the pool, cold random gets: against the device's rate",
      .note = "not measured here: the gets of one client have no depth"},
+    {.name = "buffer pool hit rate, zipf 0.99, data 10x the pool",
+     .workload = "get",
+     .figure = HIT_RATE,
+     .least = 0.8,
+     .value_size = 100,
+     .batch = 1000,
+     .tenth = true},
+    {.name = "insert, storage API, against legacy in memory at 1 k rows",
+     .workload = "insert",
+     .figure = ROWS,
+     .against = PEERS,
+     .peers = "legacy-memory",
+     .least = 1.0,
+     .value_size = 100,
+     .batch = 1000,
+     .rows = 1000},
+    {.name = "insert, storage API, against legacy in memory at 10 k rows",
+     .workload = "insert",
+     .figure = ROWS,
+     .against = PEERS,
+     .peers = "legacy-memory",
+     .least = 1.0,
+     .value_size = 100,
+     .batch = 1000,
+     .rows = 10000},
+    {.name = "insert, storage API, against legacy in memory at 50 k rows",
+     .workload = "insert",
+     .figure = ROWS,
+     .against = PEERS,
+     .peers = "legacy-memory",
+     .least = 1.0,
+     .value_size = 100,
+     .batch = 1000,
+     .rows = 50000},
+    {.name = "full scan, storage API, against legacy in memory at 1 k rows",
+     .workload = "scan",
+     .figure = ROWS,
+     .against = PEERS,
+     .peers = "legacy-memory",
+     .least = 1.0,
+     .value_size = 100,
+     .batch = 1,
+     .rows = 1000},
+    {.name = "full scan, storage API, against legacy in memory at 10 k rows",
+     .workload = "scan",
+     .figure = ROWS,
+     .against = PEERS,
+     .peers = "legacy-memory",
+     .least = 1.0,
+     .value_size = 100,
+     .batch = 1,
+     .rows = 10000},
+    {.name = "full scan, storage API, against legacy in memory at 50 k rows",
+     .workload = "scan",
+     .figure = ROWS,
+     .against = PEERS,
+     .peers = "legacy-memory",
+     .least = 1.0,
+     .value_size = 100,
+     .batch = 1,
+     .rows = 50000},
     {.name = "memory beyond the configured pool, an hour of updates beside snapshots",
      .note = "not measured here: make soak"},
 };
@@ -230,12 +293,19 @@ sizes_of(const struct bench_options *options, const struct tree_row *row)
     if (row->divisor > 0)
         sizes.rows = sizes.rows / row->divisor + 1;
     sizes.value_size = row->value_size;
-    sizes.batch = row->batch < sizes.rows ? row->batch : sizes.rows;
     sizes.threads = row->threads > 0 ? row->threads : 1;
     sizes.writer = row->writer;
     /* Warm rows fit every cache twice; the command line's pool is for the others. */
+    if (row->rows > 0) {
+        sizes.rows = row->rows;
+        sizes.sync = false;
+    }
+    sizes.batch = row->batch < sizes.rows ? row->batch : sizes.rows;
+    sizes.zipf = row->tenth;
     data = 2 * sizes.rows * (row->value_size + 24);
-    if (!sizes.workload->small_pool && sizes.pool < data)
+    if (row->tenth)
+        sizes.pool = data / 20 < 1 << 20 ? 1 << 20 : data / 20;
+    else if (!sizes.workload->small_pool && sizes.pool < data)
         sizes.pool = data;
     if (sizes.workload->writes && !sizes.writer)
         sizes.seconds = 0;
@@ -251,6 +321,8 @@ figure_of(const struct bench_result *result, int which, double *out)
         return bench_metric_of(result, BENCH_ROWS_PER_S, out);
     if (which == WRITTEN)
         return bench_metric_of(result, BENCH_WA_WRITE, out);
+    if (which == HIT_RATE)
+        return bench_metric_of(result, BENCH_HIT_RATE, out);
     if (which == DEVICE)
         return bench_metric_of(result, BENCH_WA_DEVICE, out);
     if (which == LEAF_READS) {
@@ -416,6 +488,11 @@ run_row(const struct bench_options *options, const struct tree_row *row,
     struct bench_case sizes = sizes_of(options, row);
     bool go = true;
 
+    if (row->rows > 0) {
+        here.engine_count = 1;
+        here.engines[0] = &bench_qtdb;
+        here.engines[here.engine_count++] = &bench_legacy_memory;
+    }
     if (row->against == ITSELF) {
         struct bench_case alone = sizes;
 
@@ -439,7 +516,7 @@ run_row(const struct bench_options *options, const struct tree_row *row,
         go = bench_case_run(&here, &sizes, results);
     if (row->on_device)
         bench_device_close(&device);
-    print_row(options, results, &sizes, row);
+    print_row(&here, results, &sizes, row);
     return go;
 }
 

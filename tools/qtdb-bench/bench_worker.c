@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/base/check.h"
 #include "kernel/base/error.h"
 #include "tools/qtdb-bench/bench_system.h"
 #include "tools/qtdb-bench/bench_worker.h"
@@ -182,6 +183,8 @@ work(void *argument)
     struct member *member = argument;
     struct crew *crew = member->crew;
     struct bench_worker *worker = member->worker;
+
+    CHECK(worker != NULL);
     bool beside = worker->index == crew->plan->count;
 
     error_clear();

@@ -227,7 +227,7 @@ scan(struct bench_session *session, uint64_t first, uint64_t limit, bench_visit 
     struct qtdb_statement *statement = session->statements[SCAN];
     enum status status = STATUS_OK;
     enum qtdb_code code = QTDB_DONE;
-    size_t size;
+    size_t size = 0;
 
     TRY(check(qtdb_bind_i64(statement, 1, to_row(session, first))));
     TRY(check(qtdb_bind_i64(statement, 2, limit > INT64_MAX ? INT64_MAX : (int64_t)limit)));
