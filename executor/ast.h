@@ -252,8 +252,32 @@ struct ast_create_schema {
     bool if_not_exists;
 };
 
+struct ast_create_index {
+    const char *name; /* NULL: derived. */
+    struct ast_name table;
+    bool unique;
+    bool if_not_exists;
+    uint32_t column_count;
+    const char **columns;
+};
+
+struct ast_create_view {
+    struct ast_name name;
+    bool replace;
+    uint32_t column_name_count;
+    const char **column_names;
+    struct ast_select *query;
+};
+
+enum ast_drop_kind {
+    AST_DROP_TABLE = 1,
+    AST_DROP_SCHEMA = 2,
+    AST_DROP_INDEX = 3,
+    AST_DROP_VIEW = 4,
+};
+
 struct ast_drop {
-    bool is_schema;
+    enum ast_drop_kind kind;
     bool if_exists;
     bool cascade;
     uint32_t name_count;
@@ -272,6 +296,8 @@ enum ast_statement_kind {
     AST_TRANSACTION = 7,
     AST_EXPLAIN = 8,
     AST_CREATE_SCHEMA = 9,
+    AST_CREATE_INDEX = 10,
+    AST_CREATE_VIEW = 11,
 };
 
 struct ast_statement {
@@ -285,6 +311,8 @@ struct ast_statement {
     struct ast_delete *delete_from;
     struct ast_create_table *create_table;
     struct ast_create_schema *create_schema;
+    struct ast_create_index *create_index;
+    struct ast_create_view *create_view;
     struct ast_drop *drop;
     struct ast_statement *explained;
     bool analyze;

@@ -55,7 +55,11 @@ struct bind {
     uint32_t relation_count; /* Handed out so far. */
     uint32_t slot_count;
     uint32_t work_count;
+    uint32_t view_depth; /* Views being bound inside each other. */
 };
+
+/** Checks a view's query, before it is stored. */
+MUST_CHECK enum status bind_view(struct bind *bind, const struct ast_create_view *view);
 
 /** A query or a data change. */
 MUST_CHECK enum status bind_statement(struct bind *bind, const struct ast_statement *statement,

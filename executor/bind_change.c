@@ -296,9 +296,10 @@ find_constraint(struct bind *bind, const struct ast_conflict *ast, const struct 
         memcpy(name + size, "_pkey", 6);
         if (table->key_count > 0 && strcmp(name, ast->constraint) == 0)
             return STATUS_OK;
-        for (uint32_t i = 0; i < table->unique_count; i++) {
+        for (uint32_t i = 0; i < table->index_count; i++) {
             out->constraint = i;
-            if (strcmp(table->uniques[i].name, ast->constraint) == 0)
+            if (table->indexes[i].constraint &&
+                strcmp(table->indexes[i].name, ast->constraint) == 0)
                 return STATUS_OK;
         }
         return sql_error_set(bind->error, "42704", ast->location,
@@ -310,10 +311,11 @@ find_constraint(struct bind *bind, const struct ast_conflict *ast, const struct 
     if (table->key_count > 0 &&
         same_columns(columns, ast->column_count, table->keys, table->key_count))
         return STATUS_OK;
-    for (uint32_t i = 0; i < table->unique_count; i++) {
+    for (uint32_t i = 0; i < table->index_count; i++) {
         out->constraint = i;
-        if (same_columns(columns, ast->column_count, table->uniques[i].columns,
-                         table->uniques[i].column_count))
+        if (table->indexes[i].unique &&
+            same_columns(columns, ast->column_count, table->indexes[i].columns,
+                         table->indexes[i].column_count))
             return STATUS_OK;
     }
     return sql_error_set(bind->error, "42P10", ast->location,

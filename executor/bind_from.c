@@ -313,6 +313,8 @@ bind_table(struct bind *bind, const struct ast_from *from, struct item *out)
     const char *alias = from->alias != NULL ? from->alias : from->table.name;
     enum status status = bind__cte(bind, &out->scope, &from->table, &query);
 
+    if (status == STATUS_NOT_FOUND)
+        status = bind__view(bind, &from->table, &query);
     if (status == STATUS_OK)
         return bind_query_item(bind, &query, from, alias, out);
     if (status != STATUS_NOT_FOUND)

@@ -182,6 +182,11 @@ MUST_CHECK enum status bind__set(struct bind *bind, struct bind__level *level,
 MUST_CHECK enum status bind__match(struct bind *bind, const char *what, struct bind__query *left,
                                    struct bind__query *right);
 
+/* bind_view.c */
+/** STATUS_NOT_FOUND when no view has the name. */
+MUST_CHECK enum status bind__view(struct bind *bind, const struct ast_name *name,
+                                  struct bind__query *out);
+
 /* bind_with.c */
 MUST_CHECK enum status bind__with(struct bind *bind, struct bind__level *level,
                                   const struct ast_select *ast, struct bind__cte **ctes);

@@ -68,8 +68,9 @@ struct exec_rows {
 MUST_CHECK enum status exec_change(struct exec_context *context, struct exec_rows *returned,
                                    uint64_t *row_count_out);
 
-/** CREATE TABLE, CREATE SCHEMA, DROP. `tag` becomes the command tag. */
-MUST_CHECK enum status exec_define(const struct exec_context *context,
+/** CREATE and DROP. `sql` is the text that the statement's location counts in; `tag` becomes the command
+ * tag. */
+MUST_CHECK enum status exec_define(const struct exec_context *context, const char *sql,
                                    const struct ast_statement *statement, struct arena *arena,
                                    const char **tag_out);
 

@@ -3,8 +3,8 @@
  * that a statement never sees its own. Every check of a row comes before its first write; a failing
  * statement is rolled back to its start by the session.
  *
- * The row is the value under its key; each unique constraint is a tree of its columns' key to the
- * row's key (rows with a null in it have no entry).
+ * The row is the value under its key; each index is a tree of its columns' key to the row's
+ * key.
  */
 #include <string.h>
 
@@ -30,7 +30,7 @@ struct change {
     const struct exec_context *context;
     const struct table *table;
     struct qtdb_tree *rows;
-    struct qtdb_tree *uniques[TABLE_UNIQUE_MAX];
+    struct qtdb_tree *indexes[TABLE_INDEX_MAX];
     struct arena arena;
     int64_t next_row; /* Hidden row number; 0: not looked up yet. */
 };
@@ -41,8 +41,8 @@ change_open(struct change *change, const struct exec_context *context, const str
     *change = (struct change){.context = context, .table = table};
     arena_init(&change->arena, context->memory, MEMORY_SQL);
     TRY(table_tree(context->txn, table, UINT32_MAX, &change->rows, context->error));
-    for (uint32_t i = 0; i < table->unique_count; i++)
-        TRY(table_tree(context->txn, table, i, &change->uniques[i], context->error));
+    for (uint32_t i = 0; i < table->index_count; i++)
+        TRY(table_tree(context->txn, table, i, &change->indexes[i], context->error));
     return STATUS_OK;
 }
 
@@ -114,37 +114,37 @@ encode_row(struct change *change, const struct value *values, const uint8_t **ou
 }
 
 static enum status
-put_uniques(struct change *change, const struct value *values, const struct key_bytes *row_key)
+put_entries(struct change *change, const struct value *values, const struct key_bytes *row_key)
 {
-    for (uint32_t i = 0; i < change->table->unique_count; i++) {
+    for (uint32_t i = 0; i < change->table->index_count; i++) {
         struct key_bytes key;
-        bool any_null;
+        bool absent;
 
-        TRY(table_unique_key(change->table, i, values, key.bytes, &key.size, &any_null,
-                             change->context->error));
-        if (any_null)
+        TRY(table_index_key(change->table, i, values, row_key->bytes, row_key->size, key.bytes,
+                            &key.size, &absent, change->context->error));
+        if (absent)
             continue;
-        enum qtdb_code code = qtdb_put(change->context->txn, change->uniques[i], key.bytes,
+        enum qtdb_code code = qtdb_put(change->context->txn, change->indexes[i], key.bytes,
                                        key.size, row_key->bytes, row_key->size, QTDB_PUT_INSERT);
         if (code == QTDB_EXISTS)
-            return refuse_duplicate(change, change->table->uniques[i].name);
+            return refuse_duplicate(change, change->table->indexes[i].name);
         TRY(sql_from_code(code, change->context->error));
     }
     return STATUS_OK;
 }
 
 static enum status
-delete_uniques(struct change *change, const struct value *values)
+delete_entries(struct change *change, const struct value *values, const struct key_bytes *row_key)
 {
-    for (uint32_t i = 0; i < change->table->unique_count; i++) {
+    for (uint32_t i = 0; i < change->table->index_count; i++) {
         struct key_bytes key;
-        bool any_null;
+        bool absent;
 
-        TRY(table_unique_key(change->table, i, values, key.bytes, &key.size, &any_null,
-                             change->context->error));
-        if (!any_null)
+        TRY(table_index_key(change->table, i, values, row_key->bytes, row_key->size, key.bytes,
+                            &key.size, &absent, change->context->error));
+        if (!absent)
             TRY(sql_from_code(
-                qtdb_delete(change->context->txn, change->uniques[i], key.bytes, key.size),
+                qtdb_delete(change->context->txn, change->indexes[i], key.bytes, key.size),
                 change->context->error));
     }
     return STATUS_OK;
@@ -174,13 +174,13 @@ insert_row(struct change *change, const struct value *values)
         return refuse_duplicate(change, name);
     }
     TRY(sql_from_code(code, change->context->error));
-    return put_uniques(change, values, &key);
+    return put_entries(change, values, &key);
 }
 
 static enum status
 delete_row(struct change *change, const struct value *values, const struct key_bytes *key)
 {
-    TRY(delete_uniques(change, values));
+    TRY(delete_entries(change, values, key));
     return sql_from_code(qtdb_delete(change->context->txn, change->rows, key->bytes, key->size),
                          change->context->error);
 }
@@ -199,7 +199,7 @@ put_again(struct change *change, const struct key_bytes *key, const struct value
     TRY(sql_from_code(qtdb_put(change->context->txn, change->rows, key->bytes, key->size, bytes,
                                size, QTDB_PUT_INSERT),
                       change->context->error));
-    return put_uniques(change, values, key);
+    return put_entries(change, values, key);
 }
 
 /* What a run changes with. */
@@ -276,11 +276,13 @@ find_conflict(struct run *run, const struct value *row, uint32_t constraint, str
                    ? STATUS_OK
                    : sql_from_code(code, change->context->error);
     }
-    TRY(table_unique_key(change->table, constraint, row, key.bytes, &key.size, &any_null,
-                         change->context->error));
+    if (!change->table->indexes[constraint].unique)
+        return STATUS_OK;
+    TRY(table_index_key(change->table, constraint, row, NULL, 0, key.bytes, &key.size, &any_null,
+                        change->context->error));
     if (any_null)
         return STATUS_OK;
-    code = qtdb_get(change->context->txn, change->uniques[constraint], key.bytes, key.size,
+    code = qtdb_get(change->context->txn, change->indexes[constraint], key.bytes, key.size,
                     out->bytes, &size);
     if (code == QTDB_NOT_FOUND)
         return STATUS_OK;
@@ -294,7 +296,7 @@ static enum status
 find_any_conflict(struct run *run, const struct value *row, struct key_bytes *out)
 {
     TRY(find_conflict(run, row, UINT32_MAX, out));
-    for (uint32_t i = 0; i < run->change.table->unique_count && out->size == 0; i++)
+    for (uint32_t i = 0; i < run->change.table->index_count && out->size == 0; i++)
         TRY(find_conflict(run, row, i, out));
     return STATUS_OK;
 }
@@ -305,8 +307,6 @@ read_row(struct run *run, const struct key_bytes *key, struct value *out)
     struct change *change = &run->change;
     const struct table *table = change->table;
     size_t size = 0;
-    uint32_t count = 0;
-
     enum qtdb_code code =
         qtdb_get(change->context->txn, change->rows, key->bytes, key->size, NULL, &size);
     if (code != QTDB_FULL)
@@ -319,11 +319,7 @@ read_row(struct run *run, const struct key_bytes *key, struct value *out)
     TRY(sql_from_code(
         qtdb_get(change->context->txn, change->rows, key->bytes, key->size, bytes, &size),
         change->context->error));
-    if (row_decode(bytes, size, table->types, table->column_count, out, &count) != STATUS_OK ||
-        count < table->column_count)
-        return sql_error_set(change->context->error, "XX001", -1,
-                             "a row of table \"%s\" is damaged: run qtdb-check", table->name);
-    return STATUS_OK;
+    return table_decode_row(table, bytes, size, &change->arena, out, change->context->error);
 }
 
 /* DO UPDATE: over the row that is there, then the one that was to be inserted. */

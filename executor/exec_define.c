@@ -1,8 +1,8 @@
-/* CREATE TABLE, CREATE SCHEMA and DROP: from syntax to definitions in the catalog. */
+/* CREATE TABLE, SCHEMA, VIEW and DROP: from syntax to definitions in the catalog. */
 #include <stdio.h>
 #include <string.h>
 
-#include "executor/exec.h"
+#include "executor/exec_private.h"
 #include "kernel/base/check.h"
 
 struct definition {
@@ -67,10 +67,12 @@ add_unique(struct definition *definition, const char *const *names, uint32_t cou
     struct table *table = definition->table;
     char name[QTDB_NAME_SIZE_MAX + 1];
 
-    if (table->unique_count == TABLE_UNIQUE_MAX || count > TABLE_KEY_COLUMNS_MAX)
+    if (table->index_count == TABLE_INDEX_MAX || count > TABLE_KEY_COLUMNS_MAX)
         return sql_error_set(definition->context->error, "54011", location,
                              "too many unique constraints or columns in one");
-    struct table_unique *unique = &table->uniques[table->unique_count++];
+    struct table_index *unique = &table->indexes[table->index_count++];
+    unique->id = table->next_index++;
+    unique->unique = unique->constraint = true;
     (void)snprintf(name, sizeof(name), "%.100s_%.100s_key", table->name, names[0]);
     if (given_name != NULL)
         (void)snprintf(name, sizeof(name), "%s", given_name);
@@ -155,8 +157,8 @@ create_table(const struct exec_context *context, const struct ast_create_table *
     table->name = ast->table.name;
     table->columns = arena_alloc(arena, ast->column_count * sizeof(*table->columns));
     table->types = arena_alloc(arena, ast->column_count * sizeof(*table->types));
-    table->uniques = arena_alloc(arena, TABLE_UNIQUE_MAX * sizeof(*table->uniques));
-    if (table->columns == NULL || table->types == NULL || table->uniques == NULL)
+    table->indexes = arena_alloc(arena, TABLE_INDEX_MAX * sizeof(*table->indexes));
+    if (table->columns == NULL || table->types == NULL || table->indexes == NULL)
         return STATUS_NO_MEMORY;
     TRY(add_columns(&definition, ast));
     for (uint32_t i = 0; i < ast->constraint_count; i++)
@@ -165,25 +167,88 @@ create_table(const struct exec_context *context, const struct ast_create_table *
 }
 
 static enum status
-drop_tables(const struct exec_context *context, const struct ast_drop *ast, struct arena *arena)
+drop_one(const struct exec_context *context, enum ast_drop_kind kind, const struct ast_name *name,
+         struct arena *arena)
 {
-    if (ast->is_schema)
-        return sql_error_set(context->error, "0A000", -1, "DROP SCHEMA is not supported yet");
-    for (uint32_t i = 0; i < ast->name_count; i++) {
-        struct table *table;
-        enum status status =
-            table_find(context->txn, &ast->names[i], arena, &table, context->error);
+    struct table *table = NULL;
+    const char *text = NULL;
 
-        if (status == STATUS_INVALID && ast->if_exists &&
-            strcmp(context->error->sqlstate, "42P01") == 0)
-            continue;
+    switch (kind) {
+    case AST_DROP_INDEX:
+        return exec__drop_index(context, name, arena);
+    case AST_DROP_VIEW:
+        TRY(catalog_find(context->txn, CATALOG_VIEW, name, arena, &text, context->error));
+        return catalog_remove(context->txn, CATALOG_VIEW,
+                              name->schema != NULL ? name->schema : "public", name->name,
+                              context->error);
+    case AST_DROP_TABLE: {
+        enum status status = table_find(context->txn, name, arena, &table, context->error);
+
         if (status == STATUS_INVALID && strcmp(context->error->sqlstate, "42P01") == 0)
-            return sql_error_set(context->error, "42P01", -1, "table \"%s\" does not exist",
+            return STATUS_NOT_FOUND;
+        TRY(status);
+        return table_drop(context->txn, table, context->error);
+    }
+    default:
+        return sql_error_set(context->error, "0A000", -1, "DROP SCHEMA is not supported yet");
+    }
+}
+
+/* A name that is of something else. */
+static enum status
+check_kind(const struct exec_context *context, enum ast_drop_kind kind, const struct ast_name *name,
+           struct arena *arena)
+{
+    static const char *const words[] = {
+        [AST_DROP_TABLE] = "a table", [AST_DROP_INDEX] = "an index", [AST_DROP_VIEW] = "a view"};
+    const char *text = NULL;
+    struct table *table = NULL;
+    bool is_table = table_find(context->txn, name, arena, &table, context->error) == STATUS_OK;
+    bool is_view =
+        catalog_find(context->txn, CATALOG_VIEW, name, arena, &text, context->error) == STATUS_OK;
+    bool is_index =
+        catalog_find(context->txn, CATALOG_INDEX, name, arena, &text, context->error) == STATUS_OK;
+
+    if (!is_table && !is_view && !is_index)
+        return STATUS_NOT_FOUND;
+    return sql_error_set(context->error, "42809", -1, "\"%s\" is not %s", name->name, words[kind]);
+}
+
+static enum status
+drop(const struct exec_context *context, const struct ast_drop *ast, struct arena *arena)
+{
+    static const char *const words[] = {
+        [AST_DROP_TABLE] = "table", [AST_DROP_INDEX] = "index", [AST_DROP_VIEW] = "view"};
+
+    for (uint32_t i = 0; i < ast->name_count; i++) {
+        enum status status = drop_one(context, ast->kind, &ast->names[i], arena);
+
+        if (status == STATUS_NOT_FOUND)
+            status = check_kind(context, ast->kind, &ast->names[i], arena);
+        if (status == STATUS_NOT_FOUND && ast->if_exists)
+            continue;
+        if (status == STATUS_NOT_FOUND)
+            return sql_error_set(context->error, ast->kind == AST_DROP_INDEX ? "42704" : "42P01",
+                                 -1, "%s \"%s\" does not exist", words[ast->kind],
                                  ast->names[i].name);
         TRY(status);
-        TRY(table_drop(context->txn, table, context->error));
     }
     return STATUS_OK;
+}
+
+/* What is stored is the text of the statement itself. */
+static enum status
+create_view(const struct exec_context *context, const char *sql,
+            const struct ast_statement *statement, struct arena *arena)
+{
+    const struct ast_create_view *ast = statement->create_view;
+    struct bind bind = {.txn = context->txn, .arena = arena, .error = context->error};
+    char *text = arena_copy_text(arena, sql + statement->location, (size_t)statement->size);
+
+    if (text == NULL)
+        return STATUS_NO_MEMORY;
+    TRY(bind_view(&bind, ast));
+    return catalog_put(context->txn, CATALOG_VIEW, &ast->name, text, ast->replace, context->error);
 }
 
 static enum status
@@ -198,9 +263,14 @@ create_schema(const struct exec_context *context, const struct ast_create_schema
 }
 
 enum status
-exec_define(const struct exec_context *context, const struct ast_statement *statement,
-            struct arena *arena, const char **tag_out)
+exec_define(const struct exec_context *context, const char *sql,
+            const struct ast_statement *statement, struct arena *arena, const char **tag_out)
 {
+    static const char *const dropped[] = {[AST_DROP_TABLE] = "DROP TABLE",
+                                          [AST_DROP_SCHEMA] = "DROP SCHEMA",
+                                          [AST_DROP_INDEX] = "DROP INDEX",
+                                          [AST_DROP_VIEW] = "DROP VIEW"};
+
     switch (statement->kind) {
     case AST_CREATE_TABLE:
         *tag_out = "CREATE TABLE";
@@ -208,9 +278,15 @@ exec_define(const struct exec_context *context, const struct ast_statement *stat
     case AST_CREATE_SCHEMA:
         *tag_out = "CREATE SCHEMA";
         return create_schema(context, statement->create_schema);
+    case AST_CREATE_INDEX:
+        *tag_out = "CREATE INDEX";
+        return exec__create_index(context, statement->create_index, arena);
+    case AST_CREATE_VIEW:
+        *tag_out = "CREATE VIEW";
+        return create_view(context, sql, statement, arena);
     default:
         CHECK(statement->kind == AST_DROP);
-        *tag_out = "DROP TABLE";
-        return drop_tables(context, statement->drop, arena);
+        *tag_out = dropped[statement->drop->kind];
+        return drop(context, statement->drop, arena);
     }
 }

@@ -67,12 +67,11 @@ describe_scan(const struct plan *plan, char *out, size_t room)
     if (!bounded)
         return snprintf(out, room, "Seq Scan on %s%s", table->name,
                         plan->filter != NULL ? " (filtered)" : "");
-    if (plan->path.unique == UINT32_MAX)
+    if (plan->path.index == UINT32_MAX)
         return snprintf(out, room, "Index Scan by key on %s%s", table->name,
                         plan->filter != NULL ? " (filtered)" : "");
-    return snprintf(out, room, "Index Scan using %s on %s%s",
-                    table->uniques[plan->path.unique].name, table->name,
-                    plan->filter != NULL ? " (filtered)" : "");
+    return snprintf(out, room, "Index Scan using %s on %s%s", table->indexes[plan->path.index].name,
+                    table->name, plan->filter != NULL ? " (filtered)" : "");
 }
 
 static void

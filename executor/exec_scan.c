@@ -1,6 +1,6 @@
 /*
  * SCAN: from the first key wanted to the last, decode, filter, hand out the columns asked for. A whole
- * row key is looked up without a cursor; a unique constraint's tree leads to the row's key.
+ * row key is looked up without a cursor; an index's tree leads to the row's key.
  */
 #include <string.h>
 
@@ -16,7 +16,7 @@ struct key_bytes {
 
 struct scan {
     struct qtdb_tree *rows;
-    struct qtdb_tree *tree; /* Where the keys are: the rows', or a unique constraint's. */
+    struct qtdb_tree *tree; /* Where the keys are: the rows', or an index's. */
     struct qtdb_cursor *cursor;
     struct value *whole; /* A decoded row and its key. */
     struct value *in;    /* IN: values in order, without duplicates. */
@@ -49,8 +49,8 @@ open_scan(struct exec *exec)
     scan->in = scan->whole + plan->table->column_count + 1;
     TRY(table_tree(context->txn, plan->table, UINT32_MAX, &scan->rows, context->error));
     scan->tree = scan->rows;
-    if (plan->path.unique != UINT32_MAX)
-        TRY(table_tree(context->txn, plan->table, plan->path.unique, &scan->tree, context->error));
+    if (plan->path.index != UINT32_MAX)
+        TRY(table_tree(context->txn, plan->table, plan->path.index, &scan->tree, context->error));
     return STATUS_OK;
 }
 
@@ -75,7 +75,7 @@ append_value(struct exec *exec, const struct value *value, struct key_bytes *key
     struct byte_writer writer =
         byte_writer_init(key->bytes + key->size, sizeof(key->bytes) - key->size);
 
-    if (plan->path.unique == UINT32_MAX && table_key_is_integer(plan->table)) {
+    if (plan->path.index == UINT32_MAX && table_key_is_integer(plan->table)) {
         qtdb_key_i64(value->integer, key->bytes);
         key->size = sizeof(uint64_t);
         return;
@@ -165,23 +165,6 @@ next_range(struct exec *exec, struct scan *scan)
 
 /* Rows. */
 
-/* Columns added after the row was written have their defaults. */
-static enum status
-fill_defaults(struct exec *exec, uint32_t first, struct value *values)
-{
-    const struct table *table = exec->plan->table;
-
-    for (uint32_t i = first; i < table->column_count; i++) {
-        const char *text = table->columns[i].default_text;
-
-        values[i] = value_null(table->types[i].type);
-        if (text != NULL)
-            TRY(value_parse(&table->types[i], text, strlen(text), &exec->batch.arena, &values[i],
-                            exec->context->error));
-    }
-    return STATUS_OK;
-}
-
 /* Adds the row to the batch when it passes the filter. */
 static enum status
 take_row(struct exec *exec, const void *key, size_t key_size, const void *bytes, size_t size)
@@ -189,15 +172,10 @@ take_row(struct exec *exec, const void *key, size_t key_size, const void *bytes,
     struct scan *scan = exec->state;
     const struct table *table = exec->plan->table;
     struct eval eval = exec__eval(exec);
-    uint32_t count = 0;
     bool wanted = true;
 
-    if (row_decode(bytes, size, table->types, table->column_count, scan->whole, &count) !=
-        STATUS_OK)
-        return sql_error_set(exec->context->error, "XX001", -1,
-                             "a row of table \"%s\" is damaged: run qtdb-check", table->name);
-    if (count < table->column_count)
-        TRY(fill_defaults(exec, count, scan->whole));
+    TRY(table_decode_row(table, bytes, size, &exec->batch.arena, scan->whole,
+                         exec->context->error));
     scan->whole[table->column_count] = value_bytes(QTDB_TYPE_BYTEA, key, key_size);
     if (exec->plan->filter != NULL)
         TRY(expr_is_true(exec->plan->filter, scan->whole, &eval, &wanted));
@@ -284,7 +262,7 @@ next_scan(struct exec *exec)
 {
     struct scan *scan = exec->state;
     const struct plan_path *path = &exec->plan->path;
-    bool by_key = path->unique == UINT32_MAX && path->is_point;
+    bool by_key = path->index == UINT32_MAX && path->is_point;
 
     while (!exec->done && !exec__is_full(exec)) {
         if (!scan->in_range) {

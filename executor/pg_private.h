@@ -44,6 +44,10 @@ struct ast_expr *pg__optional(struct pg__conversion *conversion, Node *node);
 struct ast_expr **pg__exprs(struct pg__conversion *conversion, List *list, uint32_t *count_out);
 struct ast_target *pg__targets(struct pg__conversion *conversion, List *list, uint32_t *count_out);
 
+/* pg_define.c */
+/** False when the node is no definition. */
+bool pg__definition(struct pg__conversion *conversion, Node *node, struct ast_statement *out);
+
 /* pg_select.c */
 struct ast_from **pg__from(struct pg__conversion *conversion, List *list, uint32_t *count_out);
 struct ast_order *pg__orders(struct pg__conversion *conversion, List *list, uint32_t *count_out);

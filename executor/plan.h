@@ -35,10 +35,10 @@ struct plan_column {
     uint32_t index;
 };
 
-/* Where a scan looks: the row's own key or a unique constraint's tree. Every value is an expression
+/* Where a scan looks: the row's own key or an index. Every value is an expression
  * without columns; conditions are checked again on the rows. */
 struct plan_path {
-    uint32_t unique;      /* UINT32_MAX: the rows' key. */
+    uint32_t index;       /* UINT32_MAX: the rows' key. */
     uint32_t equal_count; /* Leading key columns with one value each. */
     struct expr **equals;
     uint32_t in_count; /* Then one key column with any of these values. */

@@ -180,16 +180,17 @@ choose_path(struct planner *planner, const struct rel *rel, const struct plan__l
     const struct table *table = rel->table;
     double share = 1;
 
-    *best = (struct plan_path){.unique = UINT32_MAX};
+    *best = (struct plan_path){.index = UINT32_MAX};
     *rows = table_rows;
     if (table->key_count > 0)
         TRY(try_key(planner, rel, table->keys, table->key_count, conditions, best, &share));
     *rows = path_rows(best, table_rows, share);
-    for (uint32_t i = 0; i < table->unique_count && conditions->count > 0; i++) {
-        struct plan_path path = {.unique = i};
+    for (uint32_t i = 0; i < table->index_count && conditions->count > 0; i++) {
+        struct plan_path path = {.index = i};
 
-        TRY(try_key(planner, rel, table->uniques[i].columns, table->uniques[i].column_count,
+        TRY(try_key(planner, rel, table->indexes[i].columns, table->indexes[i].column_count,
                     conditions, &path, &share));
+        path.is_point = path.is_point && table->indexes[i].unique;
         double path_cost = 2 * path_rows(&path, table_rows, share);
         bool bounded =
             path.equal_count > 0 || path.in_count > 0 || path.low != NULL || path.high != NULL;

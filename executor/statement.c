@@ -420,7 +420,8 @@ run_whole(struct qtdb_statement *statement)
     arena_init(&arena, statement->session->memory, MEMORY_SQL);
     status = enter_transaction(statement);
     if (status == STATUS_OK)
-        status = exec_define(&statement->context, statement->ast, &arena, &statement->tag);
+        status = exec_define(&statement->context, statement->sql, statement->ast, &arena,
+                             &statement->tag);
     statement->session->catalog_changed = !statement->own_txn;
     arena_deinit(&arena);
     return leave_transaction(statement, status);

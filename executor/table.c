@@ -51,38 +51,62 @@ table_row_key(const struct table *table, const struct value *values, uint8_t *ou
 }
 
 enum status
-table_unique_key(const struct table *table, uint32_t unique, const struct value *values,
-                 uint8_t *out, size_t *size_out, bool *any_null_out, struct sql_error *error)
+table_index_key(const struct table *table, uint32_t index, const struct value *values,
+                const void *row_key, size_t row_key_size, uint8_t *out, size_t *size_out,
+                bool *absent_out, struct sql_error *error)
 {
-    const struct table_unique *constraint = &table->uniques[unique];
+    const struct table_index *definition = &table->indexes[index];
     struct byte_writer writer = byte_writer_init(out, QTDB_KEY_SIZE_MAX);
     bool any_null = false;
 
-    CHECK(unique < table->unique_count);
-    for (uint32_t i = 0; i < constraint->column_count; i++) {
-        const struct value *value = &values[constraint->columns[i]];
+    CHECK(index < table->index_count);
+    for (uint32_t i = 0; i < definition->column_count; i++) {
+        const struct value *value = &values[definition->columns[i]];
 
         any_null = any_null || value->null;
         if (!key_encode(value, &writer))
             return key_too_long(table, error);
     }
+    if (!definition->unique)
+        byte_writer_put(&writer, row_key, row_key_size);
+    if (writer.overflow)
+        return key_too_long(table, error);
     *size_out = writer.offset;
-    *any_null_out = any_null;
+    *absent_out = definition->unique && any_null;
     return STATUS_OK;
 }
 
 enum status
-table_tree(struct qtdb_txn *txn, const struct table *table, uint32_t unique, struct qtdb_tree **out,
+table_decode_row(const struct table *table, const void *bytes, size_t size, struct arena *arena,
+                 struct value *out, struct sql_error *error)
+{
+    uint32_t count = 0;
+
+    if (row_decode(bytes, size, table->types, table->column_count, out, &count) != STATUS_OK)
+        return sql_error_set(error, "XX001", -1, "a row of table \"%s\" is damaged: run qtdb-check",
+                             table->name);
+    for (uint32_t i = count; i < table->column_count; i++) {
+        const char *text = table->columns[i].default_text;
+
+        out[i] = value_null(table->types[i].type);
+        if (text != NULL)
+            TRY(value_parse(&table->types[i], text, strlen(text), arena, &out[i], error));
+    }
+    return STATUS_OK;
+}
+
+enum status
+table_tree(struct qtdb_txn *txn, const struct table *table, uint32_t index, struct qtdb_tree **out,
            struct sql_error *error)
 {
     struct qtdb_tree_options options = {.size = sizeof(options), .create = true};
     char name[48];
 
-    if (unique == UINT32_MAX) {
+    if (index == UINT32_MAX) {
         (void)snprintf(name, sizeof(name), "sql/t%u", table->id);
         options.key_kind = table_key_is_integer(table) ? QTDB_KEY_INT : QTDB_KEY_BYTES;
     } else {
-        (void)snprintf(name, sizeof(name), "sql/u%u.%u", table->id, unique);
+        (void)snprintf(name, sizeof(name), "sql/u%u.%u", table->id, table->indexes[index].id);
     }
     return sql_from_code(qtdb_tree_open(txn, name, &options, out), error);
 }

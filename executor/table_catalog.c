@@ -9,10 +9,13 @@
 #include "kernel/base/check.h"
 
 enum {
-    DEFINITION_FORMAT = 1,
+    DEFINITION_FORMAT_FIRST = 1,
+    DEFINITION_FORMAT = 2,
     DEFINITION_SIZE_MAX = 1 << 20,
     COLUMN_NOT_NULL = 1,
-    COLUMN_DEFAULT = 2
+    COLUMN_DEFAULT = 2,
+    INDEX_UNIQUE = 1,
+    INDEX_CONSTRAINT = 2
 };
 
 struct catalog_key {
@@ -89,10 +92,16 @@ definition_encode(const struct table *table, struct byte_writer *out)
     for (uint32_t i = 0; i < table->column_count; i++)
         put_column(out, &table->columns[i]);
     put_indexes(out, table->keys, table->key_count);
-    byte_writer_put_varint(out, table->unique_count);
-    for (uint32_t i = 0; i < table->unique_count; i++) {
-        put_text(out, table->uniques[i].name);
-        put_indexes(out, table->uniques[i].columns, table->uniques[i].column_count);
+    byte_writer_put_varint(out, table->next_index);
+    byte_writer_put_varint(out, table->index_count);
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        const struct table_index *index = &table->indexes[i];
+
+        put_text(out, index->name);
+        put_indexes(out, index->columns, index->column_count);
+        byte_writer_put_varint(out, index->id);
+        byte_writer_put_u8(out, (uint8_t)((index->unique ? INDEX_UNIQUE : 0) |
+                                          (index->constraint ? INDEX_CONSTRAINT : 0)));
     }
     return !out->overflow;
 }
@@ -164,22 +173,42 @@ get_columns(struct byte_reader *reader, struct arena *arena, struct table *out)
 }
 
 static bool
-get_uniques(struct byte_reader *reader, struct arena *arena, struct table *out)
+get_index(struct byte_reader *reader, uint8_t format, struct arena *arena,
+          const struct table *table, uint32_t position, struct table_index *out)
 {
-    uint64_t count = 0;
+    uint64_t id = position;
+    uint8_t flags = INDEX_UNIQUE | INDEX_CONSTRAINT;
 
-    if (!byte_reader_get_varint(reader, &count) || count > TABLE_UNIQUE_MAX)
+    if (!get_text(reader, arena, &out->name) ||
+        !get_indexes(reader, table->column_count, out->columns, &out->column_count))
         return false;
-    out->uniques = arena_alloc(arena, (size_t)count * sizeof(*out->uniques));
-    if (out->uniques == NULL)
+    if (format != DEFINITION_FORMAT_FIRST &&
+        (!byte_reader_get_varint(reader, &id) || !byte_reader_get_u8(reader, &flags)))
+        return false;
+    out->id = (uint32_t)id;
+    out->unique = (flags & INDEX_UNIQUE) != 0;
+    out->constraint = (flags & INDEX_CONSTRAINT) != 0;
+    return id < UINT32_MAX && flags <= (INDEX_UNIQUE | INDEX_CONSTRAINT);
+}
+
+static bool
+get_all_indexes(struct byte_reader *reader, uint8_t format, struct arena *arena, struct table *out)
+{
+    uint64_t count = 0, next = 0;
+
+    if ((format != DEFINITION_FORMAT_FIRST && !byte_reader_get_varint(reader, &next)) ||
+        !byte_reader_get_varint(reader, &count) || count > TABLE_INDEX_MAX || next > UINT32_MAX)
+        return false;
+    /* One more than there are: CREATE INDEX adds to what was read. */
+    out->indexes = arena_alloc(arena, ((size_t)count + 1) * sizeof(*out->indexes));
+    if (out->indexes == NULL)
         return false;
     for (uint32_t i = 0; i < count; i++) {
-        if (!get_text(reader, arena, &out->uniques[i].name) ||
-            !get_indexes(reader, out->column_count, out->uniques[i].columns,
-                         &out->uniques[i].column_count))
+        if (!get_index(reader, format, arena, out, i, &out->indexes[i]))
             return false;
     }
-    out->unique_count = (uint32_t)count;
+    out->index_count = (uint32_t)count;
+    out->next_index = format == DEFINITION_FORMAT_FIRST ? (uint32_t)count : (uint32_t)next;
     return true;
 }
 
@@ -189,10 +218,11 @@ definition_decode(const uint8_t *bytes, size_t size, struct arena *arena, struct
     struct byte_reader reader = byte_reader_init(bytes, size);
     uint8_t format = 0;
 
-    return byte_reader_get_u8(&reader, &format) && format == DEFINITION_FORMAT &&
-           byte_reader_get_u32(&reader, &out->id) && get_columns(&reader, arena, out) &&
+    return byte_reader_get_u8(&reader, &format) && format >= DEFINITION_FORMAT_FIRST &&
+           format <= DEFINITION_FORMAT && byte_reader_get_u32(&reader, &out->id) &&
+           get_columns(&reader, arena, out) &&
            get_indexes(&reader, out->column_count, out->keys, &out->key_count) &&
-           get_uniques(&reader, arena, out) && byte_reader_left(&reader) == 0;
+           get_all_indexes(&reader, format, arena, out) && byte_reader_left(&reader) == 0;
 }
 
 /* Looking up. */
@@ -319,34 +349,122 @@ require_schema(struct qtdb_txn *txn, struct qtdb_tree *catalog, const char *sche
     return status;
 }
 
-enum status
-table_create(struct qtdb_txn *txn, struct table *table, struct arena *arena,
-             struct sql_error *error)
+/* Writes the definition under its name. */
+static enum status
+put_definition(struct qtdb_txn *txn, struct qtdb_tree *catalog, const struct table *table,
+               struct arena *arena, enum qtdb_put_mode mode, struct sql_error *error)
 {
     uint8_t *bytes = arena_alloc(arena, DEFINITION_SIZE_MAX / 16);
-    struct qtdb_tree *catalog = NULL, *tree = NULL;
     struct catalog_key key;
 
     if (bytes == NULL)
         return STATUS_NO_MEMORY;
     struct byte_writer writer = byte_writer_init(bytes, DEFINITION_SIZE_MAX / 16);
-    TRY(catalog_open(txn, true, &catalog, error));
-    TRY(require_schema(txn, catalog, table->schema, error));
-    TRY(make_key('t', table->schema, table->name, &key, error));
-    TRY(next_id(txn, catalog, &table->id, error));
     TRY(next_version(txn, catalog, error));
+    TRY(make_key('t', table->schema, table->name, &key, error));
     if (!definition_encode(table, &writer))
         return sql_error_set(error, "54011", -1, "the definition of table \"%s\" is too long",
                              table->name);
-    enum qtdb_code code =
-        qtdb_put(txn, catalog, key.bytes, key.size, bytes, writer.offset, QTDB_PUT_INSERT);
-    if (code == QTDB_EXISTS)
-        return sql_error_set(error, "42P07", -1, "relation \"%s\" already exists", table->name);
-    TRY(sql_from_code(code, error));
+    return sql_from_code(qtdb_put(txn, catalog, key.bytes, key.size, bytes, writer.offset, mode),
+                         error);
+}
+
+/* Tables, views and indexes share their names; `kind` may be there. */
+static enum status
+refuse_taken(struct qtdb_txn *txn, struct qtdb_tree *catalog, const char *schema, const char *name,
+             char kind, struct sql_error *error)
+{
+    static const char kinds[] = {'t', CATALOG_INDEX, CATALOG_VIEW};
+
+    for (size_t i = 0; i < sizeof(kinds); i++) {
+        struct catalog_key key;
+        uint8_t byte;
+        size_t size = sizeof(byte);
+
+        if (kinds[i] == kind)
+            continue;
+        TRY(make_key(kinds[i], schema, name, &key, error));
+        enum qtdb_code code = qtdb_get(txn, catalog, key.bytes, key.size, &byte, &size);
+        if (code == QTDB_OK || code == QTDB_FULL)
+            return sql_error_set(error, "42P07", -1, "relation \"%s\" already exists", name);
+        if (code != QTDB_NOT_FOUND)
+            return sql_from_code(code, error);
+    }
+    return STATUS_OK;
+}
+
+enum status
+table_create(struct qtdb_txn *txn, struct table *table, struct arena *arena,
+             struct sql_error *error)
+{
+    struct qtdb_tree *catalog = NULL, *tree = NULL;
+
+    TRY(catalog_open(txn, true, &catalog, error));
+    TRY(require_schema(txn, catalog, table->schema, error));
+    TRY(refuse_taken(txn, catalog, table->schema, table->name, 0, error));
+    TRY(next_id(txn, catalog, &table->id, error));
+    TRY(put_definition(txn, catalog, table, arena, QTDB_PUT_INSERT, error));
     TRY(table_tree(txn, table, UINT32_MAX, &tree, error));
-    for (uint32_t i = 0; i < table->unique_count; i++)
+    for (uint32_t i = 0; i < table->index_count; i++)
         TRY(table_tree(txn, table, i, &tree, error));
     return STATUS_OK;
+}
+
+enum status
+table_replace(struct qtdb_txn *txn, const struct table *table, struct arena *arena,
+              struct sql_error *error)
+{
+    struct qtdb_tree *catalog = NULL;
+
+    TRY(catalog_open(txn, true, &catalog, error));
+    return put_definition(txn, catalog, table, arena, QTDB_PUT_REPLACE, error);
+}
+
+enum status
+catalog_find(struct qtdb_txn *txn, enum catalog_kind kind, const struct ast_name *name,
+             struct arena *arena, const char **text_out, struct sql_error *error)
+{
+    struct qtdb_tree *catalog = NULL;
+    struct catalog_key key;
+    const uint8_t *bytes = NULL;
+    size_t size = 0;
+
+    TRY(make_key((char)kind, name->schema != NULL ? name->schema : "public", name->name, &key,
+                 error));
+    TRY(catalog_open(txn, false, &catalog, error));
+    TRY(catalog_get(txn, catalog, &key, arena, &bytes, &size, error));
+    *text_out = arena_copy_text(arena, (const char *)bytes, size);
+    return *text_out == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
+enum status
+catalog_put(struct qtdb_txn *txn, enum catalog_kind kind, const struct ast_name *name,
+            const char *text, bool replace, struct sql_error *error)
+{
+    const char *schema = name->schema != NULL ? name->schema : "public";
+    struct qtdb_tree *catalog = NULL;
+    struct catalog_key key;
+
+    TRY(catalog_open(txn, true, &catalog, error));
+    TRY(require_schema(txn, catalog, schema, error));
+    TRY(refuse_taken(txn, catalog, schema, name->name, replace ? (char)kind : 0, error));
+    TRY(next_version(txn, catalog, error));
+    TRY(make_key((char)kind, schema, name->name, &key, error));
+    return sql_from_code(
+        qtdb_put(txn, catalog, key.bytes, key.size, text, strlen(text), QTDB_PUT_ANY), error);
+}
+
+enum status
+catalog_remove(struct qtdb_txn *txn, enum catalog_kind kind, const char *schema, const char *name,
+               struct sql_error *error)
+{
+    struct qtdb_tree *catalog = NULL;
+    struct catalog_key key;
+
+    TRY(catalog_open(txn, true, &catalog, error));
+    TRY(next_version(txn, catalog, error));
+    TRY(make_key((char)kind, schema, name, &key, error));
+    return sql_from_code(qtdb_delete(txn, catalog, key.bytes, key.size), error);
 }
 
 enum status
@@ -362,9 +480,11 @@ table_drop(struct qtdb_txn *txn, const struct table *table, struct sql_error *er
     TRY(sql_from_code(qtdb_delete(txn, catalog, key.bytes, key.size), error));
     (void)snprintf(name, sizeof(name), "sql/t%u", table->id);
     TRY(sql_from_code(qtdb_tree_drop(txn, name), error));
-    for (uint32_t i = 0; i < table->unique_count; i++) {
-        (void)snprintf(name, sizeof(name), "sql/u%u.%u", table->id, i);
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        (void)snprintf(name, sizeof(name), "sql/u%u.%u", table->id, table->indexes[i].id);
         TRY(sql_from_code(qtdb_tree_drop(txn, name), error));
+        if (!table->indexes[i].constraint)
+            TRY(catalog_remove(txn, CATALOG_INDEX, table->schema, table->indexes[i].name, error));
     }
     return STATUS_OK;
 }

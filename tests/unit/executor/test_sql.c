@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "executor/session.h"
 #include "kernel/qtdb.h"
 
 static char path[256];
@@ -193,7 +194,9 @@ Test(sql, refuses_by_name_what_it_does_not_do)
     refuse("select array[1]", "0A000", 8);
     refuse("with x as (delete from items returning id) select * from x", "0A000", 6);
     refuse("create table c (id int check (id > 0))", "0A000", 24);
-    refuse("create view v as select 1", "0A000", 0);
+    refuse("create sequence v", "0A000", 0);
+    refuse("create index on items (lower(name))", "0A000", 17);
+    refuse("alter table items add x int", "0A000", 0);
 }
 
 /* covers: E6 */
@@ -245,6 +248,69 @@ Test(sql, seeks_the_key_instead_of_scanning)
     expect("explain select * from items where price > 2", "Seq Scan on items (filtered)\n");
     expect("select name from items where 2 <= id and id < 3", "ink\n");
     expect("select name from items where id > 5 and id < 3", "");
+}
+
+Test(sql, looks_up_by_index_and_by_key_in_joins)
+{
+    make_items();
+    expect("create table sold (id int primary key, item int, at date);"
+           "create index sold_at on sold (at);"
+           "insert into sold select g, g % 3 + 1, date '2024-01-01' + g from generate_series(1, "
+           "500) g",
+           "");
+    expect("explain select * from sold where at = '2024-03-01'",
+           "Index Scan using sold_at on sold (filtered)\n");
+    expect("explain select * from sold s join items i on i.id = s.item where s.id = 7",
+           "Nested Loop\n  ->  Index Scan by key on sold (filtered)\n"
+           "  ->  Index Scan by key on items (filtered)\n");
+    expect("explain select * from sold s join items i on i.id = s.item",
+           "Hash Join\n  ->  Seq Scan on sold\n  ->  Seq Scan on items\n");
+    /* A condition goes down into its own side; an outer join it empties becomes an inner one. */
+    expect(
+        "explain select * from items i left join sold s on s.item = i.id where s.at > '2024-05-01' "
+        "and i.price < 5",
+        "Hash Join\n  ->  Index Scan using sold_at on sold (filtered)\n"
+        "  ->  Seq Scan on items (filtered)\n");
+    expect("explain select * from (select item, count(*) from sold group by item) c where item = 2",
+           "HashAggregate\n  ->  Seq Scan on sold (filtered)\n");
+    expect("drop index sold_at; explain select * from sold where at = '2024-03-01'",
+           "Seq Scan on sold (filtered)\n");
+}
+
+Test(sql, keeps_a_plan_until_the_catalog_changes)
+{
+    struct qtdb_statement *statement;
+
+    make_items();
+    cr_assert_eq(qtdb_prepare(session, "select * from items where id = $1", &statement, NULL),
+                 QTDB_OK);
+    for (int64_t id = 1; id <= 3; id++) {
+        cr_assert_eq(qtdb_bind_i64(statement, 1, id), QTDB_OK);
+        cr_assert_eq(qtdb_step(statement), QTDB_ROW);
+        cr_assert_eq(qtdb_column_i64(statement, 0), id);
+        qtdb_reset(statement);
+    }
+    const struct planned *planned = statement->planned;
+    cr_assert_eq(qtdb_bind_null(statement, 1), QTDB_OK);
+    cr_assert_eq(qtdb_step(statement), QTDB_DONE);
+    cr_assert_eq(statement->planned, planned);
+    qtdb_reset(statement);
+    expect("create table other (a int)", "");
+    uint64_t version = statement->planned_version;
+    cr_assert_eq(qtdb_bind_i64(statement, 1, 2), QTDB_OK);
+    cr_assert_eq(qtdb_step(statement), QTDB_ROW);
+    cr_assert_gt(statement->planned_version, version);
+    qtdb_reset(statement);
+    expect("begin; drop table items; create table items (id int, lone int); "
+           "insert into items values (2, 5)",
+           "");
+    cr_assert_eq(qtdb_step(statement), QTDB_ROW);
+    cr_assert_eq(qtdb_column_count(statement), 2);
+    qtdb_reset(statement);
+    expect("rollback", "");
+    cr_assert_eq(qtdb_step(statement), QTDB_ROW);
+    cr_assert_eq(qtdb_column_count(statement), 4);
+    qtdb_finalize(statement);
 }
 
 Test(sql, definitions_roll_back)

@@ -1,0 +1,72 @@
+/*
+ * Views: the text that defined one is parsed and bound where its name stands, in a scope of its own.
+ * What it means is settled anew each time, so it follows changes of its tables or fails by name.
+ */
+#include <string.h>
+
+#include "executor/bind_private.h"
+#include "kernel/base/check.h"
+
+enum { VIEW_DEPTH_MAX = 100 };
+
+static enum status
+bind_definition(struct bind *bind, const struct ast_create_view *view, struct bind__query *out)
+{
+    struct bind__level *level = bind__take(bind, sizeof(*level));
+    struct rel_column *columns;
+
+    if (level == NULL)
+        return STATUS_NO_MEMORY;
+    TRY(bind__select(bind, level, NULL, view->query, out));
+    if (view->column_name_count > out->column_count)
+        return sql_error_set(bind->error, "42601", -1,
+                             "CREATE VIEW specifies more column names than columns");
+    columns = bind__take(bind, out->column_count * sizeof(*columns));
+    if (columns == NULL)
+        return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < out->column_count; i++) {
+        columns[i] = out->columns[i];
+        if (i < view->column_name_count)
+            columns[i].name = view->column_names[i];
+        for (uint32_t k = 0; k < i; k++) {
+            if (strcmp(columns[k].name, columns[i].name) == 0)
+                return sql_error_set(bind->error, "42701", -1,
+                                     "column \"%s\" specified more than once", columns[i].name);
+        }
+    }
+    out->columns = columns;
+    return STATUS_OK;
+}
+
+enum status
+bind__view(struct bind *bind, const struct ast_name *name, struct bind__query *out)
+{
+    struct ast_statement *statements = NULL;
+    const char *text = NULL;
+    uint32_t count = 0;
+
+    TRY(catalog_find(bind->txn, CATALOG_VIEW, name, bind->arena, &text, bind->error));
+    if (bind->view_depth == VIEW_DEPTH_MAX)
+        return sql_error_set(bind->error, "42P17", name->location,
+                             "infinite recursion detected in view \"%s\"", name->name);
+    TRY(sql_parse(text, bind->arena, &statements, &count, bind->error));
+    if (count != 1 || statements[0].kind != AST_CREATE_VIEW)
+        return sql_error_set(bind->error, "XX001", name->location,
+                             "the definition of view \"%s\" is damaged: run qtdb-check",
+                             name->name);
+    bind->view_depth++;
+    enum status status = bind_definition(bind, statements[0].create_view, out);
+    bind->view_depth--;
+    /* Places in the view's text mean nothing in the statement's. */
+    if (status == STATUS_INVALID)
+        bind->error->location = name->location;
+    return status;
+}
+
+enum status
+bind_view(struct bind *bind, const struct ast_create_view *view)
+{
+    struct bind__query query;
+
+    return bind_definition(bind, view, &query);
+}

@@ -1,0 +1,184 @@
+/*
+ * CREATE INDEX and DROP INDEX. The entries of rows that are there are made in the transaction that
+ * creates the index.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "executor/exec_private.h"
+#include "kernel/base/check.h"
+
+static enum status
+find_columns(const struct exec_context *context, const struct ast_create_index *ast,
+             const struct table *table, struct table_index *index)
+{
+    if (ast->column_count > TABLE_KEY_COLUMNS_MAX || table->index_count == TABLE_INDEX_MAX)
+        return sql_error_set(context->error, "54011", ast->table.location,
+                             "too many indexes or columns in one");
+    for (uint32_t i = 0; i < ast->column_count; i++) {
+        uint32_t column = 0;
+
+        while (column < table->column_count &&
+               strcmp(table->columns[column].name, ast->columns[i]) != 0)
+            column++;
+        if (column == table->column_count)
+            return sql_error_set(context->error, "42703", -1, "column \"%s\" does not exist",
+                                 ast->columns[i]);
+        if (table->types[column].type == QTDB_TYPE_JSON ||
+            table->types[column].type == QTDB_TYPE_JSONB)
+            return sql_error_set(context->error, "0A000", -1,
+                                 "an index on a column of type %s is not supported yet",
+                                 value_type_name(table->types[column].type));
+        index->columns[index->column_count++] = column;
+    }
+    return STATUS_OK;
+}
+
+/* table_column_column_idx, and a number when that is taken. */
+static enum status
+name_index(const struct exec_context *context, const struct ast_create_index *ast,
+           const struct table *table, struct arena *arena, const char **out)
+{
+    char base[QTDB_NAME_SIZE_MAX], name[QTDB_NAME_SIZE_MAX + 16];
+    struct ast_name place = {.schema = table->schema, .name = name};
+
+    *out = ast->name;
+    if (ast->name != NULL)
+        return STATUS_OK;
+    int size = snprintf(base, sizeof(base), "%.60s", table->name);
+    for (uint32_t i = 0; i < ast->column_count && size < 100; i++)
+        size += snprintf(base + size, sizeof(base) - (size_t)size, "_%.60s", ast->columns[i]);
+    for (uint32_t number = 0;; number++) {
+        const char *text = NULL;
+
+        (void)snprintf(name, sizeof(name), number == 0 ? "%s_idx" : "%s_idx%u", base, number);
+        enum status status =
+            catalog_find(context->txn, CATALOG_INDEX, &place, arena, &text, context->error);
+        if (status == STATUS_NOT_FOUND)
+            break;
+        TRY(status);
+    }
+    *out = arena_copy_text(arena, name, strlen(name));
+    return *out == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
+static enum status
+put_entry(const struct exec_context *context, const struct table *table, uint32_t position,
+          struct qtdb_tree *tree, const struct value *values, const void *row_key,
+          size_t row_key_size)
+{
+    uint8_t key[QTDB_KEY_SIZE_MAX];
+    size_t size = 0;
+    bool absent = false;
+
+    TRY(table_index_key(table, position, values, row_key, row_key_size, key, &size, &absent,
+                        context->error));
+    if (absent)
+        return STATUS_OK;
+    enum qtdb_code code =
+        qtdb_put(context->txn, tree, key, size, row_key, row_key_size, QTDB_PUT_INSERT);
+    if (code == QTDB_EXISTS)
+        return sql_error_set(context->error, "23505", -1, "could not create unique index \"%s\"",
+                             table->indexes[position].name);
+    return sql_from_code(code, context->error);
+}
+
+static enum status
+fill_from(const struct exec_context *context, const struct table *table, uint32_t position,
+          struct qtdb_tree *tree, struct qtdb_cursor *cursor)
+{
+    enum status status = STATUS_OK;
+    struct value *values =
+        memory_alloc(context->memory, MEMORY_SQL, (table->column_count + 1) * sizeof(*values));
+    struct arena arena;
+    enum qtdb_code code;
+
+    if (values == NULL)
+        return STATUS_NO_MEMORY;
+    arena_init(&arena, context->memory, MEMORY_SQL);
+    for (code = qtdb_cursor_seek(cursor, NULL, 0); code == QTDB_OK;
+         code = qtdb_cursor_next(cursor)) {
+        const void *key, *row;
+        size_t key_size, row_size;
+
+        arena_reset(&arena);
+        qtdb_cursor_row(cursor, &key, &key_size, &row, &row_size);
+        TRY_OUT(table_decode_row(table, row, row_size, &arena, values, context->error));
+        TRY_OUT(put_entry(context, table, position, tree, values, key, key_size));
+        TRY_OUT(exec__check_interrupt(context));
+    }
+    if (code != QTDB_NOT_FOUND)
+        status = sql_from_code(code, context->error);
+out:
+    arena_deinit(&arena);
+    memory_free(context->memory, MEMORY_SQL, values, (table->column_count + 1) * sizeof(*values));
+    return status;
+}
+
+static enum status
+fill_index(const struct exec_context *context, const struct table *table, uint32_t position)
+{
+    struct qtdb_tree *rows = NULL, *tree = NULL;
+    struct qtdb_cursor *cursor = NULL;
+
+    TRY(table_tree(context->txn, table, UINT32_MAX, &rows, context->error));
+    TRY(table_tree(context->txn, table, position, &tree, context->error));
+    TRY(sql_from_code(qtdb_cursor_open(context->txn, rows, &cursor), context->error));
+    enum status status = fill_from(context, table, position, tree, cursor);
+    qtdb_cursor_close(cursor);
+    return status;
+}
+
+enum status
+exec__create_index(const struct exec_context *context, const struct ast_create_index *ast,
+                   struct arena *arena)
+{
+    struct table *table = NULL;
+    struct ast_name name = {.location = ast->table.location};
+    const char *text = NULL;
+
+    TRY(table_find(context->txn, &ast->table, arena, &table, context->error));
+    name.schema = table->schema;
+    TRY(name_index(context, ast, table, arena, &name.name));
+    if (ast->if_not_exists) {
+        enum status status =
+            catalog_find(context->txn, CATALOG_INDEX, &name, arena, &text, context->error);
+        if (status != STATUS_NOT_FOUND)
+            return status;
+    }
+    struct table_index *index = &table->indexes[table->index_count];
+    *index =
+        (struct table_index){.name = name.name, .id = table->next_index, .unique = ast->unique};
+    TRY(find_columns(context, ast, table, index));
+    table->index_count++;
+    table->next_index++;
+    TRY(catalog_put(context->txn, CATALOG_INDEX, &name, table->name, false, context->error));
+    TRY(table_replace(context->txn, table, arena, context->error));
+    return fill_index(context, table, table->index_count - 1);
+}
+
+enum status
+exec__drop_index(const struct exec_context *context, const struct ast_name *name,
+                 struct arena *arena)
+{
+    struct ast_name owner = {.schema = name->schema, .location = -1};
+    struct table *table = NULL;
+    uint32_t position = 0;
+    char tree[48];
+
+    TRY(catalog_find(context->txn, CATALOG_INDEX, name, arena, &owner.name, context->error));
+    TRY(table_find(context->txn, &owner, arena, &table, context->error));
+    while (position < table->index_count && strcmp(table->indexes[position].name, name->name) != 0)
+        position++;
+    if (position == table->index_count)
+        return sql_error_set(context->error, "XX001", -1,
+                             "table \"%s\" does not know its index \"%s\": run qtdb-check",
+                             table->name, name->name);
+    (void)snprintf(tree, sizeof(tree), "sql/u%u.%u", table->id, table->indexes[position].id);
+    table->index_count--;
+    memmove(&table->indexes[position], &table->indexes[position + 1],
+            (table->index_count - position) * sizeof(*table->indexes));
+    TRY(catalog_remove(context->txn, CATALOG_INDEX, table->schema, name->name, context->error));
+    TRY(table_replace(context->txn, table, arena, context->error));
+    return sql_from_code(qtdb_tree_drop(context->txn, tree), context->error);
+}

@@ -1,0 +1,232 @@
+/* Definitions: CREATE TABLE, SCHEMA, INDEX, VIEW, and DROP. */
+#include <string.h>
+
+#include "executor/pg_private.h"
+
+static enum ast_constraint_kind
+constraint_kind(struct pg__conversion *conversion, Constraint *source)
+{
+    switch (source->contype) {
+    case CONSTR_NULL:
+        return AST_CONSTRAINT_NULL;
+    case CONSTR_NOTNULL:
+        return AST_CONSTRAINT_NOT_NULL;
+    case CONSTR_PRIMARY:
+        return AST_CONSTRAINT_PRIMARY_KEY;
+    case CONSTR_UNIQUE:
+        return AST_CONSTRAINT_UNIQUE;
+    case CONSTR_CHECK:
+        return AST_CONSTRAINT_CHECK;
+    case CONSTR_DEFAULT:
+        return AST_CONSTRAINT_DEFAULT;
+    case CONSTR_FOREIGN:
+        return AST_CONSTRAINT_REFERENCES;
+    default:
+        (void)pg__unsupported(conversion, source->location, "this kind of constraint");
+        return AST_CONSTRAINT_NULL;
+    }
+}
+
+static void
+convert_constraint(struct pg__conversion *conversion, Constraint *source,
+                   struct ast_constraint *out)
+{
+    bool foreign = source->contype == CONSTR_FOREIGN;
+
+    out->kind = constraint_kind(conversion, source);
+    out->location = source->location;
+    out->name = source->conname == NULL ? NULL : pg__copy(conversion, source->conname);
+    out->columns =
+        pg__names(conversion, foreign ? source->fk_attrs : source->keys, &out->column_count);
+    out->expr = pg__optional(conversion, source->raw_expr);
+    if (!foreign)
+        return;
+    out->foreign_table = pg__range_name(conversion, source->pktable);
+    out->foreign_columns = pg__names(conversion, source->pk_attrs, &out->foreign_count);
+}
+
+static struct ast_constraint *
+convert_constraints(struct pg__conversion *conversion, List *list, uint32_t *count_out)
+{
+    struct ast_constraint *constraints =
+        pg__take(conversion, (size_t)list_length(list) * sizeof(*constraints));
+    uint32_t next = 0;
+    ListCell *cell;
+
+    if (constraints == NULL)
+        return NULL;
+    foreach (cell, list)
+        convert_constraint(conversion, lfirst(cell), &constraints[next++]);
+    *count_out = next;
+    return constraints;
+}
+
+static void
+convert_column_definition(struct pg__conversion *conversion, ColumnDef *source,
+                          struct ast_column_definition *out)
+{
+    out->location = source->location;
+    out->name = pg__copy(conversion, source->colname);
+    out->type = pg__type(conversion, source->typeName);
+    out->constraints = convert_constraints(conversion, source->constraints, &out->constraint_count);
+}
+
+static struct ast_create_table *
+convert_create_table(struct pg__conversion *conversion, CreateStmt *source)
+{
+    struct ast_create_table *out = pg__take(conversion, sizeof(*out));
+    List *constraints = NIL;
+    ListCell *cell;
+
+    if (source->inhRelations != NIL || source->partspec != NULL || source->ofTypename != NULL ||
+        source->options != NIL)
+        return pg__unsupported(conversion, source->relation->location,
+                               "INHERITS, PARTITION, OF or WITH in CREATE TABLE");
+    if (out == NULL)
+        return NULL;
+    out->table = pg__range_name(conversion, source->relation);
+    out->if_not_exists = source->if_not_exists;
+    out->columns =
+        pg__take(conversion, (size_t)list_length(source->tableElts) * sizeof(*out->columns));
+    if (out->columns == NULL)
+        return NULL;
+    foreach (cell, source->tableElts) {
+        if (IsA(lfirst(cell), ColumnDef))
+            convert_column_definition(conversion, lfirst(cell), &out->columns[out->column_count++]);
+        else if (IsA(lfirst(cell), Constraint))
+            constraints = lappend(constraints, lfirst(cell));
+        else
+            return pg__unsupported(conversion, -1, "LIKE in CREATE TABLE");
+    }
+    out->constraints = convert_constraints(conversion, constraints, &out->constraint_count);
+    return out;
+}
+
+static struct ast_create_schema *
+convert_create_schema(struct pg__conversion *conversion, CreateSchemaStmt *source)
+{
+    struct ast_create_schema *out = pg__take(conversion, sizeof(*out));
+
+    if (source->schemaElts != NIL || source->authrole != NULL || source->schemaname == NULL)
+        return pg__unsupported(conversion, -1, "AUTHORIZATION or elements in CREATE SCHEMA");
+    if (out == NULL)
+        return NULL;
+    out->name = pg__copy(conversion, source->schemaname);
+    out->if_not_exists = source->if_not_exists;
+    return out;
+}
+
+static struct ast_drop *
+convert_drop(struct pg__conversion *conversion, DropStmt *source)
+{
+    struct ast_drop *out = pg__take(conversion, sizeof(*out));
+    ListCell *cell;
+
+    if (out == NULL)
+        return NULL;
+    out->kind = source->removeType == OBJECT_TABLE    ? AST_DROP_TABLE
+                : source->removeType == OBJECT_SCHEMA ? AST_DROP_SCHEMA
+                : source->removeType == OBJECT_INDEX  ? AST_DROP_INDEX
+                                                      : AST_DROP_VIEW;
+    if (out->kind == AST_DROP_VIEW && source->removeType != OBJECT_VIEW)
+        return pg__unsupported(conversion, -1, "this kind of DROP");
+    out->if_exists = source->missing_ok;
+    out->cascade = source->behavior == DROP_CASCADE;
+    out->names = pg__take(conversion, (size_t)list_length(source->objects) * sizeof(*out->names));
+    if (out->names == NULL)
+        return NULL;
+    foreach (cell, source->objects) {
+        struct ast_name *name = &out->names[out->name_count++];
+
+        name->location = -1;
+        if (out->kind == AST_DROP_SCHEMA) {
+            name->name = pg__copy(conversion, strVal(lfirst(cell)));
+            continue;
+        }
+        List *parts = lfirst(cell);
+        name->name = pg__copy(conversion, strVal(llast(parts)));
+        if (list_length(parts) > 1)
+            name->schema = pg__copy(conversion, strVal(list_nth(parts, list_length(parts) - 2)));
+    }
+    return out;
+}
+
+static struct ast_create_index *
+convert_create_index(struct pg__conversion *conversion, IndexStmt *source)
+{
+    struct ast_create_index *out = pg__take(conversion, sizeof(*out));
+    int location = source->relation->location;
+    ListCell *cell;
+
+    if (source->whereClause != NULL || source->indexIncludingParams != NIL ||
+        source->options != NIL || source->nulls_not_distinct || source->excludeOpNames != NIL)
+        return pg__unsupported(conversion, location,
+                               "WHERE, INCLUDE, WITH or NULLS NOT DISTINCT in CREATE INDEX");
+    if (strcmp(source->accessMethod, "btree") != 0)
+        return pg__unsupported(conversion, location, "this access method");
+    if (out == NULL)
+        return NULL;
+    out->name = source->idxname == NULL ? NULL : pg__copy(conversion, source->idxname);
+    out->table = pg__range_name(conversion, source->relation);
+    out->unique = source->unique;
+    out->if_not_exists = source->if_not_exists;
+    out->columns =
+        pg__take(conversion, (size_t)list_length(source->indexParams) * sizeof(*out->columns));
+    if (out->columns == NULL)
+        return NULL;
+    foreach (cell, source->indexParams) {
+        IndexElem *element = lfirst(cell);
+
+        if (element->name == NULL || element->collation != NIL || element->opclass != NIL)
+            return pg__unsupported(conversion, location,
+                                   "an expression, collation or operator class in an index");
+        out->columns[out->column_count++] = pg__copy(conversion, element->name);
+    }
+    return out;
+}
+
+static struct ast_create_view *
+convert_create_view(struct pg__conversion *conversion, ViewStmt *source)
+{
+    struct ast_create_view *out = pg__take(conversion, sizeof(*out));
+
+    if (source->options != NIL || source->withCheckOption != NO_CHECK_OPTION ||
+        !IsA(source->query, SelectStmt))
+        return pg__unsupported(conversion, source->view->location, "this form of CREATE VIEW");
+    if (out == NULL)
+        return NULL;
+    out->name = pg__range_name(conversion, source->view);
+    out->replace = source->replace;
+    out->column_names = pg__names(conversion, source->aliases, &out->column_name_count);
+    out->query = pg__select(conversion, (SelectStmt *)source->query);
+    return out;
+}
+
+bool
+pg__definition(struct pg__conversion *conversion, Node *node, struct ast_statement *out)
+{
+    switch (nodeTag(node)) {
+    case T_CreateStmt:
+        out->kind = AST_CREATE_TABLE;
+        out->create_table = convert_create_table(conversion, (CreateStmt *)node);
+        return true;
+    case T_CreateSchemaStmt:
+        out->kind = AST_CREATE_SCHEMA;
+        out->create_schema = convert_create_schema(conversion, (CreateSchemaStmt *)node);
+        return true;
+    case T_IndexStmt:
+        out->kind = AST_CREATE_INDEX;
+        out->create_index = convert_create_index(conversion, (IndexStmt *)node);
+        return true;
+    case T_ViewStmt:
+        out->kind = AST_CREATE_VIEW;
+        out->create_view = convert_create_view(conversion, (ViewStmt *)node);
+        return true;
+    case T_DropStmt:
+        out->kind = AST_DROP;
+        out->drop = convert_drop(conversion, (DropStmt *)node);
+        return true;
+    default:
+        return false;
+    }
+}
