@@ -228,6 +228,21 @@ real_is_exact(double real, const struct decimal *wanted, struct arena *arena)
             decimal_equals(&got, wanted));
 }
 
+/* The same for a float, with as many digits as the text has. */
+static bool
+float_is_exact(double real, const struct decimal *wanted, struct arena *arena)
+{
+    char text[REAL_TEXT_SIZE];
+    struct decimal got;
+
+    return wanted->count <= FLT_DIG ||
+           (wanted->count <= FLT_DECIMAL_DIG &&
+            decimal_parse(text,
+                          (size_t)snprintf(text, sizeof(text), "%.*g", (int)wanted->count, real),
+                          arena, &got) &&
+            decimal_equals(&got, wanted));
+}
+
 /* To what a real column holds; false when that is infinite and the value is not. */
 static bool
 narrow(const struct target_type *type, struct converted *out)
@@ -261,7 +276,7 @@ to_real(const struct target_type *type, const struct legacy_value *value, struct
     out->real = strtod(text, NULL);
     if (isinf(out->real) || !narrow(type, out))
         return CONVERT_MISFIT;
-    bool exact = type->type == QTDB_TYPE_FLOAT4 ? decimal.count <= FLT_DIG
+    bool exact = type->type == QTDB_TYPE_FLOAT4 ? float_is_exact(out->real, &decimal, arena)
                                                 : real_is_exact(out->real, &decimal, arena);
     out->loss = exact ? NULL : loss_real;
     return CONVERT_OK;

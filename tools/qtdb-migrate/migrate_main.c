@@ -16,6 +16,7 @@ static const char help[] =
     "           log; every generation is recognised. Database NAME becomes schema NAME\n"
     "  csv      CSV or TSV: delimiter, header and the columns' types are found out\n"
     "  sqlite   an SQLite 3 file; file NAME becomes schema NAME\n"
+    "  sql      a dump as pg_dump (plain), mysqldump or sqlite3 .dump write it\n"
     "  json     JSON lines or an array of objects; what is nested becomes jsonb\n"
     "  a directory of these. CSV and JSON may be compressed with zstd\n"
     "\n"

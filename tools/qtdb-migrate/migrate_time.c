@@ -172,7 +172,8 @@ moment_parse(const char *text, size_t size, struct moment *out)
 
     if (!take_date(&scan, &moment))
         return false;
-    if (scan.next < scan.end) {
+    bool era_follows = scan.end - scan.next == 3 && scan.end[-1] == 'C';
+    if (scan.next < scan.end && !era_follows) {
         if (!take(&scan, 'T') && !take(&scan, ' '))
             return false;
         if (!take_time(&scan, &moment))

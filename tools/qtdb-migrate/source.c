@@ -17,7 +17,7 @@
 enum { FILES_MAX = 10000 /* In one directory. */, HEAD_SIZE = 512 };
 
 static const struct source_kind *const kinds[] = {&source_legacy, &source_csv, &source_json,
-                                                  &source_sqlite};
+                                                  &source_sqlite, &source_sql};
 
 static const struct {
     const char *end;
@@ -25,7 +25,7 @@ static const struct {
 } endings[] = {
     {".csv", &source_csv},   {".tsv", &source_csv},    {".tab", &source_csv},
     {".json", &source_json}, {".jsonl", &source_json}, {".ndjson", &source_json},
-    {".db", &source_legacy},
+    {".db", &source_legacy}, {".sql", &source_sql},    {".dump", &source_sql},
 };
 
 enum status

@@ -81,6 +81,7 @@ extern const struct source_kind source_legacy;
 extern const struct source_kind source_csv;
 extern const struct source_kind source_json;
 extern const struct source_kind source_sqlite;
+extern const struct source_kind source_sql;
 
 /** NULL: there is no kind of that name. */
 const struct source_kind *source_kind_named(const char *name);

@@ -202,11 +202,11 @@ static void
 write_compressed(const char *path, size_t count, size_t cut)
 {
     char *plain = malloc(count * 32 + 64), *packed = malloc(count * 32 + 4096);
-    size_t size = (size_t)sprintf(plain, "id,name\n"), half, packed_size;
+    size_t size = (size_t)snprintf(plain, 64, "id,name\n"), half, packed_size;
     struct compress *codec = NULL;
 
     for (size_t i = 0; i < count; i++)
-        size += (size_t)sprintf(plain + size, "%zu,name of %zu\n", i, i * 7919 % 10007);
+        size += (size_t)snprintf(plain + size, 64, "%zu,name of %zu\n", i, i * 7919 % 10007);
     half = size / 2;
     cr_assert_eq(compress_new(rig.env.memory, &codec), STATUS_OK);
     packed_size = compress_encode(codec, plain, half, packed, count * 16 + 2048, 3);

@@ -1,0 +1,85 @@
+#!/bin/sh
+# Goal: dumps of PostgreSQL, MySQL and SQLite arrive whole and verified, compressed ones too; what else
+# they make is tried or reported; what is no dump is refused with its line and leaves nothing.
+#
+# Method: small dumps in the programs' own form, qtdb-migrate, and the shell.
+set -eu
+
+work=$TMPDIR
+migrate=$QTDB_BIN/qtdb-migrate
+fail()
+{
+    echo "FAILED: $*" >&2
+    exit 1
+}
+
+cat >"$work/pg.sql" <<'END'
+-- PostgreSQL database dump
+SELECT pg_catalog.set_config('search_path', '', false);
+CREATE SCHEMA shop;
+CREATE TABLE shop.t (
+    id integer NOT NULL,
+    name character varying(20) DEFAULT 'x;y'::character varying,
+    price numeric(10,2), f real, at timestamp with time zone, day date, tm time without time zone,
+    b bytea, ok boolean, j jsonb, u uuid, tags text[]
+);
+COPY shop.t (id, name, price, f, at, day, tm, b, ok, j, u, tags) FROM stdin;
+1	a\tb\nc\\	1.50	1.2345679	2024-02-29 10:00:00.5+02	0044-03-15 BC	10:20:30.5	\\x00ff	t	{"a": 1}	550e8400-e29b-41d4-a716-446655440000	{a,b}
+2	\N	\N	NaN	\N	\N	\N	\N	f	\N	\N	\N
+\.
+ALTER TABLE ONLY shop.t
+    ADD CONSTRAINT t_pkey PRIMARY KEY (id);
+CREATE INDEX i ON shop.t USING btree (name);
+CREATE VIEW shop.v AS SELECT id FROM shop.t;
+END
+cat >"$work/my.sql" <<'END'
+-- MySQL dump 10.13
+CREATE TABLE `m` (
+  `id` int unsigned NOT NULL AUTO_INCREMENT,
+  `n` varchar(20) NOT NULL DEFAULT '',
+  `b` blob,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB;
+INSERT INTO `m` VALUES (1,'a\'b',_binary 'x'),(4294967295,'q''r',NULL);
+END
+cat >"$work/lite.sql" <<'END'
+PRAGMA foreign_keys=OFF;
+BEGIN TRANSACTION;
+CREATE TABLE l(a INTEGER PRIMARY KEY, b);
+INSERT INTO l VALUES(1,replace('x\ny','\n',char(10)));
+INSERT INTO l VALUES(2,NULL);
+COMMIT;
+END
+"$migrate" "$work/pg.sql" "$work/my.sql" "$work/lite.sql" "$work/out.qtdb" --report "$work/report.json" \
+    >"$work/summary"
+tr @ '\t' >"$work/expected" <<'END'
+id,name,price,f,at,day,tm,b,ok,j,u,tags
+1,"a@b
+c\",1.50,1.2345679,2024-02-29 08:00:00.5+00,0044-03-15 BC,10:20:30.5,\x00ff,t,"{""a"": 1}",550e8400-e29b-41d4-a716-446655440000,"{a,b}"
+2,,,NaN,,,,,f,,,
+id,n,b
+1,a'b,\x78
+4294967295,q'r,
+a,b
+1,"x
+y"
+2,
+END
+"$QTDB_BIN/qtdb" --csv --readonly "$work/out.qtdb" "SELECT * FROM shop.t ORDER BY id;
+    SELECT * FROM m ORDER BY id; SELECT * FROM l ORDER BY a" >"$work/got"
+diff "$work/expected" "$work/got" || fail "other rows"
+for words in "read as what pg_dump writes" "read as what mysqldump writes" \
+    "read as what sqlite3 .dump writes" "every table verified" "day date, tm time"; do
+    grep -qF "$words" "$work/summary" || fail "no '$words' in: $(cat "$work/summary")"
+done
+"$QTDB_BIN/qtdb" --readonly "$work/out.qtdb" .schema | grep -q "PRIMARY KEY (id)" || fail "no key"
+for kind in index view "column type"; do
+    grep -qF "\"kind\": \"$kind\"" "$work/report.json" || fail "no $kind in the report"
+done
+
+status=0
+printf 'CREATE TABLE t (a int);\nDELETE FROM t;\n' >"$work/bad.sql"
+"$migrate" "$work/bad.sql" "$work/bad.qtdb" >"$work/said" 2>&1 || status=$?
+[ "$status" = 1 ] && grep -q "bad.sql: line 2: only what dump programs write" "$work/said" ||
+    fail "a statement that changes rows: $(cat "$work/said")"
+[ ! -e "$work/bad.qtdb" ] && [ ! -e "$work/bad.qtdb.partial" ] || fail "a target is left"

@@ -1,0 +1,519 @@
+/*
+ * CREATE TABLE in three dialects. A column is its name, the words of its type, and constraints in any
+ * order; what is not understood of the constraints is passed over where it cannot change rows, and
+ * noted where it means something (CHECK, foreign keys, generated columns).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "tools/qtdb-migrate/dump_source.h"
+
+struct maker {
+    struct source *source;
+    struct dump *dump;
+    struct dump_scan *scan;
+    struct arena *arena;
+    struct dump_table *table;
+    uint32_t room;
+};
+
+static enum status
+expected(struct maker *maker, const char *what)
+{
+    const struct dump_token *token = &maker->scan->token;
+
+    (void)dump_fail(&maker->dump->reader, STATUS_CORRUPT, "%s is expected at '%.*s'", what,
+                    (int)(token->size < 40 ? token->size : 40), token->text);
+    return dump_failed(maker->source, STATUS_CORRUPT);
+}
+
+/* Types. */
+
+struct type_name {
+    const char *name;
+    enum legacy_column_kind kind;
+    enum legacy_column_kind unsigned_kind;
+};
+
+static const struct type_name types[] = {
+    {"smallint", LEGACY_COLUMN_SMALLINT, LEGACY_COLUMN_INT4},
+    {"int2", LEGACY_COLUMN_SMALLINT, LEGACY_COLUMN_INT4},
+    {"tinyint", LEGACY_COLUMN_SMALLINT, LEGACY_COLUMN_SMALLINT},
+    {"year", LEGACY_COLUMN_SMALLINT, LEGACY_COLUMN_SMALLINT},
+    {"mediumint", LEGACY_COLUMN_INT4, LEGACY_COLUMN_INT4},
+    {"integer", LEGACY_COLUMN_INT4, LEGACY_COLUMN_INTEGER},
+    {"int", LEGACY_COLUMN_INT4, LEGACY_COLUMN_INTEGER},
+    {"int4", LEGACY_COLUMN_INT4, LEGACY_COLUMN_INTEGER},
+    {"serial", LEGACY_COLUMN_INT4, LEGACY_COLUMN_INT4},
+    {"bigint", LEGACY_COLUMN_INTEGER, LEGACY_COLUMN_NUMERIC},
+    {"int8", LEGACY_COLUMN_INTEGER, LEGACY_COLUMN_NUMERIC},
+    {"bigserial", LEGACY_COLUMN_INTEGER, LEGACY_COLUMN_INTEGER},
+    {"float4", LEGACY_COLUMN_FLOAT4, LEGACY_COLUMN_FLOAT4},
+    {"double", LEGACY_COLUMN_REAL, LEGACY_COLUMN_REAL},
+    {"float8", LEGACY_COLUMN_REAL, LEGACY_COLUMN_REAL},
+    {"numeric", LEGACY_COLUMN_NUMERIC, LEGACY_COLUMN_NUMERIC},
+    {"decimal", LEGACY_COLUMN_NUMERIC, LEGACY_COLUMN_NUMERIC},
+    {"text", LEGACY_COLUMN_TEXT, LEGACY_COLUMN_TEXT},
+    {"tinytext", LEGACY_COLUMN_TEXT, LEGACY_COLUMN_TEXT},
+    {"mediumtext", LEGACY_COLUMN_TEXT, LEGACY_COLUMN_TEXT},
+    {"longtext", LEGACY_COLUMN_TEXT, LEGACY_COLUMN_TEXT},
+    {"varchar", LEGACY_COLUMN_VARCHAR, LEGACY_COLUMN_VARCHAR},
+    {"char", LEGACY_COLUMN_CHAR, LEGACY_COLUMN_CHAR},
+    {"character", LEGACY_COLUMN_CHAR, LEGACY_COLUMN_CHAR},
+    {"bpchar", LEGACY_COLUMN_CHAR, LEGACY_COLUMN_CHAR},
+    {"boolean", LEGACY_COLUMN_BOOLEAN, LEGACY_COLUMN_BOOLEAN},
+    {"bool", LEGACY_COLUMN_BOOLEAN, LEGACY_COLUMN_BOOLEAN},
+    {"date", LEGACY_COLUMN_DATE, LEGACY_COLUMN_DATE},
+    {"datetime", LEGACY_COLUMN_TIMESTAMP, LEGACY_COLUMN_TIMESTAMP},
+    {"timestamp", LEGACY_COLUMN_TIMESTAMP, LEGACY_COLUMN_TIMESTAMP},
+    {"timestamptz", LEGACY_COLUMN_TIMESTAMPTZ, LEGACY_COLUMN_TIMESTAMPTZ},
+    {"time", LEGACY_COLUMN_TIME, LEGACY_COLUMN_TIME},
+    {"uuid", LEGACY_COLUMN_UUID, LEGACY_COLUMN_UUID},
+    {"json", LEGACY_COLUMN_JSON, LEGACY_COLUMN_JSON},
+    {"jsonb", LEGACY_COLUMN_JSONB, LEGACY_COLUMN_JSONB},
+    {"bytea", LEGACY_COLUMN_BYTEA, LEGACY_COLUMN_BYTEA},
+    {"blob", LEGACY_COLUMN_BYTEA, LEGACY_COLUMN_BYTEA},
+    {"tinyblob", LEGACY_COLUMN_BYTEA, LEGACY_COLUMN_BYTEA},
+    {"mediumblob", LEGACY_COLUMN_BYTEA, LEGACY_COLUMN_BYTEA},
+    {"longblob", LEGACY_COLUMN_BYTEA, LEGACY_COLUMN_BYTEA},
+    {"binary", LEGACY_COLUMN_BYTEA, LEGACY_COLUMN_BYTEA},
+    {"varbinary", LEGACY_COLUMN_BYTEA, LEGACY_COLUMN_BYTEA},
+};
+
+static bool
+begins_constraint(const struct dump_scan *scan)
+{
+    static const char *const words[] = {
+        "not",        "null",       "default", "primary",       "unique",         "check",
+        "references", "constraint", "collate", "generated",     "auto_increment", "comment",
+        "on",         "key",        "as",      "autoincrement", "virtual",        "stored",
+        "invisible",  "visible",    "storage", "compression",
+    };
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (dump_is(scan, words[i]))
+            return true;
+    }
+    return dump_is(scan, ",") || dump_is(scan, ")") || scan->token.kind == DUMP_END;
+}
+
+/* "varying(10) unsigned" and the like, as one text in the plan. */
+static enum status
+take_type_words(struct maker *maker, struct legacy_text *out)
+{
+    struct dump_scan *scan = maker->scan;
+    const char *begin = scan->token.text, *end = begin;
+
+    while (!begins_constraint(scan)) {
+        dump_skip(scan);
+        end = scan->token.kind == DUMP_END ? scan->end : scan->token.text;
+    }
+    while (end > begin && (end[-1] == ' ' || end[-1] == '\n' || end[-1] == '\r' || end[-1] == '\t'))
+        end--;
+    out->size = (size_t)(end - begin);
+    out->bytes = arena_copy_text(maker->arena, begin, out->size);
+    return out->bytes != NULL ? STATUS_OK : dump_no_memory(maker->source);
+}
+
+static void
+take_numbers(const char *type, struct legacy_column *column)
+{
+    const char *open = strchr(type, '(');
+    unsigned long first = open != NULL ? strtoul(open + 1, NULL, 10) : 0;
+    const char *comma = open != NULL ? strchr(open, ',') : NULL;
+    unsigned long second = comma != NULL ? strtoul(comma + 1, NULL, 10) : 0;
+
+    column->size = first;
+    if (first <= 255 && second <= 255) {
+        column->precision = (uint8_t)first;
+        column->scale = (uint8_t)second;
+    }
+}
+
+static bool
+is_word_of(const char *type, const char *word)
+{
+    const char *at = strcasestr(type, word);
+
+    return at != NULL && (at == type || at[-1] == ' ' || at[-1] == ')');
+}
+
+/* Words past the first that change what the type is. */
+static enum legacy_column_kind
+refine(enum dump_dialect dialect, const char *type, enum legacy_column_kind kind)
+{
+    if (kind == LEGACY_COLUMN_CHAR && is_word_of(type, "varying"))
+        return LEGACY_COLUMN_VARCHAR;
+    if (kind == LEGACY_COLUMN_TIMESTAMP && is_word_of(type, "with time zone"))
+        return LEGACY_COLUMN_TIMESTAMPTZ;
+    /* mysqldump writes its timestamps in UTC. */
+    if (dialect == DUMP_MYSQL && strncasecmp(type, "timestamp", 9) == 0)
+        return LEGACY_COLUMN_TIMESTAMPTZ;
+    if (kind == LEGACY_COLUMN_TIME && is_word_of(type, "with time zone"))
+        return LEGACY_COLUMN_TEXT;
+    return kind;
+}
+
+/* The kind of a type that is known; false: it becomes text. */
+static bool
+find_type(enum dump_dialect dialect, struct legacy_column *column)
+{
+    const char *type = column->declared.bytes;
+    size_t size = strcspn(type, " (\n\t");
+
+    column->kind = LEGACY_COLUMN_TEXT;
+    if (strchr(type, '[') != NULL)
+        return false;
+    take_numbers(type, column);
+    if (size == 4 && strncasecmp(type, "real", 4) == 0) {
+        column->kind = dialect == DUMP_POSTGRES ? LEGACY_COLUMN_FLOAT4 : LEGACY_COLUMN_REAL;
+        return true;
+    }
+    if (size == 5 && strncasecmp(type, "float", 5) == 0) {
+        column->kind = dialect == DUMP_MYSQL ? LEGACY_COLUMN_FLOAT4 : LEGACY_COLUMN_REAL;
+        return true;
+    }
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (strlen(types[i].name) != size || strncasecmp(types[i].name, type, size) != 0)
+            continue;
+        column->kind = is_word_of(type, "unsigned") ? types[i].unsigned_kind : types[i].kind;
+        column->kind = refine(dialect, type, column->kind);
+        if (column->kind == LEGACY_COLUMN_NUMERIC && types[i].kind == LEGACY_COLUMN_INTEGER)
+            column->precision = 20;
+        if (column->kind == LEGACY_COLUMN_CHAR && column->size == 0)
+            column->size = 1;
+        return true;
+    }
+    return false;
+}
+
+/* Notes. */
+
+static enum status
+note(struct maker *maker, const char *kind, const char *column, const char *words)
+{
+    char name[200];
+    int size = snprintf(name, sizeof(name), "%.90s%s%.90s", maker->table->name,
+                        column[0] != '\0' ? "." : "", column);
+
+    (void)legacy_plan_note(maker->source->plan, kind, &(struct legacy_text){name, (size_t)size},
+                           words);
+    return STATUS_OK;
+}
+
+/* The same with what stands from `begin` to the present token. */
+static enum status
+note_span(struct maker *maker, const char *kind, const char *column, const char *begin)
+{
+    const char *words =
+        arena_copy_text(maker->arena, begin, (size_t)(maker->scan->token.text - begin));
+
+    return words != NULL ? note(maker, kind, column, words) : dump_no_memory(maker->source);
+}
+
+/* What stands from `begin` to the present token, as words of a constraint to be tried. */
+static enum status
+note_constraint(struct maker *maker, const char *kind, const char *column, const char *begin)
+{
+    struct text_buffer sql;
+    char name[200];
+    int size = snprintf(name, sizeof(name), "%.90s%s%.90s", maker->table->name,
+                        column[0] != '\0' ? "." : "", column);
+    bool single = column[0] != '\0' && strcmp(kind, "foreign key") == 0;
+
+    text_buffer_init(&sql, maker->source->env.memory);
+    text_buffer_add_text(&sql, "ALTER TABLE ");
+    text_buffer_add_identifier(&sql, maker->table->schema);
+    text_buffer_add_char(&sql, '.');
+    text_buffer_add_identifier(&sql, maker->table->name);
+    text_buffer_add_text(&sql, " ADD ");
+    if (single) {
+        text_buffer_add_text(&sql, "FOREIGN KEY (");
+        text_buffer_add_identifier(&sql, column);
+        text_buffer_add_text(&sql, ") ");
+    }
+    text_buffer_add(&sql, begin, (size_t)(maker->scan->token.text - begin));
+    for (size_t i = 0; maker->scan->dialect == DUMP_MYSQL && i < sql.size; i++)
+        sql.bytes[i] = sql.bytes[i] == '`' ? '"' : sql.bytes[i];
+    bool ok = !sql.failed;
+    if (ok)
+        (void)legacy_plan_note_sql(maker->source->plan, kind,
+                                   &(struct legacy_text){name, (size_t)size}, sql.bytes, NULL);
+    text_buffer_deinit(&sql);
+    return ok ? STATUS_OK : dump_no_memory(maker->source);
+}
+
+/* Columns. */
+
+/* A default that is an expression goes to where the next constraint begins. */
+static enum status
+take_default(struct maker *maker, struct legacy_column *column)
+{
+    struct dump_scan *scan = maker->scan;
+    const char *begin = scan->token.text;
+
+    do {
+        dump_skip(scan);
+    } while (!begins_constraint(scan));
+    size_t size = (size_t)(scan->token.text - begin);
+    while (size > 0 && (begin[size - 1] == ' ' || begin[size - 1] == '\n'))
+        size--;
+    if (size == 4 && strncasecmp(begin, "NULL", 4) == 0)
+        return STATUS_OK;
+    column->default_sql.size = size;
+    column->default_sql.bytes = arena_copy_text(maker->arena, begin, size);
+    return column->default_sql.bytes != NULL ? STATUS_OK : dump_no_memory(maker->source);
+}
+
+static void
+pass_reference(struct dump_scan *scan)
+{
+    (void)dump_take(scan, "references");
+    while (!dump_is(scan, ",") && !dump_is(scan, ")") && scan->token.kind != DUMP_END &&
+           (!begins_constraint(scan) || dump_is(scan, "on") || dump_is(scan, "not") ||
+            dump_is(scan, "null") || dump_is(scan, "default"))) {
+        /* ON DELETE SET NULL belongs to it, a NOT NULL behind it does not. */
+        if (dump_is(scan, "not") && !dump_take_words(scan, "not deferrable"))
+            return;
+        if (dump_is(scan, "null") || dump_is(scan, "default"))
+            return;
+        if (dump_take_words(scan, "set null") || dump_take_words(scan, "set default"))
+            continue;
+        dump_skip(scan);
+    }
+}
+
+static enum status
+take_constraint(struct maker *maker, struct legacy_column *column, bool *generated)
+{
+    struct dump_scan *scan = maker->scan;
+    const char *begin = scan->token.text;
+
+    if (dump_take_words(scan, "not null"))
+        column->nullable = false;
+    else if (dump_take(scan, "default"))
+        return take_default(maker, column);
+    else if (dump_take_words(scan, "primary key"))
+        column->primary_key = true;
+    else if (dump_take(scan, "unique"))
+        column->unique = true;
+    else if (dump_is(scan, "references")) {
+        pass_reference(scan);
+        return note_constraint(maker, "foreign key", column->name.bytes, begin);
+    } else if (dump_take(scan, "check")) {
+        dump_skip(scan);
+        return note_constraint(maker, "check constraint", column->name.bytes, begin);
+    } else if (dump_take_words(scan, "generated always as identity") ||
+               dump_take_words(scan, "generated by default as identity"))
+        return note(maker, "identity", column->name.bytes, "the column counted by itself");
+    else if (dump_take_words(scan, "generated always as") || dump_take(scan, "as"))
+        *generated = true;
+    else if (dump_take(scan, "auto_increment"))
+        return note(maker, "identity", column->name.bytes, "the column counted by itself");
+    else if (dump_take(scan, "constraint") || dump_take(scan, "collate") ||
+             dump_take(scan, "comment") || dump_take_words(scan, "on update"))
+        dump_skip(scan);
+    else
+        dump_skip(scan);
+    return STATUS_OK;
+}
+
+static struct legacy_column *
+add_column(struct maker *maker)
+{
+    struct dump_table *table = maker->table;
+
+    if (table->column_count == DUMP_COLUMNS_MAX)
+        return NULL;
+    if (table->column_count == maker->room) {
+        uint32_t room = maker->room * 2 + 16;
+        struct legacy_column *grown = arena_alloc(maker->arena, room * sizeof(*grown));
+
+        if (grown == NULL)
+            return NULL;
+        if (table->column_count > 0)
+            memcpy(grown, table->columns, table->column_count * sizeof(*grown));
+        table->columns = grown;
+        maker->room = room;
+    }
+    return &table->columns[table->column_count++];
+}
+
+static enum status
+take_column(struct maker *maker)
+{
+    struct dump_scan *scan = maker->scan;
+    struct legacy_column *column = add_column(maker);
+    const char *name = NULL;
+    bool generated = false;
+
+    if (column == NULL)
+        return dump_no_memory(maker->source);
+    *column = (struct legacy_column){.nullable = true};
+    if (!dump_take_name(scan, maker->arena, &name))
+        return expected(maker, "a column's name");
+    column->name = (struct legacy_text){name, strlen(name)};
+    TRY(take_type_words(maker, &column->declared));
+    bool known = find_type(scan->dialect, column);
+    if (scan->dialect == DUMP_SQLITE)
+        column->precision = 0; /* It is not enforced there. */
+    while (!dump_is(scan, ",") && !dump_is(scan, ")") && scan->token.kind != DUMP_END)
+        TRY(take_constraint(maker, column, &generated));
+    if (generated) {
+        maker->table->column_count--;
+        return note(maker, "generated column", name, "dumps hold no values of it; it is left out");
+    }
+    if (!known && scan->dialect != DUMP_SQLITE)
+        return note(maker, "column type", name, column->declared.bytes);
+    return STATUS_OK;
+}
+
+/* Table constraints. */
+
+static struct legacy_column *
+find_column(struct dump_table *table, const char *name)
+{
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (strcasecmp(table->columns[i].name.bytes, name) == 0)
+            return &table->columns[i];
+    }
+    return NULL;
+}
+
+/* A list of columns in brackets: the key, or a unique of one column; false: something else. */
+static bool
+take_key(struct maker *maker, bool is_key)
+{
+    struct dump_scan *scan = maker->scan;
+    struct dump_scan before = *scan;
+    struct legacy_column *columns[64];
+    uint32_t count = 0;
+    const char *name = NULL;
+
+    if (!dump_take(scan, "("))
+        return false;
+    do {
+        if (count == 64 || !dump_take_name(scan, maker->arena, &name))
+            break;
+        columns[count] = find_column(maker->table, name);
+        if (columns[count++] == NULL)
+            break;
+    } while (dump_take(scan, ","));
+    if (count == 0 || columns[count - 1] == NULL || !dump_take(scan, ")") ||
+        (!is_key && count > 1)) {
+        *scan = before;
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        columns[i]->primary_key = columns[i]->primary_key || is_key;
+        columns[i]->unique = columns[i]->unique || !is_key;
+        if (is_key)
+            columns[i]->key_position = i + 1;
+    }
+    return true;
+}
+
+static void
+pass_definition(struct dump_scan *scan)
+{
+    while (!dump_is(scan, ",") && !dump_is(scan, ")") && scan->token.kind != DUMP_END)
+        dump_skip(scan);
+}
+
+/* True when the definition was one of the table, not of a column. */
+static enum status
+take_table_constraint(struct maker *maker, bool *was_out)
+{
+    struct dump_scan *scan = maker->scan;
+    bool mysql = scan->dialect == DUMP_MYSQL;
+    const char *begin, *name = NULL;
+
+    *was_out = true;
+    if (dump_take(scan, "constraint") && !dump_is(scan, "primary") && !dump_is(scan, "unique") &&
+        !dump_is(scan, "foreign") && !dump_is(scan, "check"))
+        (void)dump_take_name(scan, maker->arena, &name);
+    begin = scan->token.text;
+    if (dump_take_words(scan, "primary key")) {
+        if (!take_key(maker, true)) {
+            pass_definition(scan);
+            return note_constraint(maker, "primary key", "", begin);
+        }
+    } else if (dump_take(scan, "unique")) {
+        if (mysql && (dump_take(scan, "key") || dump_take(scan, "index") || true) &&
+            !dump_is(scan, "("))
+            (void)dump_take_name(scan, maker->arena, &name);
+        if (!take_key(maker, false)) {
+            begin = scan->token.text;
+            pass_definition(scan);
+            return note_span(maker, "unique constraint", name != NULL ? name : "", begin);
+        }
+    } else if (dump_is(scan, "foreign") || dump_is(scan, "check") || dump_is(scan, "exclude")) {
+        const char *kind = dump_is(scan, "foreign") ? "foreign key" : "check constraint";
+
+        pass_definition(scan);
+        return note_constraint(maker, kind, "", begin);
+    } else if (mysql &&
+               (dump_take_words(scan, "fulltext key") || dump_take_words(scan, "spatial key") ||
+                dump_take(scan, "key") || dump_take(scan, "index"))) {
+        if (!dump_take_name(scan, maker->arena, &name))
+            return expected(maker, "an index's name");
+        begin = scan->token.text;
+        pass_definition(scan);
+        return note_span(maker, "index", name, begin);
+    } else {
+        *was_out = false;
+        return STATUS_OK;
+    }
+    pass_definition(scan);
+    return STATUS_OK;
+}
+
+static enum status
+take_definitions(struct maker *maker)
+{
+    struct dump_scan *scan = maker->scan;
+
+    if (!dump_take(scan, "("))
+        return expected(maker, "an opening bracket");
+    while (!dump_is(scan, ")")) {
+        bool was = false;
+
+        TRY(take_table_constraint(maker, &was));
+        if (!was)
+            TRY(take_column(maker));
+        if (!dump_take(scan, ",") && !dump_is(scan, ")"))
+            return expected(maker, "a comma or a closing bracket");
+    }
+    return STATUS_OK;
+}
+
+enum status
+dump_create_table(struct source *source, struct dump_scan *scan)
+{
+    struct maker maker = {
+        .source = source, .dump = source->state, .scan = scan, .arena = &source->plan->arena};
+    struct dump_table *table = arena_alloc(maker.arena, sizeof(*table));
+
+    if (table == NULL)
+        return dump_no_memory(source);
+    maker.table = table;
+    (void)dump_take_words(scan, "if not exists");
+    if (!dump_take_table(maker.dump, scan, maker.arena, &table->schema, &table->name))
+        return expected(&maker, "a table's name");
+    if (dump_find(maker.dump, table->schema, table->name) != NULL) {
+        (void)dump_fail(&maker.dump->reader, STATUS_INVALID, "the table %.80s.%.80s is made twice",
+                        table->schema, table->name);
+        return dump_failed(source, STATUS_INVALID);
+    }
+    TRY(take_definitions(&maker));
+    table->classes = arena_alloc(maker.arena, table->column_count * sizeof(uint32_t));
+    table->only_bits = arena_alloc(maker.arena, table->column_count * sizeof(bool));
+    if (table->classes == NULL || table->only_bits == NULL)
+        return dump_no_memory(source);
+    memset(table->only_bits, true, table->column_count * sizeof(bool));
+    *maker.dump->tables_end = table;
+    maker.dump->tables_end = &table->next;
+    return STATUS_OK;
+}
