@@ -13,7 +13,8 @@ fail()
     exit 1
 }
 
-cat >"$work/pg.sql" <<'END'
+# @ stands for a tab.
+tr @ '\t' >"$work/pg.sql" <<'END'
 -- PostgreSQL database dump
 SELECT pg_catalog.set_config('search_path', '', false);
 CREATE SCHEMA shop;
@@ -24,8 +25,8 @@ CREATE TABLE shop.t (
     b bytea, ok boolean, j jsonb, u uuid, tags text[]
 );
 COPY shop.t (id, name, price, f, at, day, tm, b, ok, j, u, tags) FROM stdin;
-1	a\tb\nc\\	1.50	1.2345679	2024-02-29 10:00:00.5+02	0044-03-15 BC	10:20:30.5	\\x00ff	t	{"a": 1}	550e8400-e29b-41d4-a716-446655440000	{a,b}
-2	\N	\N	NaN	\N	\N	\N	\N	f	\N	\N	\N
+1@a\tb\nc\\@1.50@1.2345679@2024-02-29 10:00:00.5+02@0044-03-15 BC@10:20:30.5@\\x00ff@t@{"a": 1}@550e8400-e29b-41d4-a716-446655440000@{a,b}
+2@\N@\N@NaN@\N@\N@\N@\N@f@\N@\N@\N
 \.
 ALTER TABLE ONLY shop.t
     ADD CONSTRAINT t_pkey PRIMARY KEY (id);

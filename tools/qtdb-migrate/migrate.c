@@ -26,7 +26,10 @@ migrate_check_stop(struct migration *migration)
 {
     if (!tool_stop_requested())
         return STATUS_OK;
-    return migrate_fail(migration, STATUS_STOPPED, "interrupted; nothing was left behind");
+    return migrate_fail(migration, STATUS_STOPPED,
+                        migration->resume.file != NULL
+                            ? "interrupted; the same command goes on with what is done"
+                            : "interrupted; nothing was left behind");
 }
 
 static enum status
@@ -185,9 +188,13 @@ make_target(struct migration *migration, const struct stat *before)
     struct migrate_target *target = &migration->target;
     struct stat info;
 
-    if (target_open(&migration->env, migration->options.target, target) != STATUS_OK)
+    resume_find(migration, before);
+    if (target_open(&migration->env, migration->options.target, migration->resume.going_on,
+                    target) != STATUS_OK)
         return migrate_fail(migration, STATUS_FAILED, "%s", target->fault);
+    TRY(resume_begin(migration));
     TRY(migrate_load(migration));
+    resume_note_extras(migration);
     TRY(migrate_carry_over(migration));
     if (migration->options.verify) {
         if (target_reopen(target) != STATUS_OK)
@@ -228,7 +235,12 @@ migrate_run(struct migration *migration)
     enum status status = report_open(migration);
     if (status == STATUS_OK)
         status = work(migration);
-    target_discard(&migration->target);
+    bool keep = status == STATUS_STOPPED && migration->resume.file != NULL;
+    if (keep)
+        target_keep(&migration->target);
+    else
+        target_discard(&migration->target);
+    resume_end(migration, keep);
     bool reported = report_close(migration);
     if (status == STATUS_OK && !migration->options.quiet)
         migrate_print_summary(migration);

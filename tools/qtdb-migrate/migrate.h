@@ -26,6 +26,16 @@ struct migrate_options {
     bool dry_run;
     bool verify;
     bool quiet;
+    bool resume; /* Leave what is done on an interrupt, and go on with what is there. */
+};
+
+/* What an interrupted run left; see migrate_resume.c. */
+struct migrate_resume {
+    char path[IO_PATH_SIZE + 32];
+    FILE *file; /* NULL: nothing is written down. */
+    uint64_t identity;
+    bool going_on;
+    uint32_t table_count; /* Tables that were there already. */
 };
 
 /* The JSON report, written as things happen; see migrate_report.c. */
@@ -46,6 +56,7 @@ struct migration {
     uint64_t source_size; /* Of all sources, bytes. */
     struct migrate_target target;
     struct migrate_report report;
+    struct migrate_resume resume;
     struct tool_progress progress;
     struct source *reading; /* The source that migrate_read is at. */
     uint64_t read_before;   /* Bytes of the sources before it. */
@@ -82,6 +93,16 @@ migrate_table_of(struct migration *migration, const struct plan_table *plan)
 {
     return &migration->tables[plan->number];
 }
+
+/* Resuming. */
+struct stat;
+/** Takes over which tables are there; after the tables are known and before the target is opened. */
+void resume_find(struct migration *migration, const struct stat *before);
+/** Begins to write down what is done. */
+MUST_CHECK enum status resume_begin(struct migration *migration);
+void resume_note_table(struct migration *migration, const struct migrate_table *table);
+void resume_note_extras(struct migration *migration);
+void resume_end(struct migration *migration, bool keep);
 
 /* Report. */
 MUST_CHECK enum status report_open(struct migration *migration);

@@ -241,6 +241,8 @@ on_table(void *context, struct plan_table *plan)
         loader->row_room = table->column_count;
     }
     report_begin_table(migration);
+    if (migration->resume.going_on && target_clear_table(&migration->target, table) != STATUS_OK)
+        return target_failed(loader);
     if (has_target(loader) && target_create_table(&migration->target, table) != STATUS_OK)
         return target_failed(loader);
     return STATUS_OK;
@@ -281,6 +283,7 @@ on_table_end(void *context, struct plan_table *plan)
     if (result != TARGET_OK)
         return target_failed(loader);
     loader->table->loaded = true;
+    resume_note_table(loader->migration, loader->table);
     return STATUS_OK;
 }
 

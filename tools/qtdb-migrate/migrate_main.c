@@ -25,6 +25,7 @@ static const char help[] =
     "  --report FILE.json   write down everything that was changed, lost or left out\n"
     "  --strict             stop at the first value or constraint that cannot be kept as it is\n"
     "  --dry-run            convert everything and write nothing\n"
+    "  --resume             keep what is done on an interrupt; go on with what is there\n"
     "  --no-verify          leave out the second reading of source and target\n"
     "  --delimiter CHAR     what divides the fields of CSV; 'tab' for a tab\n"
     "  --header             the first line of CSV names the columns\n"
@@ -42,7 +43,6 @@ static const struct tool tool = {.name = "qtdb-migrate", .help = help};
 /* Known, and to come. */
 struct later {
     bool rescue;
-    bool resume;
     const char *to;
     const char *layout;
     const char *schema;
@@ -64,7 +64,7 @@ parse(int argc, char **argv, struct migrate_options *options, struct later *late
         {"no-header", 0, TOOL_FLAG, &options->from.no_header, 0},
         {"quiet", 'q', TOOL_FLAG, &options->quiet, 0},
         {"rescue", 0, TOOL_FLAG, &later->rescue, 0},
-        {"resume", 0, TOOL_FLAG, &later->resume, 0},
+        {"resume", 0, TOOL_FLAG, &options->resume, 0},
         {"to", 0, TOOL_TEXT, &later->to, 0},
         {"from", 0, TOOL_TEXT, &options->from.from, 0},
         {"layout", 0, TOOL_TEXT, &later->layout, 0},
@@ -79,8 +79,6 @@ first_unsupported(const struct later *later)
 {
     if (later->rescue)
         return "--rescue";
-    if (later->resume)
-        return "--resume";
     if (later->to != NULL)
         return "--to";
     if (later->layout != NULL && strcmp(later->layout, "schemas") != 0)

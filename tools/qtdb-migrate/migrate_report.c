@@ -337,6 +337,8 @@ add_end(struct migration *migration)
         (unsigned long long)totals.loss_count, (unsigned long long)totals.changed_count,
         (unsigned long long)totals.foreign_key_count, (unsigned long long)totals.sequence_count,
         (unsigned long long)totals.carried_count, (unsigned long long)totals.left_count);
+    text_buffer_print(text, " \"tables_of_an_interrupted_run\": %u,\n",
+                      migration->resume.table_count);
     text_buffer_print(text, " \"dry_run\": %s, \"verified\": %s, \"passes\": %u,\n",
                       migration->options.dry_run ? "true" : "false",
                       migration->verified ? "true" : "false", migration->pass_count);

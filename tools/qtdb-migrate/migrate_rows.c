@@ -89,6 +89,15 @@ target_drop_table(struct migrate_target *target, const struct migrate_table *tab
     return run(target, table->name);
 }
 
+enum status
+target_clear_table(struct migrate_target *target, const struct migrate_table *table)
+{
+    text_buffer_reset(&target->sql);
+    text_buffer_add_text(&target->sql, "DROP TABLE IF EXISTS ");
+    migrate_sql_name(table, &target->sql);
+    return run(target, table->name);
+}
+
 /* Inserting. */
 
 static enum qtdb_code

@@ -310,6 +310,9 @@ migrate_print_summary(struct migration *migration)
 
     print_sources(migration);
     print_target(migration, &totals);
+    if (migration->resume.going_on)
+        printf("resumed   %u table%s of an interrupted run taken over\n",
+               migration->resume.table_count, tool_plural(migration->resume.table_count));
     print_each(migration, print_types);
     print_each(migration, print_losses);
     print_each(migration, print_changes);

@@ -103,9 +103,10 @@ open_database(struct migrate_target *target, bool read_only)
 
 /* What an earlier run left may go, unless that run is still at it. */
 static enum status
-clear_way(struct migrate_target *target)
+clear_way(struct migrate_target *target, bool go_on)
 {
-    struct qtdb_options options = {.size = sizeof(options), .rescue = true};
+    /* A file that is to be gone on with must open with its log. */
+    struct qtdb_options options = {.size = sizeof(options), .rescue = !go_on};
     struct qtdb *db = NULL;
 
     if (access(target->path, F_OK) == 0) {
@@ -122,12 +123,14 @@ clear_way(struct migrate_target *target)
     }
     if (code == QTDB_OK)
         (void)qtdb_close(db);
+    if (go_on)
+        return code == QTDB_OK ? STATUS_OK : target__fail(target, target->partial);
     enum status status = remove_partial(target);
     return status == STATUS_OK ? STATUS_OK : fail_io(target, status);
 }
 
 enum status
-target_open(const struct env *env, const char *path, struct migrate_target *out)
+target_open(const struct env *env, const char *path, bool go_on, struct migrate_target *out)
 {
     *out = (struct migrate_target){.env = *env};
     text_buffer_init(&out->sql, env->memory);
@@ -137,9 +140,19 @@ target_open(const struct env *env, const char *path, struct migrate_target *out)
         (void)snprintf(out->fault, sizeof(out->fault), "%.200s: the path is too long", path);
         return STATUS_INVALID;
     }
-    TRY(clear_way(out));
+    TRY(clear_way(out, go_on));
     out->made = true;
     return open_database(out, false);
+}
+
+void
+target_keep(struct migrate_target *target)
+{
+    close_database(target);
+    if (target->db != NULL)
+        (void)qtdb_close(target->db);
+    target->db = NULL;
+    text_buffer_deinit(&target->sql);
 }
 
 void

@@ -31,16 +31,21 @@ enum target_result {
     TARGET_FAILED = 2,
 };
 
-/** STATUS_EXISTS when TARGET is there. On failure `fault` tells; target_discard is needed anyway. */
-MUST_CHECK enum status target_open(const struct env *env, const char *path,
+/** With `go_on` a partial file is taken as it is. STATUS_EXISTS when TARGET is there. On failure `fault` tells; target_discard is needed anyway. */
+MUST_CHECK enum status target_open(const struct env *env, const char *path, bool go_on,
                                    struct migrate_target *out);
 /** Closes and removes everything that is not published. */
 void target_discard(struct migrate_target *target);
+/** Closes and leaves the partial file for another run. */
+void target_keep(struct migrate_target *target);
 
 MUST_CHECK enum status target_create_schema(struct migrate_target *target, const char *name);
 /** Where the target does not take a default, the table comes without any and says so. */
 MUST_CHECK enum status target_create_table(struct migrate_target *target,
                                            struct migrate_table *table);
+/** Drops a table that an interrupted run may have begun. */
+MUST_CHECK enum status target_clear_table(struct migrate_target *target,
+                                          const struct migrate_table *table);
 MUST_CHECK enum status target_drop_table(struct migrate_target *target,
                                          const struct migrate_table *table);
 /** One row; `row` has a value for each column. */
