@@ -120,18 +120,26 @@ resume_note_extras(struct migration *migration)
 
 /* Reading. */
 
-/* The line without its checksum; false: there is none or it is wrong. */
+/* The next line without its checksum; false: there is none, or it is torn or wrong. */
 static bool
-take_line(char *line)
+take_line(FILE *file, struct text_buffer *line)
 {
-    size_t size = strlen(line);
+    char piece[1024];
     char *end = NULL;
+    bool whole = false;
 
-    if (size < 18 || line[size - 1] != '\n' || line[size - 18] != ' ')
+    text_buffer_reset(line);
+    while (!whole && line->size < LINE_SIZE_MAX && fgets(piece, sizeof(piece), file) != NULL) {
+        text_buffer_add_text(line, piece);
+        whole = strchr(piece, '\n') != NULL;
+    }
+    if (!whole || line->failed || line->size < 18 || line->bytes[line->size - 18] != ' ')
         return false;
-    uint64_t wanted = strtoull(line + size - 17, &end, 16);
-    line[size - 18] = '\0';
-    return end == line + size - 1 && wanted == checksum64(line, size - 18, LINE_SEED);
+    uint64_t wanted = strtoull(line->bytes + line->size - 17, &end, 16);
+    bool ended = end == line->bytes + line->size - 1;
+    line->size -= 18;
+    line->bytes[line->size] = '\0';
+    return ended && wanted == checksum64(line->bytes, line->size, LINE_SEED);
 }
 
 static int64_t
@@ -191,40 +199,36 @@ take_table(struct migration *migration, char *at)
 
 /* Whether the state is of these sources and its tables are all there is to it. */
 static bool
-is_usable(FILE *file, uint64_t identity, char **line, size_t *room)
+is_usable(FILE *file, uint64_t identity, struct text_buffer *line)
 {
     char first[64];
-    bool same = false;
 
     (void)snprintf(first, sizeof(first), "state 1 %016" PRIx64, identity);
-    if (getline(line, room, file) > 0 && take_line(*line))
-        same = identity != 0 && strcmp(*line, first) == 0;
-    while (same && getline(line, room, file) > 0) {
-        if (!take_line(*line))
-            break;
-        same = strcmp(*line, "extras") != 0;
+    if (identity == 0 || !take_line(file, line) || strcmp(line->bytes, first) != 0)
+        return false;
+    while (take_line(file, line)) {
+        if (strcmp(line->bytes, "extras") == 0)
+            return false;
     }
-    return same;
+    return !line->failed;
 }
 
 static void
 take_state(struct migration *migration, uint64_t identity)
 {
     FILE *file = fopen(migration->resume.path, "r");
-    char *line = NULL;
-    size_t room = 0;
+    struct text_buffer line;
 
     if (file == NULL)
         return;
-    migration->resume.going_on = is_usable(file, identity, &line, &room);
+    text_buffer_init(&line, migration->env.memory);
+    migration->resume.going_on = is_usable(file, identity, &line);
     rewind(file);
-    while (migration->resume.going_on && getline(&line, &room, file) > 0) {
-        if (!take_line(line))
-            break;
-        if (strncmp(line, "table ", 6) == 0)
-            take_table(migration, line + 6);
+    while (migration->resume.going_on && take_line(file, &line)) {
+        if (strncmp(line.bytes, "table ", 6) == 0)
+            take_table(migration, line.bytes + 6);
     }
-    free(line);
+    text_buffer_deinit(&line);
     (void)fclose(file);
 }
 
