@@ -175,3 +175,105 @@ COMPRESS_TEST(free_of_nothing_is_fine)
 {
     compress_free(NULL);
 }
+
+/* Streams. */
+
+/* Feeds `packed` in pieces of `step` bytes and takes as many at a time; the bytes that came out. */
+static size_t
+decompress_all(struct decompress *stream, const uint8_t *packed, size_t size, size_t step,
+               uint8_t *out, size_t room, enum status *status_out, bool *whole_out)
+{
+    size_t in = 0, used = 0;
+
+    *status_out = STATUS_OK;
+    *whole_out = false;
+    for (;;) {
+        struct decompress_piece piece = {
+            .in = packed + in,
+            .in_size = size - in < step ? size - in : step,
+            .out = out + used,
+            .out_size = room - used < step ? room - used : step,
+        };
+
+        *status_out = decompress_step(stream, &piece);
+        in += piece.in_used;
+        used += piece.out_used;
+        if (*status_out != STATUS_OK)
+            return used;
+        *whole_out = piece.whole;
+        if ((piece.whole && in == size) || (piece.in_used == 0 && piece.out_used == 0))
+            return used;
+    }
+}
+
+COMPRESS_TEST(a_stream_gives_back_what_was_compressed_in_pieces_of_any_size)
+{
+    static uint8_t bytes[20000], packed[30000], out[50000];
+    struct decompress *stream = NULL;
+
+    fill(bytes, sizeof(bytes), 4);
+    /* Two frames, as of two files put together. */
+    size_t size = compress_encode(compress, bytes, 12000, packed, 15000, 1);
+    size += compress_encode(compress, bytes + 12000, 8000, packed + size, 15000, 3);
+    cr_assert_eq(decompress_new(memory, &stream), STATUS_OK);
+    for (size_t step = 1; step < 20000; step = step * 3 + 1) {
+        enum status status;
+        bool whole;
+
+        decompress_reset(stream);
+        size_t got = decompress_all(stream, packed, size, step, out, sizeof(out), &status, &whole);
+        cr_assert_eq(status, STATUS_OK);
+        cr_assert(whole && got == sizeof(bytes), "%zu bytes at a time: %zu", step, got);
+        cr_assert_arr_eq(out, bytes, sizeof(bytes));
+    }
+    decompress_free(stream);
+}
+
+COMPRESS_TEST(a_stream_refuses_damage_and_windows_past_its_bound)
+{
+    /* A frame of one window descriptor: 2 to the power of 27. */
+    static const uint8_t wide[] = {0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x88, 0x01, 0x00, 0x00};
+    static uint8_t bytes[4096], packed[5000], out[8192];
+    struct decompress *stream = NULL;
+    enum status status;
+    bool whole;
+
+    fill(bytes, sizeof(bytes), 4);
+    size_t size = compress_encode(compress, bytes, sizeof(bytes), packed, sizeof(packed), 1);
+    cr_assert_eq(decompress_new(memory, &stream), STATUS_OK);
+    (void)decompress_all(stream, wide, sizeof(wide), 4096, out, sizeof(out), &status, &whole);
+    cr_expect_eq(status, STATUS_FULL);
+    decompress_reset(stream);
+    (void)decompress_all(stream, packed, size - 1, 4096, out, sizeof(out), &status, &whole);
+    cr_expect(status == STATUS_OK && !whole, "a cut frame is not whole");
+    decompress_reset(stream);
+    packed[1] ^= 1;
+    (void)decompress_all(stream, packed, size, 4096, out, sizeof(out), &status, &whole);
+    cr_expect_eq(status, STATUS_CORRUPT);
+    decompress_free(stream);
+}
+
+COMPRESS_TEST(each_refused_allocation_of_a_stream_is_survived)
+{
+    struct memory *other = memory_new();
+    static uint8_t bytes[4096], packed[5000], out[8192];
+    bool refused = true;
+
+    fill(bytes, sizeof(bytes), 4);
+    size_t size = compress_encode(compress, bytes, sizeof(bytes), packed, sizeof(packed), 1);
+    for (uint64_t index = 0; refused; index++) {
+        struct decompress *stream = NULL;
+        bool whole;
+
+        memory_fail_at(other, index, false);
+        enum status status = decompress_new(other, &stream);
+        if (status == STATUS_OK)
+            (void)decompress_all(stream, packed, size, 4096, out, sizeof(out), &status, &whole);
+        refused = memory_failed(other);
+        cr_expect_eq(status, refused ? STATUS_NO_MEMORY : STATUS_OK);
+        decompress_free(stream);
+        cr_assert_eq(memory_live_count(other), 0);
+    }
+    memory_fail_at(other, UINT64_MAX, false);
+    memory_delete(other);
+}
