@@ -5,9 +5,10 @@
  *   get      ns a btree_get of random present keys, the best of 40 rounds, values of 8 bytes copied out, everything in memory;
  *            integer keys, and variable keys of 16 bytes
  *   batch    the same in batches of 32 (btree_get_batch), ns a key
+ *   scan     ns a row of a cursor from the first to the last row
  *   log      bytes logged a row for rows inserted in random order, 1,000 a change
  *
- *   bench_tree [get|batch|log]... [--rows N]... [--gets N] [--dir DIR] [--smoke]
+ *   bench_tree [get|batch|scan|log]... [--rows N]... [--gets N] [--dir DIR] [--smoke]
  *
  * Keys are random numbers put in in ascending order, so leaves are full; --shuffled puts them in in
  * random order. Without --rows: 1 M and 10 M. Exit 1 when a result is wrong.
@@ -189,7 +190,7 @@ static void
 make_numbers(struct bench_tree *bench, uint64_t count)
 {
     bench->count = count;
-    bench->numbers = malloc(count * sizeof(uint64_t));
+    bench->numbers = memory_alloc(bench->env.memory, MEMORY_OTHER, count * sizeof(uint64_t));
     if (bench->numbers == NULL)
         wrong("no memory for the keys");
     for (uint64_t i = 0; i < count; i++)
@@ -270,6 +271,34 @@ batch_round(struct bench_tree *bench)
     return (seconds(bench) - start) * 1e9 / (double)(batches * BATCH);
 }
 
+static double
+scan_round(struct bench_tree *bench)
+{
+    struct btree_cursor cursor;
+    uint64_t count = 0;
+    uint64_t sum = 0;
+    uint64_t expected = 0;
+    double start = seconds(bench);
+
+    btree_cursor_init(&cursor, &bench->tree, bench->env.memory);
+    enum status status = btree_cursor_seek(&cursor, NULL, 0);
+
+    for (; status == STATUS_OK; status = btree_cursor_next(&cursor), count++) {
+        uint64_t first;
+
+        memcpy(&first, cursor.row.value, sizeof(first));
+        sum += first;
+    }
+    double taken = seconds(bench) - start;
+
+    btree_cursor_deinit(&cursor);
+    for (uint64_t i = 0; i < bench->count; i++)
+        expected += value_of(bench->numbers[i]);
+    if (status != STATUS_NOT_FOUND || count != bench->count || sum != expected)
+        wrong("a scan met other rows than were put in");
+    return taken * 1e9 / (double)count;
+}
+
 /* What the loop itself costs. */
 static double
 empty_round(struct bench_tree *bench)
@@ -328,7 +357,10 @@ run_tree(struct bench_tree *bench, const char *name, enum btree_kind kind)
                (double)(after.log.frame_size - before.log.frame_size) / (double)bench->count,
                taken * 1e9 / (double)bench->count);
     else
-        bench_get(bench, name, strcmp(name, "get") == 0 ? get_round : batch_round);
+        bench_get(bench, name,
+                  strcmp(name, "get") == 0    ? get_round
+                  : strcmp(name, "scan") == 0 ? scan_round
+                                              : batch_round);
     (void)fflush(stdout);
     close_tree(bench);
 }
@@ -338,15 +370,16 @@ run(struct bench_tree *bench, const char *name, uint64_t rows)
 {
     bool shuffled = bench->shuffled;
 
-    if (strcmp(name, "get") != 0 && strcmp(name, "batch") != 0 && strcmp(name, "log") != 0) {
-        fprintf(stderr, "bench_tree: no case '%s': get, batch, log\n", name);
+    if (strcmp(name, "get") != 0 && strcmp(name, "batch") != 0 && strcmp(name, "scan") != 0 &&
+        strcmp(name, "log") != 0) {
+        fprintf(stderr, "bench_tree: no case '%s': get, batch, scan, log\n", name);
         exit(2);
     }
     bench->shuffled = shuffled || strcmp(name, "log") == 0;
     make_numbers(bench, rows);
     run_tree(bench, name, BTREE_INT);
     run_tree(bench, name, BTREE_VAR);
-    free(bench->numbers);
+    memory_free(bench->env.memory, MEMORY_OTHER, bench->numbers, rows * sizeof(uint64_t));
     bench->shuffled = shuffled;
 }
 
@@ -391,14 +424,16 @@ main(int argc, char **argv)
     struct arguments arguments = {.name_count = 0};
 
     if (!parse(&bench, argc, argv, &arguments)) {
-        fprintf(stderr,
-                "usage: bench_tree [get|batch|log]... [--rows N]... [--gets N] [--value 8..1024] "
-                "[--shuffled] [--dir DIR] [--smoke]\n");
+        fprintf(
+            stderr,
+            "usage: bench_tree [get|batch|scan|log]... [--rows N]... [--gets N] [--value 8..1024] "
+            "[--shuffled] [--dir DIR] [--smoke]\n");
         return 2;
     }
     if (arguments.name_count == 0) {
         arguments.names[arguments.name_count++] = "get";
         arguments.names[arguments.name_count++] = "batch";
+        arguments.names[arguments.name_count++] = "scan";
         arguments.names[arguments.name_count++] = "log";
     }
     if (arguments.rows_count == 0) {

@@ -37,15 +37,17 @@ struct btree {
     enum btree_kind kind;
 };
 
-/* One row copied out. The caller owns the buffers; they grow through `memory`. */
+/* One row. Its buffers grow through `memory`. `value` is `buffer`, or lies in a cursor's leaf: it is
+ * good until the cursor's next call. */
 struct btree_row {
     struct memory *memory;
     uint8_t *key;
     size_t key_size;
     size_t key_capacity;
-    uint8_t *value;
+    const uint8_t *value;
     size_t value_size;
-    size_t value_capacity;
+    uint8_t *buffer;
+    size_t buffer_capacity;
 };
 void btree_row_init(struct btree_row *row, struct memory *memory);
 void btree_row_deinit(struct btree_row *row);

@@ -7,7 +7,8 @@
  * the one that holds what lies before the low fence. So it does not matter what was split or merged in
  * between: no key is met twice, none is passed over.
  *
- * Large values are read when the cursor arrives. When that fails the row may have been changed since
+ * A row's value is handed out where it lies in the copied leaf; a step inside the leaf copies the key
+ * and nothing else. Large values are read when the cursor arrives. When that fails the row may have been changed since
  * the leaf was copied; then the leaf is copied anew and the cursor looks for the key again.
  */
 #include "btree/tree_private.h"
@@ -145,13 +146,13 @@ take_row(struct btree_cursor *cursor, struct stale *stale_out)
     value_size = row.value_size;
     if (row.is_overflow && tree__overflow_size(row.value, row.value_size, &value_size) != STATUS_OK)
         return damaged(cursor);
-    TRY(tree__row_reserve(out, BTREE_KEY_SIZE_MAX, value_size));
+    TRY(tree__row_reserve(out, BTREE_KEY_SIZE_MAX, row.is_overflow ? value_size : 0));
     if (!node_row_key(&node, &row, out->key, &out->key_size))
         return damaged(cursor);
     out->value_size = value_size;
     if (row.is_overflow) {
         enum status status =
-            tree__overflow_read(&cursor->tree, row.value, row.value_size, out->value);
+            tree__overflow_read(&cursor->tree, row.value, row.value_size, out->buffer);
 
         if (status == STATUS_CORRUPT) {
             CHECK(row.value_size > 0 && row.value_size <= sizeof(stale_out->ref));
@@ -160,9 +161,29 @@ take_row(struct btree_cursor *cursor, struct stale *stale_out)
         }
         return status;
     }
-    if (value_size > 0)
-        memcpy(out->value, row.value, value_size);
+    /* The leaf is the cursor's own copy. */
+    out->value = row.value;
     return STATUS_OK;
+}
+
+/* To another row of the same leaf, when its value lies there: what nearly every step of a scan is. */
+static bool
+step_in_leaf(struct btree_cursor *cursor, uint32_t index)
+{
+    struct btree_row *out = &cursor->row;
+    struct node node;
+    struct node_row row;
+
+    if (!node_load_page(cursor->leaf, &node) || index >= node.count ||
+        !node_row_at(&node, index, &row) || row.is_overflow)
+        return false;
+    CHECK(out->key_capacity >= BTREE_KEY_SIZE_MAX);
+    if (!node_row_key(&node, &row, out->key, &out->key_size))
+        return false;
+    out->value = row.value;
+    out->value_size = row.value_size;
+    cursor->index = index;
+    return true;
 }
 
 /* Copies the leaf that holds the key and finds the place there. */
@@ -241,8 +262,10 @@ enum status
 btree_cursor_next(struct btree_cursor *cursor)
 {
     CHECK(cursor->valid);
-    cursor->valid = false;
     cursor->csn = cursor->leaf_csn;
+    if (step_in_leaf(cursor, cursor->index + 1))
+        return STATUS_OK;
+    cursor->valid = false;
     cursor->index++;
     return arrive(cursor, FORWARD);
 }
@@ -251,7 +274,9 @@ enum status
 btree_cursor_previous(struct btree_cursor *cursor)
 {
     CHECK(cursor->valid);
-    cursor->valid = false;
     cursor->csn = cursor->leaf_csn;
+    if (cursor->index > 0 && step_in_leaf(cursor, cursor->index - 1))
+        return STATUS_OK;
+    cursor->valid = false;
     return arrive(cursor, BACKWARD);
 }

@@ -15,7 +15,7 @@ void
 btree_row_deinit(struct btree_row *row)
 {
     memory_free(row->memory, MEMORY_OTHER, row->key, row->key_capacity);
-    memory_free(row->memory, MEMORY_OTHER, row->value, row->value_capacity);
+    memory_free(row->memory, MEMORY_OTHER, row->buffer, row->buffer_capacity);
     *row = (struct btree_row){.memory = row->memory};
 }
 
@@ -43,5 +43,7 @@ tree__row_reserve(struct btree_row *row, size_t key_size, size_t value_size)
 {
     CHECK(key_size <= BTREE_KEY_SIZE_MAX && value_size <= BTREE_VALUE_SIZE_MAX);
     TRY(reserve(row->memory, &row->key, &row->key_capacity, key_size));
-    return reserve(row->memory, &row->value, &row->value_capacity, value_size);
+    TRY(reserve(row->memory, &row->buffer, &row->buffer_capacity, value_size));
+    row->value = row->buffer;
+    return STATUS_OK;
 }

@@ -212,3 +212,31 @@ Test(tree_cursor, a_large_value_that_went_ahead_of_the_cursor_is_not_damage)
     btree_cursor_deinit(&cursor);
     tree_rig_deinit(&rig);
 }
+
+/* A step inside a leaf copies a key, allocates nothing, and hands out the value where it lies. */
+Test(tree_cursor, steps_allocate_nothing)
+{
+    struct btree_cursor cursor;
+    struct tree_rig rig;
+    uint64_t allocations;
+    uint32_t steps = 0;
+
+    tree_rig_init(&rig, UNIVERSE_DENSE, 400, 256);
+    for (uint32_t number = 0; number < 400; number++)
+        tree_rig_put(&rig, number, 1);
+    btree_cursor_init(&cursor, &rig.tree, rig.pager.memory);
+    MUST(btree_cursor_seek(&cursor, NULL, 0));
+    allocations = memory_alloc_count(rig.pager.memory);
+    enum status status = STATUS_OK;
+
+    for (; status == STATUS_OK; steps++) {
+        cr_assert(cursor.row.value >= cursor.leaf &&
+                  cursor.row.value + cursor.row.value_size <= cursor.leaf + PAGE_SIZE);
+        status = steps < 200 ? btree_cursor_next(&cursor) : btree_cursor_previous(&cursor);
+    }
+    cr_assert_eq(status, STATUS_NOT_FOUND);
+    cr_assert_eq(steps, 401);
+    cr_assert_eq(memory_alloc_count(rig.pager.memory), allocations);
+    btree_cursor_deinit(&cursor);
+    tree_rig_deinit(&rig);
+}
