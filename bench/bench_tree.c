@@ -349,6 +349,7 @@ run_tree(struct bench_tree *bench, const char *name, enum btree_kind kind)
     pager_get_statistics(bench->pager, &before);
     double start = seconds(bench);
     load(bench);
+    must(pager_flush(bench->pager, pager_csn(bench->pager)), "flush");
     double taken = seconds(bench) - start;
     pager_get_statistics(bench->pager, &after);
     if (strcmp(name, "log") == 0)
