@@ -123,7 +123,7 @@ prepare(struct qtdb_txn *txn, struct write_chunk **chunk_out)
     order_trees(txn);
     for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next)
         TRY(capture_tree(txn, tree));
-    chunk = memory_alloc(txn->db->env.memory, MEMORY_VERSIONS, sizeof(*chunk));
+    chunk = arena_alloc(&txn->arena, sizeof(*chunk));
     if (chunk == NULL)
         return STATUS_NO_MEMORY;
     chunk->trees = txn->trees;
@@ -327,8 +327,6 @@ commit_writes(struct qtdb_txn *txn)
     CHECK(status != STATUS_OK || chunk != NULL);
     bool published = status == STATUS_OK && csn == chunk->csn;
 
-    if (chunk != NULL && !published)
-        memory_free(db->env.memory, MEMORY_VERSIONS, chunk, sizeof(*chunk));
     settle(txn, published ? chunk : NULL);
     TRY(status);
     atomic_fetch_add_explicit(&db->commit_count, 1, memory_order_relaxed);

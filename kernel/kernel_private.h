@@ -97,7 +97,7 @@ struct write_chunk {
     uint64_t csn;
     bool published;
     bool merging;
-    struct arena arena;     /* Holds trees and entries. */
+    struct arena arena;     /* Holds trees and entries, and this. */
     struct txn_tree *trees; /* Their maps serve while the chunk is pending. */
 };
 
@@ -113,7 +113,6 @@ struct qtdb_txn {
     enum qtdb_isolation isolation;
     enum qtdb_durability durability;
     uint64_t lock_timeout_ns;
-    struct lock_holder locks; /* Kept when the handle is used again. */
     uint64_t snapshot;
     struct arena arena;
     struct txn_tree *trees;
@@ -127,6 +126,8 @@ struct qtdb_txn {
     struct journal_step *journal;
     uint64_t journal_used;
     uint64_t journal_capacity;
+
+    struct lock_holder locks; /* Last: kept when the handle is used again. */
 };
 
 /* Running transactions, newest first; snapshots never fall from one to the next. */

@@ -136,6 +136,7 @@ next(struct qtdb *db, const char *name, uint64_t count, uint64_t *first_out)
     if (count == 0)
         return error_raise(STATUS_INVALID, "at least one number has to be taken");
     TRY(find(db, name, &sequence));
+    CHECK(sequence != NULL);
     if (count > UINT64_MAX - sequence->next)
         return error_raise(STATUS_FULL, "sequence '%s' is used up", name);
     uint64_t end = sequence->next + count;
@@ -165,6 +166,7 @@ set(struct qtdb *db, const char *name, uint64_t value)
     if (value == 0)
         return error_raise(STATUS_INVALID, "the numbers of a sequence begin at 1");
     TRY(find(db, name, &sequence));
+    CHECK(sequence != NULL);
     TRY(store(db, sequence, value));
     sequence->next = value;
     return STATUS_OK;
@@ -187,6 +189,7 @@ drop(struct qtdb *db, const char *name)
     struct sequence **link = &db->sequences;
 
     TRY(find(db, name, &sequence));
+    CHECK(sequence != NULL);
     bool has_row = sequence->limit != 0;
     struct row row = row_of(db, sequence);
 

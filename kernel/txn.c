@@ -100,14 +100,12 @@ lock_timeout_ns(uint32_t timeout_ms)
 static void
 start(struct qtdb_txn *txn, struct qtdb *db, const struct qtdb_txn_options *options)
 {
-    *txn = (struct qtdb_txn){
-        .db = db,
-        .locks = txn->locks,
-        .read_only = options->read_only || db->read_only,
-        .isolation = options->isolation,
-        .durability = options->durability,
-        .lock_timeout_ns = lock_timeout_ns(options->lock_timeout_ms),
-    };
+    memset(txn, 0, offsetof(struct qtdb_txn, locks));
+    txn->db = db;
+    txn->read_only = options->read_only || db->read_only;
+    txn->isolation = options->isolation;
+    txn->durability = options->durability;
+    txn->lock_timeout_ns = lock_timeout_ns(options->lock_timeout_ms);
     txn->statistics = options->statistics;
     txn->page_reads_before = txn->statistics != NULL ? pager_thread_page_reads() : 0;
     txn->track_reads = !txn->read_only && options->isolation == QTDB_SERIALIZABLE;
@@ -228,7 +226,8 @@ txn__finish(struct qtdb_txn *txn)
     memory_free(db->env.memory, MEMORY_WRITE_SET, txn->journal,
                 txn->journal_capacity * sizeof(*txn->journal));
     arena_deinit(&txn->arena);
-    *txn = (struct qtdb_txn){.db = db, .locks = txn->locks};
+    txn->trees = NULL;
+    txn->next = NULL;
     latch_lock(&db->snapshot_latch);
     if (db->finished != NULL)
         db->finished_last->next = txn;

@@ -177,11 +177,13 @@ versions__publish(struct qtdb *db, struct write_chunk *chunk)
 
 /* ---- Pruning ------------------------------------------------------------------------------------ */
 
+/* The chunk lies in the arena that it holds. */
 static void
-chunk_free(struct qtdb *db, struct write_chunk *chunk)
+chunk_free(struct write_chunk *chunk)
 {
-    arena_deinit(&chunk->arena);
-    memory_free(db->env.memory, MEMORY_VERSIONS, chunk, sizeof(*chunk));
+    struct arena arena = chunk->arena;
+
+    arena_deinit(&arena);
 }
 
 /* The bytes at which looking through the whole store is worth it again. */
@@ -230,7 +232,7 @@ free_first(struct qtdb *db)
     struct write_chunk *chunk = unmerge_first(db);
 
     latch_unlock(&db->snapshot_latch);
-    chunk_free(db, chunk);
+    chunk_free(chunk);
     latch_lock(&db->snapshot_latch);
 }
 
@@ -243,7 +245,7 @@ prune_middle(struct qtdb *db)
     while (empty != NULL) {
         struct write_chunk *next = empty->next;
 
-        chunk_free(db, empty);
+        chunk_free(empty);
         empty = next;
     }
     latch_lock(&db->snapshot_latch);
@@ -278,7 +280,7 @@ versions__free_all(struct qtdb *db)
     CHECK(!txn__any_running(db) && db->pending == NULL);
     latch_lock(&db->snapshot_latch);
     while (db->merged != NULL)
-        chunk_free(db, unmerge_first(db));
+        chunk_free(unmerge_first(db));
     latch_unlock(&db->snapshot_latch);
 }
 
@@ -301,7 +303,7 @@ versions__retire(struct qtdb *db, struct write_chunk *chunk, uint64_t csn)
 
     latch_unlock(&db->snapshot_latch);
     if (unneeded)
-        chunk_free(db, chunk);
+        chunk_free(chunk);
     if (due)
         versions__prune(db);
 }

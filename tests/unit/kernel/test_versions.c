@@ -170,7 +170,7 @@ Test(versions, every_snapshot_is_answered_while_others_commit)
         qtdb_rollback(world->readers[i].txn);
     cr_assert_eq(world->tree->versions.count, 0);
     cr_assert_null(world->rig.db->merged);
-    cr_assert_eq(memory_used(world->rig.memory, MEMORY_VERSIONS), 0);
+    cr_assert_eq(memory_used(world->rig.memory, MEMORY_WRITE_SET), 0);
     db_check(world->rig.db);
     db_rig_deinit(&world->rig);
     free(world);
