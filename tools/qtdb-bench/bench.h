@@ -86,6 +86,7 @@ struct bench_outcome {
     uint64_t rows;
     uint64_t user_size; /* Bytes of keys and values that were written. */
     uint64_t conflicts; /* Transactions run again. */
+    uint64_t cpu_ns;    /* Processor time of the clients; less disturbed than the clock. */
     uint64_t p50_ns;
     uint64_t p99_ns;
     uint64_t writer_rows;  /* By the thread beside. */
@@ -204,6 +205,7 @@ enum bench_metric {
     BENCH_BYTES_PER_KEY,
     BENCH_SECONDS,
     BENCH_HIT_RATE,
+    BENCH_CPU_NS_PER_ROW,
     BENCH_METRICS,
 };
 const char *bench_metric_name(enum bench_metric metric);

@@ -9,13 +9,13 @@
 #include "kernel/base/error.h"
 #include "tools/qtdb-bench/bench_report.h"
 
-enum { COLUMNS = 7 };
+enum { COLUMNS = 8 };
 
-static const char *const headings[COLUMNS] = {"operations/s", "rows/s",    "p50",  "p99",
-                                              "wa write",     "wa device", "space"};
+static const char *const headings[COLUMNS] = {"operations/s", "rows/s",   "p50",       "p99",
+                                              "cpu a row",    "wa write", "wa device", "space"};
 static const enum bench_metric columns[COLUMNS] = {
-    BENCH_OPS_PER_S, BENCH_ROWS_PER_S, BENCH_P50_NS,   BENCH_P99_NS,
-    BENCH_WA_WRITE,  BENCH_WA_DEVICE,  BENCH_SPACE_AMP};
+    BENCH_OPS_PER_S,      BENCH_ROWS_PER_S, BENCH_P50_NS,    BENCH_P99_NS,
+    BENCH_CPU_NS_PER_ROW, BENCH_WA_WRITE,   BENCH_WA_DEVICE, BENCH_SPACE_AMP};
 
 static const char style[] =
     "body{font:14px/1.4 sans-serif;max-width:1000px;margin:2em auto;padding:0 1em;color:#222}\n"
@@ -50,7 +50,8 @@ bench_report_next(const struct bench_results *results, size_t *index)
 static void
 add_cell(struct text_buffer *text, const struct bench_median *figure, enum bench_metric metric)
 {
-    bool nanoseconds = metric == BENCH_P50_NS || metric == BENCH_P99_NS;
+    bool nanoseconds =
+        metric == BENCH_P50_NS || metric == BENCH_P99_NS || metric == BENCH_CPU_NS_PER_ROW;
     const char *(*format)(double, char *) = nanoseconds ? bench_format_ns : bench_format_number;
     char value[BENCH_NUMBER_SIZE], least[BENCH_NUMBER_SIZE], most[BENCH_NUMBER_SIZE];
 
@@ -114,7 +115,7 @@ markdown_case(struct text_buffer *text, const struct bench_options *options,
     text_buffer_print(text, "\n## %s\n\n| engine |", name);
     for (int i = 0; i < COLUMNS; i++)
         text_buffer_print(text, " %s |", headings[i]);
-    text_buffer_add_text(text, " qtdb is |\n|---|---|---|---|---|---|---|---|---|\n");
+    text_buffer_add_text(text, " qtdb is |\n|---|---|---|---|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < options->engine_count; i++) {
         const struct bench_engine *engine = options->engines[i];
 
@@ -170,6 +171,7 @@ html_charts(struct text_buffer *text, const struct bench_options *options,
         const char *title;
     } charts[] = {
         {BENCH_ROWS_PER_S, "rows a second (more is better)"},
+        {BENCH_CPU_NS_PER_ROW, "processor time of the clients for a row (less is better)"},
         {BENCH_P50_NS, "half of the operations take at most (less is better)"},
         {BENCH_P99_NS, "99 in 100 operations take at most (less is better)"},
         {BENCH_WA_WRITE, "bytes passed to write for a byte of the user (less is better)"},
@@ -178,8 +180,9 @@ html_charts(struct text_buffer *text, const struct bench_options *options,
 
     for (size_t chart = 0; chart < sizeof(charts) / sizeof(charts[0]); chart++) {
         struct bench_bar bars[BENCH_BARS_MAX];
-        bool nanoseconds =
-            charts[chart].metric == BENCH_P50_NS || charts[chart].metric == BENCH_P99_NS;
+        bool nanoseconds = charts[chart].metric == BENCH_P50_NS ||
+                           charts[chart].metric == BENCH_P99_NS ||
+                           charts[chart].metric == BENCH_CPU_NS_PER_ROW;
 
         for (size_t i = 0; i < options->engine_count; i++)
             bars[i] =

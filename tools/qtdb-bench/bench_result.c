@@ -20,6 +20,7 @@ bench_metric_name(enum bench_metric metric)
         [BENCH_BYTES_PER_KEY] = "bytes_per_key",
         [BENCH_SECONDS] = "seconds",
         [BENCH_HIT_RATE] = "hit_rate",
+        [BENCH_CPU_NS_PER_ROW] = "cpu_ns_per_row",
     };
 
     return names[metric];
@@ -64,6 +65,8 @@ bench_metric_of(const struct bench_result *result, enum bench_metric metric, dou
                      (double)outcome->live_size, out);
     case BENCH_SECONDS:
         return ratio(outcome->seconds, 1, out);
+    case BENCH_CPU_NS_PER_ROW:
+        return ratio((double)outcome->cpu_ns, (double)outcome->rows, out);
     case BENCH_HIT_RATE:
         if (!outcome->has_written || outcome->written.pins == 0)
             return false;
@@ -229,6 +232,17 @@ format_latency(const struct bench_median *median, char out[BENCH_NUMBER_SIZE])
     return out;
 }
 
+/* A ratio that hardly varies: its median is enough. */
+static const char *
+format_wa(const struct bench_median *median, char out[BENCH_NUMBER_SIZE])
+{
+    if (median->count == 0)
+        (void)snprintf(out, BENCH_NUMBER_SIZE, "-");
+    else
+        (void)bench_format_number(median->value, out);
+    return out;
+}
+
 void
 bench_case_name(const struct bench_case *sizes, char *out, size_t size)
 {
@@ -253,6 +267,7 @@ print_engine(const struct bench_results *results, const struct bench_case *sizes
     struct bench_median p99 = bench_median_of(results, sizes, engine, BENCH_P99_NS);
     struct bench_median wa = bench_median_of(results, sizes, engine, BENCH_WA_WRITE);
     struct bench_median own = bench_median_of(results, sizes, &bench_qtdb, BENCH_ROWS_PER_S);
+    struct bench_median cpu = bench_median_of(results, sizes, engine, BENCH_CPU_NS_PER_ROW);
     char text[6][128];
     char ratio_text[BENCH_NUMBER_SIZE] = "-";
 
@@ -260,10 +275,11 @@ print_engine(const struct bench_results *results, const struct bench_case *sizes
         return;
     if (own.count > 0 && rows.count > 0)
         (void)snprintf(ratio_text, sizeof(ratio_text), "%.2fx", own.value / rows.value);
-    printf("  %-14s %-30s %-30s %10s %10s %8s %8s\n", engine->name,
+    printf("  %-14s %-30s %-30s %10s %10s %10s %8s %8s\n", engine->name,
            format_median(&ops, text[0], sizeof(text[0])),
            format_median(&rows, text[1], sizeof(text[1])), format_latency(&p50, text[2]),
-           format_latency(&p99, text[3]), format_median(&wa, text[4], sizeof(text[4])), ratio_text);
+           format_latency(&p99, text[3]), format_latency(&cpu, text[5]), format_wa(&wa, text[4]),
+           ratio_text);
 }
 
 /* What others did during the runs of one engine, and how often transactions lost. */
@@ -324,8 +340,8 @@ bench_case_print(const struct bench_options *options, const struct bench_results
     char name[512];
 
     bench_case_name(sizes, name, sizeof(name));
-    printf("%s\n  %-14s %-30s %-30s %10s %10s %8s %8s\n", name, "engine", "operations/s", "rows/s",
-           "p50", "p99", "wa", "qtdb is");
+    printf("%s\n  %-14s %-30s %-30s %10s %10s %10s %8s %8s\n", name, "engine", "operations/s",
+           "rows/s", "p50", "p99", "cpu a row", "wa", "qtdb is");
     for (size_t i = 0; i < options->engine_count; i++)
         print_engine(results, sizes, options->engines[i]);
     bench_case_print_notes(options, results, sizes);

@@ -446,6 +446,23 @@ print_verdict(const struct bench_options *options, const struct bench_results *r
     printf("%s%s\n", row->note != NULL ? "  " : "", row->note != NULL ? row->note : "");
 }
 
+/* Processor time of the clients for a row: what is left of the figure on a busy machine. */
+static void
+print_cpu(const struct bench_options *options, const struct bench_results *results,
+          const struct bench_case *sizes)
+{
+    printf("    cpu a row:");
+    for (size_t i = 0; i < options->engine_count; i++) {
+        struct bench_median cpu =
+            bench_median_of(results, sizes, options->engines[i], BENCH_CPU_NS_PER_ROW);
+        char value[BENCH_NUMBER_SIZE];
+
+        if (cpu.count > 0)
+            printf("  %s %s", options->engines[i]->name, bench_format_ns(cpu.value, value));
+    }
+    printf("\n");
+}
+
 static void
 print_row(const struct bench_options *options, const struct bench_results *results,
           const struct bench_case *sizes, const struct tree_row *row)
@@ -463,6 +480,8 @@ print_row(const struct bench_options *options, const struct bench_results *resul
                    bench_format_number(figure.most, most));
     }
     printf("\n");
+    if (row->figure == RATE || row->figure == ROWS || row->figure == NS)
+        print_cpu(options, results, sizes);
     print_verdict(options, results, sizes, row);
     bench_case_print_notes(options, results, sizes);
     (void)fflush(stdout);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "kernel/base/check.h"
 #include "kernel/base/error.h"
@@ -177,6 +178,15 @@ note_failure(struct bench_worker *worker, enum status status)
         (void)snprintf(worker->message, sizeof(worker->message), "%s", status_name(status));
 }
 
+static uint64_t
+thread_cpu_ns(void)
+{
+    struct timespec now = {0};
+
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 static void *
 work(void *argument)
 {
@@ -192,10 +202,12 @@ work(void *argument)
         note_failure(worker, crew->plan->prepare(worker));
     note_failure(worker, crew->run->engine->session_open(crew->run->db, &worker->session));
     (void)pthread_barrier_wait(&crew->ready);
+    uint64_t cpu_begin = thread_cpu_ns();
     worker->begin_ns = tool_clock_ns();
     if (worker->status == STATUS_OK)
         note_failure(worker, beside ? crew->plan->beside(worker) : crew->plan->work(worker));
     worker->end_ns = tool_clock_ns();
+    worker->cpu_ns = thread_cpu_ns() - cpu_begin;
     if (worker->status != STATUS_OK || (!beside && atomic_fetch_sub(&crew->left, 1) == 1))
         atomic_store(&crew->stop, true);
     if (worker->session != NULL)
@@ -221,6 +233,7 @@ sum_up(struct crew *crew, struct bench_latency *latency)
         }
         outcome->operations += worker->operations;
         outcome->rows += worker->rows;
+        outcome->cpu_ns += worker->cpu_ns;
         bench_latency_merge(latency, &worker->latency);
         begin = worker->begin_ns < begin ? worker->begin_ns : begin;
         end = worker->end_ns > end ? worker->end_ns : end;

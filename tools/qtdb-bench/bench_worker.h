@@ -28,7 +28,8 @@ struct bench_worker {
     uint64_t found; /* Rows read. */
     uint64_t begin_ns;
     uint64_t end_ns;
-    uint64_t *plan; /* Ids or keys, made before the clock starts. */
+    uint64_t cpu_ns; /* Of this thread, between the two. */
+    uint64_t *plan;  /* Ids or keys, made before the clock starts. */
     uint64_t plan_count;
     uint64_t plan_room;
     uint64_t *ids;       /* Of one transaction; room for the batch. */
