@@ -16,7 +16,7 @@
 #include "tools/qtdb-bench/bench_system.h"
 #include "tools/qtdb-bench/bench_worker.h"
 
-enum { LOAD_BATCH = 10000 };
+enum { LOAD_BATCH = 10000, LOAD_POOL = 256 << 20 };
 
 static void *
 map_shared(size_t size)
@@ -138,6 +138,9 @@ do_load(struct bench_run *run)
     sizes.seconds = 0;
     sizes.threads = 1;
     sizes.writer = false;
+    /* Loading is not measured: large transactions may have all the room they want. */
+    if (sizes.pool < LOAD_POOL)
+        sizes.pool = LOAD_POOL;
     struct bench_run own = *run;
     own.sizes = &sizes;
     TRY(bench_db_open(&own, true));

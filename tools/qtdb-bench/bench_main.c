@@ -25,6 +25,7 @@ static const struct tool tool = {
         "  load insert update delete get absent batchget get-writer range scan ycsb-a .. ycsb-f\n"
         "  append cold mixed recovery open sql-get sql-insert sql-query\n"
         "  wa       write amplification at three levels\n"
+        "  sizes    get and update over 10 MB to 10 GB of data, as far as --rows goes\n"
         "  suite    all of these (--quick: few rows, one run)\n"
         "  trees    the table of trees and transactions, with what it is held against\n"
         "\n"
@@ -189,10 +190,8 @@ static const struct command {
     const char *name;
     void (*run)(const struct bench_options *options, struct bench_results *results);
 } commands[] = {
-    {"smoke", bench_command_smoke},
-    {"suite", bench_command_suite},
-    {"trees", bench_command_trees},
-    {"wa", bench_command_wa},
+    {"sizes", bench_command_sizes}, {"smoke", bench_command_smoke}, {"suite", bench_command_suite},
+    {"trees", bench_command_trees}, {"wa", bench_command_wa},
 };
 
 static const struct command *
