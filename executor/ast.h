@@ -284,7 +284,14 @@ struct ast_drop {
     struct ast_name *names;
 };
 
-enum ast_transaction_kind { AST_BEGIN = 1, AST_COMMIT = 2, AST_ROLLBACK = 3 };
+enum ast_transaction_kind {
+    AST_BEGIN = 1,
+    AST_COMMIT = 2,
+    AST_ROLLBACK = 3,
+    AST_SAVEPOINT = 4,
+    AST_ROLLBACK_TO = 5,
+    AST_RELEASE = 6,
+};
 
 enum ast_statement_kind {
     AST_SELECT = 1,
@@ -305,6 +312,7 @@ struct ast_statement {
     int32_t location; /* Where the statement starts and how long it is, in bytes. */
     int32_t size;
     enum ast_transaction_kind transaction;
+    const char *savepoint;
     struct ast_select *select;
     struct ast_insert *insert;
     struct ast_update *update;

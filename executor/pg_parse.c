@@ -127,10 +127,20 @@ convert_transaction(struct pg__conversion *conversion, TransactionStmt *source,
         out->transaction = AST_COMMIT;
     else if (source->kind == TRANS_STMT_ROLLBACK)
         out->transaction = AST_ROLLBACK;
+    else if (source->kind == TRANS_STMT_SAVEPOINT)
+        out->transaction = AST_SAVEPOINT;
+    else if (source->kind == TRANS_STMT_ROLLBACK_TO)
+        out->transaction = AST_ROLLBACK_TO;
+    else if (source->kind == TRANS_STMT_RELEASE)
+        out->transaction = AST_RELEASE;
     else
         (void)pg__unsupported(conversion, -1, "this transaction statement");
     if (source->options != NIL)
         (void)pg__unsupported(conversion, -1, "options of BEGIN");
+    if (source->chain)
+        (void)pg__unsupported(conversion, -1, "AND CHAIN");
+    if (source->savepoint_name != NULL)
+        out->savepoint = pg__copy(conversion, source->savepoint_name);
 }
 
 static void convert_statement(struct pg__conversion *conversion, Node *node,

@@ -1,6 +1,8 @@
 /*
  * A session: one transaction block at a time. Outside a block each statement is a transaction of its
- * own. A statement that fails inside a block leaves the block aborted until ROLLBACK (25P02).
+ * own. A statement that fails inside a block leaves the block aborted until ROLLBACK, or ROLLBACK TO a
+ * savepoint (25P02). Trees that a block made do not go back with a savepoint, so a definition cannot be
+ * rolled back to one.
  */
 #include "executor/session.h"
 
@@ -25,12 +27,25 @@ qtdb_session_open(struct qtdb *db, struct qtdb_session **out)
     return QTDB_OK;
 }
 
+/* Forgets savepoints up to and without `end`. */
+static void
+forget_savepoints(struct qtdb_session *session, const struct session_savepoint *end)
+{
+    while (session->savepoints != end) {
+        struct session_savepoint *savepoint = session->savepoints;
+
+        session->savepoints = savepoint->next;
+        memory_free(session->memory, MEMORY_SQL, savepoint, savepoint->size);
+    }
+}
+
 void
 qtdb_session_close(struct qtdb_session *session)
 {
     if (session == NULL)
         return;
     qtdb_rollback(session->txn);
+    forget_savepoints(session, NULL);
     memory_free(session->memory, MEMORY_SQL, session, sizeof(*session));
 }
 
@@ -51,24 +66,99 @@ begin_block(struct qtdb_session *session, struct sql_error *error)
     return sql_from_code(qtdb_begin(session->db, &options, &session->txn), error);
 }
 
+/* Savepoints. */
+
+static enum status
+add_savepoint(struct qtdb_session *session, const char *name, struct sql_error *error)
+{
+    size_t size = sizeof(struct session_savepoint) + strlen(name) + 1;
+    uint64_t mark = 0;
+    struct session_savepoint *savepoint;
+
+    TRY(sql_from_code(qtdb_savepoint(session->txn, &mark), error));
+    savepoint = memory_alloc(session->memory, MEMORY_SQL, size);
+    if (savepoint == NULL)
+        return STATUS_NO_MEMORY;
+    *savepoint = (struct session_savepoint){.next = session->savepoints,
+                                            .mark = mark,
+                                            .catalog_changed = session->catalog_changed,
+                                            .size = size};
+    memcpy(savepoint->name, name, strlen(name) + 1);
+    session->savepoints = savepoint;
+    return STATUS_OK;
+}
+
+static enum status
+use_savepoint(struct qtdb_session *session, const struct ast_statement *ast,
+              struct sql_error *error)
+{
+    struct session_savepoint *savepoint = session->savepoints;
+
+    if (session->aborted && ast->transaction != AST_ROLLBACK_TO)
+        return sql_error_set(error, "25P02", -1,
+                             "current transaction is aborted, commands ignored until end of "
+                             "transaction block");
+    if (ast->transaction == AST_SAVEPOINT)
+        return add_savepoint(session, ast->savepoint, error);
+    while (savepoint != NULL && strcmp(savepoint->name, ast->savepoint) != 0)
+        savepoint = savepoint->next;
+    if (savepoint == NULL)
+        return sql_error_set(error, "3B001", -1, "savepoint \"%s\" does not exist", ast->savepoint);
+    if (ast->transaction == AST_RELEASE) {
+        forget_savepoints(session, savepoint->next);
+        return STATUS_OK;
+    }
+    if (session->catalog_changed && !savepoint->catalog_changed)
+        return sql_error_set(
+            error, "0A000", -1,
+            "rolling a definition back to a savepoint is not supported yet: ROLLBACK "
+            "the transaction");
+    TRY(sql_from_code(qtdb_rollback_to(session->txn, savepoint->mark), error));
+    forget_savepoints(session, savepoint);
+    session->aborted = false;
+    return STATUS_OK;
+}
+
+static enum status
+savepoint_statement(struct qtdb_session *session, const struct ast_statement *ast,
+                    const char **tag_out, struct sql_error *error)
+{
+    static const char *const tags[] = {
+        [AST_SAVEPOINT] = "SAVEPOINT", [AST_ROLLBACK_TO] = "ROLLBACK", [AST_RELEASE] = "RELEASE"};
+
+    *tag_out = tags[ast->transaction];
+    if (session->txn == NULL)
+        return sql_error_set(error, "25P01", -1, "%s can only be used in transaction blocks",
+                             ast->transaction == AST_SAVEPOINT     ? "SAVEPOINT"
+                             : ast->transaction == AST_ROLLBACK_TO ? "ROLLBACK TO SAVEPOINT"
+                                                                   : "RELEASE SAVEPOINT");
+    enum status status = use_savepoint(session, ast, error);
+    if (status != STATUS_OK)
+        session->aborted = true;
+    return status;
+}
+
 enum status
-session_transaction(struct qtdb_session *session, enum ast_transaction_kind kind,
+session_transaction(struct qtdb_session *session, const struct ast_statement *ast,
                     const char **tag_out, struct sql_error *error)
 {
     struct qtdb_txn *txn = session->txn;
     bool aborted = session->aborted;
 
-    if (kind == AST_BEGIN) {
+    if (ast->transaction >= AST_SAVEPOINT)
+        return savepoint_statement(session, ast, tag_out, error);
+    if (ast->transaction == AST_BEGIN) {
         *tag_out = "BEGIN";
         return begin_block(session, error);
     }
+    forget_savepoints(session, NULL);
     session->txn = NULL;
     session->aborted = session->catalog_changed = false;
-    if (kind == AST_COMMIT && txn != NULL && !aborted) {
+    if (ast->transaction == AST_COMMIT && txn != NULL && !aborted) {
         *tag_out = "COMMIT";
         return sql_from_code(qtdb_commit(txn), error);
     }
-    *tag_out = kind == AST_COMMIT && txn == NULL ? "COMMIT" : "ROLLBACK";
+    *tag_out = ast->transaction == AST_COMMIT && txn == NULL ? "COMMIT" : "ROLLBACK";
     qtdb_rollback(txn);
     return STATUS_OK;
 }

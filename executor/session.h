@@ -4,13 +4,23 @@
 
 #include "executor/exec.h"
 
+/* A mark in the block, the last first. */
+struct session_savepoint {
+    struct session_savepoint *next;
+    uint64_t mark;
+    bool catalog_changed; /* Before it. */
+    size_t size;          /* Of this with its name. */
+    char name[];
+};
+
 struct qtdb_session {
     struct qtdb *db;
     struct memory *memory;
     struct qtdb_txn *txn; /* NULL outside a transaction block. */
     bool aborted;         /* The block failed: only ROLLBACK is taken. */
     bool catalog_changed; /* By the block: plans made in it are not kept. */
-    size_t memory_limit;  /* Bytes a statement may hold; 0: EXEC_MEMORY_MAX. */
+    struct session_savepoint *savepoints;
+    size_t memory_limit; /* Bytes a statement may hold; 0: EXEC_MEMORY_MAX. */
     _Atomic bool interrupted;
 };
 
@@ -67,9 +77,9 @@ struct qtdb_statement {
 /** Turns what went wrong into the thread's qtdb_error; positions count characters of `sql`. */
 enum qtdb_code session_report(enum status status, const struct sql_error *error, const char *sql);
 
-/** BEGIN, COMMIT, ROLLBACK; sets the tag. */
+/** BEGIN, COMMIT, ROLLBACK and savepoints; sets the tag. A failure inside a block aborts it. */
 MUST_CHECK enum status session_transaction(struct qtdb_session *session,
-                                           enum ast_transaction_kind kind, const char **tag_out,
+                                           const struct ast_statement *ast, const char **tag_out,
                                            struct sql_error *error);
 
 /** Makes another statement of the text the one to run. */

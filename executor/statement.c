@@ -415,14 +415,15 @@ run_whole(struct qtdb_statement *statement)
     enum status status;
 
     if (statement->ast->kind == AST_TRANSACTION)
-        return session_transaction(statement->session, statement->ast->transaction, &statement->tag,
+        return session_transaction(statement->session, statement->ast, &statement->tag,
                                    &statement->error);
     arena_init(&arena, statement->session->memory, MEMORY_SQL);
     status = enter_transaction(statement);
     if (status == STATUS_OK)
         status = exec_define(&statement->context, statement->sql, statement->ast, &arena,
                              &statement->tag);
-    statement->session->catalog_changed = !statement->own_txn;
+    if (!statement->own_txn)
+        statement->session->catalog_changed = true;
     arena_deinit(&arena);
     return leave_transaction(statement, status);
 }

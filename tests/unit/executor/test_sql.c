@@ -313,6 +313,30 @@ Test(sql, keeps_a_plan_until_the_catalog_changes)
     qtdb_finalize(statement);
 }
 
+/* covers: E4 */
+Test(sql, savepoints_undo_a_part_of_a_block)
+{
+    make_items();
+    refuse("savepoint a", "25P01", 0);
+    expect("begin; savepoint a; delete from items where id = 1; savepoint b; delete from items;"
+           "select count(*) from items; rollback to b; select count(*) from items;"
+           "rollback to a; select count(*) from items",
+           "0\n2\n3\n");
+    refuse("rollback to b", "3B001", 0);
+    refuse("select 1", "25P02", 0);
+    refuse("savepoint c", "25P02", 0);
+    expect("rollback to savepoint a; update items set name = 'x' where id = 1; savepoint a;"
+           "update items set name = 'y' where id = 1; release a; rollback to a;"
+           "select name from items where id = 1",
+           "pen\n");
+    refuse("insert into items values (9, 'nine'), (1, 'one')", "23505", 0);
+    expect("rollback to a; select count(*) from items where id = 9", "0\n");
+    expect("savepoint d; create table made (a int)", "");
+    refuse("rollback to d", "0A000", 0);
+    expect("rollback; select name from items order by id", "pen\nink\nit's\n");
+    refuse("select * from made", "42P01", 15);
+}
+
 Test(sql, definitions_roll_back)
 {
     expect("begin; create table gone (a int); insert into gone values (1); rollback", "");
