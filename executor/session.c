@@ -46,6 +46,7 @@ qtdb_session_close(struct qtdb_session *session)
         return;
     qtdb_rollback(session->txn);
     forget_savepoints(session, NULL);
+    statement__cache_clear(session);
     memory_free(session->memory, MEMORY_SQL, session, sizeof(*session));
 }
 

@@ -13,6 +13,8 @@ struct session_savepoint {
     char name[];
 };
 
+enum { STATEMENT_CACHE_MAX = 100 };
+
 struct qtdb_session {
     struct qtdb *db;
     struct memory *memory;
@@ -20,6 +22,10 @@ struct qtdb_session {
     bool aborted;         /* The block failed: only ROLLBACK is taken. */
     bool catalog_changed; /* By the block: plans made in it are not kept. */
     struct session_savepoint *savepoints;
+    struct qtdb_statement *cache; /* Finalised statements, the last used first. */
+    uint32_t cache_count;
+    uint64_t cache_hit_count;
+    uint64_t cache_miss_count;
     size_t memory_limit; /* Bytes a statement may hold; 0: EXEC_MEMORY_MAX. */
     _Atomic bool interrupted;
 };
@@ -38,7 +44,9 @@ struct statement_line {
 
 struct qtdb_statement {
     struct qtdb_session *session;
-    char *sql; /* Whole text, for positions. */
+    char *sql;     /* Whole text, for positions. */
+    uint64_t hash; /* Of the text. */
+    struct qtdb_statement *cache_next;
 
     /* Life of the statement. */
     struct arena parsed;
@@ -81,6 +89,16 @@ enum qtdb_code session_report(enum status status, const struct sql_error *error,
 MUST_CHECK enum status session_transaction(struct qtdb_session *session,
                                            const struct ast_statement *ast, const char **tag_out,
                                            struct sql_error *error);
+
+/* statement_cache.c */
+uint64_t statement__hash(const char *sql);
+/** An idle statement of this text, out of the cache; NULL: none. */
+struct qtdb_statement *statement__cache_take(struct qtdb_session *session, const char *sql);
+/** False: it is not kept, and the caller frees it. It has been reset and has no parameters. */
+bool statement__cache_give(struct qtdb_statement *statement);
+void statement__cache_clear(struct qtdb_session *session);
+/** Frees a statement that has been reset and has no parameters. */
+void statement__free(struct qtdb_statement *statement);
 
 /** Makes another statement of the text the one to run. */
 void statement__select(struct qtdb_statement *statement, uint32_t index);

@@ -31,34 +31,44 @@ parse_first(struct qtdb_statement *statement, const char *sql, const char **rest
     return STATUS_OK;
 }
 
-enum qtdb_code
-qtdb_prepare(struct qtdb_session *session, const char *sql, struct qtdb_statement **out,
-             const char **rest_out)
+static enum status
+make_statement(struct qtdb_session *session, const char *sql, struct qtdb_statement *statement,
+               const char **rest_out)
 {
-    struct qtdb_statement *statement =
-        memory_alloc(session->memory, MEMORY_SQL, sizeof(*statement));
-    const char *rest = sql;
-
-    if (statement == NULL)
-        return api_error_set(QTDB_NO_MEMORY, "53200", 0, false, "out of memory");
     statement->session = session;
     arena_init(&statement->parsed, session->memory, MEMORY_SQL);
     arena_init(&statement->bound, session->memory, MEMORY_SQL);
     arena_init(&statement->row, session->memory, MEMORY_SQL);
     arena_init(&statement->returned.arena, session->memory, MEMORY_SQL);
-    enum status status = parse_first(statement, sql, &rest);
-    if (status == STATUS_OK && statement->ast != NULL) {
-        statement->sql = arena_copy_text(&statement->parsed, sql, strlen(sql));
-        status = statement->sql == NULL ? STATUS_NO_MEMORY : STATUS_OK;
-    }
-    if (status != STATUS_OK || statement->ast == NULL) {
-        enum qtdb_code code =
-            status == STATUS_OK ? QTDB_OK : session_report(status, &statement->error, sql);
+    TRY(parse_first(statement, sql, rest_out));
+    if (statement->ast == NULL)
+        return STATUS_OK;
+    statement->sql = arena_copy_text(&statement->parsed, sql, strlen(sql));
+    statement->hash = statement__hash(sql);
+    return statement->sql == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+}
 
-        qtdb_finalize(statement);
-        if (code != QTDB_OK)
-            return code;
-        statement = NULL;
+enum qtdb_code
+qtdb_prepare(struct qtdb_session *session, const char *sql, struct qtdb_statement **out,
+             const char **rest_out)
+{
+    struct qtdb_statement *statement = statement__cache_take(session, sql);
+    const char *rest = sql + strlen(sql);
+
+    if (statement == NULL) {
+        statement = memory_alloc(session->memory, MEMORY_SQL, sizeof(*statement));
+        if (statement == NULL)
+            return api_error_set(QTDB_NO_MEMORY, "53200", 0, false, "out of memory");
+        enum status status = make_statement(session, sql, statement, &rest);
+        if (status != STATUS_OK || statement->ast == NULL) {
+            enum qtdb_code code =
+                status == STATUS_OK ? QTDB_OK : session_report(status, &statement->error, sql);
+
+            statement__free(statement);
+            if (code != QTDB_OK)
+                return code;
+            statement = NULL;
+        }
     }
     *out = statement;
     if (rest_out != NULL)
@@ -67,13 +77,23 @@ qtdb_prepare(struct qtdb_session *session, const char *sql, struct qtdb_statemen
 }
 
 void
+statement__free(struct qtdb_statement *statement)
+{
+    CHECK(statement->phase == STATEMENT_READY && statement->parameter_count == 0);
+    arena_deinit(&statement->returned.arena);
+    arena_deinit(&statement->row);
+    arena_deinit(&statement->bound);
+    arena_deinit(&statement->parsed);
+    memory_free(statement->session->memory, MEMORY_SQL, statement, sizeof(*statement));
+}
+
+void
 qtdb_finalize(struct qtdb_statement *statement)
 {
     if (statement == NULL)
         return;
     struct memory *memory = statement->session->memory;
-    if (statement->ast != NULL)
-        qtdb_reset(statement);
+    qtdb_reset(statement);
     for (uint32_t i = 0; i < statement->parameter_count; i++) {
         struct value *value = &statement->parameters[i];
 
@@ -83,11 +103,11 @@ qtdb_finalize(struct qtdb_statement *statement)
     }
     memory_free(memory, MEMORY_SQL, statement->parameters,
                 statement->parameter_count * sizeof(struct value));
-    arena_deinit(&statement->returned.arena);
-    arena_deinit(&statement->row);
-    arena_deinit(&statement->bound);
-    arena_deinit(&statement->parsed);
-    memory_free(memory, MEMORY_SQL, statement, sizeof(*statement));
+    statement->parameters = NULL;
+    statement->parameter_count = 0;
+    statement->tag = NULL;
+    if (!statement__cache_give(statement))
+        statement__free(statement);
 }
 
 /* Transactions around a statement. */
@@ -475,6 +495,7 @@ statement__select(struct qtdb_statement *statement, uint32_t index)
 {
     CHECK(index < statement->ast_count);
     qtdb_reset(statement);
-    forget_plan(statement);
+    if (statement->ast != &statement->asts[index])
+        forget_plan(statement);
     statement->ast = &statement->asts[index];
 }

@@ -313,6 +313,43 @@ Test(sql, keeps_a_plan_until_the_catalog_changes)
     qtdb_finalize(statement);
 }
 
+Test(sql, takes_statements_from_the_cache_by_text)
+{
+    make_items();
+    uint64_t hits = session->cache_hit_count;
+    for (int i = 0; i < 3; i++)
+        expect("select name from items where id = 2", "ink\n");
+    cr_assert_eq(session->cache_hit_count, hits + 2);
+    /* A definition in between is seen; parameters of an earlier use are not. */
+    expect(
+        "drop table items; create table items (id int, name int); insert into items values (2, 5)",
+        "");
+    expect("select name from items where id = 2", "5\n");
+    cr_assert_eq(session->cache_hit_count, hits + 3);
+    for (int i = 0; i < 2; i++) {
+        struct qtdb_statement *statement, *other;
+
+        cr_assert_eq(qtdb_prepare(session, "select $1::int", &statement, NULL), QTDB_OK);
+        cr_assert_eq(qtdb_prepare(session, "select $1::int", &other, NULL), QTDB_OK);
+        cr_assert_neq(statement, other);
+        cr_assert_eq(qtdb_step(statement), QTDB_ROW);
+        cr_assert(qtdb_column_is_null(statement, 0));
+        cr_assert_eq(qtdb_bind_i64(other, 1, 7), QTDB_OK);
+        cr_assert_eq(qtdb_step(other), QTDB_ROW);
+        cr_assert_eq(qtdb_column_i64(other, 0), 7);
+        qtdb_finalize(statement);
+        qtdb_finalize(other);
+    }
+    for (int i = 0; i < 250; i++) {
+        char sql[40];
+
+        snprintf(sql, sizeof(sql), "select %d", i);
+        cr_assert_eq(qtdb_exec(session, sql, NULL, NULL), QTDB_OK);
+        cr_assert_leq(session->cache_count, STATEMENT_CACHE_MAX);
+    }
+    cr_assert_eq(session->cache_count, STATEMENT_CACHE_MAX);
+}
+
 /* covers: E4 */
 Test(sql, savepoints_undo_a_part_of_a_block)
 {
