@@ -126,6 +126,21 @@ CREATE TABLE public.t (
     PRIMARY KEY (id)
 );
 END
+shell "$db" "CREATE TABLE u (a int UNIQUE, b text); CREATE INDEX u_b ON u (b, a);
+    CREATE VIEW w AS SELECT a FROM u;
+.schema u
+.tables
+DROP VIEW w; DROP TABLE u" >"$work/got"
+same ".schema with indexes" <<'END'
+CREATE TABLE public.u (
+    a integer,
+    b text,
+    UNIQUE (a)
+);
+CREATE INDEX u_b ON public.u (b, a);
+t
+u
+END
 shell "$db" .check >"$work/got"
 same ".check" <<'END'
 ok

@@ -9,7 +9,15 @@
 #include "kernel/base/bytes.h"
 #include "tools/qtdb/shell.h"
 
-enum { DEFINITION_FORMAT = 1, COLUMNS_MAX = 1600, FLAG_NOT_NULL = 1, FLAG_DEFAULT = 2 };
+enum {
+    DEFINITION_FORMAT_FIRST = 1,
+    DEFINITION_FORMAT = 2,
+    COLUMNS_MAX = 1600,
+    FLAG_NOT_NULL = 1,
+    FLAG_DEFAULT = 2,
+    INDEX_UNIQUE = 1,
+    INDEX_CONSTRAINT = 2,
+};
 
 static const char catalog_name[] = "sql/catalog";
 
@@ -190,20 +198,18 @@ add_column(struct byte_reader *reader, struct text_buffer *out, char *name)
     return true;
 }
 
+/* "(a, b)"; nothing when there is no column. */
 static bool
-add_key(struct byte_reader *reader, struct text_buffer *out, const struct columns *columns,
-        const char *words)
+add_column_list(struct byte_reader *reader, struct text_buffer *out, const struct columns *columns)
 {
     uint64_t count = 0, index = 0;
 
     if (!byte_reader_get_varint(reader, &count))
         return false;
-    if (count > 0)
-        text_buffer_print(out, ",\n    %s (", words);
     for (uint64_t i = 0; i < count; i++) {
         if (!byte_reader_get_varint(reader, &index) || index >= columns->count)
             return false;
-        text_buffer_add_text(out, i > 0 ? ", " : "");
+        text_buffer_add_text(out, i > 0 ? ", " : "(");
         add_name(out, columns->names[index]);
     }
     if (count > 0)
@@ -211,34 +217,86 @@ add_key(struct byte_reader *reader, struct text_buffer *out, const struct column
     return true;
 }
 
+/* A definition being printed: the table, and the statements of its indexes after it. */
+struct printing {
+    const struct entry *entry;
+    struct columns *columns;
+    uint8_t format;
+    struct text_buffer *table;
+    struct text_buffer indexes;
+    struct text_buffer list; /* Of one key's columns. */
+};
+
 static bool
-add_keys(struct byte_reader *reader, struct text_buffer *out, const struct columns *columns)
+add_index(struct byte_reader *reader, struct printing *printing)
 {
-    uint64_t count = 0;
+    uint64_t id = 0;
+    uint8_t flags = INDEX_UNIQUE | INDEX_CONSTRAINT;
     const char *name = NULL;
     size_t size = 0;
+    char text[QTDB_NAME_SIZE_MAX + 1];
 
-    if (!add_key(reader, out, columns, "PRIMARY KEY") || !byte_reader_get_varint(reader, &count))
+    text_buffer_reset(&printing->list);
+    if (!get_text(reader, &name, &size) || size > QTDB_NAME_SIZE_MAX ||
+        !add_column_list(reader, &printing->list, printing->columns))
+        return false;
+    if (printing->format != DEFINITION_FORMAT_FIRST &&
+        (!byte_reader_get_varint(reader, &id) || !byte_reader_get_u8(reader, &flags)))
+        return false;
+    if (printing->list.failed)
+        return false;
+    if ((flags & INDEX_CONSTRAINT) != 0) {
+        text_buffer_print(printing->table, ",\n    UNIQUE %s", printing->list.bytes);
+        return true;
+    }
+    memcpy(text, name, size);
+    text[size] = '\0';
+    text_buffer_print(&printing->indexes, "CREATE %sINDEX ",
+                      (flags & INDEX_UNIQUE) != 0 ? "UNIQUE " : "");
+    add_name(&printing->indexes, text);
+    text_buffer_add_text(&printing->indexes, " ON ");
+    add_name(&printing->indexes, printing->entry->schema);
+    text_buffer_add_char(&printing->indexes, '.');
+    add_name(&printing->indexes, printing->entry->name);
+    text_buffer_print(&printing->indexes, " %s;\n", printing->list.bytes);
+    return true;
+}
+
+static bool
+add_keys(struct byte_reader *reader, struct printing *printing)
+{
+    uint64_t count = 0, next = 0;
+
+    text_buffer_reset(&printing->list);
+    if (!add_column_list(reader, &printing->list, printing->columns) || printing->list.failed)
+        return false;
+    if (printing->list.size > 0)
+        text_buffer_print(printing->table, ",\n    PRIMARY KEY %s", printing->list.bytes);
+    if ((printing->format != DEFINITION_FORMAT_FIRST && !byte_reader_get_varint(reader, &next)) ||
+        !byte_reader_get_varint(reader, &count))
         return false;
     for (uint64_t i = 0; i < count; i++) {
-        if (!get_text(reader, &name, &size) || !add_key(reader, out, columns, "UNIQUE"))
+        if (!add_index(reader, printing))
             return false;
     }
     return byte_reader_left(reader) == 0;
 }
 
 static bool
-add_definition(const struct entry *entry, struct text_buffer *out, struct columns *columns)
+add_table(struct printing *printing)
 {
+    const struct entry *entry = printing->entry;
     struct byte_reader reader = byte_reader_init(entry->definition, entry->size);
-    uint8_t format = 0;
+    struct columns *columns = printing->columns;
+    struct text_buffer *out = printing->table;
     uint32_t id = 0;
 
     text_buffer_add_text(out, "CREATE TABLE ");
     add_name(out, entry->schema);
     text_buffer_add_char(out, '.');
     add_name(out, entry->name);
-    if (!byte_reader_get_u8(&reader, &format) || format != DEFINITION_FORMAT ||
+    if (!byte_reader_get_u8(&reader, &printing->format) ||
+        printing->format < DEFINITION_FORMAT_FIRST || printing->format > DEFINITION_FORMAT ||
         !byte_reader_get_u32(&reader, &id) || !byte_reader_get_varint(&reader, &columns->count) ||
         columns->count > COLUMNS_MAX)
         return false;
@@ -248,10 +306,26 @@ add_definition(const struct entry *entry, struct text_buffer *out, struct column
         if (!add_column(&reader, out, columns->names[i]))
             return false;
     }
-    if (!add_keys(&reader, out, columns))
+    if (!add_keys(&reader, printing))
         return false;
     text_buffer_add_text(out, "\n);\n");
-    return !out->failed;
+    if (printing->indexes.size > 0)
+        text_buffer_add_text(out, printing->indexes.bytes);
+    return !out->failed && !printing->indexes.failed;
+}
+
+static bool
+add_definition(struct shell *shell, const struct entry *entry, struct text_buffer *out,
+               struct columns *columns)
+{
+    struct printing printing = {.entry = entry, .columns = columns, .table = out};
+
+    text_buffer_init(&printing.indexes, shell->env.memory);
+    text_buffer_init(&printing.list, shell->env.memory);
+    bool ok = add_table(&printing);
+    text_buffer_deinit(&printing.list);
+    text_buffer_deinit(&printing.indexes);
+    return ok;
 }
 
 struct wanted {
@@ -281,7 +355,7 @@ print_definition(struct shell *shell, const struct entry *entry, void *context)
         return true;
     columns = memory_alloc(shell->env.memory, MEMORY_OTHER, sizeof(*columns));
     text_buffer_init(&out, shell->env.memory);
-    if (columns != NULL && add_definition(entry, &out, columns))
+    if (columns != NULL && add_definition(shell, entry, &out, columns))
         (void)fputs(out.bytes, stdout);
     else
         tool_error(shell->tool, "%s.%s: its definition cannot be read", entry->schema, entry->name);
