@@ -220,11 +220,11 @@ open_csv(struct source *source)
     if (status != STATUS_OK)
         return source_fail(source, status, "%s: %s", source->path, csv->input.fault);
     source->size = csv->input.size;
-    bool named_tab = is_named_tab(source->path);
-    char delimiter = wanted == NULL && named_tab  ? '\t'
-                     : wanted == NULL             ? csv_guess_delimiter(&csv->input)
-                     : strcmp(wanted, "tab") == 0 ? '\t'
-                                                  : wanted[0];
+    char delimiter = '\t';
+    if (wanted == NULL && !is_named_tab(source->path))
+        delimiter = csv_guess_delimiter(&csv->input);
+    else if (wanted != NULL && strcmp(wanted, "tab") != 0)
+        delimiter = wanted[0];
     csv_init(&csv->reader, &csv->input, delimiter);
     csv->reader_open = true;
     return survey(source);

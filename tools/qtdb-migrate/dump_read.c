@@ -179,7 +179,9 @@ keep_dollars(struct dump_reader *reader)
 static char
 last_of(const struct dump_reader *reader)
 {
-    return reader->text.size > 0 ? reader->text.bytes[reader->text.size - 1] : '\0';
+    if (reader->text.size == 0)
+        return '\0';
+    return reader->text.bytes[reader->text.size - 1];
 }
 
 /* E'...' has escapes; a name that merely ends in e has not. */
@@ -305,9 +307,10 @@ keep_thing(struct dump_reader *reader, int byte)
         return true;
     }
     keep(reader, byte);
-    if (byte == '\'' || byte == '"' || byte == '`')
-        return keep_quoted(
-            reader, byte, byte != '`' && byte == '\'' ? has_escapes(reader) : byte == '"' && mysql);
+    if (byte == '\'')
+        return keep_quoted(reader, byte, has_escapes(reader));
+    if (byte == '"' || byte == '`')
+        return keep_quoted(reader, byte, byte == '"' && mysql);
     if (byte == '[' && reader->dialect == DUMP_SQLITE)
         return keep_quoted(reader, ']', false);
     if (byte == '$' && reader->dialect == DUMP_POSTGRES)

@@ -13,6 +13,14 @@ is_word_byte(char byte)
     return byte == '_' || byte == '$' || isalnum((unsigned char)byte) || (byte & 0x80) != 0;
 }
 
+static char
+closing(char quote)
+{
+    if (quote == '[')
+        return ']';
+    return quote;
+}
+
 /* Behind the closing quote; doubled ones and, with `escapes`, those behind a backslash are content. */
 static const char *
 end_of_quoted(const char *at, const char *end, char quote, bool escapes)
@@ -33,7 +41,7 @@ static void
 scan_quoted(struct dump_scan *scan, const char *at, char prefix)
 {
     bool mysql = scan->dialect == DUMP_MYSQL;
-    char quote = *at == '[' ? ']' : *at;
+    char quote = closing(*at);
     bool is_string = quote == '\'' || (quote == '"' && mysql);
     bool escapes = is_string && (mysql || prefix == 'e');
 
@@ -164,7 +172,7 @@ static char *
 unquote(const struct dump_token *token, struct arena *arena, size_t *size_out)
 {
     char *out = arena_alloc(arena, token->size + 1);
-    char quote = token->text[0] == '[' ? ']' : token->text[0];
+    char quote = closing(token->text[0]);
     size_t used = 0;
 
     for (size_t i = 1; out != NULL && i + 1 < token->size; i++) {
@@ -207,7 +215,8 @@ unescape(const struct dump_scan *scan, const char *at, const char *end, char *ou
     if (mysql || !(isdigit((unsigned char)*at) || *at == 'x' || *at == 'u' || *at == 'U')) {
         bool is = found != NULL && (mysql ? *at != 'f' && *at != 'v' : *at != '0' && *at != 'Z');
 
-        out[(*used)++] = is ? to[found - from] : *at;
+        const char *meant = is ? &to[found - from] : at;
+        out[(*used)++] = *meant;
         return 1;
     }
     if (*at == 'u' || *at == 'U')

@@ -256,7 +256,9 @@ take_copy_field(struct arena *arena, const char *text, size_t size, struct legac
         if (text[i] == '\\' && i + 1 < size) {
             const char *found = strchr(from, text[++i]);
 
-            copy[used++] = found != NULL && text[i] != '\0' ? to[found - from] : text[i];
+            const char *meant = found != NULL && text[i] != '\0' ? &to[found - from] : &text[i];
+
+            copy[used++] = *meant;
         } else {
             copy[used++] = text[i];
         }

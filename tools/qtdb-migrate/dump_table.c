@@ -235,8 +235,10 @@ note_constraint(struct maker *maker, const char *kind, const char *column, const
         text_buffer_add_text(&sql, ") ");
     }
     text_buffer_add(&sql, begin, (size_t)(maker->scan->token.text - begin));
-    for (size_t i = 0; maker->scan->dialect == DUMP_MYSQL && i < sql.size; i++)
-        sql.bytes[i] = sql.bytes[i] == '`' ? '"' : sql.bytes[i];
+    for (size_t i = 0; maker->scan->dialect == DUMP_MYSQL && i < sql.size; i++) {
+        if (sql.bytes[i] == '`')
+            sql.bytes[i] = '"';
+    }
     bool ok = !sql.failed;
     if (ok)
         (void)legacy_plan_note_sql(maker->source->plan, kind,

@@ -120,12 +120,12 @@ static enum status
 take_replace(struct source *source, struct dump_scan *scan, struct arena *arena,
              struct legacy_value *out)
 {
-    struct legacy_value from;
+    struct legacy_value from = {.tag = LEGACY_NULL};
 
     if (!dump_take(scan, "("))
         return refuse(source, scan, "an expression");
     TRY(dump_take_value(source, scan, arena, out));
-    if (out->tag != LEGACY_TEXT || !dump_take(scan, ","))
+    if (out->tag != LEGACY_TEXT || !dump_take(scan, ",") || scan->token.kind != DUMP_STRING)
         return refuse(source, scan, "an expression");
     TRY(take_string(source, scan, arena, &from));
     if (!dump_take(scan, ",") || !dump_take(scan, "char") || !dump_take(scan, "(") ||
@@ -133,7 +133,7 @@ take_replace(struct source *source, struct dump_scan *scan, struct arena *arena,
         return refuse(source, scan, "an expression");
     char byte = (char)strtol(scan->token.text, NULL, 10);
     dump_scan_next(scan);
-    if (!dump_take(scan, ")") || !dump_take(scan, ")"))
+    if (!dump_take_words(scan, ") )"))
         return refuse(source, scan, "an expression");
     char *text = arena_alloc(arena, out->text.size + 1);
     size_t used = 0;
@@ -143,7 +143,7 @@ take_replace(struct source *source, struct dump_scan *scan, struct arena *arena,
         bool found = out->text.size - i >= from.text.size &&
                      memcmp(out->text.bytes + i, from.text.bytes, from.text.size) == 0;
 
-        text[used++] = found ? byte : out->text.bytes[i];
+        text[used++] = *(found ? &byte : &out->text.bytes[i]);
         i += found ? from.text.size : 1;
     }
     out->text = (struct legacy_text){text, used};

@@ -105,7 +105,7 @@ word_forms(const char *text, size_t size)
     for (size_t i = 0; i < size; i++) {
         bool dash = i == 8 || i == 13 || i == 18 || i == 23;
 
-        if (dash ? text[i] != '-' : memchr("0123456789abcdef", text[i], 16) == NULL)
+        if (dash ? text[i] != '-' : text[i] == '\0' || strchr("0123456789abcdef", text[i]) == NULL)
             return 0;
     }
     return INFER_UUID;

@@ -372,7 +372,7 @@ json_unescape(const char *text, size_t size, struct arena *arena, size_t *size_o
         } else {
             const char *found = strchr(from, text[at + 1]);
 
-            out[used++] = found != NULL ? to[found - from] : text[at + 1];
+            out[used++] = *(found != NULL ? &to[found - from] : &text[at + 1]);
             at += 2;
         }
     }
