@@ -314,8 +314,15 @@ take_definition(struct source *source, struct dump_scan *scan)
         return take_schema(source, scan);
     if (dump_take_words(scan, "alter table"))
         return take_alter_table(source, scan);
-    if (take_dotted(scan, "select pg_catalog.setval"))
-        return add_note(source, "sequence position", "", true);
+    if (take_dotted(scan, "select pg_catalog.setval")) {
+        size_t size = 0;
+        const char *sequence = "";
+
+        if (dump_take(scan, "(") && scan->token.kind == DUMP_STRING)
+            sequence = dump_string(scan, &source->plan->arena, &size);
+        return sequence != NULL ? add_note(source, "sequence position", sequence, true)
+                                : dump_no_memory(source);
+    }
     if (dump_take_words(scan, "delete from sqlite_sequence"))
         return STATUS_OK;
     if (strcasestr(((struct dump *)source->state)->reader.text.bytes, " OWNER TO ") != NULL)

@@ -144,7 +144,7 @@ Test(source_dump, keys_behind_the_rows_and_everything_else)
         {"owner", "t", false},
         {"sequence", "q", true},
         {"default", "t", true},
-        {"sequence position", "", true},
+        {"sequence position", "q", true},
         {"unique constraint", "t", true},
         {"index", "i", true},
         {"foreign key", "t", true},
