@@ -2,9 +2,9 @@
  * Training and choice.
  *
  * AUTO trains all three kinds, because each costs less than judging keys by any shorter look at them.
- * Each is measured on a sample of leaves; the cheapest by estimate is then measured on all of them and
- * kept, unless it breaks a bound on errors or empty models, where the next cheapest has its turn. The
- * search by the ladder breaks none, so there is always an answer.
+ * Each is measured on a sample of leaves; those that break a bound on errors or empty models are out.
+ * The cheapest of the others by estimate is then measured on all leaves and kept, unless it breaks a
+ * bound there, where the next cheapest has its turn. Plain search breaks none: there is an answer.
  */
 #include "learned/router.h"
 
@@ -40,13 +40,10 @@ router__clear(struct router *router)
     if (router->radix != NULL)
         memory_free(memory, MEMORY_ROUTER, router->radix,
                     (router->radix_count + UINT64_C(1)) * sizeof(uint32_t));
-    if (router->ladder != NULL)
-        memory_free(memory, MEMORY_ROUTER, router->ladder, router->ladder_size * sizeof(uint64_t));
     router->models = NULL;
     router->stage.cells = NULL;
     router->piece_keys = NULL;
     router->radix = NULL;
-    router->ladder = NULL;
 }
 
 uint64_t
@@ -62,8 +59,6 @@ router__size(const struct router *router)
         size += (router->model_count + UINT64_C(1)) * sizeof(uint64_t);
     if (router->radix != NULL)
         size += (router->radix_count + UINT64_C(1)) * sizeof(uint32_t);
-    if (router->ladder != NULL)
-        size += router->ladder_size * sizeof(uint64_t);
     return size;
 }
 
@@ -78,8 +73,6 @@ train_kind(struct router *router, enum router_kind kind, const uint64_t *keys,
         status = router__rmi_train(router, keys, options);
     else if (kind == ROUTER_PLA)
         status = router__pla_train(router, keys, options->piece_error);
-    else if (kind == ROUTER_DIRECTORY)
-        status = router__ladder_train(router, keys);
     if (status != STATUS_OK)
         router__clear(router);
     return status;
@@ -125,7 +118,13 @@ choose(struct router *candidates, const uint64_t *keys, struct router *out)
     for (int kind = ROUTER_DIRECTORY; kind < ROUTER_KIND_COUNT; kind++) {
         router__measure(&candidates[kind], keys, candidates[kind].leaf_count / MEASURED_MAX + 1);
         cost_ns[kind] = router__cost(&candidates[kind]);
+        enum router_reason found = objection(&candidates[kind].verdict);
+
+        is_refused[kind] = found != ROUTER_REASON_CHEAPEST;
+        if (is_refused[kind])
+            reason = found;
     }
+    /* Errors on all leaves decide, and may turn out worse than on the sample. */
     for (;;) {
         best = cheapest(cost_ns, is_refused);
         router__measure(&candidates[best], keys, 1);
@@ -135,8 +134,7 @@ choose(struct router *candidates, const uint64_t *keys, struct router *out)
             break;
         CHECK(!is_refused[best]);
         is_refused[best] = true;
-        if (reason == ROUTER_REASON_CHEAPEST)
-            reason = found;
+        reason = found;
     }
     /* What is taken leaves its place empty. */
     *out = candidates[best];
@@ -265,8 +263,8 @@ router_reason_text(enum router_reason reason)
         "the tree has no leaf",
         "fewer than 10,000 rows: a model does not pay",
         "least estimated cost",
-        "a cheaper model errs by more than 8 pages at the 99th percentile",
-        "90% or more of a cheaper model's parts are empty",
+        "least estimated cost of those left; a model errs by more than 8 pages at p99",
+        "least estimated cost of those left; 90% or more of a model's parts are empty",
     };
 
     return (unsigned)reason < ROUTER_REASON_COUNT ? text[reason] : "unknown";

@@ -25,12 +25,11 @@
 #include "learned/directory.h"
 
 enum router_kind {
-    ROUTER_AUTO = 0, /* In options only: choose. */
-    ROUTER_TREE = 1, /* No router: the caller descends its tree. */
-    ROUTER_DIRECTORY =
-        2,          /* Search of the directory through samples of it: a ladder of every 16th. */
-    ROUTER_PLA = 3, /* Linear pieces of bounded error under a radix table. */
-    ROUTER_RMI = 4, /* Recursive model index of two stages. */
+    ROUTER_AUTO = 0,      /* In options only: choose. */
+    ROUTER_TREE = 1,      /* No router: the caller descends its tree. */
+    ROUTER_DIRECTORY = 2, /* Branch-free binary search of the directory. */
+    ROUTER_PLA = 3,       /* Linear pieces of bounded error under a radix table. */
+    ROUTER_RMI = 4,       /* Recursive model index of two stages. */
     ROUTER_KIND_COUNT = 5,
 };
 
@@ -64,8 +63,8 @@ enum router_reason {
     ROUTER_REASON_EMPTY = 1,    /* No leaf: nothing to route to. */
     ROUTER_REASON_FEW_ROWS = 2, /* Below ROUTER_ROW_COUNT_MIN: the tree is as fast. */
     ROUTER_REASON_CHEAPEST = 3, /* Least estimated cost of all kinds. */
-    ROUTER_REASON_ERROR = 4,    /* A model was cheaper, but its p99 error passes the bound. */
-    ROUTER_REASON_SPARSE = 5,   /* A model was cheaper, but too many of its models are empty. */
+    ROUTER_REASON_ERROR = 4,    /* The same, after a model's p99 error passed the bound. */
+    ROUTER_REASON_SPARSE = 5,   /* The same, after too many models were empty. */
     ROUTER_REASON_COUNT = 6,
 };
 
@@ -76,7 +75,7 @@ struct router_verdict {
     enum router_root root;
     enum router_reason reason;
     uint32_t leaf_count;  /* Trained on. */
-    uint32_t model_count; /* Models, pieces, or samples of the ladder. */
+    uint32_t model_count; /* Models or pieces. */
     uint32_t model_empty_count;
     uint64_t size; /* Bytes of the router, without the directory. */
     uint32_t error_p50;

@@ -1,6 +1,6 @@
 /*
  * A router as bytes. Only what cannot be had from the directory is saved: the first stage and the lines.
- * The ladder, the radix table and the first keys of pieces are made again, and the figures are
+ * The radix table and the first keys of pieces are made again, and the figures are
  * measured again, so nothing a file says is believed but the lines, and those only guess.
  */
 #include <math.h>
@@ -219,8 +219,6 @@ read_arrays(struct router *router, const struct leaf_directory *directory,
     case ROUTER_PLA:
         TRY(read_models(router, header, models));
         return router__pla_index(router, directory->keys);
-    case ROUTER_DIRECTORY:
-        return router__ladder_train(router, directory->keys);
     default:
         return STATUS_OK;
     }

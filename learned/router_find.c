@@ -77,7 +77,7 @@ position_of(const struct router *router, const uint64_t *keys, uint64_t key)
     case ROUTER_PLA:
         return router__pla_position(router, keys, key);
     case ROUTER_DIRECTORY:
-        return router__ladder_position(router, keys, key);
+        return router__last_not_above(keys, 0, router->leaf_count, key);
     default:
         return LEAF_NONE;
     }
@@ -144,7 +144,7 @@ router_find(const struct router *router, const struct leaf_directory *directory,
     case ROUTER_PLA:
         return correct(keys, count, router__pla_position(router, keys, key), key);
     case ROUTER_DIRECTORY:
-        return router__ladder_position(router, keys, key);
+        return router__last_not_above(keys, 0, count, key);
     default:
         return LEAF_NONE;
     }

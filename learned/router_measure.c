@@ -5,7 +5,8 @@
  * Time is not taken with a clock: on a busy machine the choice would change from one training to the
  * next, and a sample short enough to be free says little. Instead a look-up's dependent parts are added
  * up: arithmetic, a cache miss for each array by the array's size, and each probe of a correction. The
- * constants were fitted to bench_router (docs/decisions/0004-learned-routers.md); what matters is the
+ * constants are fitted to bench_router, to the mean of a look-up that overlaps with others and one that
+ * waits for the one before (docs/decisions/0004-learned-routers.md); what matters is the
  * order of the kinds, and bench_router prints where estimate and clock disagree.
  */
 #include "kernel/base/check.h"
@@ -73,8 +74,8 @@ measure_errors(const struct router *router, const uint64_t *keys, uint32_t strid
 
     for (uint32_t i = 0; i < count; i += stride) {
         /* Of leaves with equal first keys the last is the right one. */
-        if (i + 1 < count && keys[i] == keys[i + 1])
-            continue;
+        while (i + 1 < count && keys[i] == keys[i + 1])
+            i++;
         uint64_t last = i + 1 < count ? keys[i + 1] - 1 : UINT64_MAX;
 
         errors_add(errors, position_of(router, keys, keys[i]), i);
@@ -118,14 +119,15 @@ router__measure(struct router *router, const uint64_t *keys, uint32_t stride)
 
 /* ---- Time ------------------------------------------------------------------------------------ */
 
-/* ns to load a line of an array of so many bytes, read at random among other work. */
+/* ns to load a line of an array of so many bytes at random. */
 static double
 load_cost(double size)
 {
     static const struct {
         double size;
         double cost;
-    } point[] = {{16e3, 0.5}, {1e6, 3.0}, {8e6, 8.0}, {64e6, 20.0}, {512e6, 60.0}};
+    } point[] = {{32e3, 0.0}, {300e3, 4.0}, {1.5e6, 20.0},
+                 {3e6, 24.0}, {32e6, 60.0}, {512e6, 140.0}};
     enum { POINT_COUNT = sizeof(point) / sizeof(point[0]) };
 
     if (size <= point[0].size)
@@ -138,16 +140,16 @@ load_cost(double size)
     return point[POINT_COUNT - 1].cost;
 }
 
-static const double LOOKUP_NS = 4.0; /* Call, counts, the first window. */
-static const double MODEL_NS = 2.0;
-static const double PROBE_NS = 3.0;
+static const double RMI_NS = 24.0; /* Two conversions, two multiplications, the first window. */
+static const double PLA_NS = 20.0;
+static const double PROBE_NS = 8.0; /* A wrongly predicted branch in most of them. */
+static const double PIECE_NS = 7.0; /* A halving among pieces: their number is not predictable. */
 static const double HALVING_NS = 2.0;
-static const double LADDER_STEP_NS = 5.5;
+static const double SEARCH_LOADS = 2.8; /* Lines of the directory a binary search waits for. */
 static const double ROOT_NS[ROUTER_ROOT_COUNT] = {
-    [ROUTER_ROOT_LINEAR] = 1.0,
-    [ROUTER_ROOT_SQRT] = 3.5,
-    [ROUTER_ROOT_LOG] = 2.0,
-    [ROUTER_ROOT_QUANTILE] = 2.5,
+    [ROUTER_ROOT_SQRT] = 8.0,
+    [ROUTER_ROOT_LOG] = 4.0,
+    [ROUTER_ROOT_QUANTILE] = 8.0,
 };
 
 /* Halvings among the pieces of a cell, on average over the pieces. */
@@ -156,6 +158,8 @@ piece_probes(const struct router *router)
 {
     uint64_t sum = 0;
 
+    if (router->model_count == 1)
+        return 0.0;
     for (uint32_t cell = 0; cell < router->radix_count; cell++) {
         uint32_t count = router->radix[cell + 1] - router->radix[cell];
 
@@ -169,20 +173,17 @@ router__cost(const struct router *router)
 {
     double directory = load_cost((double)router->leaf_count * sizeof(uint64_t));
     double models = load_cost((double)router->model_count * sizeof(struct router_model));
-    double correction = router->verdict.correction_steps * (PROBE_NS + directory / 2);
-    double cost = LOOKUP_NS;
+    double pieces = load_cost((double)router->model_count * 16);
+    double correction = router->verdict.correction_steps * PROBE_NS;
 
     switch (router->verdict.kind) {
     case ROUTER_RMI:
-        return cost + ROOT_NS[router->stage.kind] + models + MODEL_NS + directory + correction;
+        return RMI_NS + ROOT_NS[router->stage.kind] + models + directory + correction;
     case ROUTER_PLA:
-        return cost + load_cost((double)router->radix_count * sizeof(uint32_t)) +
-               piece_probes(router) * HALVING_NS + 2 * models + MODEL_NS + directory + correction;
+        return PLA_NS + load_cost((double)router->radix_count * sizeof(uint32_t)) +
+               piece_probes(router) * PIECE_NS + 2 * pieces + directory + correction;
     case ROUTER_DIRECTORY:
-        for (uint32_t level = 0; level < router->level_count; level++)
-            cost +=
-                LADDER_STEP_NS + load_cost((double)router->level_size[level] * sizeof(uint64_t));
-        return cost + LADDER_STEP_NS + directory;
+        return bits_of(router->leaf_count) * HALVING_NS + SEARCH_LOADS * directory;
     default:
         return 0.0;
     }

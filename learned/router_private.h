@@ -17,8 +17,6 @@
 enum {
     ROUTER_WINDOW = 8,        /* Keys compared at once: one cache line of them. */
     ROUTER_WINDOW_BEFORE = 3, /* Of these, before the predicted position. */
-    LADDER_FANOUT = 16,
-    LADDER_LEVEL_MAX = 8, /* 16 to the 8th passes LEAF_COUNT_MAX. */
     ROUTER_CELL_MAX = 1 << 16,
 };
 
@@ -54,11 +52,6 @@ struct router {
     uint32_t radix_shift;
     uint64_t radix_low;
     uint64_t radix_high;
-    uint64_t *ladder; /* DIRECTORY: samples, coarsest level first. */
-    uint32_t ladder_size;
-    uint32_t level_count;
-    uint32_t level_offset[LADDER_LEVEL_MAX];
-    uint32_t level_size[LADDER_LEVEL_MAX];
 };
 
 /* Half the distance of `key` above `low`, 0 below it. */
@@ -187,17 +180,10 @@ MUST_CHECK enum status router__pla_train(struct router *router, const uint64_t *
                                          uint32_t piece_error);
 /* The first keys of the pieces, and the radix table over them, from models and directory. */
 MUST_CHECK enum status router__pla_index(struct router *router, const uint64_t *keys);
-MUST_CHECK enum status router__ladder_train(struct router *router, const uint64_t *keys);
 
 /* The range without a ten-thousandth of the leaves at each end, one at least where there are 16. */
 void router__trimmed_range(const uint64_t *keys, uint32_t count, uint64_t *low_out,
                            uint64_t *high_out);
-
-/** Levels of a ladder over `count` keys: sets level_count, level_size, level_offset, ladder_size. */
-void router__ladder_shape(struct router *router, uint32_t count);
-
-/** The exact position by the ladder. */
-uint32_t router__ladder_position(const struct router *router, const uint64_t *keys, uint64_t key);
 
 /** Frees the arrays; kind and figures stay. */
 void router__clear(struct router *router);
