@@ -45,8 +45,10 @@ no_function(struct bind *bind, const char *called, int32_t location, struct expr
         const char *name = value_type_name(arguments[i]->type.type);
         size_t name_size = strlen(name);
 
-        memcpy(types + size, ", ", 2);
-        size += i > 0 ? 2 : 0;
+        if (i > 0) {
+            types[size++] = ',';
+            types[size++] = ' ';
+        }
         memcpy(types + size, name, name_size + 1);
         size += name_size;
     }

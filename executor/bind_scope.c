@@ -40,6 +40,7 @@ slot_for(struct bind *bind, struct bind__level *level, struct expr *source, stru
 {
     uint32_t index = 0;
 
+    CHECK(source != NULL);
     while (index < level->count && !expr_same(level->sources[index], source))
         index++;
     if (index == level->count) {
@@ -151,6 +152,7 @@ bind__name(struct bind *bind, struct bind__scope *scope, const struct ast_expr *
         return sql_error_set(bind->error, "42703", ast->location, "column \"%s\" does not exist",
                              ast->names[0]);
     TRY(status);
+    CHECK(found != NULL);
     *placed = *found;
     placed->location = ast->location;
     *out = placed;
@@ -178,6 +180,7 @@ bind__star(struct bind *bind, const struct bind__scope *scope, const struct ast_
         return sql_error_set(bind->error, "42P01", ast->location,
                              "missing FROM-clause entry for table \"%s\"", alias);
     TRY(status);
+    CHECK(table != NULL);
     struct bind__name *names = bind__take(bind, table->column_count * sizeof(*names));
     if (names == NULL)
         return STATUS_NO_MEMORY;

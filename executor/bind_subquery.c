@@ -44,6 +44,7 @@ match_operands(struct bind *bind, const struct ast_expr *ast, struct expr **oper
 {
     struct rel *project = NULL;
 
+    CHECK(operands != NULL);
     TRY(bind__defining(bind, REL_PROJECT, query->rel, query->column_count, &project));
     for (uint32_t i = 0; i < query->column_count; i++) {
         struct rel view = {.relation = query->relation,
@@ -72,6 +73,7 @@ make_subquery(struct bind *bind, const struct bind__query *query, const struct b
 {
     uint32_t count = subquery->operand_count + level->count;
 
+    CHECK(subquery->operand_count == 0 || operands != NULL);
     subquery->rel = query->rel;
     subquery->relation = query->relation;
     subquery->width = query->column_count;

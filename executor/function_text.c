@@ -72,6 +72,7 @@ call_case(const struct expr *expr, const struct value *arguments, struct eval *e
     uint8_t *bytes = NULL;
 
     TRY(take_text(expr, value->size, eval, &bytes));
+    CHECK(bytes != NULL);
     for (uint32_t i = 0; i < value->size; i++)
         bytes[i] = (uint8_t)(upper ? toupper(value->bytes[i]) : tolower(value->bytes[i]));
     *out = value_bytes(QTDB_TYPE_TEXT, bytes, value->size);
@@ -210,6 +211,7 @@ call_replace(const struct expr *expr, const struct value *arguments, struct eval
         return STATUS_OK;
     size_t size = text->size - (size_t)count * old->size + (size_t)count * new_part->size;
     TRY(take_text(expr, size, eval, &bytes));
+    CHECK(bytes != NULL);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t at = find(text, old, from);
 
@@ -233,6 +235,7 @@ call_repeat(const struct expr *expr, const struct value *arguments, struct eval 
     uint8_t *bytes = NULL;
 
     TRY(take_text(expr, count * arguments[0].size, eval, &bytes));
+    CHECK(bytes != NULL);
     for (uint64_t i = 0; i < count && arguments[0].size > 0; i++)
         memcpy(bytes + i * arguments[0].size, arguments[0].bytes, arguments[0].size);
     *out = value_bytes(QTDB_TYPE_TEXT, bytes, count * arguments[0].size);
@@ -246,6 +249,7 @@ call_reverse(const struct expr *expr, const struct value *arguments, struct eval
     uint8_t *bytes = NULL;
 
     TRY(take_text(expr, arguments[0].size, eval, &bytes));
+    CHECK(bytes != NULL);
     for (uint32_t at = 0; at < arguments[0].size;) {
         uint32_t size = character_size(&arguments[0], at);
 
@@ -275,6 +279,7 @@ call_pad(const struct expr *expr, const struct value *arguments, struct eval *ev
         return STATUS_OK;
     }
     TRY(take_text(expr, arguments[0].size + 4 * (size_t)(wanted - count), eval, &bytes));
+    CHECK(bytes != NULL);
     if (!left && arguments[0].size > 0)
         memcpy(bytes, arguments[0].bytes, arguments[0].size);
     used = left ? 0 : arguments[0].size;
@@ -311,6 +316,7 @@ call_concat(const struct expr *expr, const struct value *arguments, struct eval 
         size += text_size;
     }
     TRY(take_text(expr, size, eval, &bytes));
+    CHECK(bytes != NULL);
     for (uint32_t i = 0; i < expr->argument_count; i++) {
         if (texts[i].size > 0)
             memcpy(bytes + used, texts[i].bytes, texts[i].size);
