@@ -205,7 +205,7 @@ leaf_directory_decode(struct leaf_directory *directory, struct memory *memory, c
                       size_t size, uint32_t spare)
 {
     const struct directory_header *header = bytes;
-    struct leaf_directory made;
+    struct leaf_directory made = {0};
     uint64_t key = 0;
     int64_t page = -1;
 
@@ -216,6 +216,7 @@ leaf_directory_decode(struct leaf_directory *directory, struct memory *memory, c
                            spare);
     TRY(leaf_directory_init(&made, memory, count + spare > 0 ? count + spare : 1));
 
+    CHECK(made.keys != NULL && made.pages != NULL);
     struct byte_reader reader = byte_reader_init(header + 1, size - sizeof(*header));
     bool is_read = true;
 
