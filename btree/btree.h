@@ -27,6 +27,9 @@ enum {
     BTREE_VALUE_SIZE_MAX = 16 << 20,
 };
 
+/* For the CSN of a leaf that does not know its own: one of a run, until it is next changed. */
+#define BTREE_CSN_UNKNOWN UINT64_MAX
+
 enum btree_kind { BTREE_VAR = 0, BTREE_INT = 1 };
 
 /* A value type: copy freely. */
@@ -59,7 +62,7 @@ MUST_CHECK enum status btree_create(struct pager_change *change, enum btree_kind
 
 /**
  * Copies the value out: `*size_io` is room, then size. STATUS_NOT_FOUND; STATUS_FULL when the room is
- * too small (the size is set). `*csn_out` is the leaf's CSN (UINT64_MAX when the leaf says only a
+ * too small (the size is set). `*csn_out` is the leaf's CSN (BTREE_CSN_UNKNOWN when it says only a
  * lower bound), also on STATUS_NOT_FOUND and STATUS_FULL: the caller compares it with its snapshot.
  */
 MUST_CHECK enum status btree_get(const struct btree *tree, const void *key, size_t key_size,

@@ -41,7 +41,7 @@ tree__leaf_csn(const struct page_view *view)
     uint8_t flags = view_u8(view, offsetof(struct page_header, flags));
     uint64_t csn = view_u64(view, offsetof(struct page_header, csn));
 
-    return (flags & PAGE_FLAG_DIRECT) != 0 ? UINT64_MAX : csn;
+    return (flags & PAGE_FLAG_DIRECT) != 0 ? BTREE_CSN_UNKNOWN : csn;
 }
 
 /* Opens a view, bringing the page in as needed. */

@@ -276,6 +276,14 @@ same_columns(const uint32_t *left, uint32_t left_count, const uint32_t *right, u
 }
 
 static enum status
+refuse_inference(struct bind *bind, const struct ast_conflict *ast)
+{
+    return sql_error_set(bind->error, "42P10", ast->location,
+                         "there is no unique or exclusion constraint matching the ON CONFLICT "
+                         "specification");
+}
+
+static enum status
 find_constraint(struct bind *bind, const struct ast_conflict *ast, const struct table *table,
                 struct bound_conflict *out)
 {
@@ -306,8 +314,12 @@ find_constraint(struct bind *bind, const struct ast_conflict *ast, const struct 
                              "constraint \"%s\" for table \"%s\" does not exist", ast->constraint,
                              table->name);
     }
-    for (uint32_t i = 0; i < ast->column_count && i < TABLE_KEY_COLUMNS_MAX; i++)
+    if (ast->column_count > TABLE_KEY_COLUMNS_MAX)
+        return refuse_inference(bind, ast);
+    for (uint32_t i = 0; i < ast->column_count; i++) {
+        columns[i] = UINT32_MAX;
         TRY(find_column(bind, table, ast->columns[i], ast->location, &columns[i]));
+    }
     if (table->key_count > 0 &&
         same_columns(columns, ast->column_count, table->keys, table->key_count))
         return STATUS_OK;
@@ -318,9 +330,7 @@ find_constraint(struct bind *bind, const struct ast_conflict *ast, const struct 
                          table->indexes[i].column_count))
             return STATUS_OK;
     }
-    return sql_error_set(bind->error, "42P10", ast->location,
-                         "there is no unique or exclusion constraint matching the ON CONFLICT "
-                         "specification");
+    return refuse_inference(bind, ast);
 }
 
 static enum status

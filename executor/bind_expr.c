@@ -279,6 +279,7 @@ bind_nullif(struct bind *bind, struct bind__scope *scope, const struct ast_expr 
     TRY(bind__expr(bind, scope, ast->arguments[0], &left));
     TRY(bind__expr(bind, scope, ast->arguments[1], &right));
     TRY(bind__operator(bind, "=", ast->location, left, right, &equal));
+    CHECK(left != NULL && equal != NULL);
     if (bind__is_unknown(left))
         left = equal->arguments[0];
     TRY(bind__new_expr(bind, EXPR_NULLIF, left->type.type, ast->location, 2, &expr));
@@ -432,6 +433,7 @@ bind__condition(struct bind *bind, struct bind__scope *scope, const struct ast_e
     struct expr *expr = NULL;
 
     TRY(bind__expr(bind, scope, ast, &expr));
+    CHECK(expr != NULL);
     if (bind__is_unknown(expr))
         TRY(bind__cast(bind, expr, &type_bool, &expr));
     if (expr->type.type != QTDB_TYPE_BOOL)

@@ -118,11 +118,10 @@ put_entries(struct change *change, const struct value *values, const struct key_
 {
     for (uint32_t i = 0; i < change->table->index_count; i++) {
         struct key_bytes key;
-        bool absent;
 
         TRY(table_index_key(change->table, i, values, row_key->bytes, row_key->size, key.bytes,
-                            &key.size, &absent, change->context->error));
-        if (absent)
+                            &key.size, change->context->error));
+        if (key.size == 0)
             continue;
         enum qtdb_code code = qtdb_put(change->context->txn, change->indexes[i], key.bytes,
                                        key.size, row_key->bytes, row_key->size, QTDB_PUT_INSERT);
@@ -138,11 +137,10 @@ delete_entries(struct change *change, const struct value *values, const struct k
 {
     for (uint32_t i = 0; i < change->table->index_count; i++) {
         struct key_bytes key;
-        bool absent;
 
         TRY(table_index_key(change->table, i, values, row_key->bytes, row_key->size, key.bytes,
-                            &key.size, &absent, change->context->error));
-        if (!absent)
+                            &key.size, change->context->error));
+        if (key.size > 0)
             TRY(sql_from_code(
                 qtdb_delete(change->context->txn, change->indexes[i], key.bytes, key.size),
                 change->context->error));
@@ -257,7 +255,6 @@ find_conflict(struct run *run, const struct value *row, uint32_t constraint, str
 {
     struct change *change = &run->change;
     struct key_bytes key = {.size = 0};
-    bool any_null = false;
     size_t size = sizeof(out->bytes);
     enum qtdb_code code;
 
@@ -278,9 +275,9 @@ find_conflict(struct run *run, const struct value *row, uint32_t constraint, str
     }
     if (!change->table->indexes[constraint].unique)
         return STATUS_OK;
-    TRY(table_index_key(change->table, constraint, row, NULL, 0, key.bytes, &key.size, &any_null,
+    TRY(table_index_key(change->table, constraint, row, NULL, 0, key.bytes, &key.size,
                         change->context->error));
-    if (any_null)
+    if (key.size == 0)
         return STATUS_OK;
     code = qtdb_get(change->context->txn, change->indexes[constraint], key.bytes, key.size,
                     out->bytes, &size);

@@ -69,11 +69,10 @@ put_entry(const struct exec_context *context, const struct table *table, uint32_
 {
     uint8_t key[QTDB_KEY_SIZE_MAX];
     size_t size = 0;
-    bool absent = false;
 
-    TRY(table_index_key(table, position, values, row_key, row_key_size, key, &size, &absent,
+    TRY(table_index_key(table, position, values, row_key, row_key_size, key, &size,
                         context->error));
-    if (absent)
+    if (size == 0)
         return STATUS_OK;
     enum qtdb_code code =
         qtdb_put(context->txn, tree, key, size, row_key, row_key_size, QTDB_PUT_INSERT);

@@ -53,7 +53,7 @@ table_row_key(const struct table *table, const struct value *values, uint8_t *ou
 enum status
 table_index_key(const struct table *table, uint32_t index, const struct value *values,
                 const void *row_key, size_t row_key_size, uint8_t *out, size_t *size_out,
-                bool *absent_out, struct sql_error *error)
+                struct sql_error *error)
 {
     const struct table_index *definition = &table->indexes[index];
     struct byte_writer writer = byte_writer_init(out, QTDB_KEY_SIZE_MAX);
@@ -71,8 +71,7 @@ table_index_key(const struct table *table, uint32_t index, const struct value *v
         byte_writer_put(&writer, row_key, row_key_size);
     if (writer.overflow)
         return key_too_long(table, error);
-    *size_out = writer.offset;
-    *absent_out = definition->unique && any_null;
+    *size_out = definition->unique && any_null ? 0 : writer.offset;
     return STATUS_OK;
 }
 

@@ -83,11 +83,11 @@ MUST_CHECK enum status table_tree(struct qtdb_txn *txn, const struct table *tabl
  * long. `out` has QTDB_KEY_SIZE_MAX bytes. */
 MUST_CHECK enum status table_row_key(const struct table *table, const struct value *values,
                                      uint8_t *out, size_t *size_out, struct sql_error *error);
-/** The key of a row's entry in an index. `*absent_out`: the row has none. */
+/** The key of a row's entry in an index. `*size_out` is 0 when the row has none. */
 MUST_CHECK enum status table_index_key(const struct table *table, uint32_t index,
                                        const struct value *values, const void *row_key,
                                        size_t row_key_size, uint8_t *out, size_t *size_out,
-                                       bool *absent_out, struct sql_error *error);
+                                       struct sql_error *error);
 
 /** A stored row; columns added after it was written have their defaults. Values borrow from `bytes`.
  * XX001 when it is damaged. */

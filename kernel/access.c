@@ -69,6 +69,8 @@ access__get_committed(struct qtdb_txn *txn, const struct qtdb_tree *tree, const 
 
     if (status != STATUS_OK && status != STATUS_NOT_FOUND && status != STATUS_FULL)
         return status;
+    if (csn == BTREE_CSN_UNKNOWN) /* A leaf of a run says only that it is not younger than that. */
+        csn = atomic_load_explicit(&tree->csn_run, memory_order_acquire);
     if (csn > txn->snapshot)
         return get_version(txn, tree, key, key_size, &version, status, size_io);
     return status;

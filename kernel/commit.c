@@ -2,7 +2,7 @@
  * Committing.
  *
  *   prepare   note what open cursors read; order trees by id; read the rows to be changed, for the
- *             version store, which brings in their pages
+ *             version store, which brings in their pages; write long runs of new rows (commit_run.c)
  *   attempt   pager_change_begin (commit latch)
  *             validate reads and writes against what was committed since the snapshot   -> CONFLICT
  *             apply: the catalog first (it makes roots), then each tree in key order
@@ -123,6 +123,8 @@ prepare(struct qtdb_txn *txn, struct write_chunk **chunk_out)
     order_trees(txn);
     for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next)
         TRY(capture_tree(txn, tree));
+    for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next)
+        TRY(commit_run__prepare(txn, tree));
     chunk = arena_alloc(&txn->arena, sizeof(*chunk));
     if (chunk == NULL)
         return STATUS_NO_MEMORY;
@@ -144,7 +146,7 @@ validate(struct qtdb_txn *txn)
 }
 
 static enum status
-apply_tree(struct pager_change *change, struct qtdb_txn *txn, const struct txn_tree *tree)
+apply_tree(struct pager_change *change, struct qtdb_txn *txn, struct txn_tree *tree)
 {
     struct btree btree = tree__btree(tree->tree);
 
@@ -158,7 +160,7 @@ apply_tree(struct pager_change *change, struct qtdb_txn *txn, const struct txn_t
     if (btree.root == PAGE_NONE)
         btree.root = tree->tree->root_new;
     CHECK(btree.root != PAGE_NONE && btree.root != PAGE_CATALOG_ROOT);
-    for (const struct write_entry *entry = tree->writes.head[0]; entry != NULL;
+    for (const struct write_entry *entry = tree->writes.head[0]; entry != commit_run__first(tree);
          entry = entry->next[0]) {
         enum status status = STATUS_OK;
 
@@ -170,7 +172,7 @@ apply_tree(struct pager_change *change, struct qtdb_txn *txn, const struct txn_t
         if (status != STATUS_OK && status != STATUS_NOT_FOUND)
             return status;
     }
-    return STATUS_OK;
+    return commit_run__attach(change, tree, &btree);
 }
 
 static enum status
@@ -178,6 +180,7 @@ apply(struct pager_change *change, struct qtdb_txn *txn)
 {
     TRY(validate(txn));
     for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next) {
+        tree->run_attached = false;
         if (tree->writes.count == 0)
             continue;
         if (tree->tree == txn->db->catalog)
@@ -195,6 +198,7 @@ announce(struct qtdb_txn *txn, struct write_chunk *chunk)
 
     if (txn->has_ddl)
         catalog__announce(db, chunk->csn);
+    commit_run__announce(chunk);
     latch_lock(&db->snapshot_latch);
     versions__push(db, chunk);
     latch_unlock(&db->snapshot_latch);
@@ -327,6 +331,7 @@ commit_writes(struct qtdb_txn *txn)
     CHECK(status != STATUS_OK || chunk != NULL);
     bool published = status == STATUS_OK && csn == chunk->csn;
 
+    commit_run__end_all(txn, published);
     settle(txn, published ? chunk : NULL);
     TRY(status);
     atomic_fetch_add_explicit(&db->commit_count, 1, memory_order_relaxed);

@@ -54,6 +54,7 @@ struct qtdb_tree {
     _Atomic uint64_t csn_created; /* CSN_NEVER: by a transaction that has not committed. */
     _Atomic uint64_t csn_dropped; /* CSN_NEVER: it is there. */
     _Atomic uint64_t csn_written; /* Of the last commit that wrote to it, or was about to. */
+    _Atomic uint64_t csn_run;     /* The same of those that brought a run of whole leaves. */
 
     /* Guarded by the attempt latch: what the commit under way does to it. */
     uint32_t root_new; /* PAGE_NONE: it does not make it. */
@@ -77,8 +78,11 @@ struct txn_tree {
     struct qtdb_tree *tree;
     struct key_map writes;
     struct write_entry *merged; /* By chunk_next: writes handed to tree->versions. */
-    bool read_whole;            /* Too many ranges: counts as having read everything. */
-    struct key_range *reads;    /* Only under QTDB_SERIALIZABLE with writing allowed. */
+    struct btree_build *run;    /* While committing: the writes from run_first on; or NULL. */
+    const struct write_entry *run_first;
+    bool run_attached;       /* By the attempt under way. */
+    bool read_whole;         /* Too many ranges: counts as having read everything. */
+    struct key_range *reads; /* Only under QTDB_SERIALIZABLE with writing allowed. */
     uint32_t read_count;
     uint32_t read_capacity;
 };
@@ -351,6 +355,22 @@ MUST_CHECK enum status access__refuse_key(const struct qtdb_tree *tree, size_t k
 /* commit.c */
 /** Commits and unlists the transaction; what is left to do is txn__finish. */
 MUST_CHECK enum status commit__run(struct qtdb_txn *txn);
+
+/* Runs of new rows at the end of a tree (commit_run.c). */
+/** Builds and writes the run of the tree's writes, if there is one worth it. Without latches, once the
+ * rows before are known. */
+MUST_CHECK enum status commit_run__prepare(struct qtdb_txn *txn, struct txn_tree *tree);
+/** The first write that is the run's; NULL: there is none. */
+const struct write_entry *commit_run__first(const struct txn_tree *tree);
+/** After the tree's other writes. STATUS_MISSING also when the run was given up: the next attempt puts its
+ * rows. */
+MUST_CHECK enum status commit_run__attach(struct pager_change *change, struct txn_tree *tree,
+                                          const struct btree *btree);
+/** Before the commit's pages are published. */
+void commit_run__announce(const struct write_chunk *chunk);
+/** Frees what was built; its pages go back unless they were committed. */
+void commit_run__end(struct txn_tree *tree, bool committed);
+void commit_run__end_all(struct qtdb_txn *txn, bool committed);
 /** Runs `body` in a change of its own until nothing is missing. Without the latch, inside the gate. */
 MUST_CHECK enum status commit__change(struct qtdb *db,
                                       enum status (*body)(struct pager_change *change,

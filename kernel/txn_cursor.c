@@ -211,6 +211,8 @@ rows_move(struct qtdb_cursor *cursor, enum direction direction, bool jump)
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
     cursor->rows_csn = cursor->rows.csn;
+    if (cursor->rows_csn == BTREE_CSN_UNKNOWN) /* Hides those of other leaves, if there were any. */
+        cursor->rows_csn = atomic_load_explicit(&cursor->handle->csn_written, memory_order_acquire);
     cursor->rows_ended = status == STATUS_NOT_FOUND;
     cursor->rows_direction = direction;
     return STATUS_OK;

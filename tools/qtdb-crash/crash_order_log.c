@@ -62,6 +62,8 @@ crash_order_prove(struct crash_order *order)
         order->csn_proven = frame->csn;
         proven++;
     }
+    if (proven == 0)
+        return;
     order->frame_count -= proven;
     memmove(order->frames, order->frames + proven, order->frame_count * sizeof(*order->frames));
 }
