@@ -296,7 +296,6 @@ wait_for(struct lock_table *table, struct row_lock *claim, uint64_t timeout_ns)
     struct lock_holder *holder = claim->holder;
     bool in_time = true;
 
-    atomic_fetch_add_explicit(&table->wait_count, 1, memory_order_relaxed);
     if (is_victim(table, claim)) {
         atomic_fetch_add_explicit(&table->deadlock_count, 1, memory_order_relaxed);
         return error_raise(
@@ -304,6 +303,7 @@ wait_for(struct lock_table *table, struct row_lock *claim, uint64_t timeout_ns)
             "deadlock: this transaction waits for a row that another one has locked, "
             "and that one waits for this one; run it again");
     }
+    atomic_fetch_add_explicit(&table->wait_count, 1, memory_order_relaxed);
     for (;;) {
         uint32_t seen = event_count(&holder->event);
 

@@ -20,6 +20,7 @@
 
 enum {
     CRASH_DEPTH_MAX = 3,
+    CRASH_KEPT_SIZE = 16,
     CRASH_SEGMENT_SIZE = WAL_SEGMENT_SIZE_MIN,
     CRASH_SEGMENT_BLOCKS = CRASH_SEGMENT_SIZE / WAL_BLOCK_SIZE,
     CRASH_PAGE_LIMIT = 512,
@@ -130,6 +131,7 @@ struct crash_session {
     struct crash_set *seen;                     /* Shared. */
     struct memory *rig;                         /* The rig's own, and the disks'. */
     struct memory *engine[CRASH_DEPTH_MAX + 1]; /* One for the pagers of each depth. */
+    void *kept; /* By the canary that leaks; CRASH_KEPT_SIZE bytes of engine[1]. */
 };
 
 void crash_session_init(struct crash_session *session, const struct crash_options *options,

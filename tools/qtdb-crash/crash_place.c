@@ -149,6 +149,7 @@ crash_session_init(struct crash_session *session, const struct crash_options *op
 void
 crash_session_deinit(struct crash_session *session)
 {
+    memory_free(session->engine[1], MEMORY_OTHER, session->kept, CRASH_KEPT_SIZE);
     for (int depth = 0; depth <= CRASH_DEPTH_MAX; depth++) {
         /* What an engine leaked has been reported by then. */
         if (memory_live_count(session->engine[depth]) == 0)

@@ -257,8 +257,10 @@ count_state(struct crash_session *session, const struct crash_place *place)
 static void
 leak_on_purpose(struct crash_session *session, const struct crash_place *place)
 {
-    if (session->options->canary == CRASH_CANARY_LEAK && place->depth == 1)
-        CHECK(memory_alloc(session->engine[place->depth], MEMORY_OTHER, 16) != NULL);
+    if (session->options->canary != CRASH_CANARY_LEAK || place->depth != 1 || session->kept != NULL)
+        return;
+    session->kept = memory_alloc(session->engine[1], MEMORY_OTHER, CRASH_KEPT_SIZE);
+    CHECK(session->kept != NULL);
 }
 
 static void
