@@ -160,7 +160,7 @@ apply_tree(struct pager_change *change, struct qtdb_txn *txn, struct txn_tree *t
     if (btree.root == PAGE_NONE)
         btree.root = tree->tree->root_new;
     CHECK(btree.root != PAGE_NONE && btree.root != PAGE_CATALOG_ROOT);
-    for (const struct write_entry *entry = tree->writes.head[0]; entry != commit_run__first(tree);
+    for (const struct write_entry *entry = tree->writes.head[0]; entry != tree->run_first;
          entry = entry->next[0]) {
         enum status status = STATUS_OK;
 

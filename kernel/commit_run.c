@@ -108,12 +108,6 @@ commit_run__prepare(struct qtdb_txn *txn, struct txn_tree *tree)
     return build(tree, &btree, empty, first);
 }
 
-const struct write_entry *
-commit_run__first(const struct txn_tree *tree)
-{
-    return tree->run_first;
-}
-
 enum status
 commit_run__attach(struct pager_change *change, struct txn_tree *tree, const struct btree *btree)
 {

@@ -360,8 +360,6 @@ MUST_CHECK enum status commit__run(struct qtdb_txn *txn);
 /** Builds and writes the run of the tree's writes, if there is one worth it. Without latches, once the
  * rows before are known. */
 MUST_CHECK enum status commit_run__prepare(struct qtdb_txn *txn, struct txn_tree *tree);
-/** The first write that is the run's; NULL: there is none. */
-const struct write_entry *commit_run__first(const struct txn_tree *tree);
 /** After the tree's other writes. STATUS_MISSING also when the run was given up: the next attempt puts its
  * rows. */
 MUST_CHECK enum status commit_run__attach(struct pager_change *change, struct txn_tree *tree,

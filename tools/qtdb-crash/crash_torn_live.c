@@ -90,10 +90,14 @@ judge(struct live *live, uint32_t number, uint64_t repaired_before, const uint8_
 
     crash_count(live->session->report, CRASH_COUNT_SAMPLES, 1);
     if (status == STATUS_OK) {
-        if (crash_page_hash(pin.bytes, number) != version->hash || !repaired)
+        bool seen = repaired && crash_page_hash(pin.bytes, number) == version->hash;
+
+        if (!seen)
             crash_history_wrong(&live->history, CRASH_SILENT,
                                 "page %" PRIu32 " was damaged on the disk and is returned", number);
         pager_unpin(live->history.pager, &pin);
+        if (!seen)
+            return;
     } else if (status != STATUS_CORRUPT) {
         crash_history_wrong(&live->history, CRASH_STATUS, "page %" PRIu32 ": %s: %.200s", number,
                             status_name(status), error_message());

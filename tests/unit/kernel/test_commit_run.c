@@ -248,7 +248,7 @@ Test(commit_run, gives_way_to_a_faster_commit)
     for (struct write_entry *entry = part->writes.head[0]; entry != NULL; entry = entry->next[0])
         entry->before_kind = WRITE_DELETE;
     cr_assert_eq(commit_run__prepare(txn, part), STATUS_OK);
-    cr_assert_not_null(commit_run__first(part));
+    cr_assert_not_null(part->run_first);
     load(QTDB_KEY_INT, 50000, 1);
     struct pager_change *change;
     struct btree btree = tree__btree(tree);
@@ -256,7 +256,7 @@ Test(commit_run, gives_way_to_a_faster_commit)
     cr_assert_eq(pager_change_begin(rig.db->pager, &change), STATUS_OK);
     cr_assert_eq(commit_run__attach(change, part, &btree), STATUS_MISSING);
     pager_change_abandon(change);
-    cr_assert_null(commit_run__first(part));
+    cr_assert_null(part->run_first);
     commit_run__end(part, true);
     DB(qtdb_commit(txn)); /* By puts: the tree does not end before these rows any more. */
     cr_assert_eq(count_now(rig.db, QTDB_KEY_INT), RUN_ROWS + 2);
