@@ -6,7 +6,8 @@
  * into the new segment, without the beginning of a commit that never ended. In this order, so that a
  * crash anywhere leaves either the old end or the new one:
  *
- *   1. a file with the new number, full size, name durable
+ *   1. files behind the end, the last one first, are removed or renamed; one of them, or a new one, is
+ *      the file with the new number, full size, name durable
  *   2. its horizon with sequence 0: frames up to this CSN are copies; durable
  *   3. the copies, durable
  *   4. its header, durable: from here on the new segment counts, and what lies behind the place
@@ -23,31 +24,59 @@
 #include "kernel/base/faults.h"
 #include "wal/wal_private.h"
 
-/* Gives files left over new numbers, or removes them. */
+/* A new number for a file left over, if it can be used again; else it goes. Durable on return. */
+static enum status
+adopt(struct wal *wal, struct wal__segment *segment)
+{
+    struct wal__path path = wal__path_of(wal->dir, segment->number);
+    bool fits =
+        segment->file_size == wal->segment_size && wal->prepared.count <= wal->options.spare_count;
+    enum status status;
+
+    if (!fits) {
+        TRY_OUT(io_remove(wal->env.io, path.text));
+        wal__segment_free(wal, segment);
+        return wal__sync_dir(wal);
+    }
+    TRY_OUT(wal__segment_rename(wal, segment, wal->number_next));
+    wal__segments_push(&wal->prepared, segment);
+    wal->number_next++;
+    TRY(wal__segment_open_file(wal, segment));
+    TRY(io_sync(segment->file)); /* Its size may be in a cache only. */
+    return wal__sync_dir(wal);
+out:
+    wal__segment_free(wal, segment);
+    return status;
+}
+
+static struct wal__segment *
+pop_last(struct wal__segments *list)
+{
+    struct wal__segment *last = list->last;
+    struct wal__segment *before = list->first;
+
+    if (last == NULL || before == last || BUG(LEFTOVER_IN_ORDER))
+        return wal__segments_pop(list);
+    while (before->next != last)
+        before = before->next;
+    before->next = NULL;
+    list->last = before;
+    list->count--;
+    return last;
+}
+
+/*
+ * The last one first, and each name durable before the next: a commit that never ended may have left
+ * several segments, and one of them without its predecessor is proof of a hole (wal_witness.c).
+ */
 static enum status
 adopt_leftover(struct wal *wal)
 {
     struct wal__segment *segment;
-    bool renamed = false;
 
-    while ((segment = wal->leftover.first) != NULL) {
-        struct wal__path path = wal__path_of(wal->dir, segment->number);
-        bool fits = segment->file_size == wal->segment_size &&
-                    wal->prepared.count <= wal->options.spare_count;
-
-        if (!fits) {
-            TRY(io_remove(wal->env.io, path.text));
-            wal__segment_free(wal, wal__segments_pop(&wal->leftover));
-            continue;
-        }
-        TRY(wal__segment_rename(wal, segment, wal->number_next));
-        wal__segments_push(&wal->prepared, wal__segments_pop(&wal->leftover));
-        TRY(wal__segment_open_file(wal, segment));
-        TRY(io_sync(segment->file)); /* Its size may be in a cache only. */
-        wal->number_next++;
-        renamed = true;
-    }
-    return renamed ? wal__sync_dir(wal) : STATUS_OK;
+    while ((segment = pop_last(&wal->leftover)) != NULL)
+        TRY(adopt(wal, segment));
+    return STATUS_OK;
 }
 
 static enum status

@@ -45,7 +45,8 @@
     X(33, LOG_FREED_BEFORE_META)     /* segments are recycled before the meta is durable */     \
     X(34, RECOVERY_RESUMES_OLD_TAIL) /* recovery appends into the cut segment */                \
     X(35, MAP_NOT_UPDATED)           /* a flush leaves the page map's witness as it was */      \
-    X(36, CLEAN_CLOSE_NOT_SYNCED)    /* the log is removed before the clean meta is durable */
+    X(36, CLEAN_CLOSE_NOT_SYNCED)    /* the log is removed before the clean meta is durable */  \
+    X(37, LEFTOVER_IN_ORDER)         /* segments behind the end go from the first one on */
 
 enum fault_bug {
 #define FAULTS_ENUM(number, name) BUG_##name = (number),

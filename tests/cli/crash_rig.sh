@@ -41,6 +41,9 @@ expect 0 "$rig" sim --states 300 --threads 1 --seed 5
 grep -q 'nothing wrong' "$work/out" || fail "no verdict"
 grep -q 'states, unique' "$work/out" || fail "no count of states"
 
+expect 0 "$rig" rows --states 300 --threads 1 --seed 5
+grep -q 'nothing wrong' "$work/out" || fail "no verdict on rows"
+expect 0 "$rig" rows --replay 5:rows:image/30.random.0.7
 expect 0 "$rig" sim --states 300 --threads 1 --quiet
 [ ! -s "$work/out" ] && [ ! -s "$work/err" ] || fail "--quiet is not quiet"
 

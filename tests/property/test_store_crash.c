@@ -58,6 +58,17 @@ SIM_TEST(crash_after_crash_survives, CRASH_RECOVERY)
 /* covers: P14, P15, P16 */
 SIM_TEST(eviction_survives, CRASH_EVICT)
 
+/* covers: T4, T5, T8, T14 */
+Test(store_crash, transactions_over_several_trees_survive)
+{
+    struct crash_options image = quiet_options(CRASH_WORKLOAD_ANY, PAGER_POLICY_IMAGE);
+    struct crash_options range = quiet_options(CRASH_WORKLOAD_ANY, PAGER_POLICY_RANGE);
+
+    image.states = range.states = 4 * STATES;
+    expect_nothing_wrong(crash_rows, &image, "rows");
+    expect_nothing_wrong(crash_rows, &range, "rows");
+}
+
 Test(store_crash, torn_lost_and_misdirected_writes_are_noticed)
 {
     struct crash_options options = quiet_options(CRASH_WORKLOAD_ANY, 0);

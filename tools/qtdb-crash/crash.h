@@ -41,6 +41,7 @@ enum crash_workload {
     CRASH_RECOVERY = 6,     /* All of it, with crashes, kills and clean closes in between. */
     CRASH_EVICT = 7,        /* More pages than the pool has frames. */
     CRASH_WORKLOAD_LAST = 7,
+    CRASH_ROWS = 8, /* Of the mode rows. */
 };
 const char *crash_workload_name(enum crash_workload workload);
 
@@ -151,7 +152,19 @@ struct pager_options crash_pager_options(const struct crash_id *id);
 bool crash_sim(const struct crash_options *options, struct crash_report *report);
 bool crash_replay(const struct crash_options *options, struct crash_report *report);
 
+bool crash_rows(const struct crash_options *options, struct crash_report *report);
+bool crash_rows_replay(const struct crash_options *options, struct crash_report *report);
+
 /* Parts of sim that other modes and tests use. */
+/** A history with all its states, or (`only` not NULL) only the state or history named. */
+typedef void (*crash_history_fn)(struct crash_session *session, const struct crash_id *id,
+                                 const struct crash_place *only);
+/** Histories by seed in as many threads as asked for, until the report is done. */
+bool crash_run_histories(const struct crash_options *options, struct crash_report *report,
+                         crash_history_fn history);
+/** The history of options->place, printed operation by operation. */
+bool crash_run_place(const struct crash_options *options, struct crash_report *report,
+                     crash_history_fn history);
 struct crash_id crash_sim_id(const struct crash_options *options, uint64_t index);
 /** One history with all its states, or only the one named. */
 void crash_sim_history(struct crash_session *session, const struct crash_id *id,

@@ -20,6 +20,7 @@ enum {
     SIM_STATES = 2000,
     ROT_SAMPLES = 600,
     TORN_HISTORIES = 3,
+    ROWS_MORE = 4, /* Its histories are longer. */
     ROUND_MAX = 16,
     CONTROL = 0, /* Not a bug's number. */
     CONTROL_ROUNDS = 3,
@@ -41,8 +42,11 @@ struct campaign {
     bool (*run)(const struct crash_options *options, struct crash_report *report);
 };
 
-static const struct campaign campaigns[] = {
-    {"sim", crash_sim}, {"rot", crash_rot}, {"faults", crash_faults}, {"torn", crash_torn}};
+static const struct campaign campaigns[] = {{"sim", crash_sim},
+                                            {"rot", crash_rot},
+                                            {"faults", crash_faults},
+                                            {"torn", crash_torn},
+                                            {"rows", crash_rows}};
 
 /* One campaign; true when something was wrong. */
 static bool
@@ -87,6 +91,8 @@ search(const struct crash_options *parent, uint32_t rounds, struct result *resul
                 options.workload =
                     (enum crash_workload)(1 + (result->round + 1) % CRASH_WORKLOAD_LAST);
             options.states = faults ? 0 : (uint64_t)SIM_STATES << result->round;
+            if (campaigns[index].run == crash_rows)
+                options.states *= ROWS_MORE;
             if (campaign_run(&campaigns[index], &options, result))
                 return;
         }

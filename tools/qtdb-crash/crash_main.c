@@ -12,8 +12,8 @@ struct mode {
 };
 
 static const struct mode modes[] = {
-    {"sim", crash_sim},   {"faults", crash_faults}, {"rot", crash_rot},
-    {"torn", crash_torn}, {"bugs", crash_bugs},     {"canary", crash_canary},
+    {"sim", crash_sim},   {"faults", crash_faults}, {"rot", crash_rot},   {"torn", crash_torn},
+    {"bugs", crash_bugs}, {"canary", crash_canary}, {"rows", crash_rows},
 };
 
 static const struct mode *
@@ -44,6 +44,8 @@ run(const struct mode *mode, const struct crash_options *options, struct crash_r
         return mode->run(options, report);
     if (mode->run == crash_faults)
         return crash_faults_replay(options, report);
+    if (options->place.id.workload == CRASH_ROWS)
+        return crash_rows_replay(options, report);
     return crash_replay(options, report);
 }
 

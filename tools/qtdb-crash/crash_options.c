@@ -21,6 +21,7 @@ const struct tool crash_tool = {
         "Modes:\n"
         "  sim      crashes at every moment of seeded workloads; every state is opened and "
         "compared\n"
+        "  rows     the same for transactions over several trees, at every operation\n"
         "  faults   each I/O operation and each allocation fails, once and for ever\n"
         "  rot      flipped bits, foreign, old and swapped pages in file and log; forged frames\n"
         "  torn     torn pages, garbage sectors, lost and misdirected writes\n"
@@ -29,8 +30,9 @@ const struct tool crash_tool = {
         "\n"
         "Options:\n"
         "  --seed N           where to begin (1); the same seed, the same run\n"
-        "  --seconds N        stop after N seconds (sim: 10 unless --states is given; 0: never)\n"
-        "  --states N         sim: stop after N unique states\n"
+        "  --seconds N        stop after N seconds (sim, rows: 10 unless --states is given; 0: "
+        "never)\n"
+        "  --states N         sim, rows: stop after N unique states\n"
         "  --samples N        rot: bits to flip (20000); 0 flips every one\n"
         "  --workload NAME    load, update, shrink, full, direct, recovery, evict; else all in "
         "turn\n"
@@ -38,7 +40,7 @@ const struct tool crash_tool = {
         "  --threads N        simulations side by side (one a processor)\n"
         "  --bug N            bugs: only this one\n"
         "  --bug-seconds N    bugs: time for each (60)\n"
-        "  --replay PLACE     sim, faults: one history or state again, with its operations "
+        "  --replay PLACE     sim, rows, faults: one history or state again, with its operations "
         "printed\n"
         "  --fault FAULT      faults: with --replay, this fault: KIND:INDEX or KIND:INDEX:ever\n"
         "  --json [FILE]      one JSON object a line, appended to FILE or to standard output\n"
@@ -124,6 +126,12 @@ take_operands(int count, char **operands, struct crash_options *out, const char 
     return true;
 }
 
+static bool
+runs_for_ever(const char *mode)
+{
+    return strcmp(mode, "sim") == 0 || strcmp(mode, "rows") == 0;
+}
+
 enum tool_command
 crash_options_parse(int argc, char **argv, struct crash_options *out, const char **mode_out)
 {
@@ -161,7 +169,7 @@ crash_options_parse(int argc, char **argv, struct crash_options *out, const char
     if (out->threads == 0)
         out->threads = 1;
     if (seconds == UINT64_MAX)
-        seconds = out->states == 0 && strcmp(*mode_out, "sim") == 0 ? SECONDS_DEFAULT : 0;
+        seconds = out->states == 0 && runs_for_ever(*mode_out) ? SECONDS_DEFAULT : 0;
     out->seconds = seconds;
     return TOOL_RUN;
 }

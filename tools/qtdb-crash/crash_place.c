@@ -62,15 +62,15 @@ static bool
 parse_id(const char **text, struct crash_id *out)
 {
     static const char *const policies[] = {NULL, "image", "range"};
-    const char *workloads[CRASH_WORKLOAD_LAST + 1];
+    const char *workloads[CRASH_ROWS + 1];
     int workload;
     int policy;
 
-    for (int index = 0; index <= CRASH_WORKLOAD_LAST; index++)
+    for (int index = 0; index <= CRASH_ROWS; index++)
         workloads[index] = crash_workload_name((enum crash_workload)index);
     if (!parse_number(text, 16, ':', &out->seed))
         return false;
-    workload = parse_name(text, workloads, CRASH_WORKLOAD_LAST + 1, ':');
+    workload = parse_name(text, workloads, CRASH_ROWS + 1, ':');
     policy = parse_name(text, policies, 3, '/');
     if (policy == 0)
         policy = parse_name(text, policies, 3, '\0');

@@ -109,6 +109,8 @@ print_replay(const struct crash_report *report, const struct crash_place *place,
     if (place != NULL && place->fault[0] != '\0')
         (void)snprintf(out, out_size, "qtdb-crash faults --replay %s --fault %s", where,
                        place->fault);
+    else if (place != NULL && place->id.workload == CRASH_ROWS)
+        (void)snprintf(out, out_size, "qtdb-crash rows --replay %s", where);
     else if (place != NULL && (place->depth > 0 || strcmp(report->mode, "sim") == 0))
         (void)snprintf(out, out_size, "qtdb-crash sim --replay %s", where);
     else
@@ -316,9 +318,10 @@ on_signal(int number)
 
     crash_place_print(&current_place, where);
     size = snprintf(line, sizeof(line),
-                    "qtdb-crash: abort: signal %d in %s %s\n  replay: qtdb-crash sim --replay %s\n",
+                    "qtdb-crash: abort: signal %d in %s %s\n  replay: qtdb-crash %s --replay %s\n",
                     number, current_mode == NULL ? "?" : current_mode,
-                    current_detail == NULL ? "" : current_detail, where);
+                    current_detail == NULL ? "" : current_detail,
+                    current_place.id.workload == CRASH_ROWS ? "rows" : "sim", where);
     if (size > 0 && write(STDERR_FILENO, line, (size_t)size) < 0)
         _exit(TOOL_USAGE);
     _exit(TOOL_FAILED);

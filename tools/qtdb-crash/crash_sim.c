@@ -13,6 +13,7 @@ struct work {
     const struct crash_options *options;
     struct crash_report *report;
     struct crash_set *seen;
+    crash_history_fn history;
     _Atomic uint64_t *next;
 };
 
@@ -92,18 +93,19 @@ run(void *argument)
     do {
         struct crash_id id = crash_sim_id(work->options, atomic_fetch_add(work->next, 1));
 
-        crash_sim_history(&session, &id, NULL);
+        work->history(&session, &id, NULL);
     } while (!crash_report_done(work->report));
     crash_session_deinit(&session);
     return NULL;
 }
 
 bool
-crash_sim(const struct crash_options *options, struct crash_report *report)
+crash_run_histories(const struct crash_options *options, struct crash_report *report,
+                    crash_history_fn history)
 {
     struct memory *memory = memory_new();
     _Atomic uint64_t next = 0;
-    struct work work = {.options = options, .report = report, .next = &next};
+    struct work work = {.options = options, .report = report, .history = history, .next = &next};
     pthread_t threads[CRASH_THREAD_MAX];
     uint64_t started = 0;
 
@@ -121,7 +123,8 @@ crash_sim(const struct crash_options *options, struct crash_report *report)
 }
 
 bool
-crash_replay(const struct crash_options *options, struct crash_report *report)
+crash_run_place(const struct crash_options *options, struct crash_report *report,
+                crash_history_fn history)
 {
     struct memory *memory = memory_new();
     struct crash_session session;
@@ -131,9 +134,21 @@ crash_replay(const struct crash_options *options, struct crash_report *report)
 
     crash_trace_lines();
     crash_session_init(&session, options, report, seen);
-    crash_sim_history(&session, &options->place.id, &options->place);
+    history(&session, &options->place.id, &options->place);
     crash_session_deinit(&session);
     crash_set_delete(seen);
     memory_delete(memory);
     return true;
+}
+
+bool
+crash_sim(const struct crash_options *options, struct crash_report *report)
+{
+    return crash_run_histories(options, report, crash_sim_history);
+}
+
+bool
+crash_replay(const struct crash_options *options, struct crash_report *report)
+{
+    return crash_run_place(options, report, crash_sim_history);
 }

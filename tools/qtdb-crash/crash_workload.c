@@ -52,9 +52,9 @@ const char *
 crash_workload_name(enum crash_workload workload)
 {
     static const char *const names[] = {
-        [CRASH_WORKLOAD_ANY] = "any",  [CRASH_LOAD] = "load",  [CRASH_UPDATE] = "update",
-        [CRASH_SHRINK] = "shrink",     [CRASH_FULL] = "full",  [CRASH_DIRECT] = "direct",
-        [CRASH_RECOVERY] = "recovery", [CRASH_EVICT] = "evict"};
+        [CRASH_WORKLOAD_ANY] = "any",  [CRASH_LOAD] = "load",   [CRASH_UPDATE] = "update",
+        [CRASH_SHRINK] = "shrink",     [CRASH_FULL] = "full",   [CRASH_DIRECT] = "direct",
+        [CRASH_RECOVERY] = "recovery", [CRASH_EVICT] = "evict", [CRASH_ROWS] = "rows"};
 
     return names[workload];
 }
