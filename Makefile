@@ -59,11 +59,14 @@ deps-pg: ## install PostgreSQL for the differential tests
 
 hook = $(if $(wildcard scripts/$1),@scripts/$1,@echo "scripts/$1 does not exist: nothing to do")
 
-.PHONY: demo soak bench bench-smoke rig-short store-report
+.PHONY: demo soak model bench bench-smoke rig-short store-report
 demo: all ## show the programs at work (scripts/demo)
 	$(call hook,demo)
 soak: all ## long crash and stress runs (scripts/soak)
 	$(call hook,soak)
+
+model: test-programs ## 10 M operations against the model, 1 M transactions against the checker
+	@scripts/model
 
 rig-short: all ## a tenth of the crash rig's long runs (RIG_SEED, RIG_SCALE)
 	@scripts/rig-short
