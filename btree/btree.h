@@ -32,12 +32,19 @@ enum {
 
 enum btree_kind { BTREE_VAR = 0, BTREE_INT = 1 };
 
+/* How leaves of a tree have looked lately, so that a look-up can ask for the lines of a row before the
+ * leaf's header has come. A guess that decides nothing. Zero at first; used by all threads at once. */
+struct btree_hint {
+    _Atomic uint64_t leaf;
+};
+
 /* A value type: copy freely. */
 struct btree {
     struct pager *pager;
     uint32_t root;
     uint32_t tree_id;
     enum btree_kind kind;
+    struct btree_hint *hint; /* The caller's, one a tree; NULL: nothing is guessed. */
 };
 
 /* One row. Its buffers grow through `memory`. `value` is `buffer`, or lies in a cursor's leaf: it is

@@ -17,6 +17,7 @@ enum { GROUP_SIZE = 24, ABSENT_ROUNDS = 4 };
 
 struct lane {
     uint64_t key;
+    struct int_span span; /* Of the page in its parent. */
     uint32_t page_number; /* To be looked at next; PAGE_NONE: given up. */
     bool absent;          /* Given up because that page is not in memory. */
     struct btree_get *get;
@@ -98,7 +99,7 @@ step_down(const struct group *group, struct lane *lane, uint32_t level, node_int
     if (!lane_view(group, lane, &view))
         return;
     if (is_node_for(&view, group->tree, lane->key, level))
-        child = look_into_inner(&view, lane->key, below);
+        child = look_into_inner(&view, lane->key, &lane->span, below);
     lane->page_number = page_view_end(&view) ? child : PAGE_NONE;
     fetch_word(group, lane);
 }
@@ -107,14 +108,15 @@ NODE_INT_INLINE void
 finish(const struct group *group, struct lane *lane, node_int_below *below)
 {
     struct btree_get *get = lane->get;
+    struct int_leaf leaf = {.count = 0};
     size_t room = get->size;
     struct page_view view;
 
     if (!lane_view(group, lane, &view))
         return;
     if (is_node_for(&view, group->tree, lane->key, 0))
-        get->status = look_into_leaf(&view, lane->key, get->value, &get->size, below);
-    get->csn = tree__leaf_csn(&view);
+        get->status = look_into_leaf(&view, lane->key, get->value, &get->size, &leaf, below);
+    get->csn = leaf_csn(&view);
     if (!page_view_end(&view))
         get->status = STATUS_MISSING;
     if (get->status == STATUS_MISSING)

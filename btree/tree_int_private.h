@@ -14,6 +14,10 @@
 enum {
     INNER_CAPACITY = (PAGE_SIZE - NODE_INT_HEADER_SIZE) / (NODE_INT_KEY_SIZE + NODE_CHILD_SIZE),
     INNER_CHILDREN = NODE_INT_HEADER_SIZE + INNER_CAPACITY * NODE_INT_KEY_SIZE,
+
+    /* How far to either side of a guess lines are asked for: bytes, and rows of the second array. */
+    GUESS_LINE = 64,
+    GUESS_ROWS = 2,
 };
 
 /* A leaf's header as loaded, bounded. */
@@ -22,6 +26,12 @@ struct int_leaf {
     uint32_t width;  /* Of an entry in the second array, */
     uint32_t values; /* which begins here. */
     bool slotted;
+};
+
+/* The keys below an inner page's child: low <= key < high. */
+struct int_span {
+    uint64_t low;
+    uint64_t high;
 };
 
 /* B2: the page is a node of the tree and this level, and holds the key. */
@@ -54,6 +64,66 @@ load_leaf(const struct page_view *view, struct int_leaf *out)
     return out->count <= capacity && out->values + capacity * out->width <= PAGE_SIZE;
 }
 
+/* As tree__leaf_csn. */
+NODE_INT_INLINE uint64_t
+leaf_csn(const struct page_view *view)
+{
+    uint8_t flags = view_u8(view, offsetof(struct page_header, flags));
+    uint64_t csn = view_u64(view, offsetof(struct page_header, csn));
+
+    return (flags & PAGE_FLAG_DIRECT) != 0 ? BTREE_CSN_UNKNOWN : csn;
+}
+
+/* ---- Guessing where a row lies (tree_get.c) ------------------------------------------------------ */
+
+NODE_INT_INLINE uint64_t
+load_hint(const struct btree *tree)
+{
+    if (tree->hint == NULL)
+        return 0;
+    return atomic_load_explicit(&tree->hint->leaf, memory_order_relaxed);
+}
+
+/* Around an offset; as many lines for any offset, so that no branch is mispredicted. */
+NODE_INT_INLINE void
+fetch_around(const uint8_t *page, uint32_t offset, uint32_t around)
+{
+    for (uint32_t at = offset - around; at <= offset + around; at += 64)
+        __builtin_prefetch(page + (at & (PAGE_SIZE - 1)));
+}
+
+/* Asks for the lines in which the key's row lies if keys are spread evenly over the leaf's span and the
+ * leaf looks like those before it. */
+NODE_INT_INLINE void
+fetch_guess(const uint8_t *page, uint64_t key, const struct int_span *span, uint64_t hint)
+{
+    uint32_t count = hint & 0xffff;
+    uint32_t values = hint >> 16 & 0xffff;
+    uint32_t width = hint >> 32 & 0xffff;
+
+    if (count == 0 || key < span->low || key >= span->high)
+        return;
+    int shift = __builtin_clzll(span->high - span->low);
+    uint64_t part = (key - span->low) << shift >> 32;
+    uint64_t whole = ((span->high - span->low) << shift >> 32) + 1;
+    uint32_t index = (uint32_t)(part * count / whole);
+    uint32_t keys = NODE_INT_HEADER_SIZE + index * NODE_INT_KEY_SIZE;
+    uint32_t around = width < GUESS_LINE / GUESS_ROWS ? GUESS_LINE : width * GUESS_ROWS;
+
+    fetch_around(page, keys, GUESS_LINE);
+    fetch_around(page, values + index * width, around);
+}
+
+/* What the next look-up is to guess, when this one would have guessed wrong. */
+NODE_INT_INLINE void
+note_hint(const struct btree *tree, uint64_t hint, const struct int_leaf *leaf)
+{
+    uint64_t now = (uint64_t)leaf->width << 32 | leaf->values << 16 | leaf->count;
+
+    if (__builtin_expect(now != hint, 0) && tree->hint != NULL)
+        tree__note_hint(tree->hint, hint, now);
+}
+
 /* The value of row `index`. */
 NODE_INT_INLINE enum status
 copy_value(const struct page_view *view, const struct int_leaf *leaf, uint32_t index,
@@ -84,13 +154,14 @@ copy_value(const struct page_view *view, const struct int_leaf *leaf, uint32_t i
 /* The leaf's row; STATUS_MISSING when its bytes are impossible, or the value is not in it. */
 NODE_INT_INLINE enum status
 look_into_leaf(const struct page_view *view, uint64_t key, uint8_t *value, size_t *size_io,
-               node_int_below *below)
+               struct int_leaf *leaf_out, node_int_below *below)
 {
     struct int_leaf leaf;
     struct node_int_block block = node__int_block(view->bytes, key, below);
 
     if (!load_leaf(view, &leaf) || block.first + block.size > leaf.count)
         return STATUS_MISSING;
+    *leaf_out = leaf;
     uint32_t values = leaf.values + block.first * leaf.width;
     uint32_t keys = NODE_INT_HEADER_SIZE + block.first * NODE_INT_KEY_SIZE;
 
@@ -104,9 +175,11 @@ look_into_leaf(const struct page_view *view, uint64_t key, uint8_t *value, size_
     return copy_value(view, &leaf, index, value, size_io);
 }
 
-/* The inner page's child for the key; PAGE_NONE when its bytes are impossible. */
+/* The inner page's child for the key; PAGE_NONE when its bytes are impossible. The span's ends may be
+ * anything where the child is the first or the last. */
 NODE_INT_INLINE uint32_t
-look_into_inner(const struct page_view *view, uint64_t key, node_int_below *below)
+look_into_inner(const struct page_view *view, uint64_t key, struct int_span *span_out,
+                node_int_below *below)
 {
     uint64_t sizes = view_u64(view, offsetof(struct node_int_header, count));
     uint32_t count = (uint16_t)sizes;
@@ -119,6 +192,9 @@ look_into_inner(const struct page_view *view, uint64_t key, node_int_below *belo
 
     if (index > count)
         return PAGE_NONE;
+    /* Behind the last key the array of children begins, which is in the page as well. */
+    span_out->high = view_u64(view, NODE_INT_HEADER_SIZE + index * NODE_INT_KEY_SIZE);
+    span_out->low = view_u64(view, NODE_INT_HEADER_SIZE + (index - 1) * NODE_INT_KEY_SIZE);
     if (index == 0)
         return view_u32(view, offsetof(struct node_int_header, link));
     return view_u32(view, INNER_CHILDREN + (index - 1) * NODE_CHILD_SIZE);

@@ -62,6 +62,9 @@ uint64_t tree__leaf_csn(const struct page_view *view);
 MUST_CHECK enum status tree__get_int(const struct btree *tree, uint64_t key, uint8_t *value,
                                      size_t *size_io, uint64_t *csn_out);
 
+/** Keeps the shape of a leaf (tree_int_private.h) for the next guess, when it is not like `before`. */
+void tree__note_hint(struct btree_hint *hint, uint64_t before, uint64_t now);
+
 /** The same for any kind of tree, when `page_number` is likely to be the leaf (tree_read.c). */
 MUST_CHECK enum status tree__get_at(const struct btree *tree, uint32_t page_number,
                                     const uint8_t *key, size_t key_size, uint8_t *value,

@@ -55,6 +55,7 @@ struct qtdb_tree {
     _Atomic uint64_t csn_dropped; /* CSN_NEVER: it is there. */
     _Atomic uint64_t csn_written; /* Of the last commit that wrote to it, or was about to. */
     _Atomic uint64_t csn_run;     /* The same of those that brought a run of whole leaves. */
+    struct btree_hint hint;       /* Derived: changes nothing that the handle says. */
 
     /* Guarded by the attempt latch: what the commit under way does to it. */
     uint32_t root_new; /* PAGE_NONE: it does not make it. */
@@ -76,6 +77,7 @@ struct key_range {
 struct txn_tree {
     struct txn_tree *next;
     struct qtdb_tree *tree;
+    struct btree btree; /* Its root is PAGE_NONE when this transaction makes the tree. */
     struct key_map writes;
     struct write_entry *merged; /* By chunk_next: writes handed to tree->versions. */
     struct btree_build *run;    /* While committing: the writes from run_first on; or NULL. */

@@ -16,6 +16,7 @@ tree__btree(const struct qtdb_tree *tree)
         .root = atomic_load_explicit(&tree->root, memory_order_acquire),
         .tree_id = tree->tree_id,
         .kind = tree->kind == QTDB_KEY_INT ? BTREE_INT : BTREE_VAR,
+        .hint = (struct btree_hint *)(uintptr_t)&tree->hint,
     };
 }
 

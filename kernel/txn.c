@@ -386,6 +386,7 @@ txn__tree(struct qtdb_txn *txn, struct qtdb_tree *tree, struct txn_tree **out)
         if (known == NULL)
             return STATUS_NO_MEMORY;
         known->tree = tree;
+        known->btree = tree__btree(tree);
         known->next = txn->trees;
         txn->trees = known;
     }

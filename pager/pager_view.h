@@ -47,8 +47,12 @@ struct page_table {
     uint32_t frame_count;
 };
 
-/** The handle's table. */
-const struct page_table *pager_table(const struct pager *pager);
+/** The handle's table: its first member. */
+static inline const struct page_table *
+pager_table(const struct pager *pager)
+{
+    return (const struct page_table *)(const void *)pager;
+}
 
 struct page_view {
     _Atomic uint64_t *word;

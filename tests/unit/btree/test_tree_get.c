@@ -117,6 +117,61 @@ Test(tree_get, what_the_short_way_does_not_do_goes_the_long_one)
     tree_rig_deinit(&rig);
 }
 
+/* Guesses say which lines to ask for, never what the answer is. */
+Test(tree_get, a_hint_of_any_content_changes_no_answer)
+{
+    struct btree_hint hint = {0};
+    struct tree_rig rig;
+    struct random random;
+
+    random_init(&random, 11);
+    build(&rig);
+    rig.tree.hint = &hint;
+    for (uint32_t i = 0; i < ROWS; i++) {
+        size_t size = 100;
+        enum status expected = i == LARGE ? STATUS_MISSING : STATUS_OK;
+
+        if (i % 3 != 0)
+            atomic_store(&hint.leaf, random_u64(&random) >> random_below(&random, 60));
+        cr_assert_eq(get(&rig, number_of(i), &size), expected, "row %u", i);
+        if (expected == STATUS_OK)
+            cr_assert_eq(size, size_of(i));
+        size = 100;
+        cr_assert_eq(get(&rig, number_of(i) + 1, &size), STATUS_NOT_FOUND, "behind row %u", i);
+    }
+    tree_rig_deinit(&rig);
+}
+
+/* It is shared by all readers: a leaf like those before does not write it. */
+Test(tree_get, the_hint_follows_the_leaves_and_is_written_seldom)
+{
+    struct btree_hint hint = {0};
+    uint32_t changes = 0;
+    struct tree_rig rig;
+
+    build(&rig);
+    rig.tree.hint = &hint;
+    for (uint32_t i = 0; i < ROWS; i++) {
+        uint64_t before = atomic_load(&hint.leaf);
+        size_t size = 100;
+
+        if (i == LARGE)
+            continue;
+        cr_assert_eq(get(&rig, number_of(i), &size), STATUS_OK);
+        changes += atomic_load(&hint.leaf) != before;
+        cr_assert(atomic_load(&hint.leaf) != 0);
+    }
+    /* Each thousand rows the sizes of the values become others, and so the leaves. */
+    cr_assert(changes >= 20 && changes <= 120, "%u", changes);
+    tree__note_hint(&hint, UINT64_C(0x800080010), 0);
+    cr_assert(atomic_load(&hint.leaf) != 0, "an empty leaf says nothing");
+    tree__note_hint(&hint, UINT64_C(0x800f00064), UINT64_C(0x800f00064) - 20);
+    cr_assert_neq(atomic_load(&hint.leaf), UINT64_C(0x800f00050), "about the same");
+    tree__note_hint(&hint, UINT64_C(0x800f00064), UINT64_C(0x800f00040));
+    cr_assert_eq(atomic_load(&hint.leaf), UINT64_C(0x800f00040), "36 of 100 rows fewer");
+    tree_rig_deinit(&rig);
+}
+
 /* A page that is not in memory is brought in by the long way. */
 Test(tree_get, absent_pages_are_brought_in)
 {
