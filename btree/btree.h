@@ -12,7 +12,8 @@
  * but STATUS_OK and STATUS_NOT_FOUND the change must be abandoned. All others run without the latch.
  *
  * STATUS_CORRUPT names page and tree. A value too large for its page lies in overflow pages, is read
- * and freed with its row, and is bounded by BTREE_VALUE_SIZE_MAX.
+ * and freed with its row, and is bounded by BTREE_PUT_SIZE_MAX. Larger ones are trees of their own
+ * (btree_value below): read with their row, but made and freed apart from it.
  */
 #ifndef BTREE_BTREE_H
 #define BTREE_BTREE_H
@@ -24,7 +25,9 @@ enum {
     BTREE_DEPTH_MAX = 20,
     /* Larger values go to overflow pages; with long keys somewhat smaller ones too. */
     BTREE_INLINE_VALUE_MAX = 1024,
-    BTREE_VALUE_SIZE_MAX = 16 << 20,
+    BTREE_PUT_SIZE_MAX = 16 << 20,  /* Of btree_put. */
+    BTREE_VALUE_SIZE_MAX = 1 << 30, /* Of values that are trees of their own (btree_value). */
+    BTREE_CHUNK_SIZE = 8 * 4032,    /* Bytes of a chunk of those, but for the last. */
 };
 
 /* For the CSN of a leaf that does not know its own: one of a run, until it is next changed. */
@@ -103,13 +106,76 @@ MUST_CHECK enum status btree_warm(const struct btree *tree, const void *key, siz
 MUST_CHECK enum status btree_put(struct pager_change *change, const struct btree *tree,
                                  const void *key, size_t key_size, const void *value,
                                  size_t value_size, bool *existed_out);
+/** The same of a value that takes fewer pages as the zstd frame given, which is what is stored; one that
+ * is too large for a leaf, of at most BTREE_PUT_SIZE_MAX bytes. */
+MUST_CHECK enum status btree_put_packed(struct pager_change *change, const struct btree *tree,
+                                        const void *key, size_t key_size, const void *frame,
+                                        size_t frame_size, size_t value_size);
 /** STATUS_NOT_FOUND when absent. Underfull pages merge with a neighbour. */
 MUST_CHECK enum status btree_delete(struct pager_change *change, const struct btree *tree,
                                     const void *key, size_t key_size);
+struct btree_value;
+/* Takes over a value tree whose row is being freed, within the change. */
+typedef enum status (*btree_value_fn)(struct pager_change *change, const struct btree_value *value,
+                                      void *context);
 /** Frees all pages of the tree but about `page_limit` a call; `*done_out` when none is left. Between
- * calls the tree is good for nothing but more of them. */
+ * calls the tree is good for nothing but more of them. `value` (NULL: there must be none) gets the
+ * values that are trees of their own. */
 MUST_CHECK enum status btree_free(struct pager_change *change, const struct btree *tree,
-                                  uint32_t page_limit, bool *done_out);
+                                  uint32_t page_limit, btree_value_fn value, void *context,
+                                  bool *done_out);
+
+/*
+ * Values that are trees of their own (tree_value.c), for sizes over BTREE_CHUNK_SIZE up to
+ * BTREE_VALUE_SIZE_MAX. btree_get and cursors read them like others. They are written in batches before
+ * the row that names them:
+ *
+ *   btree_value_stage_add, until the stage is full or the value ends; btree_value_stage_write; within
+ *   a change btree_create (the first time) and btree_value_stage_attach; btree_value_stage_reset
+ *
+ * and then named by btree_put_value. A row that is replaced or deleted leaves the tree that it named;
+ * btree_free (with kind BTREE_INT) frees it.
+ */
+struct btree_value {
+    uint64_t size;
+    uint32_t root;
+    uint32_t tree_id; /* Of no other tree and no other value, ever. */
+};
+struct btree_value_stage;
+/** Room for `page_limit` pages, at least 8, which a change must be able to touch, and some more. */
+MUST_CHECK enum status btree_value_stage_new(struct pager *pager, uint32_t tree_id,
+                                             uint32_t page_limit, bool compress,
+                                             struct btree_value_stage **out);
+/** NULL is fine. */
+void btree_value_stage_free(struct btree_value_stage *stage);
+bool btree_value_stage_is_full(const struct btree_value_stage *stage);
+bool btree_value_stage_is_empty(const struct btree_value_stage *stage);
+/** The next chunk; BTREE_CHUNK_SIZE bytes unless it is the last. The stage is not full. */
+void btree_value_stage_add(struct btree_value_stage *stage, const void *chunk, size_t size);
+/** Data pages go to the file, synced. STATUS_FULL. Not under the latch. */
+MUST_CHECK enum status btree_value_stage_write(struct btree_value_stage *stage);
+/** Makes the chunks part of the tree with that root. STATUS_MISSING: as ever. */
+MUST_CHECK enum status btree_value_stage_attach(struct pager_change *change,
+                                                const struct btree_value_stage *stage,
+                                                uint32_t root);
+/** Empties it; its pages go back unless `committed`. */
+void btree_value_stage_reset(struct btree_value_stage *stage, bool committed);
+
+/** Inserts or replaces a row whose value is a tree. */
+MUST_CHECK enum status btree_put_value(struct pager_change *change, const struct btree *tree,
+                                       const void *key, size_t key_size,
+                                       const struct btree_value *value);
+/** What the row names; `*is_value_out` false: its value lies with it. STATUS_NOT_FOUND. */
+MUST_CHECK enum status btree_get_value(const struct btree *tree, const void *key, size_t key_size,
+                                       struct btree_value *out, bool *is_value_out,
+                                       uint64_t *csn_out);
+uint64_t btree_value_chunk_count(const struct btree_value *value);
+/** One chunk into BTREE_CHUNK_SIZE bytes of room. STATUS_CORRUPT also when it has been freed. */
+MUST_CHECK enum status btree_value_read_chunk(struct pager *pager, const struct btree_value *value,
+                                              uint64_t number, uint8_t *out, size_t *size_out);
+/** All `value->size` bytes. */
+MUST_CHECK enum status btree_value_read(struct pager *pager, const struct btree_value *value,
+                                        uint8_t *out);
 
 /*
  * A run of rows in ascending order, all behind the tree's last key, written as whole leaves straight

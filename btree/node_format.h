@@ -71,9 +71,20 @@
  *       64  4032  data; or: 4 bytes next list page or PAGE_NONE, then 4 bytes a page number
  *
  *   overflow reference, the value in a cell with bit 15 set
- *        0     8  size         of the value
+ *        0     4  size         of the value
+ *        4     4  packed       bytes in the data pages when they are one zstd frame; 0: not compressed
  *        8     8  stamp
- *       16   4*n  page         data pages when the value takes at most 8 of them; else the first list
+ *       16   4*n  page         data pages when they are at most 8; else the first list
+ *
+ *   value reference, another form of it: the value is a tree of its own (tree_value.c)
+ *        0     4  size         of the value, more than 8 data pages hold
+ *        4     4  packed       0
+ *        8     8  stamp        0
+ *       16     4  root         of a tree of integer keys: number of the chunk from 0 -> its bytes
+ *       20     4  tree_id
+ *
+ * An overflow reference of more than 8 data pages has one page number, so that the two forms differ in
+ * their length.
  *
  * A variable node is valid if and only if (1) type and level agree, reserved bytes are zero; (2) slots, heap
  * and fences lie in this order without overlapping; (3) low < high (where there are both), and the
@@ -118,6 +129,7 @@ enum {
     OVERFLOW_DIRECT_MAX = 8,
     OVERFLOW_REF_HEADER_SIZE = 16,
     OVERFLOW_REF_SIZE_MAX = OVERFLOW_REF_HEADER_SIZE + 4 * OVERFLOW_DIRECT_MAX,
+    VALUE_REF_SIZE = OVERFLOW_REF_HEADER_SIZE + 8,
 };
 
 #define OVERFLOW_INDEX_LIST 0x80000000u
@@ -211,7 +223,8 @@ struct overflow_list {
 static_assert(sizeof(struct overflow_list) <= OVERFLOW_DATA_SIZE, "fits a page");
 
 struct overflow_ref {
-    le64 size;
+    le32 size;
+    le32 packed;
     le64 stamp;
     le32 page[OVERFLOW_DIRECT_MAX];
 };

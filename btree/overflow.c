@@ -9,14 +9,23 @@
  * carries the stamp (the CSN of the commit that wrote it) and its place in the value, and the reference
  * carries the same stamp. A page that was freed and taken again has another stamp or another type, or
  * cannot be read; then the reader is told STATUS_CORRUPT and looks at the row again (B8).
+ *
+ * The pages hold the value as it is, or one zstd frame where its owner found that this takes fewer of
+ * them. A reference may also name a tree that holds the value in chunks (tree_value.c): such pages
+ * are not this row's to free.
  */
 #include "btree/tree_private.h"
+#include "kernel/base/compress.h"
 #include "pager/page.h"
 
 enum { PREFETCH_COUNT = 64 };
 
 struct reference {
-    size_t size;
+    size_t size;   /* Of the value. */
+    size_t packed; /* 0: it is not compressed. */
+    size_t stored; /* Bytes in the data pages. */
+    bool is_tree;
+    struct btree_value value; /* If it is. */
     uint64_t stamp;
     uint32_t data_count; /* Data pages. */
     uint32_t page_count; /* Numbers in the reference. */
@@ -29,6 +38,18 @@ data_count_of(size_t size)
     return (uint32_t)((size + OVERFLOW_DATA_SIZE - 1) / OVERFLOW_DATA_SIZE);
 }
 
+/* The form that names a tree. */
+static bool
+value_reference_decode(const struct overflow_ref *ref, struct reference *out)
+{
+    out->is_tree = true;
+    out->value.size = le32_get(ref->size);
+    out->value.root = le32_get(ref->page[0]);
+    out->value.tree_id = le32_get(ref->page[1]);
+    return out->packed == 0 && out->stamp == 0 && out->value.root > PAGE_CATALOG_ROOT &&
+           out->value.tree_id != 0;
+}
+
 static bool
 reference_decode(const uint8_t *bytes, size_t bytes_size, struct reference *out)
 {
@@ -38,17 +59,46 @@ reference_decode(const uint8_t *bytes, size_t bytes_size, struct reference *out)
         return false;
     memset(&ref, 0, sizeof(ref));
     memcpy(&ref, bytes, bytes_size);
-    uint64_t size = le64_get(ref.size);
-
-    if (size == 0 || size > BTREE_VALUE_SIZE_MAX)
+    memset(out, 0, sizeof(*out));
+    out->size = le32_get(ref.size);
+    out->packed = le32_get(ref.packed);
+    out->stored = out->packed != 0 ? out->packed : out->size;
+    if (out->size == 0 || out->size > BTREE_VALUE_SIZE_MAX || out->packed >= out->size)
         return false;
-    out->size = size;
     out->stamp = le64_get(ref.stamp);
-    out->data_count = data_count_of(size);
+    out->data_count = data_count_of(out->stored);
+    if (out->data_count > OVERFLOW_DIRECT_MAX && bytes_size == VALUE_REF_SIZE)
+        return value_reference_decode(&ref, out);
+    if (out->size > BTREE_PUT_SIZE_MAX)
+        return false;
     out->page_count = out->data_count <= OVERFLOW_DIRECT_MAX ? out->data_count : 1;
     for (uint32_t i = 0; i < OVERFLOW_DIRECT_MAX; i++)
         out->page[i] = le32_get(ref.page[i]);
     return bytes_size == OVERFLOW_REF_HEADER_SIZE + 4 * (size_t)out->page_count;
+}
+
+bool
+tree__overflow_value(const uint8_t *ref, size_t ref_size, struct btree_value *out)
+{
+    struct reference reference;
+
+    if (!reference_decode(ref, ref_size, &reference) || !reference.is_tree)
+        return false;
+    *out = reference.value;
+    return true;
+}
+
+size_t
+tree__overflow_value_encode(const struct btree_value *value, uint8_t *ref)
+{
+    struct overflow_ref bytes = {.size = le32_of((uint32_t)value->size)};
+
+    CHECK(value->size > (uint64_t)OVERFLOW_DIRECT_MAX * OVERFLOW_DATA_SIZE &&
+          value->size <= BTREE_VALUE_SIZE_MAX);
+    bytes.page[0] = le32_of(value->root);
+    bytes.page[1] = le32_of(value->tree_id);
+    memcpy(ref, &bytes, VALUE_REF_SIZE);
+    return VALUE_REF_SIZE;
 }
 
 enum status
@@ -65,7 +115,7 @@ tree__overflow_size(const uint8_t *ref, size_t ref_size, size_t *out)
 static size_t
 data_size_of(const struct reference *reference, uint32_t index)
 {
-    size_t left = reference->size - (size_t)index * OVERFLOW_DATA_SIZE;
+    size_t left = reference->stored - (size_t)index * OVERFLOW_DATA_SIZE;
 
     return left < OVERFLOW_DATA_SIZE ? left : OVERFLOW_DATA_SIZE;
 }
@@ -153,13 +203,18 @@ lists_write(struct pager_change *change, const struct btree *tree,
 
 enum status
 tree__overflow_write(struct pager_change *change, const struct btree *tree, const uint8_t *value,
-                     size_t size, uint8_t *ref, size_t *ref_size_out)
+                     size_t size, size_t unpacked_size, uint8_t *ref, size_t *ref_size_out)
 {
-    struct reference reference = {.size = size, .data_count = data_count_of(size)};
-    struct overflow_ref bytes = {.size = le64_of(size)};
+    struct reference reference = {.stored = size, .data_count = data_count_of(size)};
+    struct overflow_ref bytes = {.size = le32_of((uint32_t)size)};
     uint32_t number = PAGE_NONE;
 
-    CHECK(size > 0 && size <= BTREE_VALUE_SIZE_MAX);
+    CHECK(size > 0 && size <= BTREE_PUT_SIZE_MAX);
+    if (unpacked_size > 0) {
+        CHECK(size < unpacked_size && unpacked_size <= BTREE_PUT_SIZE_MAX);
+        bytes.size = le32_of((uint32_t)unpacked_size);
+        bytes.packed = le32_of((uint32_t)size);
+    }
     bytes.stamp = le64_of(pager_change_csn(change));
     reference.page_count = 1;
     if (reference.data_count <= OVERFLOW_DIRECT_MAX) {
@@ -229,6 +284,11 @@ change_run(struct pager_change *change, const struct btree *tree, const uint8_t 
 
     if (!reference_decode(ref, ref_size, &reference))
         return refuse_reference(tree);
+    if (reference.is_tree && out == NULL)
+        return STATUS_OK; /* The caller's to free (btree.h). */
+    if (reference.is_tree || (reference.packed != 0 && out != NULL))
+        return error_raise(STATUS_INVALID, "tree %u: the value is not read within a change",
+                           tree->tree_id);
     if (reference.data_count <= OVERFLOW_DIRECT_MAX) {
         for (; index < reference.data_count; index++)
             TRY(change_data(change, tree, &reference, reference.page[index], index, out));
@@ -337,30 +397,61 @@ visit_lists(const struct visit *visit)
 }
 
 static enum status
-visit_all(const struct btree *tree, const uint8_t *ref, size_t ref_size, struct visit *visit)
+visit_all(struct visit *visit)
 {
-    if (!reference_decode(ref, ref_size, &visit->reference))
-        return refuse_reference(tree);
-    visit->tree = tree;
     if (visit->reference.data_count <= OVERFLOW_DIRECT_MAX)
         return visit_data(visit, visit->reference.page, visit->reference.data_count, 0);
     return visit_lists(visit);
 }
 
+/* Reads the frame and takes the value out of it. */
+static enum status
+read_packed(struct visit *visit, uint8_t *out)
+{
+    struct pager *pager = visit->tree->pager;
+    struct memory *memory = pager_env(pager).memory;
+    size_t packed = visit->reference.packed;
+    uint8_t *frame = memory_alloc(memory, MEMORY_OTHER, packed);
+    struct compress *codec = NULL;
+    enum status status;
+
+    if (frame == NULL)
+        return STATUS_NO_MEMORY;
+    visit->out = frame;
+    TRY_OUT(visit_all(visit));
+    TRY_OUT(pager_codec_take(pager, &codec));
+    status = compress_decode(codec, frame, packed, out, visit->reference.size);
+    pager_codec_give(pager, codec);
+    if (status == STATUS_CORRUPT)
+        status = error_raise(status,
+                             "tree %u: a large value that begins on page %u cannot be "
+                             "decompressed; restore it from a backup",
+                             visit->tree->tree_id, visit->reference.page[0]);
+out:
+    memory_free(memory, MEMORY_OTHER, frame, packed);
+    return status;
+}
+
 enum status
 tree__overflow_read(const struct btree *tree, const uint8_t *ref, size_t ref_size, uint8_t *out)
 {
-    struct visit visit = {.out = out};
+    struct visit visit = {.tree = tree, .out = out};
 
     CHECK(out != NULL);
-    return visit_all(tree, ref, ref_size, &visit);
+    if (!reference_decode(ref, ref_size, &visit.reference))
+        return refuse_reference(tree);
+    if (visit.reference.is_tree)
+        return btree_value_read(tree->pager, &visit.reference.value, out);
+    return visit.reference.packed != 0 ? read_packed(&visit, out) : visit_all(&visit);
 }
 
 enum status
 tree__overflow_walk(const struct btree *tree, const uint8_t *ref, size_t ref_size,
                     bool (*each)(void *context, uint32_t page_number), void *context)
 {
-    struct visit visit = {.each = each, .context = context};
+    struct visit visit = {.tree = tree, .each = each, .context = context};
 
-    return visit_all(tree, ref, ref_size, &visit);
+    if (!reference_decode(ref, ref_size, &visit.reference) || visit.reference.is_tree)
+        return refuse_reference(tree);
+    return visit_all(&visit);
 }

@@ -281,6 +281,19 @@ put_entry(struct pager_change *change, const struct btree *tree, const struct no
 }
 
 enum status
+tree__put_entry(struct pager_change *change, const struct btree *tree,
+                const struct node_entry *entry, bool *existed_out)
+{
+    bool existed = false;
+
+    CHECK(entry->key_size + entry->value_size <= NODE_ENTRY_SIZE_MAX);
+    TRY(put_entry(change, tree, entry, &existed));
+    if (existed_out != NULL)
+        *existed_out = existed;
+    return STATUS_OK;
+}
+
+enum status
 btree_put(struct pager_change *change, const struct btree *tree, const void *key, size_t key_size,
           const void *value, size_t value_size, bool *existed_out)
 {
@@ -291,22 +304,34 @@ btree_put(struct pager_change *change, const struct btree *tree, const void *key
         .value = value,
         .value_size = value_size,
     };
-    bool existed = false;
 
     TRY(tree__refuse_key(tree, key_size));
-    if (value_size > BTREE_VALUE_SIZE_MAX)
-        return error_raise(STATUS_INVALID, "a value has at most %d bytes, not %zu",
-                           BTREE_VALUE_SIZE_MAX, value_size);
+    if (value_size > BTREE_PUT_SIZE_MAX)
+        return error_raise(STATUS_INVALID, "a value put at once has at most %d bytes, not %zu",
+                           BTREE_PUT_SIZE_MAX, value_size);
     if (!tree__value_is_inline(key_size, value_size)) {
-        TRY(tree__overflow_write(change, tree, value, value_size, ref, &entry.value_size));
+        TRY(tree__overflow_write(change, tree, value, value_size, 0, ref, &entry.value_size));
         entry.value = ref;
         entry.is_overflow = true;
     }
-    CHECK(entry.key_size + entry.value_size <= NODE_ENTRY_SIZE_MAX);
-    TRY(put_entry(change, tree, &entry, &existed));
-    if (existed_out != NULL)
-        *existed_out = existed;
-    return STATUS_OK;
+    return tree__put_entry(change, tree, &entry, existed_out);
+}
+
+enum status
+btree_put_packed(struct pager_change *change, const struct btree *tree, const void *key,
+                 size_t key_size, const void *frame, size_t frame_size, size_t value_size)
+{
+    uint8_t ref[OVERFLOW_REF_SIZE_MAX];
+    struct node_entry entry = {
+        .key = key,
+        .key_size = key_size,
+        .value = ref,
+        .is_overflow = true,
+    };
+
+    TRY(tree__refuse_key(tree, key_size));
+    TRY(tree__overflow_write(change, tree, frame, frame_size, value_size, ref, &entry.value_size));
+    return tree__put_entry(change, tree, &entry, NULL);
 }
 
 enum status

@@ -77,10 +77,11 @@ MUST_CHECK enum status tree__row_reserve(struct btree_row *row, size_t key_size,
 
 /* overflow.c: values in pages of their own. */
 
-/* Under a change. `ref` takes up to OVERFLOW_REF_SIZE_MAX bytes. */
+/* Under a change. `ref` takes up to OVERFLOW_REF_SIZE_MAX bytes. `unpacked_size`: the bytes are a zstd
+ * frame of a value of that size; 0: they are the value. */
 MUST_CHECK enum status tree__overflow_write(struct pager_change *change, const struct btree *tree,
-                                            const uint8_t *value, size_t size, uint8_t *ref,
-                                            size_t *ref_size_out);
+                                            const uint8_t *value, size_t size, size_t unpacked_size,
+                                            uint8_t *ref, size_t *ref_size_out);
 MUST_CHECK enum status tree__overflow_free(struct pager_change *change, const struct btree *tree,
                                            const uint8_t *ref, size_t ref_size);
 MUST_CHECK enum status tree__overflow_change_read(struct pager_change *change,
@@ -92,6 +93,10 @@ MUST_CHECK enum status tree__overflow_size(const uint8_t *ref, size_t ref_size, 
  * changed meanwhile: look at the row again. */
 MUST_CHECK enum status tree__overflow_read(const struct btree *tree, const uint8_t *ref,
                                            size_t ref_size, uint8_t *out);
+/** False: the reference does not name a value that is a tree of its own. */
+bool tree__overflow_value(const uint8_t *ref, size_t ref_size, struct btree_value *out);
+/** Returns the reference's size, VALUE_REF_SIZE. */
+size_t tree__overflow_value_encode(const struct btree_value *value, uint8_t *ref);
 /** Without the latch, nobody writing: tells `each` the numbers of all pages of the value and checks
  * them. False from `each` stops with STATUS_STOPPED. */
 MUST_CHECK enum status tree__overflow_walk(const struct btree *tree, const uint8_t *ref,
@@ -99,7 +104,30 @@ MUST_CHECK enum status tree__overflow_walk(const struct btree *tree, const uint8
                                            bool (*each)(void *context, uint32_t page_number),
                                            void *context);
 
+/* tree_read.c */
+
+/* A row's value or overflow reference, copied out of a view. */
+struct tree_cell {
+    bool equal;
+    bool is_overflow;
+    uint64_t csn;
+    size_t size; /* Of the value. */
+    size_t ref_size;
+    uint8_t ref[OVERFLOW_REF_SIZE_MAX];
+};
+/** One consistent look at the row of a key; copies an inline value that fits `room`. */
+MUST_CHECK enum status tree__look(const struct btree *tree, const uint8_t *key, size_t key_size,
+                                  uint8_t *value, size_t room, struct tree_cell *out);
+
+/* tree_verify.c */
+/** btree_verify; `is_value`: of a tree that is a large value, whose rows name no further trees. */
+MUST_CHECK enum status tree__verify(const struct btree *tree, bool partial, bool is_value,
+                                    struct btree_walk *walk);
+
 /* tree_change.c: the way down under a change. */
+/** Puts a row whose value or reference is ready. */
+MUST_CHECK enum status tree__put_entry(struct pager_change *change, const struct btree *tree,
+                                       const struct node_entry *entry, bool *existed_out);
 
 /** Is the key one that the tree can have? */
 MUST_CHECK enum status tree__refuse_key(const struct btree *tree, size_t key_size);

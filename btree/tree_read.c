@@ -187,20 +187,10 @@ tree__leaf_open_at(const struct btree *tree, uint32_t page_number, enum node_sid
     return false;
 }
 
-/* A row's value or overflow reference, copied out of a view. */
-struct found {
-    bool equal;
-    bool is_overflow;
-    uint64_t csn;
-    size_t size; /* Of the value. */
-    size_t ref_size;
-    uint8_t ref[OVERFLOW_REF_SIZE_MAX];
-};
-
 /* Looks into an open leaf; copies an inline value that fits `room`. False: the bytes are impossible. */
 static bool
 look_up(const struct leaf_view *leaf, const uint8_t *key, size_t key_size, uint8_t *value,
-        size_t room, struct found *out)
+        size_t room, struct tree_cell *out)
 {
     struct node_row row;
     uint32_t index;
@@ -227,10 +217,9 @@ look_up(const struct leaf_view *leaf, const uint8_t *key, size_t key_size, uint8
     return true;
 }
 
-/* One consistent look at the row. */
-static enum status
-find_row(const struct btree *tree, const uint8_t *key, size_t key_size, uint8_t *value, size_t room,
-         struct found *out)
+enum status
+tree__look(const struct btree *tree, const uint8_t *key, size_t key_size, uint8_t *value,
+           size_t room, struct tree_cell *out)
 {
     struct leaf_view leaf = {.tries = 0};
 
@@ -249,7 +238,7 @@ tree__get_at(const struct btree *tree, uint32_t page_number, const uint8_t *key,
              uint8_t *value, size_t *size_io, uint64_t *csn_out)
 {
     struct leaf_view leaf = {.tries = 0};
-    struct found found = {.equal = false};
+    struct tree_cell found = {.equal = false};
 
     if (!tree__leaf_open_at(tree, page_number, NODE_AT, key, key_size, &leaf))
         return STATUS_MISSING;
@@ -271,8 +260,8 @@ static enum status
 get_long_way(const struct btree *tree, const void *key, size_t key_size, void *value,
              size_t *size_io, uint64_t *csn_out)
 {
-    struct found found;
-    struct found before = {.ref_size = 0};
+    struct tree_cell found;
+    struct tree_cell before = {.ref_size = 0};
     size_t room = *size_io;
 
     if (key_size == 0 || key_size > BTREE_KEY_SIZE_MAX)
@@ -281,7 +270,7 @@ get_long_way(const struct btree *tree, const void *key, size_t key_size, void *v
     for (;;) {
         enum status status;
 
-        TRY(find_row(tree, key, key_size, value, room, &found));
+        TRY(tree__look(tree, key, key_size, value, room, &found));
         *csn_out = found.csn;
         if (!found.equal)
             return STATUS_NOT_FOUND;

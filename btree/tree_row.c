@@ -3,7 +3,7 @@
  */
 #include "btree/tree_private.h"
 
-enum { BUFFER_FIRST = 64 };
+enum { BUFFER_FIRST = 64, EXACT_MIN = 1 << 20 };
 
 void
 btree_row_init(struct btree_row *row, struct memory *memory)
@@ -29,6 +29,8 @@ reserve(struct memory *memory, uint8_t **buffer, size_t *capacity, size_t size)
         return STATUS_OK;
     while (wanted < size)
         wanted *= 2;
+    if (size > EXACT_MIN)
+        wanted = size;
     uint8_t *fresh = memory_alloc(memory, MEMORY_OTHER, wanted);
     if (fresh == NULL)
         return STATUS_NO_MEMORY;

@@ -18,6 +18,7 @@ struct walker {
     const struct btree *tree;
     struct btree_walk *walk;
     bool partial;
+    bool is_value; /* It is itself a large value. */
     struct memory *memory;
     uint8_t *pages; /* BTREE_DEPTH_MAX of them */
     struct floor floor[BTREE_DEPTH_MAX];
@@ -105,7 +106,30 @@ why_not(const struct walker *walker, struct floor *floor)
     return walker->partial ? NULL : wrong_fences(above, node);
 }
 
-static void
+/* A value that is a tree of its own; it names no further one, so this goes one level deep. */
+static enum status
+visit_value(struct walker *walker, uint32_t page_number, const struct btree_value *value)
+{
+    struct btree tree = {walker->tree->pager, value->root, value->tree_id, BTREE_INT};
+    struct btree_walk walk = {
+        .finding = walker->walk->finding,
+        .page = walker->walk->page,
+        .context = walker->walk->context,
+    };
+
+    if (walker->is_value) {
+        report(walker, page_number, "a large value names another one");
+        return STATUS_OK;
+    }
+    TRY(tree__verify(&tree, false, true, &walk));
+    walker->walk->page_count += walk.page_count;
+    walker->walk->finding_count += walk.finding_count;
+    if (walk.finding_count == 0 && walk.row_count != btree_value_chunk_count(value))
+        report(walker, page_number, "a large value in it has too few or too many chunks");
+    return STATUS_OK;
+}
+
+static enum status
 visit_leaf(struct walker *walker, const struct floor *floor)
 {
     const struct node *node = &floor->node;
@@ -118,14 +142,18 @@ visit_leaf(struct walker *walker, const struct floor *floor)
         report(walker, floor->page_number, "the last leaf links to another");
     walker->walk->row_count += node->count;
     for (uint32_t i = 0; i < node->count; i++) {
+        struct btree_value value;
         struct node_row row;
 
         if (!node_row_at(node, i, &row) || !row.is_overflow)
             continue;
-        if (tree__overflow_walk(walker->tree, row.value, row.value_size, count_page, walker) !=
-            STATUS_OK)
+        if (tree__overflow_value(row.value, row.value_size, &value))
+            TRY(visit_value(walker, floor->page_number, &value));
+        else if (tree__overflow_walk(walker->tree, row.value, row.value_size, count_page, walker) !=
+                 STATUS_OK)
             report(walker, floor->page_number, "a large value in it is damaged");
     }
+    return STATUS_OK;
 }
 
 /* Copies and checks a page; goes down into it when it is right. */
@@ -155,18 +183,18 @@ enter(struct walker *walker, uint32_t page_number)
         return STATUS_OK;
     }
     if (floor->node.level == 0)
-        visit_leaf(walker, floor);
-    else
-        walker->depth++;
+        return visit_leaf(walker, floor);
+    walker->depth++;
     return STATUS_OK;
 }
 
 enum status
-btree_verify(const struct btree *tree, bool partial, struct btree_walk *walk)
+tree__verify(const struct btree *tree, bool partial, bool is_value, struct btree_walk *walk)
 {
     struct memory *memory = pager_env(tree->pager).memory;
     size_t pages_size = (size_t)BTREE_DEPTH_MAX * PAGE_SIZE;
-    struct walker walker = {.tree = tree, .walk = walk, .partial = partial, .memory = memory};
+    struct walker walker = {
+        .tree = tree, .walk = walk, .partial = partial, .is_value = is_value, .memory = memory};
     enum status status;
 
     walker.pages = memory_alloc_aligned(memory, MEMORY_OTHER, pages_size, 64);
@@ -193,4 +221,10 @@ btree_verify(const struct btree *tree, bool partial, struct btree_walk *walk)
 out:
     memory_free(memory, MEMORY_OTHER, walker.pages, pages_size);
     return status;
+}
+
+enum status
+btree_verify(const struct btree *tree, bool partial, struct btree_walk *walk)
+{
+    return tree__verify(tree, partial, false, walk);
 }

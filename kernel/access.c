@@ -24,12 +24,14 @@ access__refuse_key(const struct qtdb_tree *tree, size_t key_size)
 }
 
 static enum status
-get_own(const struct write_entry *entry, void *value, size_t *size_io)
+get_own(struct qtdb *db, const struct write_entry *entry, void *value, size_t *size_io)
 {
     size_t room = *size_io;
 
     if (entry->kind == WRITE_DELETE)
         return STATUS_NOT_FOUND;
+    if (entry->kind == WRITE_LARGE)
+        return value__read(db, entry->value, entry->value_size, value, size_io);
     *size_io = entry->value_size;
     if (entry->value_size > room)
         return STATUS_FULL;
@@ -51,6 +53,9 @@ get_version(struct qtdb_txn *txn, const struct qtdb_tree *tree, const void *key,
         return status;
     if (value->kind == WRITE_DELETE)
         return STATUS_NOT_FOUND;
+    if (value->kind == WRITE_LARGE)
+        return value__read(txn->db, (const uint8_t *)&value->large, sizeof(value->large),
+                           value->bytes, size_io);
     *size_io = value->size;
     return value->size > room ? STATUS_FULL : STATUS_OK;
 }
@@ -60,7 +65,8 @@ access__get_committed(struct qtdb_txn *txn, const struct qtdb_tree *tree, const 
                       size_t key_size, void *value, size_t *size_io)
 {
     struct btree btree = tree__btree(tree);
-    struct version_value version = {value, *size_io, WRITE_NONE};
+    size_t room = *size_io;
+    struct version_value version = {value, room, WRITE_NONE, {0}};
     uint64_t csn = 0;
 
     if (btree.root == PAGE_NONE)
@@ -85,7 +91,7 @@ access__get(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t
 
     CHECK(txn->running);
     if (own != NULL && own->kind != WRITE_NONE)
-        return get_own(own, value, size_io);
+        return get_own(txn->db, own, value, size_io);
     if (txn->track_reads) {
         struct key_range range = {key, key, key_size, key_size};
 
@@ -215,27 +221,38 @@ writable(struct qtdb_txn *txn, struct qtdb_tree *tree, size_t key_size, struct t
     return access__refuse_key(tree, key_size);
 }
 
+enum status
+access__may_put(struct qtdb_txn *txn, struct qtdb_tree *tree, const void *key, size_t key_size,
+                enum qtdb_put_mode mode, struct txn_tree **out)
+{
+    bool exists = false;
+
+    TRY(writable(txn, tree, key_size, out));
+    if (mode > QTDB_PUT_REPLACE)
+        return error_raise(STATUS_INVALID, "unknown mode %d of a put", (int)mode);
+    TRY(access__claim(txn, tree, key, key_size, LOCK_EXCLUSIVE, txn->lock_timeout_ns));
+    if (mode != QTDB_PUT_ANY)
+        TRY(row_exists(txn, *out, key, key_size, &exists));
+    if (mode == QTDB_PUT_INSERT && exists)
+        return STATUS_EXISTS;
+    if (mode == QTDB_PUT_REPLACE && !exists)
+        return STATUS_NOT_FOUND;
+    return STATUS_OK;
+}
+
 static enum status
 put(struct qtdb_txn *txn, struct qtdb_tree *tree, const void *key, size_t key_size,
     const void *value, size_t value_size, enum qtdb_put_mode mode)
 {
     struct txn_tree *known;
-    bool exists = false;
 
-    TRY(writable(txn, tree, key_size, &known));
-    if (value_size > BTREE_VALUE_SIZE_MAX)
-        return error_raise(STATUS_INVALID, "a value has at most %d bytes, not %zu",
-                           BTREE_VALUE_SIZE_MAX, value_size);
-    if (mode > QTDB_PUT_REPLACE)
-        return error_raise(STATUS_INVALID, "unknown mode %d of a put", (int)mode);
-    TRY(access__claim(txn, tree, key, key_size, LOCK_EXCLUSIVE, txn->lock_timeout_ns));
-    if (mode != QTDB_PUT_ANY)
-        TRY(row_exists(txn, known, key, key_size, &exists));
-    if (mode == QTDB_PUT_INSERT && exists)
-        return STATUS_EXISTS;
-    if (mode == QTDB_PUT_REPLACE && !exists)
-        return STATUS_NOT_FOUND;
-    TRY(write_set__put(txn, known, key, key_size, value, value_size, WRITE_PUT));
+    if (value_size > QTDB_VALUE_SIZE_MAX)
+        return value__refuse_size(value_size);
+    TRY(access__may_put(txn, tree, key, key_size, mode, &known));
+    if (value_size > txn->db->large_min)
+        TRY(value__put(txn, known, key, key_size, value, value_size));
+    else
+        TRY(write_set__put(txn, known, key, key_size, value, value_size, WRITE_PUT));
     atomic_fetch_add_explicit(&txn->db->user_size, key_size + value_size, memory_order_relaxed);
     return STATUS_OK;
 }

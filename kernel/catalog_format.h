@@ -4,7 +4,8 @@
  *   key                       value
  *   1                         le32: the next tree id to hand out
  *   2, name (1 to 255 bytes)  catalog_record of a tree
- *   3, tree id (big-endian)   catalog_record of a dropped tree whose pages are not all free yet
+ *   3, tree id (big-endian)   catalog_record of a dropped tree, or of a large value that no row names,
+ *                             whose pages are not all free yet
  *   4, name (1 to 255 bytes)  le64: the first number of a sequence that was never handed out
  *
  *   catalog_record
@@ -16,7 +17,8 @@
  *       10     1  router      enum qtdb_router
  *       11     1  flags       enum catalog_flags
  *       12     4  reserved    0
- *       16     8  csn_dropped of a dropped tree, else 0
+ *       16     8  csn_dropped of a dropped tree, else 0; all bits set: of a large value being written
+ *                             by a transaction, which dies with the process
  *
  * A record is valid if and only if (1) it has 24 bytes, (2) version, kind, router and flags are known,
  * (3) reserved bytes are zero, (4) root lies past the catalog's and tree_id past the reserved ones.

@@ -75,6 +75,27 @@ order_trees(struct qtdb_txn *txn)
     txn->trees = ordered;
 }
 
+/* The same of a row whose value is a tree of its own. */
+static enum status
+capture_large(struct qtdb_txn *txn, const struct qtdb_tree *tree, struct write_entry *entry,
+              bool *is_large_out)
+{
+    struct btree_value value;
+
+    TRY(value__find_committed(txn, tree, entry->key, entry->key_size, &value, is_large_out));
+    if (!*is_large_out)
+        return STATUS_OK;
+    uint8_t *copy = arena_alloc(&txn->arena, sizeof(value));
+
+    if (copy == NULL)
+        return STATUS_NO_MEMORY;
+    memcpy(copy, &value, sizeof(value));
+    entry->before = copy;
+    entry->before_size = sizeof(value);
+    entry->before_kind = WRITE_LARGE;
+    return STATUS_OK;
+}
+
 /* Notes what the row is before the commit. It is what it was at the snapshot, or the commit will be
  * refused. Reading it also brings in the pages that the write will change. */
 static enum status
@@ -92,6 +113,13 @@ capture_entry(struct qtdb_txn *txn, const struct qtdb_tree *tree, struct write_e
     }
     if (status != STATUS_FULL)
         TRY(status);
+    if (size > BTREE_CHUNK_SIZE) {
+        bool is_large = false;
+
+        TRY(capture_large(txn, tree, entry, &is_large));
+        if (is_large)
+            return STATUS_OK;
+    }
     entry->before = arena_alloc(&txn->arena, size);
     if (entry->before == NULL)
         return STATUS_NO_MEMORY;
@@ -123,8 +151,10 @@ prepare(struct qtdb_txn *txn, struct write_chunk **chunk_out)
     order_trees(txn);
     for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next)
         TRY(capture_tree(txn, tree));
-    for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next)
+    for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next) {
         TRY(commit_run__prepare(txn, tree));
+        TRY(value__pack_tree(txn, tree));
+    }
     chunk = arena_alloc(&txn->arena, sizeof(*chunk));
     if (chunk == NULL)
         return STATUS_NO_MEMORY;
@@ -162,8 +192,9 @@ apply_tree(struct pager_change *change, struct qtdb_txn *txn, struct txn_tree *t
     CHECK(btree.root != PAGE_NONE && btree.root != PAGE_CATALOG_ROOT);
     for (const struct write_entry *entry = tree->writes.head[0]; entry != tree->run_first;
          entry = entry->next[0]) {
-        enum status status = STATUS_OK;
+        enum status status = value__apply(change, txn->db, &btree, entry);
 
+        TRY(status);
         if (entry->kind == WRITE_PUT)
             status = btree_put(change, &btree, entry->key, entry->key_size, entry->value,
                                entry->value_size, NULL);

@@ -11,6 +11,7 @@
 
 #define WRITE_SET_LIMIT_DEFAULT ((uint64_t)64 << 20)
 #define VERSION_LIMIT_DEFAULT ((uint64_t)64 << 20)
+#define LARGE_MIN_MAX ((size_t)32 * 4032)
 
 const char *
 qtdb_version(void)
@@ -72,6 +73,16 @@ drop_limit_of(const struct qtdb_options *options)
     return options->pool_size == 0 || pages > 64 ? 64 : pages < 4 ? 4 : (uint32_t)pages;
 }
 
+/* Larger values are written past the log and apart from their row: from 32 pages on, or what a change
+ * of this pool can well hold. */
+static size_t
+large_min_of(const struct pager *pager)
+{
+    size_t size = (size_t)pager_change_limit(pager) / 4 * 4032;
+
+    return size > LARGE_MIN_MAX ? LARGE_MIN_MAX : size < BTREE_CHUNK_SIZE ? BTREE_CHUNK_SIZE : size;
+}
+
 /* The catalog's handle; it is in no list, for nobody opens it by name. */
 static enum status
 catalog_handle_new(struct qtdb *db)
@@ -100,7 +111,8 @@ database_free(struct qtdb *db)
     struct env env = db->env;
     bool owns_env = db->owns_env;
 
-    CHECK(!txn__any_running(db) && db->pending == NULL && db->merged == NULL);
+    CHECK(!txn__any_running(db) && db->value_tickets == NULL && db->pending == NULL &&
+          db->merged == NULL);
     txn__free_all(db);
     lock_table_deinit(&db->locks);
     sequence__free_all(db);
@@ -122,6 +134,7 @@ start(struct qtdb *db, const char *path, const struct qtdb_options *options)
     TRY(catalog_handle_new(db));
     TRY(pager_open(&db->env, path, &pager_options, &db->pager));
     db->read_only = pager_is_read_only(db->pager);
+    db->large_min = large_min_of(db->pager);
     TRY(catalog__open(db));
     return background__start(db);
 }

@@ -1,5 +1,5 @@
 /*
- * Freeing the pages of dropped trees. A drop only moves the tree's record to the dropped ones; here
+ * Freeing the pages of dropped trees and of large values that no row names (value.c). A drop only moves the tree's record to the dropped ones; here
  * the pages follow, a limited number a commit, once no running transaction is older than the drop and
  * could still read them (T7). The record goes with the last page, so a crash in between only means
  * that the next handle goes on.
@@ -18,8 +18,18 @@ step_body(struct pager_change *change, void *context)
 {
     struct step *step = context;
     struct btree catalog = tree__btree(step->db->catalog);
+    struct catalog_record record;
+    size_t size = sizeof(record);
 
-    TRY(btree_free(change, &step->tree, step->db->drop_limit, &step->done));
+    /* A large value may have been committed since its record was read (value.c). */
+    enum status status =
+        btree_change_get(change, &catalog, step->key, sizeof(step->key), &record, &size);
+
+    step->done = status == STATUS_NOT_FOUND;
+    if (status != STATUS_OK)
+        return step->done ? STATUS_OK : status;
+    TRY(btree_free(change, &step->tree, step->db->drop_limit, value__inherit, step->db,
+                   &step->done));
     if (!step->done)
         return STATUS_OK;
     return btree_delete(change, &catalog, step->key, sizeof(step->key));
@@ -46,7 +56,11 @@ find_due(struct qtdb *db, struct btree_cursor *cursor, struct step *out, bool *l
             return STATUS_NOT_FOUND;
         TRY(catalog__record_decode(row->value, row->value_size, &record));
         *later_out = true;
-        if (le64_get(record.csn_dropped) > oldest)
+        bool due = le64_get(record.csn_dropped) == CSN_NEVER
+                       ? !value__has_ticket(db, le32_get(record.tree_id))
+                       : le64_get(record.csn_dropped) <= oldest;
+
+        if (!due)
             continue;
         memcpy(out->key, row->key, sizeof(out->key));
         out->tree = (struct btree){

@@ -46,6 +46,7 @@ struct qtdb_tree {
     struct qtdb_tree *next;
     uint32_t tree_id;
     enum qtdb_key_kind kind;
+    bool no_compression;
     size_t name_size;
     char name[QTDB_NAME_SIZE_MAX + 1];
 
@@ -124,6 +125,8 @@ struct qtdb_txn {
     struct txn_tree *trees;
     struct txn_tree first_tree; /* Of a read-only transaction, to spare it the arena. */
     struct qtdb_cursor *cursors;
+    struct value_stream *value_streams;
+    bool has_values; /* It has tickets. */
     size_t write_size;
     struct qtdb_txn_statistics *statistics; /* The caller's; NULL: none. */
     struct pager_change_cost cost;          /* Of its commit. */
@@ -134,6 +137,13 @@ struct qtdb_txn {
     uint64_t journal_capacity;
 
     struct lock_holder locks; /* Last: kept when the handle is used again. */
+};
+
+/* A large value under way, or about to be committed (value.c). */
+struct value_ticket {
+    struct value_ticket *next;
+    struct qtdb_txn *txn;
+    uint32_t tree_id;
 };
 
 /* Running transactions, newest first; snapshots never fall from one to the next. */
@@ -159,6 +169,7 @@ struct qtdb {
     size_t write_set_limit;
     size_t version_limit;
     uint32_t drop_limit; /* Pages of a dropped tree to free in one commit. */
+    size_t large_min;    /* Bytes; larger values are trees of their own. */
     struct pager *pager;
     struct qtdb_tree *catalog;
     bool has_thread;
@@ -186,6 +197,7 @@ struct qtdb {
 
     /* Guarded by the snapshot latch. */
     struct latch snapshot_latch;
+    struct value_ticket *value_tickets;
     struct txn_list writers;
     struct txn_list readers; /* Read-only ones: their snapshots are durable, so lie further back. */
     struct qtdb_txn *finished; /* For reuse. */
@@ -304,6 +316,7 @@ struct version_value {
     uint8_t *bytes;
     size_t size;
     enum write_kind kind;
+    struct btree_value large; /* Of WRITE_LARGE; then size is 0. */
 };
 
 /** What the snapshot has of a key whose page is younger; `*found_out` false: what the tree says.
@@ -353,6 +366,57 @@ MUST_CHECK enum status access__claim(struct qtdb_txn *txn, const struct qtdb_tre
                                      const void *key, size_t key_size, enum lock_mode mode,
                                      uint64_t timeout_ns);
 MUST_CHECK enum status access__refuse_key(const struct qtdb_tree *tree, size_t key_size);
+/** Locks the row and answers for the mode of a put: STATUS_EXISTS, STATUS_NOT_FOUND. */
+MUST_CHECK enum status access__may_put(struct qtdb_txn *txn, struct qtdb_tree *tree,
+                                       const void *key, size_t key_size, enum qtdb_put_mode mode,
+                                       struct txn_tree **out);
+
+/* value.c: large values. */
+struct value_write {
+    struct qtdb *db;
+    struct btree_value_stage *stage;
+    struct btree_value value;
+    uint32_t root_new; /* Of the batch under way. */
+};
+MUST_CHECK enum status value_write__begin(struct value_write *write, struct qtdb_txn *txn,
+                                          const struct qtdb_tree *tree);
+/** BTREE_CHUNK_SIZE bytes, or fewer for the last. */
+MUST_CHECK enum status value_write__chunk(struct value_write *write, const uint8_t *bytes,
+                                          size_t size);
+/** After it `write->value` can be put; more than BTREE_CHUNK_SIZE bytes were written. */
+MUST_CHECK enum status value_write__finish(struct value_write *write);
+/** Of a zeroed one: nothing. */
+void value_write__end(struct value_write *write);
+/** A whole value of more than large_min bytes. */
+MUST_CHECK enum status value__put(struct qtdb_txn *txn, struct txn_tree *tree, const void *key,
+                                  size_t key_size, const uint8_t *bytes, size_t size);
+MUST_CHECK enum status value__refuse_size(uint64_t size);
+/** The row as the transaction sees it; `*is_large_out` false: its value is not a tree. */
+MUST_CHECK enum status value__find(struct qtdb_txn *txn, struct txn_tree *tree, const void *key,
+                                   size_t key_size, struct btree_value *out, bool *is_large_out);
+/** The same without its own writes. */
+MUST_CHECK enum status value__find_committed(struct qtdb_txn *txn, const struct qtdb_tree *tree,
+                                             const void *key, size_t key_size,
+                                             struct btree_value *out, bool *is_large_out);
+/** Copies out what the bytes of a WRITE_LARGE name, like a get. */
+MUST_CHECK enum status value__read(struct qtdb *db, const uint8_t *bytes, size_t bytes_size,
+                                   void *out, size_t *size_io);
+size_t value__size(const uint8_t *bytes, size_t bytes_size);
+/** Compresses what a commit will write, where that saves a page. While it is prepared. */
+MUST_CHECK enum status value__pack_tree(struct qtdb_txn *txn, struct txn_tree *tree);
+/** Does what is special about the write: frees the large value that was the row's, puts a large or
+ * compressed one. An ordinary put or delete is left to be done. */
+MUST_CHECK enum status value__apply(struct pager_change *change, struct qtdb *db,
+                                    const struct btree *tree, const struct write_entry *entry);
+/** btree_value_fn with the database as context: the value will be freed. */
+MUST_CHECK enum status value__inherit(struct pager_change *change, const struct btree_value *value,
+                                      void *context);
+bool value__has_ticket(struct qtdb *db, uint32_t tree_id);
+/** What the transaction wrote and did not commit will be freed; its streams are without it. */
+void value__end_txn(struct qtdb_txn *txn);
+
+/* value_stream.c */
+void value_stream__detach_all(struct qtdb_txn *txn);
 
 /* commit.c */
 /** Commits and unlists the transaction; what is left to do is txn__finish. */

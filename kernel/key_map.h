@@ -18,6 +18,9 @@ enum write_kind {
     WRITE_NONE = 0, /* Rolled back to a savepoint before it: as if it were not there. */
     WRITE_PUT = 1,
     WRITE_DELETE = 2,
+    WRITE_LARGE = 3, /* A put; the bytes are a struct btree_value (value.c). */
+    WRITE_PACKED =
+        4, /* A put, once its commit is prepared: le32 size, then the zstd frame of it. */
 };
 
 struct write_entry {
@@ -30,7 +33,7 @@ struct write_entry {
 
     /* For the version store (versions.c). */
     enum write_kind
-        before_kind; /* WRITE_PUT: `before` is the row before; WRITE_DELETE: none was. */
+        before_kind; /* WRITE_PUT, WRITE_LARGE: `before` is the row before; WRITE_DELETE: none was. */
     uint32_t before_size;
     const uint8_t *before;
     uint64_t csn;

@@ -29,7 +29,7 @@ extern "C" {
 #define QTDB_API __attribute__((visibility("default")))
 #define QTDB_MUST_CHECK __attribute__((warn_unused_result))
 
-enum { QTDB_KEY_SIZE_MAX = 1024, QTDB_NAME_SIZE_MAX = 255 };
+enum { QTDB_KEY_SIZE_MAX = 1024, QTDB_NAME_SIZE_MAX = 255, QTDB_VALUE_SIZE_MAX = 1 << 30 };
 
 enum qtdb_code {
     QTDB_OK = 0,
@@ -54,6 +54,8 @@ struct qtdb;
 struct qtdb_txn;
 struct qtdb_tree;
 struct qtdb_cursor;
+struct qtdb_value_reader;
+struct qtdb_value_writer;
 struct qtdb_session;
 struct qtdb_statement;
 
@@ -210,7 +212,7 @@ struct qtdb_tree_options {
     bool exclusive; /* With create: QTDB_EXISTS when present. */
     enum qtdb_key_kind key_kind;
     enum qtdb_router router;
-    bool no_compression; /* Of large values. */
+    bool no_compression; /* Of values of several pages, with zstd where that saves a page. */
 };
 
 /** The handle lives as long as the database handle and is the same for every transaction that opens
@@ -245,7 +247,9 @@ QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_get(struct qtdb_txn *txn, struct qt
                                                  size_t *size_io);
 
 enum qtdb_put_mode { QTDB_PUT_ANY = 0, QTDB_PUT_INSERT = 1, QTDB_PUT_REPLACE = 2 };
-/** QTDB_EXISTS under INSERT, QTDB_NOT_FOUND under REPLACE. Bytes are copied. */
+/** QTDB_EXISTS under INSERT, QTDB_NOT_FOUND under REPLACE. Bytes are copied. A value of more than
+ * QTDB_VALUE_SIZE_MAX bytes is QTDB_INVALID with SQLSTATE 54000. Values over about 128 KB go to the file
+ * at once, so they take no room in the transaction's memory. */
 QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_put(struct qtdb_txn *txn, struct qtdb_tree *tree,
                                                  const void *key, size_t key_size,
                                                  const void *value, size_t value_size,
@@ -253,6 +257,38 @@ QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_put(struct qtdb_txn *txn, struct qt
 /** QTDB_NOT_FOUND when the key is absent. */
 QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_delete(struct qtdb_txn *txn, struct qtdb_tree *tree,
                                                     const void *key, size_t key_size);
+
+/*
+ * Values as streams, of any size up to QTDB_VALUE_SIZE_MAX, in bounded memory. Readers and writers belong
+ * to their transaction and end with it; close or discard them all the same.
+ */
+
+/** The row's value as the transaction sees it now. QTDB_NOT_FOUND. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_value_open(struct qtdb_txn *txn,
+                                                        struct qtdb_tree *tree, const void *key,
+                                                        size_t key_size,
+                                                        struct qtdb_value_reader **out);
+/** Bytes of the whole value. */
+QTDB_API uint64_t qtdb_value_size(const struct qtdb_value_reader *reader);
+/** Copies up to `size` bytes from `offset` on; fewer only at the value's end, none behind it. Each piece
+ * is verified. QTDB_INVALID after the transaction's end and after qtdb_refresh took a new snapshot. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_value_read(struct qtdb_value_reader *reader,
+                                                        uint64_t offset, void *buffer, size_t size,
+                                                        size_t *size_out);
+QTDB_API void qtdb_value_close(struct qtdb_value_reader *reader);
+
+/** Begins to write a value. Locks the row; answers as qtdb_put does. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_value_create(struct qtdb_txn *txn,
+                                                          struct qtdb_tree *tree, const void *key,
+                                                          size_t key_size, enum qtdb_put_mode mode,
+                                                          struct qtdb_value_writer **out);
+/** Appends. After a failure the value cannot be finished; the transaction goes on without it. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_value_write(struct qtdb_value_writer *writer,
+                                                         const void *bytes, size_t size);
+/** What was written becomes the row's value, like a put at this moment. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_value_finish(struct qtdb_value_writer *writer);
+/** Frees the handle; what was not finished is gone. */
+QTDB_API void qtdb_value_discard(struct qtdb_value_writer *writer);
 
 enum qtdb_lock_mode { QTDB_LOCK_SHARED = 1, QTDB_LOCK_EXCLUSIVE = 2 };
 /**

@@ -59,6 +59,7 @@ tree__handle(struct qtdb *db, uint32_t tree_id, const void *name, size_t name_si
     fresh->tree_id = tree_id;
     CHECK(record->version == CATALOG_VERSION);
     fresh->kind = (enum qtdb_key_kind)record->kind;
+    fresh->no_compression = (record->flags & CATALOG_FLAG_NO_COMPRESSION) != 0;
     fresh->name_size = name_size;
     memcpy(fresh->name, name, name_size);
     fresh->root_new = PAGE_NONE;

@@ -219,6 +219,7 @@ txn__finish(struct qtdb_txn *txn)
     struct qtdb *db = txn->db;
 
     CHECK(!txn->running && txn->cursors == NULL);
+    value__end_txn(txn);
     lock_release_all(&db->locks, &txn->locks);
     if (txn->statistics != NULL)
         copy_statistics(txn, txn->statistics);

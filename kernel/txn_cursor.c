@@ -49,6 +49,8 @@ struct qtdb_cursor {
     const uint8_t *value;
     size_t key_size;
     size_t value_size;
+    uint8_t *large; /* A large value that is not the tree's row; large_size bytes. */
+    size_t large_size;
 
     bool has_range; /* Passed since the last jump. */
     struct key_buffer low;
@@ -185,6 +187,7 @@ qtdb_cursor_close(struct qtdb_cursor *cursor)
     }
     btree_cursor_deinit(&cursor->rows);
     version_row__deinit(&cursor->old);
+    memory_free(memory, MEMORY_OTHER, cursor->large, cursor->large_size);
     buffer_free(cursor, &cursor->place);
     buffer_free(cursor, &cursor->low);
     buffer_free(cursor, &cursor->high);
@@ -383,7 +386,7 @@ struct candidate {
     const uint8_t *value;
     size_t key_size;
     size_t value_size;
-    bool is_deleted;
+    enum write_kind kind; /* WRITE_NONE: the tree's row. */
 };
 
 /* Takes the other one when it is not behind: of two of the same key the later offered counts. */
@@ -402,19 +405,18 @@ choose(const struct qtdb_cursor *cursor, enum direction direction, bool inclusiv
     const struct write_entry *own = own_after(cursor, direction, inclusive);
     const struct btree_row *row = &cursor->rows.row;
     const struct version_row *old = &cursor->old;
-    struct candidate best = {NULL, NULL, 0, 0, false};
+    struct candidate best = {NULL, NULL, 0, 0, WRITE_NONE};
 
     if (!cursor->rows_ended)
-        best = (struct candidate){row->key, row->value, row->key_size, row->value_size, false};
+        best = (struct candidate){row->key, row->value, row->key_size, row->value_size, WRITE_NONE};
     if (cursor->old_counts) {
         struct candidate version = {old->bytes, old->bytes + old->key_size, old->key_size,
-                                    old->value_size, old->kind == WRITE_DELETE};
+                                    old->value_size, old->kind};
 
         prefer(&best, direction, &version);
     }
     if (own != NULL) {
-        struct candidate write = {own->key, own->value, own->key_size, own->value_size,
-                                  own->kind == WRITE_DELETE};
+        struct candidate write = {own->key, own->value, own->key_size, own->value_size, own->kind};
 
         prefer(&best, direction, &write);
     }
@@ -435,6 +437,27 @@ arrive(struct qtdb_cursor *cursor, const struct candidate *row)
     return buffer_set(cursor, &cursor->place, cursor->key, cursor->key_size);
 }
 
+/* The row's value is a reference so far. */
+static enum status
+bring_large(struct qtdb_cursor *cursor)
+{
+    size_t size = value__size(cursor->value, cursor->value_size);
+
+    if (size > cursor->large_size) {
+        uint8_t *fresh = memory_alloc(cursor->memory, MEMORY_OTHER, size);
+
+        if (fresh == NULL)
+            return STATUS_NO_MEMORY;
+        memory_free(cursor->memory, MEMORY_OTHER, cursor->large, cursor->large_size);
+        cursor->large = fresh;
+        cursor->large_size = size;
+    }
+    TRY(value__read(cursor->txn->db, cursor->value, cursor->value_size, cursor->large, &size));
+    cursor->value = cursor->large;
+    cursor->value_size = size;
+    return STATUS_OK;
+}
+
 /* On to the first row at (`inclusive`) or past the place. */
 static enum status
 step(struct qtdb_cursor *cursor, enum direction direction, bool inclusive)
@@ -449,7 +472,9 @@ step(struct qtdb_cursor *cursor, enum direction direction, bool inclusive)
         if (next.key == NULL)
             return STATUS_NOT_FOUND;
         TRY(arrive(cursor, &next));
-        if (!next.is_deleted) {
+        if (next.kind == WRITE_LARGE)
+            TRY(bring_large(cursor));
+        if (next.kind != WRITE_DELETE) {
             cursor->has_row = true;
             return STATUS_OK;
         }

@@ -90,7 +90,9 @@ versions__get(struct qtdb_txn *txn, const struct qtdb_tree *tree, const void *ke
     if (entry != NULL) {
         CHECK(entry->before_kind != WRITE_NONE);
         value->kind = entry->before_kind;
-        value->size = entry->before_size;
+        value->size = entry->before_kind == WRITE_LARGE ? 0 : entry->before_size;
+        if (entry->before_kind == WRITE_LARGE)
+            memcpy(&value->large, entry->before, sizeof(value->large));
         if (value->size > 0 && value->size <= room)
             memcpy(value->bytes, entry->before, value->size);
     }

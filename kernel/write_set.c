@@ -53,7 +53,7 @@ write_set__put(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, siz
     uint8_t *copy = NULL;
 
     CHECK(txn->running && !txn->read_only);
-    CHECK(kind == WRITE_PUT || (kind == WRITE_DELETE && value_size == 0));
+    CHECK(kind == WRITE_PUT || kind == WRITE_LARGE || (kind == WRITE_DELETE && value_size == 0));
     if (txn->write_size + cost > txn->db->write_set_limit)
         return refuse_size(txn);
     if (value_size > 0) {

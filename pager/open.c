@@ -449,6 +449,7 @@ pager_abandon(struct pager *pager)
     pager__direct_close(pager);
     pager__free_close(pager);
     compress_free(pager->compress);
+    pager__codec_close(pager);
     io_close(pager->file);
     memory_free(env.memory, MEMORY_POOL, pager, sizeof(*pager));
 }

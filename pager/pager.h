@@ -97,6 +97,8 @@ uint32_t pager_page_count(const struct pager *pager);
 uint64_t pager_file_id(const struct pager *pager);
 /** Highest CSN published to the pool. */
 uint64_t pager_csn(const struct pager *pager);
+/** Pages that a change set may touch. */
+uint32_t pager_change_limit(const struct pager *pager);
 bool pager_is_failed(const struct pager *pager);
 bool pager_is_read_only(const struct pager *pager);
 void pager_get_statistics(const struct pager *pager, struct pager_statistics *out);
@@ -203,6 +205,11 @@ MUST_CHECK enum status pager_direct_write(struct pager *pager, uint32_t count,
 MUST_CHECK enum status pager_change_adopt(struct pager_change *change, uint32_t page_number);
 /** Gives back reserved pages that were not adopted. */
 void pager_direct_release(struct pager *pager, uint32_t count, const uint32_t *page_numbers);
+
+/* Codecs (kernel/base/compress.h), one a thread at a time, kept for the next user. */
+struct compress;
+MUST_CHECK enum status pager_codec_take(struct pager *pager, struct compress **out);
+void pager_codec_give(struct pager *pager, struct compress *codec);
 
 /* Background and maintenance. Not under the latch. */
 

@@ -140,6 +140,14 @@ struct direct_set {
     uint32_t end; /* One past the highest page reserved since the set was empty. */
 };
 
+/* Codecs that nobody uses (codec.c). */
+enum { CODECS_KEPT = 4 };
+struct codec_pool {
+    struct latch latch;
+    struct compress *idle[CODECS_KEPT];
+    uint32_t count;
+};
+
 struct pager {
     struct page_table table; /* First: pager_view.h. */
 
@@ -235,6 +243,7 @@ struct pager {
     uint64_t created_ms;
     uint64_t truncate_after; /* Checkpoints to go before the file may be cut; 0: nothing to cut. */
 
+    struct codec_pool codecs;           /* codec.c */
     struct event work_event;            /* pager_wait_for_work */
     struct event space_event;           /* Log space freed, frames freed, checkpoint done. */
     struct pager_statistics statistics; /* Fields by relaxed atomics. */
@@ -408,6 +417,9 @@ void pager__set_allocated(struct pager *pager, uint32_t page_count);
 MUST_CHECK enum status pager__cut(struct pager *pager);
 /** Level-1 map pages of a file of that many pages. */
 uint32_t pager__map_count_of(uint32_t page_count);
+
+/* codec.c */
+void pager__codec_close(struct pager *pager);
 
 /* direct.c: reserved pages. Commit latch held. */
 struct direct_page *pager__direct_find(struct pager *pager, uint32_t page_number);

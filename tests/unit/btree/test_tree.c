@@ -103,7 +103,7 @@ free_body(struct pager_change *change, void *context)
 {
     struct free_run *run = context;
 
-    return btree_free(change, &run->rig->tree, 10, &run->done);
+    return btree_free(change, &run->rig->tree, 10, NULL, NULL, &run->done);
 }
 
 static uint64_t

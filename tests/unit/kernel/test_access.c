@@ -57,7 +57,7 @@ Test(access, keys_and_values_out_of_range_are_refused)
     txn = db_begin(rig.db);
     DB_REFUSED(qtdb_put(txn, tree, key, 0, "v", 1, QTDB_PUT_ANY), QTDB_INVALID);
     DB_REFUSED(qtdb_put(txn, tree, key, 1025, "v", 1, QTDB_PUT_ANY), QTDB_INVALID);
-    DB_REFUSED(qtdb_put(txn, tree, key, 1, "v", (16 << 20) + 1, QTDB_PUT_ANY), QTDB_INVALID);
+    DB_REFUSED(qtdb_put(txn, tree, key, 1, "v", ((size_t)1 << 30) + 1, QTDB_PUT_ANY), QTDB_INVALID);
     DB_REFUSED(qtdb_get(txn, tree, key, 0, NULL, &size), QTDB_INVALID);
     DB_REFUSED(qtdb_delete(txn, tree, key, 1025), QTDB_INVALID);
     DB(qtdb_put(txn, tree, key, 1024, "v", 1, QTDB_PUT_ANY));
