@@ -41,6 +41,14 @@ struct btree_hint {
     _Atomic uint64_t leaf;
 };
 
+/* What a change does to the leaves of a tree, counted as it goes; a change that is abandoned counts
+ * too. */
+struct btree_leaf_tally {
+    uint32_t split_count;    /* Came between others. */
+    uint32_t appended_count; /* Came behind all others. */
+    uint32_t removed_count;
+};
+
 /* A value type: copy freely. */
 struct btree {
     struct pager *pager;
@@ -48,6 +56,7 @@ struct btree {
     uint32_t tree_id;
     enum btree_kind kind;
     struct btree_hint *hint; /* The caller's, one a tree; NULL: nothing is guessed. */
+    struct btree_leaf_tally *tally; /* The caller's, or NULL. */
 };
 
 /* One row. Its buffers grow through `memory`. `value` is `buffer`, or lies in a cursor's leaf: it is
@@ -93,6 +102,41 @@ struct btree_get {
  */
 MUST_CHECK enum status btree_get_batch(const struct btree *tree, struct btree_get *gets,
                                        size_t count);
+
+/*
+ * Leaves by number: for whoever knows, or believes to know, which leaf has a key, without the inner
+ * pages (tree_route.c).
+ */
+
+/* Sibling links that a look-up follows from the leaf named. */
+enum { BTREE_HOPS_MAX = 2 };
+
+/**
+ * As btree_get, but begins at a leaf and never descends: STATUS_MISSING (raises no message) when
+ * neither that page nor one of BTREE_HOPS_MAX behind it proves to be the key's leaf, or the value is
+ * in pages of its own. Any page number is fine. `*hops_out` links were followed.
+ */
+MUST_CHECK enum status btree_get_at(const struct btree *tree, uint32_t page_number, const void *key,
+                                    size_t key_size, void *value, size_t *size_io,
+                                    uint64_t *csn_out, uint32_t *hops_out);
+
+/**
+ * Tells `leaf` of each leaf below one of the lowest inner pages, the one that holds `key` (size 0: the
+ * first one): its low fence (size 0: none) and its number. `key`, BTREE_KEY_SIZE_MAX bytes, then is
+ * where the next such page begins (size 0: there is none). A tree of one page is that leaf. What is
+ * told may be out of date at once. False from `leaf` stops with STATUS_STOPPED; STATUS_BUSY: the tree
+ * kept changing. Without the latch.
+ */
+MUST_CHECK enum status btree_leaves(const struct btree *tree, uint8_t *key, size_t *key_size_io,
+                                    bool (*leaf)(void *context, const uint8_t *low, size_t low_size,
+                                                 uint32_t page_number),
+                                    void *context);
+
+/** Rows in a leaf. STATUS_MISSING (raises no message): it is none of this tree. */
+MUST_CHECK enum status btree_leaf_row_count(const struct btree *tree, uint32_t page_number,
+                                            uint32_t *out);
+/** Whether the page is in memory now. */
+bool btree_page_is_resident(const struct btree *tree, uint32_t page_number);
 
 /** Under a change: as the change sees the tree. */
 MUST_CHECK enum status btree_change_get(struct pager_change *change, const struct btree *tree,
@@ -220,7 +264,9 @@ void btree_build_end(struct btree_build *build, bool committed);
  */
 struct btree_cursor {
     struct btree tree;
-    uint8_t *leaf; /* A copied page, or NULL before the first seek. */
+    uint32_t hint;      /* Leaf to look at first in the next seek by a key; PAGE_NONE: none. */
+    uint32_t hint_hops; /* Links followed from there; UINT32_MAX: it was of no use. */
+    uint8_t *leaf;      /* A copied page, or NULL before the first seek. */
     uint64_t leaf_csn;
     uint32_t index; /* Of the present row in it. */
     bool valid;

@@ -406,5 +406,7 @@ btree_build_attach(struct pager_change *change, struct btree_build *build, const
         bound += le16_get(size);
     }
     CHECK(bound == build->bounds + build->bounds_size);
+    if (tree->tally != NULL)
+        tree->tally->appended_count += build->page_count;
     return STATUS_OK;
 }

@@ -19,7 +19,7 @@ enum direction { FORWARD, BACKWARD };
 void
 btree_cursor_init(struct btree_cursor *cursor, const struct btree *tree, struct memory *memory)
 {
-    *cursor = (struct btree_cursor){.tree = *tree};
+    *cursor = (struct btree_cursor){.tree = *tree, .hint = PAGE_NONE};
     btree_row_init(&cursor->row, memory);
 }
 
@@ -57,6 +57,15 @@ copy_leaf(struct btree_cursor *cursor, enum node_side side, const uint8_t *key, 
         cursor->leaf = memory_alloc_aligned(cursor->row.memory, MEMORY_OTHER, PAGE_SIZE, 64);
         if (cursor->leaf == NULL)
             return STATUS_NO_MEMORY;
+    }
+    uint32_t hint = side == NODE_AT && key_size > 0 ? cursor->hint : PAGE_NONE;
+
+    cursor->hint = PAGE_NONE;
+    if (hint != PAGE_NONE) {
+        if (tree__leaf_open_near(&cursor->tree, hint, key, key_size, &leaf, &cursor->hint_hops) &&
+            copy_view(cursor, &leaf))
+            return STATUS_OK;
+        cursor->hint_hops = UINT32_MAX;
     }
     for (;;) {
         TRY(tree__leaf_open(&cursor->tree, side, key, key_size, &leaf));

@@ -65,6 +65,8 @@ join(struct pager_change *change, const struct btree *tree, uint32_t parent_numb
     node_merge(left, right_node.bytes);
     node_remove(page, place, &moves);
     tree__change_moved(change, parent_number, &moves);
+    if (tree->tally != NULL && level == 0)
+        tree->tally->removed_count++;
     return pager_change_free(change, right_number);
 }
 

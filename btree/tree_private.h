@@ -70,6 +70,13 @@ MUST_CHECK enum status tree__get_at(const struct btree *tree, uint32_t page_numb
                                     const uint8_t *key, size_t key_size, uint8_t *value,
                                     size_t *size_io, uint64_t *csn_out);
 
+/* tree_route.c */
+
+/** As tree__leaf_open for a key that some leaf holds (NODE_AT), from a page that may be it, or up to
+ * BTREE_HOPS_MAX leaves before it; brings it in. False: descend instead. */
+bool tree__leaf_open_near(const struct btree *tree, uint32_t page_number, const uint8_t *key,
+                          size_t key_size, struct leaf_view *leaf, uint32_t *hops_out);
+
 /* tree_row.c */
 
 /** Room for a key and a value of these sizes; what the row held is gone. */

@@ -36,6 +36,18 @@ tree__grow(struct pager_change *change, const struct btree *tree)
     return STATUS_OK;
 }
 
+/* A leaf is about to be cut. */
+static void
+count_leaf(struct btree_leaf_tally *tally, const void *left)
+{
+    struct node node;
+
+    if (node_load_page(left, &node) && node.high_size == 0)
+        tally->appended_count++;
+    else
+        tally->split_count++;
+}
+
 /* Cuts the page and posts the separator to its parent, which has room. */
 static enum status
 cut_page(struct pager_change *change, const struct btree *tree, uint32_t page_number,
@@ -53,6 +65,8 @@ cut_page(struct pager_change *change, const struct btree *tree, uint32_t page_nu
     CHECK(page_header(parent)->level == page_header(left)->level + 1);
     TRY(pager_change_allocate(change, tree->tree_id, (enum page_type)page_header(left)->type,
                               page_header(left)->level, &right_number, &right));
+    if (tree->tally != NULL && page_header(left)->level == 0)
+        count_leaf(tree->tally, left);
     node_split(left, right, right_number, cut);
     le32 child = le32_of(right_number);
     struct node_entry entry = {

@@ -71,7 +71,7 @@ access__get_committed(struct qtdb_txn *txn, const struct qtdb_tree *tree, const 
 
     if (btree.root == PAGE_NONE)
         return STATUS_NOT_FOUND; /* Made by this transaction: only its own writes are in it. */
-    enum status status = btree_get(&btree, key, key_size, value, size_io, &csn);
+    enum status status = route__get(txn, tree, &btree, key, key_size, value, size_io, &csn);
 
     if (status != STATUS_OK && status != STATUS_NOT_FOUND && status != STATUS_FULL)
         return status;

@@ -1,5 +1,5 @@
 /*
- * Work that no caller waits for: the pager's (checkpoints, log segments) and freeing dropped trees.
+ * Work that no caller waits for: the pager's (checkpoints, log segments), freeing dropped trees, routers.
  * With threads the handle has one of its own; without them each commit does one step. Steps are taken
  * one at a time.
  *
@@ -17,6 +17,7 @@ enum status
 background__step(struct qtdb *db, bool *more_out)
 {
     bool more_drops = false;
+    bool more_routes = false;
     enum status status;
 
     *more_out = false;
@@ -24,9 +25,10 @@ background__step(struct qtdb *db, bool *more_out)
         return STATUS_OK;
     TRY_OUT(pager_work(db->pager, more_out));
     TRY_OUT(drop__step(db, &more_drops));
+    TRY_OUT(route__step(db, &more_routes));
 out:
     latch_unlock(&db->work_latch);
-    *more_out = status == STATUS_OK && (*more_out || more_drops);
+    *more_out = status == STATUS_OK && (*more_out || more_drops || more_routes);
     return status;
 }
 

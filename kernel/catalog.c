@@ -23,6 +23,13 @@ catalog__name_key(const void *name, size_t name_size, uint8_t *out)
 }
 
 void
+catalog__router_key(uint32_t tree_id, uint8_t out[5])
+{
+    catalog__dropped_key(tree_id, out);
+    out[0] = CATALOG_KEY_ROUTER;
+}
+
+void
 catalog__dropped_key(uint32_t tree_id, uint8_t out[5])
 {
     uint32_t swapped = __builtin_bswap32(tree_id);
@@ -43,8 +50,8 @@ catalog__record_decode(const void *bytes, size_t size, struct catalog_record *ou
     if (record.version > CATALOG_VERSION)
         return error_raise(STATUS_VERSION, "catalog: a record of version %u; this build knows %d",
                            record.version, CATALOG_VERSION);
-    if (record.version == 0 || record.kind > QTDB_KEY_INT || record.router > QTDB_ROUTER_RMI ||
-        record.flags > CATALOG_FLAG_NO_COMPRESSION ||
+    if (record.version == 0 || record.kind > QTDB_KEY_INT ||
+        record.router > QTDB_ROUTER_DIRECTORY || record.flags > CATALOG_FLAG_NO_COMPRESSION ||
         !bytes_are_zero(record.reserved, sizeof(record.reserved)) ||
         le32_get(record.root) <= PAGE_CATALOG_ROOT ||
         le32_get(record.tree_id) < CATALOG_TREE_ID_FIRST)
@@ -104,6 +111,7 @@ catalog__open(struct qtdb *db)
     TRY(status);
     atomic_store(&db->next_tree_id, le32_get(next));
     atomic_store(&db->drops_due, !db->read_only);
+    route__load_begin(db);
     return STATUS_OK;
 }
 

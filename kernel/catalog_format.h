@@ -7,6 +7,16 @@
  *   3, tree id (big-endian)   catalog_record of a dropped tree, or of a large value that no row names,
  *                             whose pages are not all free yet
  *   4, name (1 to 255 bytes)  le64: the first number of a sequence that was never handed out
+ *   5                         le64: saved routers of this CSN and later are right if the file is clean
+ *   5, tree id (big-endian)   router_record of the tree, then a directory and a router as
+ *                             learned/learned_format.h has them
+ *
+ *   router_record
+ *   OFFSET  SIZE  FIELD
+ *        0     8  csn             of the commit that saved it
+ *        8     8  row_count       estimated
+ *       16     4  directory_size  bytes
+ *       20     4  router_size     bytes
  *
  *   catalog_record
  *   OFFSET  SIZE  FIELD
@@ -39,6 +49,7 @@ enum catalog_key {
     CATALOG_KEY_NAME = 2,
     CATALOG_KEY_DROPPED = 3,
     CATALOG_KEY_SEQUENCE = 4,
+    CATALOG_KEY_ROUTER = 5,
 };
 
 enum catalog_flags { CATALOG_FLAG_NO_COMPRESSION = 1 };
@@ -56,5 +67,14 @@ struct catalog_record {
 static_assert(sizeof(struct catalog_record) == 24, "on-disk size");
 static_assert(offsetof(struct catalog_record, version) == 8, "on-disk offset");
 static_assert(offsetof(struct catalog_record, csn_dropped) == 16, "on-disk offset");
+
+struct router_record {
+    le64 csn;
+    le64 row_count;
+    le32 directory_size;
+    le32 router_size;
+};
+static_assert(sizeof(struct router_record) == 24, "on-disk size");
+static_assert(offsetof(struct router_record, directory_size) == 16, "on-disk offset");
 
 #endif

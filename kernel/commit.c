@@ -180,6 +180,7 @@ apply_tree(struct pager_change *change, struct qtdb_txn *txn, struct txn_tree *t
 {
     struct btree btree = tree__btree(tree->tree);
 
+    btree.tally = &tree->leaves;
     if (txn->has_ddl) {
         enum status status = txn__tree_visible(txn, tree->tree);
 
@@ -212,6 +213,7 @@ apply(struct pager_change *change, struct qtdb_txn *txn)
     TRY(validate(txn));
     for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next) {
         tree->run_attached = false;
+        tree->leaves = (struct btree_leaf_tally){.split_count = 0};
         if (tree->writes.count == 0)
             continue;
         if (tree->tree == txn->db->catalog)
@@ -362,6 +364,8 @@ commit_writes(struct qtdb_txn *txn)
     CHECK(status != STATUS_OK || chunk != NULL);
     bool published = status == STATUS_OK && csn == chunk->csn;
 
+    if (published)
+        route__committed(txn);
     commit_run__end_all(txn, published);
     settle(txn, published ? chunk : NULL);
     TRY(status);

@@ -83,6 +83,13 @@ large_min_of(const struct pager *pager)
     return size > LARGE_MIN_MAX ? LARGE_MIN_MAX : size < BTREE_CHUNK_SIZE ? BTREE_CHUNK_SIZE : size;
 }
 
+/* A sixteenth of the pool, so that a change has room for it. */
+static size_t
+route_save_limit_of(const struct qtdb_options *options)
+{
+    return (size_t)(options->pool_size == 0 ? UINT64_C(4) << 20 : options->pool_size / 16);
+}
+
 /* The catalog's handle; it is in no list, for nobody opens it by name. */
 static enum status
 catalog_handle_new(struct qtdb *db)
@@ -156,6 +163,7 @@ database_open_env(const struct env *env, const char *path, const struct qtdb_opt
         given.write_set_limit != 0 ? given.write_set_limit : WRITE_SET_LIMIT_DEFAULT;
     db->version_limit = given.version_limit != 0 ? given.version_limit : VERSION_LIMIT_DEFAULT;
     db->drop_limit = drop_limit_of(&given);
+    db->route_save_limit = route_save_limit_of(&given);
     enum status status = start(db, path, &given);
 
     if (status != STATUS_OK) {
@@ -203,6 +211,7 @@ qtdb_close(struct qtdb *db)
     background__stop(db);
     enum status stored = sequence__store_all(db);
 
+    route__save_all(db);
     versions__free_all(db);
     enum status status = pager_close(db->pager);
 

@@ -20,6 +20,7 @@ step_body(struct pager_change *change, void *context)
     struct btree catalog = tree__btree(step->db->catalog);
     struct catalog_record record;
     size_t size = sizeof(record);
+    uint8_t router_key[5];
 
     /* A large value may have been committed since its record was read (value.c). */
     enum status status =
@@ -32,6 +33,11 @@ step_body(struct pager_change *change, void *context)
                    &step->done));
     if (!step->done)
         return STATUS_OK;
+    catalog__router_key(step->tree.tree_id, router_key);
+    status = btree_delete(change, &catalog, router_key, sizeof(router_key));
+
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+        return status;
     return btree_delete(change, &catalog, step->key, sizeof(step->key));
 }
 

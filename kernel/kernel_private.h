@@ -9,6 +9,7 @@
  *                    it announced is taken back or stands
  *   commit latch     the pager's, from pager_change_begin to the end of the change
  *   handle latch     the list of tree handles
+ *   router latches   one a tree: its route being replaced or extended (tree_router.h)
  *   snapshot latch   the lists of running transactions, the version store, csn fields of trees
  *   lock partitions  the table of row locks
  * No I/O, no allocation and no wait happens under the last three but what their list needs to grow.
@@ -27,6 +28,7 @@
 #include "kernel/database.h"
 #include "kernel/key_map.h"
 #include "kernel/row_lock.h"
+#include "kernel/tree_router.h"
 
 #define CSN_NEVER UINT64_MAX
 
@@ -49,6 +51,7 @@ struct qtdb_tree {
     bool no_compression;
     size_t name_size;
     char name[QTDB_NAME_SIZE_MAX + 1];
+    struct tree_router *router; /* NULL: the catalog. */
 
     /* Written under the snapshot latch, read anywhere. */
     _Atomic uint32_t root;        /* PAGE_NONE until the creating transaction commits. */
@@ -83,9 +86,10 @@ struct txn_tree {
     struct write_entry *merged; /* By chunk_next: writes handed to tree->versions. */
     struct btree_build *run;    /* While committing: the writes from run_first on; or NULL. */
     const struct write_entry *run_first;
-    bool run_attached;       /* By the attempt under way. */
-    bool read_whole;         /* Too many ranges: counts as having read everything. */
-    struct key_range *reads; /* Only under QTDB_SERIALIZABLE with writing allowed. */
+    bool run_attached;              /* By the attempt under way. */
+    struct btree_leaf_tally leaves; /* What the attempt under way does to leaves. */
+    bool read_whole;                /* Too many ranges: counts as having read everything. */
+    struct key_range *reads;        /* Only under QTDB_SERIALIZABLE with writing allowed. */
     uint32_t read_count;
     uint32_t read_capacity;
 };
@@ -136,7 +140,9 @@ struct qtdb_txn {
     uint64_t journal_used;
     uint64_t journal_capacity;
 
-    struct lock_holder locks; /* Last: kept when the handle is used again. */
+    /* Last: kept when the handle is used again. */
+    struct txn_routes routes;
+    struct lock_holder locks;
 };
 
 /* A large value under way, or about to be committed (value.c). */
@@ -168,15 +174,21 @@ struct qtdb {
     bool read_only;
     size_t write_set_limit;
     size_t version_limit;
-    uint32_t drop_limit; /* Pages of a dropped tree to free in one commit. */
-    size_t large_min;    /* Bytes; larger values are trees of their own. */
+    uint32_t drop_limit;     /* Pages of a dropped tree to free in one commit. */
+    size_t large_min;        /* Bytes; larger values are trees of their own. */
+    size_t route_save_limit; /* Bytes of routers saved at close. */
     struct pager *pager;
     struct qtdb_tree *catalog;
     bool has_thread;
     pthread_t thread;
 
+    _Atomic uint64_t route_version; /* Counts routes replaced (tree_router.h). */
+    uint64_t route_since; /* Saved routers of this CSN and later are right; CSN_NEVER: none is. */
+    bool routes_stale;    /* The file has saved ones that are not right. Fixed at open, as this. */
+
     _Atomic bool stopping;
-    _Atomic bool drops_due; /* There may be dropped trees to free. */
+    _Atomic bool routers_due; /* Some tree's router is to be looked at. */
+    _Atomic bool drops_due;   /* There may be dropped trees to free. */
     _Atomic uint32_t next_tree_id;
     _Atomic uint64_t commit_count;
     _Atomic uint64_t user_size;
@@ -235,6 +247,7 @@ MUST_CHECK enum status catalog__record_decode(const void *bytes, size_t size,
                                               struct catalog_record *out);
 size_t catalog__name_key(const void *name, size_t name_size, uint8_t *out);
 void catalog__dropped_key(uint32_t tree_id, uint8_t out[5]);
+void catalog__router_key(uint32_t tree_id, uint8_t out[5]);
 /** Applies the transaction's writes to the catalog: makes and drops trees. Under the change. */
 MUST_CHECK enum status catalog__apply(struct pager_change *change, struct qtdb_txn *txn,
                                       struct txn_tree *catalog);

@@ -173,10 +173,13 @@ struct qtdb_txn_options {
 
 struct qtdb_txn_statistics {
     size_t size;
-    uint64_t log_size;          /* Bytes of log records; 0 unless it has committed changes. */
-    uint64_t page_change_count; /* Pages changed, made and freed, map pages included. */
-    uint64_t page_read_count;   /* Read from disk by this thread since the transaction began. */
-    uint64_t write_size;        /* Bytes of memory that its writes took. */
+    uint64_t log_size;              /* Bytes of log records; 0 unless it has committed changes. */
+    uint64_t page_change_count;     /* Pages changed, made and freed, map pages included. */
+    uint64_t page_read_count;       /* Read from disk by this thread since the transaction began. */
+    uint64_t write_size;            /* Bytes of memory that its writes took. */
+    uint64_t routed_count;          /* Look-ups of keys that a router answered. */
+    uint64_t router_hop_count;      /* Links between leaves followed for them. */
+    uint64_t router_fallback_count; /* Look-ups that the tree answered after a router could not. */
 };
 
 QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_begin(struct qtdb *db,
@@ -204,13 +207,29 @@ QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_rollback_to(struct qtdb_txn *txn, u
 
 /* Trees. */
 enum qtdb_key_kind { QTDB_KEY_BYTES = 0, QTDB_KEY_INT = 1 };
-enum qtdb_router { QTDB_ROUTER_AUTO = 0, QTDB_ROUTER_TREE = 1, QTDB_ROUTER_RMI = 2 };
+
+/*
+ * How the leaf of a key is found: down the tree's inner pages, or by a router in memory that predicts
+ * it from a directory of all leaves. Answers are the same. A router is made in the background for
+ * trees of 10,000 rows and more, follows the tree, is saved at close, and for text works on the first
+ * eight bytes. AUTO takes what is measured to be fastest, the tree included; the others are taken
+ * whatever they cost.
+ */
+enum qtdb_router {
+    QTDB_ROUTER_AUTO = 0,
+    QTDB_ROUTER_TREE = 1,
+    QTDB_ROUTER_RMI = 2,       /* A recursive model index. */
+    QTDB_ROUTER_PLA = 3,       /* Linear pieces of bounded error. */
+    QTDB_ROUTER_DIRECTORY = 4, /* Binary search of the directory. */
+};
 
 struct qtdb_tree_options {
     size_t size;
     bool create;    /* Create when absent, in this transaction. */
     bool exclusive; /* With create: QTDB_EXISTS when present. */
     enum qtdb_key_kind key_kind;
+    /* Stored with a tree that is created. For one that exists all but AUTO take the place of what is
+     * stored for as long as the database is open, from this call on. */
     enum qtdb_router router;
     bool no_compression; /* Of values of several pages, with zstd where that saves a page. */
 };
@@ -299,6 +318,33 @@ enum qtdb_lock_mode { QTDB_LOCK_SHARED = 1, QTDB_LOCK_EXCLUSIVE = 2 };
 QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_lock(struct qtdb_txn *txn, struct qtdb_tree *tree,
                                                   const void *key, size_t key_size,
                                                   enum qtdb_lock_mode mode, bool wait);
+
+/* How a tree's leaves are found; counts since the database was opened. */
+struct qtdb_tree_statistics {
+    size_t size;
+    enum qtdb_router router; /* What was asked for. */
+    const char
+        *router_kind; /* What there is now: "tree", "rmi", "pla", "directory"; static text. */
+    const char *router_reason; /* Why; static text. */
+    uint64_t routed_count;     /* Look-ups of keys that a router answered, */
+    uint64_t tree_count;       /* and that the tree did, fallbacks included. */
+    uint64_t hop_count;        /* Links between leaves followed by routed ones. */
+    uint64_t fallback_count;   /* Look-ups that the tree answered after a router could not. */
+    uint64_t leaf_count;       /* In the directory. */
+    uint64_t row_count;        /* Estimated when the router was made. */
+    uint64_t router_size;      /* Bytes of memory, directory included. */
+    uint64_t build_count;      /* Routers made in this handle. */
+    uint64_t build_ns;         /* The last one, measuring not included. */
+    uint64_t refused_count;    /* Saved routers that were damaged or did not fit. */
+    uint64_t tree_ns;          /* A look-up down the tree, */
+    uint64_t routed_ns;        /* and through the router, when AUTO measured them; 0: it did not. */
+    uint32_t model_count;
+    uint32_t error_p50; /* Distance in leaves of the predicted from the right one. */
+    uint32_t error_p99;
+    uint32_t error_max;
+};
+/** `out->size` is set. Any thread. */
+QTDB_API void qtdb_tree_get_statistics(struct qtdb_tree *tree, struct qtdb_tree_statistics *out);
 
 /* Cursors see the transaction's snapshot and its own writes, and survive changes to both. */
 QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_cursor_open(struct qtdb_txn *txn,

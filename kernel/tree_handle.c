@@ -62,6 +62,12 @@ tree__handle(struct qtdb *db, uint32_t tree_id, const void *name, size_t name_si
     fresh->no_compression = (record->flags & CATALOG_FLAG_NO_COMPRESSION) != 0;
     fresh->name_size = name_size;
     memcpy(fresh->name, name, name_size);
+    enum status status = route__init(db, fresh, (enum qtdb_router)record->router);
+
+    if (status != STATUS_OK) {
+        memory_free(db->env.memory, MEMORY_OTHER, fresh, sizeof(*fresh));
+        return status;
+    }
     fresh->root_new = PAGE_NONE;
     atomic_store(&fresh->root, le32_get(record->root));
     /* What the catalog shows was committed before the snapshot of whoever looked. */
@@ -76,6 +82,8 @@ tree__handle(struct qtdb *db, uint32_t tree_id, const void *name, size_t name_si
         fresh = NULL;
     }
     latch_unlock(&db->handle_latch);
+    if (fresh != NULL)
+        route__deinit(db, fresh);
     memory_free(db->env.memory, MEMORY_OTHER, fresh, sizeof(*fresh));
     *out = tree;
     return STATUS_OK;
@@ -88,6 +96,7 @@ tree__free_all(struct qtdb *db)
         struct qtdb_tree *tree = db->trees;
 
         db->trees = tree->next;
+        route__deinit(db, tree);
         memory_free(db->env.memory, MEMORY_OTHER, tree, sizeof(*tree));
     }
 }
@@ -156,7 +165,7 @@ tree_open(struct qtdb_txn *txn, const char *name, const struct qtdb_tree_options
     struct txn_tree *catalog;
     size_t key_size = 0;
 
-    if (options->key_kind > QTDB_KEY_INT || options->router > QTDB_ROUTER_RMI)
+    if (options->key_kind > QTDB_KEY_INT || options->router > QTDB_ROUTER_DIRECTORY)
         return error_raise(STATUS_INVALID, "unknown kind of keys or router");
     TRY(name_key(name, key, &key_size));
     TRY(txn__usable(txn));
@@ -172,7 +181,11 @@ tree_open(struct qtdb_txn *txn, const char *name, const struct qtdb_tree_options
         return error_raise(STATUS_EXISTS, "there is a tree '%s' already", name);
     if (options->create && record.kind != options->key_kind)
         return error_raise(STATUS_INVALID, "tree '%s' exists with another kind of keys", name);
-    return tree__handle(txn->db, le32_get(record.tree_id), key + 1, key_size - 1, &record, out);
+    TRY(tree__handle(txn->db, le32_get(record.tree_id), key + 1, key_size - 1, &record, out));
+    route__want(*out, options->router);
+    if (!txn->db->has_thread)
+        route__load(*out);
+    return STATUS_OK;
 }
 
 enum qtdb_code

@@ -87,6 +87,10 @@ list_as_running(struct qtdb_txn *txn)
         list->oldest = txn;
     list->newest = txn;
     txn->running = true;
+    /* It has no route yet, so it is as one that has seen the latest. */
+    atomic_store_explicit(&txn->routes.seen,
+                          atomic_load_explicit(&txn->db->route_version, memory_order_acquire),
+                          memory_order_release);
 }
 
 static uint64_t
@@ -100,7 +104,7 @@ lock_timeout_ns(uint32_t timeout_ms)
 static void
 start(struct qtdb_txn *txn, struct qtdb *db, const struct qtdb_txn_options *options)
 {
-    memset(txn, 0, offsetof(struct qtdb_txn, locks));
+    memset(txn, 0, offsetof(struct qtdb_txn, routes));
     txn->db = db;
     txn->read_only = options->read_only || db->read_only;
     txn->isolation = options->isolation;
@@ -110,6 +114,7 @@ start(struct qtdb_txn *txn, struct qtdb *db, const struct qtdb_txn_options *opti
     txn->page_reads_before = txn->statistics != NULL ? pager_thread_page_reads() : 0;
     txn->track_reads = !txn->read_only && options->isolation == QTDB_SERIALIZABLE;
     arena_init(&txn->arena, db->env.memory, MEMORY_WRITE_SET);
+    route__txn_begin(txn);
     list_as_running(txn);
 }
 
@@ -167,8 +172,7 @@ static struct qtdb_txn_statistics
 statistics_of(const struct qtdb_txn *txn, size_t size)
 {
     uint64_t page_reads = pager_thread_page_reads();
-
-    return (struct qtdb_txn_statistics){
+    struct qtdb_txn_statistics now = {
         .size = size,
         .log_size = txn->cost.log_size,
         .page_change_count = txn->cost.page_count,
@@ -177,6 +181,9 @@ statistics_of(const struct qtdb_txn *txn, size_t size)
                                : page_reads - txn->page_reads_before,
         .write_size = txn->write_size,
     };
+
+    route__txn_counts(txn, &now);
+    return now;
 }
 
 static void

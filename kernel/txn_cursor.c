@@ -207,10 +207,16 @@ rows_move(struct qtdb_cursor *cursor, enum direction direction, bool jump)
     if (jump) /* The direction is new: what was asked of the version store lies the other way. */
         cursor->old_direction = NOWHERE;
     if (jump)
+        rows->hint = route__hint(cursor->txn, cursor->handle, place->bytes, place->size);
+    bool hinted = jump && rows->hint != PAGE_NONE;
+
+    if (jump)
         status = direction == FORWARD ? btree_cursor_seek(rows, place->bytes, place->size)
                                       : btree_cursor_seek_last(rows, place->bytes, place->size);
     else
         status = direction == FORWARD ? btree_cursor_next(rows) : btree_cursor_previous(rows);
+    if (hinted)
+        route__hinted(cursor->txn, cursor->handle, rows->hint_hops);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
     cursor->rows_csn = cursor->rows.csn;

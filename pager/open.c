@@ -347,6 +347,7 @@ open_all(struct pager *pager)
     TRY(check_page_count(pager, &meta, size));
     take_meta(pager, &meta, size);
     pager->statistics.csn_opened = meta.redo_csn;
+    pager->statistics.opened_clean = meta.state == META_CLEAN;
     atomic_store(&pager->direct_csn, meta.redo_csn);
     return meta.state == META_CLEAN ? open_clean(pager) : open_unclean(pager);
 }

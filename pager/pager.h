@@ -74,9 +74,10 @@ struct pager_statistics {
     uint64_t image_size;  /* Bytes of IMAGE records. */
     uint64_t range_count;
     uint64_t range_size;
-    uint64_t csn_opened; /* Highest CSN that open found; later ones are this handle's. */
-    uint64_t page_count; /* Of the file. */
-    uint64_t free_count; /* Known free pages. */
+    uint64_t csn_opened;   /* Highest CSN that open found; later ones are this handle's. */
+    uint64_t opened_clean; /* 1: the file had been closed cleanly. */
+    uint64_t page_count;   /* Of the file. */
+    uint64_t free_count;   /* Known free pages. */
     uint64_t dirty_count;
     uint64_t frame_count;
     struct wal_statistics log;

@@ -1,0 +1,248 @@
+/*
+ * Goal: a look-up that begins at a page somebody named finds the row, or says that it did not look;
+ * whatever the page is; leaves are named completely and in order; changes count what they do to leaves.
+ * Method: trees of both kinds; each key from its own leaf, from leaves before it, and from every page
+ * number of the file and beyond; cursors with hints; the walk against what leaves say of themselves.
+ */
+#include <criterion/criterion.h>
+
+#include "btree/tree_private.h"
+#include "pager/page.h"
+#include "tests/unit/btree/tree_rig.h"
+
+enum { ROWS = 6000, LEAVES_MAX = 2000 };
+
+struct rows {
+    struct tree_rig *rig;
+    uint32_t from;
+    uint32_t to;
+    uint32_t step;
+    bool remove;
+};
+
+struct leaves {
+    uint32_t count;
+    uint8_t low[LEAVES_MAX][16];
+    size_t low_size[LEAVES_MAX];
+    uint32_t page[LEAVES_MAX];
+};
+
+static struct leaves leaves;
+
+/* Keys of 8 bytes for integer trees, of 12 for others. */
+static size_t
+make_key(const struct tree_rig *rig, uint64_t number, uint8_t *out)
+{
+    uint64_t swapped = __builtin_bswap64(number);
+
+    memcpy(out, &swapped, 8);
+    memcpy(out + 8, "tail", 4);
+    return rig->tree.kind == BTREE_INT ? 8 : 12;
+}
+
+static enum status
+change_rows(struct pager_change *change, void *context)
+{
+    const struct rows *rows = context;
+    uint8_t key[16];
+
+    for (uint32_t i = rows->from; i < rows->to; i += rows->step) {
+        uint64_t number = i;
+        size_t size = make_key(rows->rig, number, key);
+
+        if (rows->remove)
+            TRY(btree_delete(change, &rows->rig->tree, key, size));
+        else
+            TRY(btree_put(change, &rows->rig->tree, key, size, &number, 8, NULL));
+    }
+    return STATUS_OK;
+}
+
+static void
+run_rows(struct tree_rig *rig, uint32_t from, uint32_t to, uint32_t step, bool remove)
+{
+    for (uint32_t i = from; i < to; i += 500) {
+        struct rows rows = {rig, i, i + 500 < to ? i + 500 : to, step, remove};
+
+        cr_assert_eq(tree_rig_run(rig, change_rows, &rows), STATUS_OK);
+    }
+}
+
+/* Odd numbers are there. */
+static void
+build(struct tree_rig *rig, enum btree_kind kind)
+{
+    tree_rig_init(rig, kind == BTREE_INT ? UNIVERSE_DENSE : UNIVERSE_TEXT, 10, 2048);
+    cr_assert_eq(rig->tree.kind, kind);
+    run_rows(rig, 1, 2 * ROWS, 2, false);
+}
+
+static bool
+note_leaf(void *context, const uint8_t *low, size_t low_size, uint32_t page_number)
+{
+    struct leaves *out = context;
+
+    cr_assert(out->count < LEAVES_MAX && low_size <= 16);
+    memcpy(out->low[out->count], low, low_size);
+    out->low_size[out->count] = low_size;
+    out->page[out->count++] = page_number;
+    return true;
+}
+
+static void
+walk(struct tree_rig *rig)
+{
+    uint8_t key[BTREE_KEY_SIZE_MAX];
+    size_t key_size = 0;
+
+    leaves.count = 0;
+    do
+        cr_assert_eq(btree_leaves(&rig->tree, key, &key_size, note_leaf, &leaves), STATUS_OK);
+    while (key_size > 0);
+}
+
+static enum status
+get_at(struct tree_rig *rig, uint32_t page, uint64_t number, uint32_t *hops)
+{
+    uint8_t key[16];
+    uint64_t value = 0;
+    size_t size = sizeof(value);
+    uint64_t csn = 0;
+    enum status status =
+        btree_get_at(&rig->tree, page, key, make_key(rig, number, key), &value, &size, &csn, hops);
+
+    if (status == STATUS_OK)
+        cr_assert(value == number && size == 8 && csn > 0);
+    return status;
+}
+
+/* The key against the low fence of a leaf. */
+static bool
+is_at_or_behind(const uint8_t *key, size_t key_size, uint32_t leaf)
+{
+    size_t low_size = leaves.low_size[leaf];
+    int order = memcmp(key, leaves.low[leaf], key_size < low_size ? key_size : low_size);
+
+    return order > 0 || (order == 0 && key_size >= low_size);
+}
+
+static const enum btree_kind kinds[] = {BTREE_INT, BTREE_VAR};
+
+/* covers: B11 */
+Test(tree_route, the_walk_names_every_leaf_in_order)
+{
+    for (int k = 0; k < 2; k++) {
+        struct tree_rig rig;
+        uint64_t rows = 0;
+
+        build(&rig, kinds[k]);
+        walk(&rig);
+        cr_assert(leaves.count > 20);
+        cr_assert_eq(leaves.low_size[0], 0);
+        for (uint32_t i = 0; i < leaves.count; i++) {
+            _Alignas(8) uint8_t page[PAGE_SIZE];
+            struct node node;
+            uint32_t count = 0;
+
+            cr_assert_eq(pager_copy(rig.tree.pager, leaves.page[i], page), STATUS_OK);
+            cr_assert(node_load_page(page, &node) && node.level == 0);
+            cr_assert_eq(node.low_size, leaves.low_size[i]);
+            cr_assert_eq(memcmp(node.low, leaves.low[i], node.low_size), 0);
+            cr_assert_eq(node.link, i + 1 < leaves.count ? leaves.page[i + 1] : PAGE_NONE);
+            cr_assert_eq(btree_leaf_row_count(&rig.tree, leaves.page[i], &count), STATUS_OK);
+            rows += count;
+        }
+        cr_assert_eq(rows, ROWS);
+        cr_assert_eq(btree_leaf_row_count(&rig.tree, rig.tree.root, &(uint32_t){0}),
+                     STATUS_MISSING);
+        tree_rig_deinit(&rig);
+    }
+}
+
+/* covers: B11 */
+Test(tree_route, two_links_are_followed_and_no_more)
+{
+    for (int k = 0; k < 2; k++) {
+        struct tree_rig rig;
+        uint32_t at = 0;
+
+        build(&rig, kinds[k]);
+        walk(&rig);
+        for (uint64_t number = 1; number < 2 * ROWS; number++) {
+            uint8_t key[16];
+            size_t key_size = make_key(&rig, number, key);
+            enum status expected = number % 2 == 1 ? STATUS_OK : STATUS_NOT_FOUND;
+
+            while (at + 1 < leaves.count && is_at_or_behind(key, key_size, at + 1))
+                at++;
+            for (uint32_t back = 0; back < 4 && back <= at; back++) {
+                uint32_t hops = 99;
+                enum status status = get_at(&rig, leaves.page[at - back], number, &hops);
+
+                cr_assert_eq(status, back <= BTREE_HOPS_MAX ? expected : STATUS_MISSING);
+                cr_assert(status == STATUS_MISSING || hops == back);
+            }
+            if (at + 1 < leaves.count)
+                cr_assert_eq(get_at(&rig, leaves.page[at + 1], number, &(uint32_t){0}),
+                             STATUS_MISSING);
+        }
+        tree_rig_deinit(&rig);
+    }
+}
+
+/* covers: B11 */
+Test(tree_route, any_page_number_is_fine)
+{
+    for (int k = 0; k < 2; k++) {
+        struct tree_rig rig;
+        struct btree_cursor cursor;
+        uint8_t key[16];
+
+        build(&rig, kinds[k]);
+        run_rows(&rig, 4001, 8001, 2, true);
+        btree_cursor_init(&cursor, &rig.tree, rig.pager.memory);
+        uint32_t pages = pager_page_count(rig.tree.pager);
+
+        for (uint32_t page = 0; page < pages + 3; page++) {
+            uint32_t number = page == pages + 2 ? PAGE_NONE : page;
+            enum status status = get_at(&rig, number, 999, &(uint32_t){0});
+
+            cr_assert(status == STATUS_OK || status == STATUS_MISSING);
+            status = get_at(&rig, number, 5001, &(uint32_t){0});
+            cr_assert(status == STATUS_NOT_FOUND || status == STATUS_MISSING);
+            cursor.hint = number;
+            cr_assert_eq(btree_cursor_seek(&cursor, key, make_key(&rig, 1000, key)), STATUS_OK);
+            cr_assert_eq(memcmp(cursor.row.value, &(uint64_t){1001}, 8), 0);
+            cursor.hint = number;
+            cr_assert_eq(btree_cursor_seek_last(&cursor, key, make_key(&rig, 7000, key)),
+                         STATUS_OK);
+            cr_assert_eq(memcmp(cursor.row.value, &(uint64_t){3999}, 8), 0);
+        }
+        btree_cursor_deinit(&cursor);
+        tree_rig_deinit(&rig);
+    }
+}
+
+Test(tree_route, changes_count_what_they_do_to_leaves)
+{
+    struct btree_leaf_tally tally = {.split_count = 0};
+    struct tree_rig rig;
+
+    build(&rig, BTREE_INT);
+    walk(&rig);
+    uint32_t before = leaves.count;
+
+    rig.tree.tally = &tally;
+    run_rows(&rig, 2 * ROWS + 1, 4 * ROWS, 2, false);
+    cr_assert(tally.appended_count > 5 && tally.split_count == 0 && tally.removed_count == 0);
+    walk(&rig);
+    cr_assert_eq(leaves.count, before + tally.appended_count);
+    run_rows(&rig, 2, 1000, 2, false);
+    cr_assert(tally.split_count > 0 && tally.removed_count == 0);
+    run_rows(&rig, 2 * ROWS + 1, 4 * ROWS, 2, true);
+    cr_assert(tally.removed_count > 0);
+    walk(&rig);
+    cr_assert_eq(leaves.count,
+                 before + tally.appended_count + tally.split_count - tally.removed_count);
+    tree_rig_deinit(&rig);
+}
