@@ -220,6 +220,47 @@ aggregate_add(const struct rel_aggregate *call, struct eval *eval, const struct 
                                 : take(call, eval, arguments, held, state);
 }
 
+/* Taking rows out again. */
+
+void
+aggregate_restart(struct aggregate_state *state)
+{
+    *state = (struct aggregate_state){.buffer = state->buffer, .buffer_size = state->buffer_size};
+}
+
+bool
+aggregate_is_removable(const struct rel_aggregate *call)
+{
+    enum qtdb_type type = call->argument_count > 0 ? call->arguments[0]->type.type : 0;
+
+    return call->kind == REL_COUNT ||
+           ((call->kind == REL_SUM || call->kind == REL_AVERAGE) &&
+            (type == QTDB_TYPE_INT2 || type == QTDB_TYPE_INT4 || type == QTDB_TYPE_INT8));
+}
+
+enum status
+aggregate_remove(const struct rel_aggregate *call, struct eval *eval, const struct value *row,
+                 struct aggregate_state *state)
+{
+    struct value value = {.null = false};
+    bool wanted = true;
+
+    CHECK(aggregate_is_removable(call) && !call->distinct && call->sort_count == 0);
+    if (call->filter != NULL)
+        TRY(expr_is_true(call->filter, row, eval, &wanted));
+    if (!wanted)
+        return STATUS_OK;
+    if (call->argument_count > 0)
+        TRY(expr_eval(call->arguments[0], row, eval, &value));
+    if (value.null)
+        return STATUS_OK;
+    CHECK(state->count > 0);
+    state->count--;
+    if (call->kind != REL_COUNT)
+        state->sum -= value.integer;
+    return STATUS_OK;
+}
+
 /* Results. */
 
 static enum status

@@ -43,7 +43,16 @@ enum ast_expr_kind {
     AST_ROW = 27,        /* (a, b, ...) */
     AST_QUANTIFIED = 28, /* arguments 0 `text` ANY or, `negated`, ALL of array 1 */
     AST_ARRAY = 29,
-    AST_GREATEST = 30, /* LEAST when `negated` */
+    AST_GREATEST = 30,      /* LEAST when `negated` */
+    AST_GROUPING = 31,      /* GROUPING(arguments) */
+    AST_GROUPING_SETS = 32, /* In GROUP BY: `integer` is an ast_grouping_kind over the arguments. */
+};
+
+enum ast_grouping_kind {
+    AST_GROUPING_EMPTY = 1, /* () */
+    AST_GROUPING_ROLLUP = 2,
+    AST_GROUPING_CUBE = 3,
+    AST_GROUPING_LIST = 4, /* GROUPING SETS (...) */
 };
 
 /* A type's name as written: pg_catalog is dropped, `integer` is "int4" and so on. */
@@ -57,6 +66,7 @@ struct ast_type {
 
 struct ast_select;
 struct ast_order;
+struct ast_window;
 
 struct ast_expr {
     enum ast_expr_kind kind;
@@ -72,6 +82,7 @@ struct ast_expr {
     struct ast_expr *filter;  /* Of an aggregate. */
     struct ast_order *orders; /* Inside an aggregate's parentheses. */
     uint32_t order_count;
+    struct ast_window *over; /* Of a function; NULL: none. */
     bool negated;
     bool star;
     bool distinct;
@@ -123,6 +134,39 @@ struct ast_order {
     bool nulls_first; /* After applying the default for the direction. */
 };
 
+enum ast_frame_mode { AST_FRAME_RANGE = 1, AST_FRAME_ROWS = 2, AST_FRAME_GROUPS = 3 };
+enum ast_frame_bound {
+    AST_BOUND_FIRST = 1, /* UNBOUNDED PRECEDING */
+    AST_BOUND_PRECEDING = 2,
+    AST_BOUND_CURRENT = 3,
+    AST_BOUND_FOLLOWING = 4,
+    AST_BOUND_LAST = 5, /* UNBOUNDED FOLLOWING */
+};
+enum ast_frame_exclusion {
+    AST_EXCLUDE_NOTHING = 0,
+    AST_EXCLUDE_CURRENT = 1,
+    AST_EXCLUDE_GROUP = 2,
+    AST_EXCLUDE_TIES = 3,
+};
+
+/* A window of OVER or of the WINDOW clause. */
+struct ast_window {
+    const char *name;      /* WINDOW name AS (...), or OVER name; NULL: OVER (...). */
+    const char *reference; /* The window it goes on from; NULL: none. */
+    uint32_t partition_count;
+    struct ast_expr **partitions;
+    uint32_t order_count;
+    struct ast_order *orders;
+    bool has_frame; /* Else RANGE from the first row to the current one's peers. */
+    enum ast_frame_mode mode;
+    enum ast_frame_bound start;
+    enum ast_frame_bound end;
+    struct ast_expr *start_offset; /* Of PRECEDING and FOLLOWING. */
+    struct ast_expr *end_offset;
+    enum ast_frame_exclusion exclusion;
+    int32_t location;
+};
+
 enum ast_set_kind { AST_UNION = 1, AST_INTERSECT = 2, AST_EXCEPT = 3 };
 
 struct ast_cte {
@@ -152,7 +196,10 @@ struct ast_select {
     struct ast_expr *where;
     uint32_t group_count;
     struct ast_expr **groups;
+    bool group_distinct; /* GROUP BY DISTINCT: equal grouping sets count once. */
     struct ast_expr *having;
+    uint32_t window_count; /* WINDOW */
+    struct ast_window *windows;
     uint32_t order_count;
     struct ast_order *orders;
     struct ast_expr *limit;

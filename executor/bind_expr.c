@@ -382,6 +382,8 @@ bind__expr(struct bind *bind, struct bind__scope *scope, const struct ast_expr *
         return bind_logic(bind, scope, ast, EXPR_NOT, out);
     case AST_FUNCTION:
         return bind__function(bind, scope, ast, out);
+    case AST_GROUPING:
+        return bind__grouping_call(bind, scope, ast, out);
     case AST_CAST:
         return bind_cast_expr(bind, scope, ast, out);
     case AST_IS_NULL:

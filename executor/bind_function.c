@@ -171,18 +171,23 @@ same_call(const struct rel_aggregate *left, const struct rel_aggregate *right)
 {
     if (left->kind != right->kind || left->argument_count != right->argument_count ||
         left->distinct != right->distinct || left->sort_count > 0 || right->sort_count > 0 ||
+        left->grouped_count != right->grouped_count ||
         (left->filter == NULL) != (right->filter == NULL))
         return false;
     for (uint32_t i = 0; i < left->argument_count; i++) {
         if (!expr_same(left->arguments[i], right->arguments[i]))
             return false;
     }
+    for (uint32_t i = 0; i < left->grouped_count; i++) {
+        if (!expr_same(left->grouped[i], right->grouped[i]))
+            return false;
+    }
     return left->filter == NULL || expr_same(left->filter, right->filter);
 }
 
-static enum status
-add_call(struct bind *bind, struct bind__aggregation *aggregation, const struct rel_aggregate *call,
-         uint32_t *index_out)
+enum status
+bind__add_aggregate(struct bind *bind, struct bind__aggregation *aggregation,
+                    const struct rel_aggregate *call, uint32_t *index_out)
 {
     for (uint32_t i = 0; i < aggregation->count; i++) {
         if (same_call(&aggregation->calls[i], call)) {
@@ -206,12 +211,27 @@ add_call(struct bind *bind, struct bind__aggregation *aggregation, const struct 
     return STATUS_OK;
 }
 
+enum status
+bind__aggregate_call(struct bind *bind, struct bind__scope *scope, const struct ast_expr *ast,
+                     struct rel_aggregate *call)
+{
+    enum rel_aggregate_kind kind = aggregate_kind(ast);
+    uint32_t wanted = kind == REL_STRING_AGG ? 2 : 1;
+
+    *call = (struct rel_aggregate){.kind = kind, .distinct = ast->distinct};
+    if (ast->star ? kind != REL_COUNT : ast->argument_count != wanted)
+        return sql_error_set(bind->error, "42883", ast->location,
+                             "function %s with %u arguments does not exist",
+                             ast->names[ast->name_count - 1], ast->argument_count);
+    TRY(bind_arguments(bind, scope, ast, call));
+    return type_aggregate(bind, ast, call);
+}
+
 static enum status
 bind_aggregate(struct bind *bind, struct bind__scope *scope, const struct ast_expr *ast,
-               enum rel_aggregate_kind kind, struct expr **out)
+               struct expr **out)
 {
-    struct rel_aggregate call = {.kind = kind, .distinct = ast->distinct};
-    uint32_t wanted = kind == REL_STRING_AGG ? 2 : 1;
+    struct rel_aggregate call;
 
     if (scope->inside_aggregate)
         return sql_error_set(bind->error, "42803", ast->location,
@@ -219,17 +239,12 @@ bind_aggregate(struct bind *bind, struct bind__scope *scope, const struct ast_ex
     if (scope->aggregation == NULL)
         return sql_error_set(bind->error, "42803", ast->location,
                              "aggregate functions are not allowed in %s", scope->clause);
-    if (ast->star ? kind != REL_COUNT : ast->argument_count != wanted)
-        return sql_error_set(bind->error, "42883", ast->location,
-                             "function %s with %u arguments does not exist",
-                             ast->names[ast->name_count - 1], ast->argument_count);
     scope->inside_aggregate = true;
-    enum status status = bind_arguments(bind, scope, ast, &call);
+    enum status status = bind__aggregate_call(bind, scope, ast, &call);
     scope->inside_aggregate = false;
     TRY(status);
-    TRY(type_aggregate(bind, ast, &call));
     TRY(bind__new_expr(bind, EXPR_AGGREGATE, call.type.type, ast->location, 0, out));
-    return add_call(bind, scope->aggregation, &call, &(*out)->index);
+    return bind__add_aggregate(bind, scope->aggregation, &call, &(*out)->index);
 }
 
 /* Functions. */
@@ -288,11 +303,16 @@ bind__function(struct bind *bind, struct bind__scope *scope, const struct ast_ex
 
     if (arguments == NULL)
         return STATUS_NO_MEMORY;
+    if (ast->over != NULL)
+        return bind__window_call(bind, scope, ast, out);
     if (kind != 0)
-        return bind_aggregate(bind, scope, ast, kind, out);
+        return bind_aggregate(bind, scope, ast, out);
     if (ast->star || ast->distinct || ast->filter != NULL || ast->order_count > 0)
         return sql_error_set(bind->error, "42809", ast->location, "%s is not an aggregate function",
                              name);
+    if (bind__is_window_function(name))
+        return sql_error_set(bind->error, "42809", ast->location,
+                             "window function %s requires an OVER clause", name);
     for (uint32_t i = 0; i < ast->argument_count; i++)
         TRY(bind__expr(bind, scope, ast->arguments[i], &arguments[i]));
     return bind__call(bind, name, ast->location, arguments, ast->argument_count, out);

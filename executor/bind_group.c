@@ -13,6 +13,7 @@ struct lift {
     uint32_t room;
     const struct rel *below;
     uint32_t aggregate_count;
+    const struct bind__windows *windows;
 };
 
 /* The table of a relation below, through joins and filters. */
@@ -87,9 +88,11 @@ lift_node(void *context, struct expr *expr, struct expr **out)
         if (expr_same(expr, aggregate->exprs[i]))
             return group_column(lift, i, out);
     }
-    if (expr->kind != EXPR_COLUMN || expr->relation == 0)
+    if (expr->kind != EXPR_COLUMN || expr->relation == 0 ||
+        bind__is_window_relation(lift->windows, expr->relation))
         return STATUS_OK;
-    if (depends_on_key(lift, expr) && aggregate->group_count < lift->room) {
+    if (aggregate->set_count == 0 && depends_on_key(lift, expr) &&
+        aggregate->group_count < lift->room) {
         aggregate->exprs[aggregate->group_count] = expr;
         return group_column(lift, aggregate->group_count++, out);
     }
@@ -128,9 +131,9 @@ has_aggregate(struct bind *bind, const struct expr *expr)
 }
 
 /* GROUP BY 2 means a target; GROUP BY name a column, else a target of that name. */
-static enum status
-bind_group(struct bind *bind, struct bind__scope *scope, const struct ast_select *ast,
-           const struct ast_expr *group, struct expr **out)
+enum status
+bind__group(struct bind *bind, struct bind__scope *scope, const struct ast_select *ast,
+            const struct ast_expr *group, struct expr **out)
 {
     if (group->kind == AST_INTEGER) {
         if (group->integer < 1 || group->integer > ast->target_count)
@@ -177,21 +180,21 @@ finish_columns(struct bind *bind, const struct lift *lift, const struct bind__sc
 
 enum status
 bind__grouping(struct bind *bind, struct bind__scope *scope, const struct ast_select *ast,
-               struct expr **exprs, uint32_t expr_count, struct expr **having, struct rel **rel)
+               struct expr **exprs, uint32_t expr_count, struct expr **having,
+               const struct bind__windows *windows, struct rel **rel)
 {
     uint32_t room = ast->group_count + scope->name_count + ROW_COLUMNS_MAX;
-    struct lift lift = {.bind = bind, .room = room, .below = *rel};
+    struct lift lift = {.bind = bind, .room = room, .below = *rel, .windows = windows};
     struct rel *aggregate = NULL;
 
     TRY(bind__defining(bind, REL_AGGREGATE, *rel, room, &aggregate));
     lift.aggregate = aggregate;
     aggregate->aggregate_count = scope->aggregation->count;
     aggregate->aggregates = scope->aggregation->calls;
-    for (uint32_t i = 0; i < ast->group_count; i++) {
-        struct expr *group = NULL;
-
-        TRY(bind_group(bind, scope, ast, ast->groups[i], &group));
-        aggregate->exprs[aggregate->group_count++] = group;
+    TRY(bind__group_by(bind, scope, ast, aggregate));
+    for (uint32_t i = 0; i < aggregate->aggregate_count; i++) {
+        if (aggregate->aggregates[i].kind == REL_GROUPING)
+            TRY(bind__grouping_values(bind, aggregate, &aggregate->aggregates[i]));
     }
     for (uint32_t i = 0; i < expr_count; i++)
         TRY(expr_rewrite(bind->arena, exprs[i], lift_node, &lift, &exprs[i]));

@@ -44,6 +44,26 @@ struct bind__aggregation {
     struct rel_aggregate *calls;
 };
 
+/* Calls over windows of one partition and order: one node of the logical tree. */
+struct bind__window {
+    struct bind__window *next;
+    uint32_t relation; /* Of the results. */
+    uint32_t partition_count;
+    uint32_t sort_count; /* Partition first, then order. */
+    struct rel_sort_key *sort_keys;
+    uint32_t call_count;
+    uint32_t capacity;
+    struct rel_window *calls;
+};
+
+/* The windows of one query. */
+struct bind__windows {
+    const struct ast_select *ast;
+    struct bind__window *first;
+    struct bind__window *last;
+    bool is_inside; /* Inside a call: there can be no other. */
+};
+
 /* The names an expression may use. */
 struct bind__scope {
     struct bind__level *level;
@@ -52,6 +72,7 @@ struct bind__scope {
     struct bind__name *names;
     struct bind__cte *ctes;                /* Visible here, the last first. */
     struct bind__aggregation *aggregation; /* NULL: aggregates are not allowed. */
+    struct bind__windows *windows;         /* NULL: window functions are not allowed. */
     const char *clause;                    /* For messages about aggregates. */
     bool inside_aggregate;
 };
@@ -142,6 +163,24 @@ MUST_CHECK enum status bind__function(struct bind *bind, struct bind__scope *sco
 MUST_CHECK enum status bind__call(struct bind *bind, const char *name, int32_t location,
                                   struct expr **arguments, uint32_t count, struct expr **out);
 bool bind__is_aggregate(const struct ast_expr *ast);
+/** The call of an aggregate with its arguments and type; 0A000 and 42883 as for any call. */
+MUST_CHECK enum status bind__aggregate_call(struct bind *bind, struct bind__scope *scope,
+                                            const struct ast_expr *ast, struct rel_aggregate *call);
+/** The position of the call among those of the query; equal calls are one. */
+MUST_CHECK enum status bind__add_aggregate(struct bind *bind, struct bind__aggregation *aggregation,
+                                           const struct rel_aggregate *call, uint32_t *index_out);
+
+/* bind_window.c */
+bool bind__is_window_function(const char *name);
+/** A call with OVER: a column of the window's relation. */
+MUST_CHECK enum status bind__window_call(struct bind *bind, struct bind__scope *scope,
+                                         const struct ast_expr *ast, struct expr **out);
+/** Where the calls and their windows have expressions over the rows below; `places` NULL: only counts. */
+uint32_t bind__window_places(const struct bind__windows *windows, struct expr ***places);
+bool bind__is_window_relation(const struct bind__windows *windows, uint32_t relation);
+/** Puts the windows on top of the rows. */
+MUST_CHECK enum status bind__windows(struct bind *bind, const struct bind__windows *windows,
+                                     struct rel **rel);
 
 /* bind_subquery.c */
 MUST_CHECK enum status bind__subquery(struct bind *bind, struct bind__scope *scope,
@@ -156,7 +195,23 @@ MUST_CHECK enum status bind__table_rel(struct bind *bind, struct table *table, s
 /* bind_group.c */
 MUST_CHECK enum status bind__grouping(struct bind *bind, struct bind__scope *scope,
                                       const struct ast_select *ast, struct expr **exprs,
-                                      uint32_t expr_count, struct expr **having, struct rel **rel);
+                                      uint32_t expr_count, struct expr **having,
+                                      const struct bind__windows *windows, struct rel **rel);
+/** One expression of GROUP BY. */
+MUST_CHECK enum status bind__group(struct bind *bind, struct bind__scope *scope,
+                                   const struct ast_select *ast, const struct ast_expr *group,
+                                   struct expr **out);
+
+/* bind_grouping_sets.c */
+/** Groups and grouping sets of GROUP BY, into a node with room for them. */
+MUST_CHECK enum status bind__group_by(struct bind *bind, struct bind__scope *scope,
+                                      const struct ast_select *ast, struct rel *aggregate);
+/** GROUPING(...), before the groups are known. */
+MUST_CHECK enum status bind__grouping_call(struct bind *bind, struct bind__scope *scope,
+                                           const struct ast_expr *ast, struct expr **out);
+/** Its value in each set, once they are. */
+MUST_CHECK enum status bind__grouping_values(struct bind *bind, const struct rel *aggregate,
+                                             struct rel_aggregate *call);
 
 /* bind_select.c */
 /** Names in the query that it does not know are looked up in level->outer. */

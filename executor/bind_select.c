@@ -38,6 +38,8 @@ derived_name(const struct ast_expr *expr)
         return "coalesce";
     case AST_NULLIF:
         return "nullif";
+    case AST_GROUPING:
+        return "grouping";
     case AST_GREATEST:
         return expr->negated ? "least" : "greatest";
     case AST_SUBQUERY:
@@ -382,6 +384,47 @@ bind_project(struct bind *bind, struct target_list *list, struct rel **rel)
     return STATUS_OK;
 }
 
+/* Targets, conditions and windows over the groups instead of the rows. */
+static enum status
+bind_groups(struct bind *bind, struct bind__scope *scope, const struct ast_select *ast,
+            struct target_list *list, struct expr **having, struct rel **rel)
+{
+    uint32_t place_count = bind__window_places(scope->windows, NULL);
+    uint32_t count = list->count + place_count;
+    struct expr ***places = bind__take(bind, place_count * sizeof(*places));
+    struct expr **exprs = bind__take(bind, count * sizeof(struct expr *));
+    const struct bind__windows *windows = scope->windows;
+
+    if (places == NULL || exprs == NULL)
+        return STATUS_NO_MEMORY;
+    (void)bind__window_places(windows, places);
+    memcpy(exprs, list->exprs, list->count * sizeof(struct expr *));
+    for (uint32_t i = 0; i < place_count; i++)
+        exprs[list->count + i] = *places[i];
+    scope->windows = NULL;
+    scope->clause = "GROUP BY";
+    TRY(bind__grouping(bind, scope, ast, exprs, count, having, windows, rel));
+    memcpy(list->exprs, exprs, list->count * sizeof(struct expr *));
+    for (uint32_t i = 0; i < place_count; i++)
+        *places[i] = exprs[list->count + i];
+    return STATUS_OK;
+}
+
+static enum status
+bind_having(struct bind *bind, struct bind__scope *scope, const struct ast_select *ast,
+            struct expr **out)
+{
+    struct bind__windows *windows = scope->windows;
+
+    if (ast->having == NULL)
+        return STATUS_OK;
+    scope->windows = NULL;
+    scope->clause = "HAVING";
+    enum status status = bind__condition(bind, scope, ast->having, "HAVING", out);
+    scope->windows = windows;
+    return status;
+}
+
 static enum status
 bind_plain(struct bind *bind, struct bind__level *level, struct bind__cte *ctes,
            const struct ast_select *ast, struct bind__query *out)
@@ -389,6 +432,7 @@ bind_plain(struct bind *bind, struct bind__level *level, struct bind__cte *ctes,
     uint32_t order_count = ast->order_count + ast->distinct_count;
     uint32_t *positions = bind__take(bind, order_count * sizeof(*positions));
     struct bind__aggregation aggregation = {.count = 0};
+    struct bind__windows windows = {.ast = ast};
     struct target_list list = {.count = 0};
     struct bind__scope *scope = bind__take(bind, sizeof(*scope));
     struct expr *where = NULL, *having = NULL;
@@ -404,16 +448,17 @@ bind_plain(struct bind *bind, struct bind__level *level, struct bind__cte *ctes,
         TRY(bind__filter(bind, where, &rel));
     }
     scope->aggregation = &aggregation;
+    scope->windows = &windows;
     TRY(bind__targets(bind, scope, ast->targets, ast->target_count, order_count, &list.exprs,
                       &list.columns, &list.count));
     list.capacity = list.count + order_count;
     uint32_t visible = list.count;
     TRY(bind_orders(bind, scope, ast, &list, visible, positions));
     TRY(check_distinct_on(bind, ast, positions));
-    if (ast->having != NULL)
-        TRY(bind__condition(bind, scope, ast->having, "HAVING", &having));
+    TRY(bind_having(bind, scope, ast, &having));
     if (aggregation.count > 0 || ast->group_count > 0 || having != NULL)
-        TRY(bind__grouping(bind, scope, ast, list.exprs, list.count, &having, &rel));
+        TRY(bind_groups(bind, scope, ast, &list, &having, &rel));
+    TRY(bind__windows(bind, &windows, &rel));
     TRY(bind_project(bind, &list, &rel));
     struct rel *project = rel;
     TRY(bind_tail(bind, level, ctes, ast, project, visible, positions, &rel));

@@ -17,7 +17,7 @@ static const struct exec__class *const classes[PLAN_KIND_COUNT] = {
     [PLAN_SORT] = &exec__sort_class,           [PLAN_DISTINCT] = &exec__distinct_class,
     [PLAN_LIMIT] = &exec__limit_class,         [PLAN_SET] = &exec__set_class,
     [PLAN_RECURSIVE] = &exec__recursive_class, [PLAN_WORK] = &exec__work_class,
-    [PLAN_SERIES] = &exec__series_class,
+    [PLAN_SERIES] = &exec__series_class,       [PLAN_WINDOW] = &exec__window_class,
 };
 
 /* What nodes share. */
@@ -167,7 +167,7 @@ capacity_of(const struct plan *plan)
     case PLAN_LIMIT:
         return capacity_of(plan->input);
     case PLAN_AGGREGATE:
-        return plan->group_count == 0 ? 1 : EXEC_BATCH_ROWS;
+        return plan->group_count == 0 && plan->set_count == 0 ? 1 : EXEC_BATCH_ROWS;
     default:
         return EXEC_BATCH_ROWS;
     }

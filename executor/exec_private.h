@@ -45,6 +45,7 @@ extern const struct exec__class exec__set_class;
 extern const struct exec__class exec__recursive_class;
 extern const struct exec__class exec__loop_join_class;
 extern const struct exec__class exec__hash_join_class;
+extern const struct exec__class exec__window_class;
 
 /* exec.c */
 struct eval exec__eval(struct exec *exec);
@@ -113,6 +114,12 @@ MUST_CHECK enum status aggregate_finish(const struct rel_aggregate *call, struct
                                         struct arena *held, struct aggregate_state *state,
                                         struct value *out);
 struct aggregate_state *aggregate_at(void *states, uint32_t index);
+/** Back to no rows; memory stays for reuse. */
+void aggregate_restart(struct aggregate_state *state);
+/** True when rows can be taken out again in the order they came. */
+bool aggregate_is_removable(const struct rel_aggregate *call);
+MUST_CHECK enum status aggregate_remove(const struct rel_aggregate *call, struct eval *eval,
+                                        const struct value *row, struct aggregate_state *state);
 
 /* exec_subquery.c */
 MUST_CHECK enum status exec__subquery(const struct expr *expr, const struct value *row,

@@ -201,8 +201,6 @@ convert_function(struct pg__conversion *conversion, FuncCall *call)
 {
     struct ast_expr *expr;
 
-    if (call->over != NULL)
-        return pg__unsupported(conversion, call->location, "a window function");
     if (call->agg_within_group || call->func_variadic)
         return pg__unsupported(conversion, call->location, "WITHIN GROUP or VARIADIC in a call");
     expr = convert_list(conversion, AST_FUNCTION, call->location, call->args, 0);
@@ -213,6 +211,22 @@ convert_function(struct pg__conversion *conversion, FuncCall *call)
     expr->distinct = call->agg_distinct;
     expr->filter = pg__optional(conversion, call->agg_filter);
     expr->orders = pg__orders(conversion, call->agg_order, &expr->order_count);
+    if (call->over != NULL)
+        expr->over = pg__window(conversion, call->over);
+    return expr;
+}
+
+static struct ast_expr *
+convert_grouping_set(struct pg__conversion *conversion, GroupingSet *set)
+{
+    struct ast_expr *expr =
+        convert_list(conversion, AST_GROUPING_SETS, set->location, set->content, 0);
+
+    if (expr != NULL)
+        expr->integer = set->kind == GROUPING_SET_ROLLUP ? AST_GROUPING_ROLLUP
+                        : set->kind == GROUPING_SET_CUBE ? AST_GROUPING_CUBE
+                        : set->kind == GROUPING_SET_SETS ? AST_GROUPING_LIST
+                                                         : AST_GROUPING_EMPTY;
     return expr;
 }
 
@@ -385,6 +399,11 @@ convert_node(struct pg__conversion *conversion, Node *node)
                             ((A_ArrayExpr *)node)->elements, 0);
     case T_CollateClause:
         return convert_collate(conversion, (CollateClause *)node);
+    case T_GroupingFunc:
+        return convert_list(conversion, AST_GROUPING, ((GroupingFunc *)node)->location,
+                            ((GroupingFunc *)node)->args, 0);
+    case T_GroupingSet:
+        return convert_grouping_set(conversion, (GroupingSet *)node);
     case T_MinMaxExpr:
         return convert_min_max(conversion, (MinMaxExpr *)node);
     case T_SetToDefault:

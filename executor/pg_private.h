@@ -44,6 +44,11 @@ struct ast_expr *pg__optional(struct pg__conversion *conversion, Node *node);
 struct ast_expr **pg__exprs(struct pg__conversion *conversion, List *list, uint32_t *count_out);
 struct ast_target *pg__targets(struct pg__conversion *conversion, List *list, uint32_t *count_out);
 
+/* pg_window.c */
+struct ast_window *pg__window(struct pg__conversion *conversion, WindowDef *definition);
+/** The WINDOW clause. */
+struct ast_window *pg__windows(struct pg__conversion *conversion, List *list, uint32_t *count_out);
+
 /* pg_define.c */
 /** False when the node is no definition. */
 bool pg__definition(struct pg__conversion *conversion, Node *node, struct ast_statement *out);

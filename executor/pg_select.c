@@ -177,22 +177,13 @@ static bool
 select_is_plain(struct pg__conversion *conversion, SelectStmt *select)
 {
     const char *what = NULL;
-    ListCell *cell;
 
-    if (select->windowClause != NIL)
-        what = "WINDOW";
-    else if (select->lockingClause != NIL)
+    if (select->lockingClause != NIL)
         what = "FOR UPDATE or FOR SHARE";
     else if (select->intoClause != NULL)
         what = "SELECT INTO";
-    else if (select->groupDistinct)
-        what = "GROUP BY DISTINCT";
     else if ((int)select->limitOption == LIBRARY_WITH_TIES)
         what = "WITH TIES";
-    foreach (cell, select->groupClause) {
-        if (IsA(lfirst(cell), GroupingSet))
-            what = "GROUPING SETS, ROLLUP or CUBE";
-    }
     if (what != NULL)
         (void)pg__unsupported(conversion, -1, what);
     return what == NULL;
@@ -249,7 +240,9 @@ convert_plain(struct pg__conversion *conversion, SelectStmt *select, struct ast_
     out->from = pg__from(conversion, select->fromClause, &out->from_count);
     out->where = pg__optional(conversion, select->whereClause);
     out->groups = pg__exprs(conversion, select->groupClause, &out->group_count);
+    out->group_distinct = select->groupDistinct;
     out->having = pg__optional(conversion, select->havingClause);
+    out->windows = pg__windows(conversion, select->windowClause, &out->window_count);
 }
 
 struct ast_select *

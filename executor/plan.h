@@ -26,7 +26,9 @@ enum plan_kind {
     PLAN_RECURSIVE = 13,
     PLAN_WORK = 14,
     PLAN_SERIES = 15,
-    PLAN_KIND_COUNT = 16,
+    PLAN_WINDOW =
+        16, /* Its input is sorted; the first group_count of sort_keys are the partition. */
+    PLAN_KIND_COUNT = 17,
 };
 
 /* A column of a row: which column of the logical tree it is. */
@@ -85,7 +87,11 @@ struct plan {
     uint32_t group_count;
     uint32_t aggregate_count;
     struct rel_aggregate *aggregates;
-    uint32_t sort_count; /* SORT, DISTINCT */
+    uint32_t set_count; /* AGGREGATE: grouping sets, see rel.h */
+    const uint64_t *sets;
+    uint32_t window_count; /* WINDOW: over the input's row. */
+    struct rel_window *windows;
+    uint32_t sort_count; /* SORT, DISTINCT, WINDOW */
     struct plan_sort_key *sort_keys;
     struct expr *limit;
     struct expr *offset;

@@ -121,7 +121,9 @@ plan__relations_in(const struct rel *rel)
 {
     struct plan__set set = {{0}};
 
-    while (rel != NULL && rel->relation == 0) {
+    while (rel != NULL && (rel->relation == 0 || rel->kind == REL_WINDOW)) {
+        if (rel->relation > 0)
+            set_add(&set, rel->relation);
         if (rel->right != NULL) {
             struct plan__set right = plan__relations_in(rel->right);
 

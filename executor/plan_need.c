@@ -67,6 +67,32 @@ need_aggregates(struct planner *planner, const struct rel *rel)
 }
 
 static enum status
+need_optional(struct planner *planner, const struct expr *expr)
+{
+    return expr == NULL ? STATUS_OK : plan__need_expr(planner, expr);
+}
+
+static enum status
+need_windows(struct planner *planner, const struct rel *rel)
+{
+    for (uint32_t i = 0; i < rel->window_count; i++) {
+        const struct rel_window *call = &rel->windows[i];
+
+        for (uint32_t k = 0; k < call->argument_count; k++)
+            TRY(plan__need_expr(planner, call->arguments[k]));
+        for (uint32_t k = 0; k < call->aggregate.argument_count; k++)
+            TRY(plan__need_expr(planner, call->aggregate.arguments[k]));
+        TRY(need_optional(planner, call->aggregate.filter));
+        TRY(need_optional(planner, call->frame.start_offset));
+        TRY(need_optional(planner, call->frame.end_offset));
+        TRY(need_optional(planner, call->frame.range_key));
+        TRY(need_optional(planner, call->frame.range_start));
+        TRY(need_optional(planner, call->frame.range_end));
+    }
+    return STATUS_OK;
+}
+
+static enum status
 need_own(struct planner *planner, const struct rel *rel)
 {
     size_t count = rel->kind == REL_VALUES    ? (size_t)rel->row_count * rel->column_count
@@ -110,6 +136,8 @@ need_rel(struct planner *planner, const struct rel *rel)
         TRY(need_own(planner, rel));
         if (rel->kind == REL_AGGREGATE)
             TRY(need_aggregates(planner, rel));
+        if (rel->kind == REL_WINDOW)
+            TRY(need_windows(planner, rel));
         if (rel->kind == REL_SET || rel->kind == REL_RECURSIVE)
             TRY(need_sides(planner, rel));
         if (rel->right != NULL)

@@ -72,6 +72,15 @@ MUST_CHECK enum status plan__query(struct planner *planner, const struct rel *re
 MUST_CHECK enum status plan__filter(struct planner *planner, const struct plan__list *conditions,
                                     struct plan **plan);
 
+/** The call with its expressions over the input's rows. */
+MUST_CHECK enum status plan__aggregate_call(struct planner *planner, struct plan *input,
+                                            struct plan *plan, const struct rel_aggregate *from,
+                                            struct rel_aggregate *call);
+
+/* plan_window.c */
+MUST_CHECK enum status plan__window(struct planner *planner, const struct rel *rel,
+                                    const struct plan__list *conditions, struct plan **out);
+
 /* plan_scan.c */
 MUST_CHECK enum status plan__scan(struct planner *planner, const struct rel *rel,
                                   const struct plan__list *conditions, struct plan **out);

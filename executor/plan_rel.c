@@ -162,9 +162,9 @@ reads_groups_only(const struct rel *rel, const struct expr *expr)
     return expr->kind != EXPR_SUBQUERY;
 }
 
-static enum status
-resolve_aggregate(struct planner *planner, struct plan *input, struct plan *plan,
-                  const struct rel_aggregate *from, struct rel_aggregate *call)
+enum status
+plan__aggregate_call(struct planner *planner, struct plan *input, struct plan *plan,
+                     const struct rel_aggregate *from, struct rel_aggregate *call)
 {
     *call = *from;
     call->sort_keys = plan__take(planner, from->sort_count * sizeof(*call->sort_keys));
@@ -191,7 +191,7 @@ plan_aggregate(struct planner *planner, const struct rel *rel, const struct plan
     for (uint32_t i = 0; i < conditions->count; i++) {
         struct expr *condition = conditions->exprs[i], *moved = NULL;
 
-        if (rel->group_count == 0 || !reads_groups_only(rel, condition)) {
+        if (rel->group_count == 0 || rel->set_count > 0 || !reads_groups_only(rel, condition)) {
             TRY(plan__list_add(planner, &above, condition));
             continue;
         }
@@ -208,10 +208,12 @@ plan_aggregate(struct planner *planner, const struct rel *rel, const struct plan
     lay_out(plan, rel->relation);
     plan->group_count = rel->group_count;
     plan->aggregate_count = rel->aggregate_count;
+    plan->set_count = rel->set_count;
+    plan->sets = rel->sets;
     for (uint32_t i = 0; i < rel->group_count; i++)
         TRY(resolve_into(planner, input, rel->exprs[i], plan, &plan->exprs[i]));
     for (uint32_t i = 0; i < rel->aggregate_count; i++)
-        TRY(resolve_aggregate(planner, input, plan, &rel->aggregates[i], &plan->aggregates[i]));
+        TRY(plan__aggregate_call(planner, input, plan, &rel->aggregates[i], &plan->aggregates[i]));
     plan->cost = input->cost + input->rows;
     plan->rows = rel->group_count == 0 ? 1 : 1 + input->rows / 5;
     *out = plan;
@@ -407,6 +409,8 @@ plan__rel(struct planner *planner, const struct rel *rel, const struct plan__lis
     case REL_SORT:
     case REL_DISTINCT:
         return plan_keyed(planner, rel, conditions, out);
+    case REL_WINDOW:
+        return plan__window(planner, rel, conditions, out);
     case REL_LIMIT:
         return plan_limit(planner, rel, conditions, out);
     case REL_SET:

@@ -8,6 +8,7 @@
  *
  *   defines a relation:  VALUES, TABLE, PROJECT, AGGREGATE, SET, RECURSIVE, WORK, SERIES
  *   hands through:       RESULT (no columns), JOIN, FILTER, SORT, DISTINCT, LIMIT
+ *   both:                WINDOW: the rows of its input with the results of its calls beside them
  */
 #ifndef EXECUTOR_REL_H
 #define EXECUTOR_REL_H
@@ -32,6 +33,7 @@ enum rel_kind {
     REL_RECURSIVE = 12, /* input: first rows; right: further rows from the work table. */
     REL_WORK = 13,      /* The rows the recursion made last. */
     REL_SERIES = 14,    /* generate_series(exprs) */
+    REL_WINDOW = 15,    /* Sorted by sort_keys; the first group_count of them are the partition. */
 };
 
 enum rel_join { REL_INNER = 1, REL_LEFT = 2, REL_FULL = 3, REL_SEMI = 4, REL_ANTI = 5 };
@@ -45,6 +47,7 @@ enum rel_aggregate_kind {
     REL_STRING_AGG = 6,
     REL_BOOL_AND = 7,
     REL_BOOL_OR = 8,
+    REL_GROUPING = 9, /* GROUPING(...): which of its columns the grouping set leaves out. */
 };
 
 struct rel_column {
@@ -67,6 +70,51 @@ struct rel_aggregate {
     struct rel_sort_key *sort_keys;
     struct sql_type type;
     bool distinct;
+    uint32_t grouped_count; /* GROUPING: arguments, and its value in each grouping set. */
+    struct expr **grouped;
+    int32_t *groupings;
+};
+
+enum rel_window_kind {
+    REL_WINDOW_AGGREGATE = 1,
+    REL_ROW_NUMBER = 2,
+    REL_RANK = 3,
+    REL_DENSE_RANK = 4,
+    REL_PERCENT_RANK = 5,
+    REL_CUME_DIST = 6,
+    REL_NTILE = 7,
+    REL_LAG = 8,
+    REL_LEAD = 9,
+    REL_FIRST_VALUE = 10,
+    REL_LAST_VALUE = 11,
+    REL_NTH_VALUE = 12,
+};
+
+enum { REL_WINDOW_ARGUMENTS_MAX = 3 };
+
+/* Which rows of the partition a call sees. RANGE with an offset compares `range_key` of a row with
+ * `range_start` and `range_end` of the current one; all three are of one type. */
+struct rel_frame {
+    enum ast_frame_mode mode;
+    enum ast_frame_bound start;
+    enum ast_frame_bound end;
+    enum ast_frame_exclusion exclusion;
+    struct expr *start_offset; /* NULL: the bound has none. */
+    struct expr *end_offset;
+    struct expr *range_key;
+    struct expr *range_start;
+    struct expr *range_end;
+    bool descending; /* The order of range_key. */
+    bool nulls_first;
+};
+
+struct rel_window {
+    enum rel_window_kind kind;
+    struct rel_aggregate aggregate; /* REL_WINDOW_AGGREGATE */
+    uint32_t argument_count;        /* Of the others. */
+    struct expr *arguments[REL_WINDOW_ARGUMENTS_MAX];
+    struct rel_frame frame;
+    struct sql_type type;
 };
 
 struct rel {
@@ -88,6 +136,10 @@ struct rel {
     uint32_t group_count;
     uint32_t aggregate_count;
     struct rel_aggregate *aggregates;
+    uint32_t set_count; /* AGGREGATE: grouping sets, bits of groups; 0: one of all groups. */
+    uint64_t *sets;
+    uint32_t window_count; /* WINDOW */
+    struct rel_window *windows;
     uint32_t sort_count;
     struct rel_sort_key *sort_keys;
     struct expr *limit; /* NULL: none. */

@@ -109,6 +109,16 @@ Test(sql_faults, queries_survive_every_refused_allocation)
     refuse_each("with recursive t(n) as (select 1 union select n + 1 from t where n < 5) "
                 "select * from t except select 3 union all select id from a",
                 NULL);
+    refuse_each(
+        "select id, sum(v) over w, lag(v, 1, 0) over w, count(*) over (order by a_id groups 1 "
+        "preceding), string_agg(v::text, ',') over (partition by a_id + 1 order by id rows "
+        "between 2 preceding and current row exclude ties) from b "
+        "window w as (partition by a_id order by id range between 3 preceding and 1 following)",
+        NULL);
+    refuse_each(
+        "select a_id, v, grouping(a_id, v), sum(id), rank() over (order by count(*)) from b "
+        "group by rollup (a_id, v), grouping sets (a_id, ()) having grouping(v) = 1",
+        NULL);
     refuse_each("explain select * from a, lateral (select v from b where b.id = a.id limit 1) s",
                 NULL);
 }
@@ -139,6 +149,7 @@ Test(sql_faults, a_statement_past_its_budget_fails_alone)
         "select distinct g from generate_series(1, 100000000) g",
         "select count(*) from a, generate_series(1, 100000000) g where a.id <> g",
         "select g from generate_series(1, 100000000) g union select 1",
+        "select sum(g) over () from generate_series(1, 100000000) g",
         "select 1 in (select g from generate_series(2, 100000000) g)",
         "with recursive t(n) as (select 1 union select n + 1 from t) select count(*) from t",
     };
