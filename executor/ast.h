@@ -354,6 +354,15 @@ enum ast_statement_kind {
     AST_CREATE_VIEW = 11,
 };
 
+struct ast_explain {
+    bool analyze; /* Run it. */
+    bool buffers;
+    bool costs; /* These three are on unless turned off; times need `analyze`. */
+    bool timing;
+    bool summary;
+    bool json;
+};
+
 struct ast_statement {
     enum ast_statement_kind kind;
     int32_t location; /* Where the statement starts and how long it is, in bytes. */
@@ -370,7 +379,7 @@ struct ast_statement {
     struct ast_create_view *create_view;
     struct ast_drop *drop;
     struct ast_statement *explained;
-    bool analyze;
+    struct ast_explain explain;
 };
 
 #endif

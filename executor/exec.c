@@ -8,6 +8,8 @@
 
 #include "executor/exec_private.h"
 #include "kernel/base/check.h"
+#include "kernel/base/io.h"
+#include "kernel/database.h"
 
 static const struct exec__class *const classes[PLAN_KIND_COUNT] = {
     [PLAN_RESULT] = &exec__result_class,       [PLAN_VALUES] = &exec__values_class,
@@ -51,7 +53,7 @@ exec__new_row(struct exec *exec)
 bool
 exec__is_full(const struct exec *exec)
 {
-    return exec->batch.count == exec->capacity;
+    return exec->batch.count == exec->capacity || exec->batch.count >= exec->goal;
 }
 
 enum status
@@ -179,14 +181,56 @@ batch_size(const struct exec *exec)
     return (size_t)exec->capacity * (exec->batch.width + 1) * sizeof(struct value);
 }
 
+static enum status
+next_batch(struct exec *exec)
+{
+    while (!exec->done && exec->batch.count == 0)
+        TRY(exec->class->next(exec));
+    return STATUS_OK;
+}
+
+/* Unknown, so 0, inside a transaction block: it was begun without statistics. */
+static uint64_t
+page_reads(const struct exec_context *context)
+{
+    struct qtdb_txn_statistics statistics = {.size = sizeof(statistics)};
+
+    return qtdb_txn_get_statistics(context->txn, &statistics) == QTDB_OK
+               ? statistics.page_read_count
+               : 0;
+}
+
+/* Reading the clock and the counters costs, so only EXPLAIN ANALYZE does. */
+static enum status
+next_measured(struct exec *exec)
+{
+    struct exec_context *context = exec->context;
+    struct exec_measure *measure = exec->measure;
+    uint64_t reads = page_reads(context);
+    struct io *io = database_io(context->db);
+    uint64_t begin_ns = context->measures_time ? io_clock_ns(io) : 0;
+
+    if (!exec->started)
+        measure->loop_count++;
+    TRY(next_batch(exec));
+    uint64_t time_ns = context->measures_time ? io_clock_ns(io) - begin_ns : 0;
+    measure->time_ns += time_ns;
+    measure->startup_ns += exec->started ? 0 : time_ns;
+    measure->row_count += exec->batch.count;
+    measure->page_read_count += page_reads(context) - reads;
+    if (exec->held.total_size > measure->held_size_max)
+        measure->held_size_max = exec->held.total_size;
+    exec->started = true;
+    return STATUS_OK;
+}
+
 enum status
 exec_next(struct exec *exec, const struct batch **out)
 {
     TRY(exec__check_interrupt(exec->context));
     arena_reset(&exec->batch.arena);
     exec->batch.count = 0;
-    while (!exec->done && exec->batch.count == 0)
-        TRY(exec->class->next(exec));
+    TRY(exec->measure == NULL ? next_batch(exec) : next_measured(exec));
     *out = &exec->batch;
     return STATUS_OK;
 }
@@ -200,7 +244,7 @@ exec_rescan(struct exec *exec)
         exec->class->rescan(exec);
     if (exec->plan->reads_slots)
         exec__release(exec);
-    exec->done = false;
+    exec->done = exec->started = false;
     exec_rescan(exec->input);
     exec_rescan(exec->right);
 }
@@ -257,8 +301,10 @@ exec_open(struct exec_context *context, const struct plan *plan, struct exec **o
     exec->class = classes[plan->kind];
     exec->context = context;
     exec->plan = plan;
+    exec->measure = context->measures == NULL ? NULL : &context->measures[plan->id];
     exec->batch.width = plan->width;
     exec->capacity = capacity_of(plan);
+    exec->goal = UINT64_MAX;
     arena_init(&exec->batch.arena, context->memory, MEMORY_SQL);
     arena_init(&exec->held, context->memory, MEMORY_SQL);
     enum status status = open_parts(exec);

@@ -14,6 +14,28 @@
 
 enum { EXEC_BATCH_ROWS = 256, EXEC_MEMORY_MAX = 256 * 1024 * 1024 };
 
+/* How a scan finds its rows; a counter each. */
+enum exec_path {
+    EXEC_PATH_ALL = 0,         /* Every row. */
+    EXEC_PATH_KEY = 1,         /* Whole row keys, one look-up each. */
+    EXEC_PATH_KEY_RANGE = 2,   /* A range of row keys. */
+    EXEC_PATH_INDEX = 3,       /* Entries of an index, then their rows. */
+    EXEC_PATH_INDEX_ALONE = 4, /* Entries of an index that have all that is asked for. */
+    EXEC_PATH_COUNT = 5,
+};
+
+/* What one node did; for EXPLAIN ANALYZE. Times and pages include the nodes below. */
+struct exec_measure {
+    uint64_t loop_count;
+    uint64_t row_count;       /* Given. */
+    uint64_t read_count;      /* SCAN: rows and entries read. */
+    uint64_t startup_ns;      /* To the first batch. */
+    uint64_t time_ns;         /* To the end. */
+    uint64_t page_read_count; /* From disk, by this thread. */
+    uint64_t held_size_max;   /* Bytes held in memory. */
+    uint64_t spill_size;      /* Bytes written to temporary files. */
+};
+
 /* One run of one statement. The first part is the caller's; the rest is set by exec_context_open. */
 struct exec_context {
     struct qtdb_txn *txn;
@@ -23,6 +45,10 @@ struct exec_context {
     const struct value *parameters;
     uint32_t parameter_count;
     size_t memory_limit; /* Bytes that may be held; 0: EXEC_MEMORY_MAX. */
+    struct qtdb *db;
+    uint64_t *path_counts;         /* EXEC_PATH_COUNT of them; NULL: not counted. */
+    struct exec_measure *measures; /* One a node of the plan; NULL: not measured. */
+    bool measures_time;
 
     const struct planned *planned;
     size_t held_size;
@@ -74,8 +100,18 @@ MUST_CHECK enum status exec_define(const struct exec_context *context, const cha
                                    const struct ast_statement *statement, struct arena *arena,
                                    const char **tag_out);
 
-/** EXPLAIN's lines, one a node, into `line`. */
-MUST_CHECK enum status exec_explain(const struct planned *planned, struct arena *arena,
+struct exec_explanation {
+    const struct planned *planned;
+    const struct ast_explain *options;
+    const struct exec_measure *measures; /* NULL: it was not run. */
+    uint64_t planning_ns;
+    uint64_t execution_ns;
+    uint64_t changed_count; /* Rows, of a change. */
+    uint64_t log_size;      /* Bytes; 0 unless the change has been committed. */
+};
+
+/** EXPLAIN's lines, one a node and what was measured below it, or one JSON text, into `line`. */
+MUST_CHECK enum status exec_explain(const struct exec_explanation *explanation, struct arena *arena,
                                     enum status (*line)(void *context, const char *text),
                                     void *context);
 

@@ -1,15 +1,14 @@
-/* EXPLAIN: the plan as text, one node a line, inputs indented below. */
+/*
+ * EXPLAIN: the plan as text, one node a line, inputs indented below; what EXPLAIN ANALYZE measured is
+ * in the node's line and the lines below it, as PostgreSQL writes it. FORMAT JSON is one text.
+ */
+#include "executor/exec_explain.h"
+
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "executor/exec.h"
 #include "kernel/base/check.h"
-
-struct explain {
-    struct arena *arena;
-    enum status (*line)(void *context, const char *text);
-    void *context;
-};
 
 static const char *
 join_name(const struct plan *plan)
@@ -74,8 +73,8 @@ describe_scan(const struct plan *plan, char *out, size_t room)
                     table->name, plan->filter != NULL ? " (filtered)" : "");
 }
 
-static void
-describe(const struct plan *plan, char *out, size_t room)
+void
+explain__describe(const struct plan *plan, char *out, size_t room)
 {
     switch (plan->kind) {
     case PLAN_SCAN:
@@ -93,28 +92,86 @@ describe(const struct plan *plan, char *out, size_t room)
     }
 }
 
-static enum status
-put_line(struct explain *explain, int depth, const char *text)
+/* Rows as they are kept, with 16 bytes for what has no fixed size. */
+uint32_t
+explain__width(const struct plan *plan)
 {
-    char line[512];
+    return 16 * plan->width;
+}
 
-    (void)snprintf(line, sizeof(line), "%*s%s%s", depth > 0 ? depth * 6 - 4 : 0, "",
-                   depth > 0 ? "->  " : "", text);
+static enum status
+put_line(struct explain *explain, int indent, const char *format, ...)
+{
+    char line[600];
+    va_list arguments;
+
+    int size = snprintf(line, sizeof(line), "%*s", indent, "");
+    va_start(arguments, format);
+    (void)vsnprintf(line + size, sizeof(line) - (size_t)size, format, arguments);
+    va_end(arguments);
     const char *kept = arena_copy_text(explain->arena, line, strlen(line));
     return kept == NULL ? STATUS_NO_MEMORY : explain->line(explain->context, kept);
+}
+
+/* The averages of the loops. */
+static int
+put_actual(const struct explain *explain, const struct exec_measure *measure, char *out,
+           size_t room)
+{
+    double loops = measure->loop_count > 0 ? (double)measure->loop_count : 1;
+
+    if (measure->loop_count == 0)
+        return snprintf(out, room, " (never executed)");
+    if (!explain->what->options->timing)
+        return snprintf(out, room, " (actual rows=%.0f loops=%.0f)",
+                        (double)measure->row_count / loops, loops);
+    return snprintf(out, room, " (actual time=%.3f..%.3f rows=%.0f loops=%.0f)",
+                    (double)measure->startup_ns / 1e6 / loops,
+                    (double)measure->time_ns / 1e6 / loops, (double)measure->row_count / loops,
+                    loops);
+}
+
+static enum status
+put_details(struct explain *explain, const struct plan *plan, const struct exec_measure *measure,
+            int indent)
+{
+    if (plan->kind == PLAN_SCAN)
+        TRY(put_line(explain, indent, "Rows Read: %llu", (unsigned long long)measure->read_count));
+    if (measure->held_size_max > 0)
+        TRY(put_line(explain, indent, "Memory: %llukB  Disk: %llukB",
+                     (unsigned long long)(measure->held_size_max + 1023) / 1024,
+                     (unsigned long long)(measure->spill_size + 1023) / 1024));
+    if (!explain->what->options->buffers)
+        return STATUS_OK;
+    return put_line(explain, indent, "Pages Read: %llu",
+                    (unsigned long long)measure->page_read_count);
+}
+
+static enum status
+explain_node(struct explain *explain, const struct plan *plan, int depth)
+{
+    const struct exec_explanation *what = explain->what;
+    int indent = depth > 0 ? depth * 6 - 4 : 0;
+    char name[400], costs[100] = "", actual[120] = "";
+
+    explain__describe(plan, name, sizeof(name));
+    if (what->options->costs)
+        (void)snprintf(costs, sizeof(costs), "  (cost=0.00..%.2f rows=%.0f width=%u)", plan->cost,
+                       plan->rows, explain__width(plan));
+    if (what->measures != NULL)
+        (void)put_actual(explain, &what->measures[plan->id], actual, sizeof(actual));
+    TRY(put_line(explain, indent, "%s%s%s%s", depth > 0 ? "->  " : "", name, costs, actual));
+    if (what->measures == NULL || what->measures[plan->id].loop_count == 0)
+        return STATUS_OK;
+    return put_details(explain, plan, &what->measures[plan->id], indent + (depth > 0 ? 6 : 2));
 }
 
 static enum status
 explain_plan(struct explain *explain, const struct plan *plan, int depth)
 {
-    char text[400];
-
     while (plan != NULL) {
-        if (plan->kind != PLAN_PROJECT) {
-            describe(plan, text, sizeof(text));
-            TRY(put_line(explain, depth, text));
-            depth++;
-        }
+        if (plan->kind != PLAN_PROJECT || plan->input == NULL)
+            TRY(explain_node(explain, plan, depth++));
         if (plan->right != NULL) {
             TRY(explain_plan(explain, plan->input, depth));
             plan = plan->right;
@@ -125,27 +182,52 @@ explain_plan(struct explain *explain, const struct plan *plan, int depth)
     return STATUS_OK;
 }
 
+const char *
+explain__change_word(const struct planned *planned)
+{
+    switch (planned->bound->kind) {
+    case AST_INSERT:
+        return "Insert";
+    case AST_UPDATE:
+        return "Update";
+    default:
+        return "Delete";
+    }
+}
+
+static enum status
+put_summary(struct explain *explain)
+{
+    const struct exec_explanation *what = explain->what;
+
+    if (what->measures == NULL)
+        return STATUS_OK;
+    if (what->planned->bound->table != NULL)
+        TRY(put_line(explain, 0, "Rows Changed: %llu  Bytes Logged: %llu",
+                     (unsigned long long)what->changed_count, (unsigned long long)what->log_size));
+    if (!what->options->summary)
+        return STATUS_OK;
+    TRY(put_line(explain, 0, "Planning Time: %.3f ms", (double)what->planning_ns / 1e6));
+    return put_line(explain, 0, "Execution Time: %.3f ms", (double)what->execution_ns / 1e6);
+}
+
 enum status
-exec_explain(const struct planned *planned, struct arena *arena,
+exec_explain(const struct exec_explanation *explanation, struct arena *arena,
              enum status (*line)(void *context, const char *text), void *context)
 {
-    struct explain explain = {arena, line, context};
+    struct explain explain = {explanation, arena, line, context};
+    const struct planned *planned = explanation->planned;
     int depth = 0;
-    char text[400];
 
-    if (planned->bound->table != NULL) {
-        const char *word = planned->bound->kind == AST_INSERT   ? "Insert"
-                           : planned->bound->kind == AST_UPDATE ? "Update"
-                                                                : "Delete";
-
-        (void)snprintf(text, sizeof(text), "%s on %s", word, planned->bound->table->name);
-        TRY(put_line(&explain, depth++, text));
-    }
+    if (explanation->options->json)
+        return explain__json(&explain);
+    if (planned->bound->table != NULL)
+        TRY(put_line(&explain, depth++, "%s on %s", explain__change_word(planned),
+                     planned->bound->table->name));
     TRY(explain_plan(&explain, planned->root, depth));
     for (uint32_t i = 0; i < planned->subplan_count; i++) {
-        (void)snprintf(text, sizeof(text), "SubPlan %u", i + 1);
-        TRY(put_line(&explain, depth + 1, text));
+        TRY(put_line(&explain, depth * 6 + 2, "SubPlan %u", i + 1));
         TRY(explain_plan(&explain, planned->subplans[i], depth + 2));
     }
-    return STATUS_OK;
+    return put_summary(&explain);
 }

@@ -35,6 +35,7 @@ next_project(struct exec *exec)
     struct eval eval = exec__eval(exec);
     const struct batch *input;
 
+    exec->input->goal = exec->goal;
     TRY(exec_next(exec->input, &input));
     for (uint32_t i = 0; i < input->count; i++) {
         struct value *row = exec__new_row(exec);
@@ -100,6 +101,7 @@ next_limit(struct exec *exec)
         exec->done = true;
         return STATUS_OK;
     }
+    exec->input->goal = limit->end - limit->seen;
     TRY(exec_next(exec->input, &input));
     for (uint32_t i = 0; i < input->count; i++, limit->seen++) {
         if (limit->seen >= limit->offset && limit->seen < limit->end)

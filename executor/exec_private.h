@@ -23,10 +23,13 @@ struct exec {
     struct exec *right;
     struct batch batch;
     uint32_t capacity; /* Rows a batch can take. */
+    uint64_t goal;     /* Rows the caller wants in the next batch at most. */
     bool done;
-    bool holds;        /* `held` has what the rows come from. */
-    struct arena held; /* What has to be kept from batch to batch. */
-    size_t charged;    /* Of `held`, against the budget. */
+    bool started;                 /* Since it was opened or rescanned. */
+    struct exec_measure *measure; /* NULL: not measured. */
+    bool holds;                   /* `held` has what the rows come from. */
+    struct arena held;            /* What has to be kept from batch to batch. */
+    size_t charged;               /* Of `held`, against the budget. */
     void *state;
 };
 

@@ -22,6 +22,7 @@ struct scan {
     struct value *in;    /* IN: values in order, without duplicates. */
     uint32_t in_count;
     uint32_t in_next;
+    uint64_t read_count; /* Rows. */
     bool started;
     bool in_range; /* The cursor is inside a range. */
     struct key_bytes begin;
@@ -34,6 +35,21 @@ static size_t
 whole_size(const struct plan *plan)
 {
     return ((size_t)plan->table->column_count + 1 + plan->path.in_count) * sizeof(struct value);
+}
+
+static void
+count_path(const struct exec *exec)
+{
+    const struct plan_path *path = &exec->plan->path;
+    bool bounded =
+        path->equal_count > 0 || path->in_count > 0 || path->low != NULL || path->high != NULL;
+    enum exec_path kind = path->index != UINT32_MAX ? EXEC_PATH_INDEX
+                          : path->is_point          ? EXEC_PATH_KEY
+                          : bounded                 ? EXEC_PATH_KEY_RANGE
+                                                    : EXEC_PATH_ALL;
+
+    if (exec->context->path_counts != NULL)
+        exec->context->path_counts[kind]++;
 }
 
 static enum status
@@ -49,6 +65,7 @@ open_scan(struct exec *exec)
     scan->in = scan->whole + plan->table->column_count + 1;
     TRY(table_tree(context->txn, plan->table, UINT32_MAX, &scan->rows, context->error));
     scan->tree = scan->rows;
+    count_path(exec);
     if (plan->path.index != UINT32_MAX)
         TRY(table_tree(context->txn, plan->table, plan->path.index, &scan->tree, context->error));
     return STATUS_OK;
@@ -174,6 +191,7 @@ take_row(struct exec *exec, const void *key, size_t key_size, const void *bytes,
     struct eval eval = exec__eval(exec);
     bool wanted = true;
 
+    scan->read_count++;
     TRY(table_decode_row(table, bytes, size, &exec->batch.arena, scan->whole,
                          exec->context->error));
     scan->whole[table->column_count] = value_bytes(QTDB_TYPE_BYTEA, key, key_size);
@@ -258,9 +276,8 @@ step(struct exec *exec, struct scan *scan)
 }
 
 static enum status
-next_scan(struct exec *exec)
+fill_batch(struct exec *exec, struct scan *scan)
 {
-    struct scan *scan = exec->state;
     const struct plan_path *path = &exec->plan->path;
     bool by_key = path->index == UINT32_MAX && path->is_point;
 
@@ -284,12 +301,25 @@ next_scan(struct exec *exec)
     return STATUS_OK;
 }
 
+static enum status
+next_scan(struct exec *exec)
+{
+    struct scan *scan = exec->state;
+    uint64_t before = scan->read_count;
+    enum status status = fill_batch(exec, scan);
+
+    if (exec->measure != NULL)
+        exec->measure->read_count += scan->read_count - before;
+    return status;
+}
+
 static void
 rewind_scan(struct exec *exec)
 {
     struct scan *scan = exec->state;
 
     scan->started = scan->in_range = false;
+    count_path(exec);
     exec__release(exec);
 }
 

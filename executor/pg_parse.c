@@ -149,17 +149,8 @@ static void convert_statement(struct pg__conversion *conversion, Node *node,
 static void
 convert_explain(struct pg__conversion *conversion, ExplainStmt *source, struct ast_statement *out)
 {
-    ListCell *cell;
-
     out->kind = AST_EXPLAIN;
-    foreach (cell, source->options) {
-        DefElem *option = lfirst(cell);
-
-        if (strcmp(option->defname, "analyze") == 0)
-            out->analyze = true;
-        else
-            (void)pg__unsupported(conversion, option->location, "this option of EXPLAIN");
-    }
+    out->explain = pg__explain(conversion, source->options);
     out->explained = pg__take(conversion, sizeof(*out->explained));
     if (out->explained != NULL && IsA(source->query, ExplainStmt))
         (void)pg__unsupported(conversion, -1, "EXPLAIN of EXPLAIN");

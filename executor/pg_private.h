@@ -44,6 +44,9 @@ struct ast_expr *pg__optional(struct pg__conversion *conversion, Node *node);
 struct ast_expr **pg__exprs(struct pg__conversion *conversion, List *list, uint32_t *count_out);
 struct ast_target *pg__targets(struct pg__conversion *conversion, List *list, uint32_t *count_out);
 
+/* pg_explain.c */
+struct ast_explain pg__explain(struct pg__conversion *conversion, List *options);
+
 /* pg_window.c */
 struct ast_window *pg__window(struct pg__conversion *conversion, WindowDef *definition);
 /** The WINDOW clause. */

@@ -21,6 +21,7 @@ plan__new(struct planner *planner, enum plan_kind kind, struct plan *input, uint
     if (plan == NULL)
         return STATUS_NO_MEMORY;
     plan->kind = kind;
+    plan->id = planner->node_count++;
     plan->input = input;
     plan->width = width;
     plan->rows = 1;
@@ -120,6 +121,7 @@ plan_statement(const struct plan_context *context, const struct bound *bound, st
     planned->subplan_count = planner.subplan_count;
     planned->subplans = planner.subplans;
     planned->slot_count = planner.slot_count;
+    planned->node_count = planner.node_count;
     *out = planned;
     return STATUS_OK;
 }

@@ -65,6 +65,7 @@ struct plan_slots {
 
 struct plan {
     enum plan_kind kind;
+    uint32_t id; /* Below node_count of the statement. */
     struct plan *input;
     struct plan *right;
     uint32_t width;             /* Columns of a row. */
@@ -107,6 +108,7 @@ struct planned {
     uint32_t subplan_count;
     struct plan **subplans;
     uint32_t slot_count;
+    uint32_t node_count;
     struct expr **returning;      /* Over the changed row, then the root's row. */
     struct expr **conflict_exprs; /* Over the row there, then the one to be inserted. */
     struct expr *conflict_where;

@@ -24,6 +24,7 @@ struct planner {
     uint32_t subplan_capacity;
     struct plan **subplans;
     uint32_t slot_count; /* Handed out so far. */
+    uint32_t node_count;
 };
 
 void *plan__take(struct planner *planner, size_t size);

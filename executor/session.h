@@ -26,7 +26,8 @@ struct qtdb_session {
     uint32_t cache_count;
     uint64_t cache_hit_count;
     uint64_t cache_miss_count;
-    size_t memory_limit; /* Bytes a statement may hold; 0: EXEC_MEMORY_MAX. */
+    size_t memory_limit;                   /* Bytes a statement may hold; 0: EXEC_MEMORY_MAX. */
+    uint64_t path_counts[EXEC_PATH_COUNT]; /* Scans begun, by enum exec_path. */
     _Atomic bool interrupted;
 };
 
@@ -77,6 +78,9 @@ struct qtdb_statement {
     struct arena row;             /* To the next step. */
     struct statement_line *lines; /* EXPLAIN. */
     struct statement_line *last_line;
+    struct qtdb_txn_statistics cost; /* Of its own transaction, under EXPLAIN ANALYZE. */
+    uint64_t planning_ns;
+    bool explained; /* EXPLAIN's lines are there. */
     uint64_t row_count;
     const char *tag;
     char tag_text[64];

@@ -13,6 +13,8 @@
 #include "executor/session.h"
 #include "kernel/api_error.h"
 #include "kernel/base/check.h"
+#include "kernel/base/io.h"
+#include "kernel/database.h"
 
 /* Life. */
 
@@ -113,6 +115,18 @@ qtdb_finalize(struct qtdb_statement *statement)
 /* Transactions around a statement. */
 
 static bool
+is_change(const struct ast_statement *ast)
+{
+    return ast->kind == AST_INSERT || ast->kind == AST_UPDATE || ast->kind == AST_DELETE;
+}
+
+static bool
+is_analyze(const struct ast_statement *ast)
+{
+    return ast->kind == AST_EXPLAIN && ast->explain.analyze;
+}
+
+static bool
 is_query(const struct ast_statement *ast)
 {
     return ast->kind == AST_SELECT || ast->kind == AST_EXPLAIN;
@@ -122,9 +136,13 @@ static enum status
 enter_transaction(struct qtdb_statement *statement)
 {
     struct qtdb_session *session = statement->session;
+    bool analyze = is_analyze(statement->ast);
+    bool changes = analyze && is_change(statement->ast->explained);
     struct qtdb_txn_options options = {.size = sizeof(options),
-                                       .read_only = is_query(statement->ast)};
+                                       .read_only = is_query(statement->ast) && !changes,
+                                       .statistics = analyze ? &statement->cost : NULL};
 
+    statement->cost = (struct qtdb_txn_statistics){.size = sizeof(statement->cost)};
     if (session->aborted)
         return sql_error_set(&statement->error, "25P02", -1,
                              "current transaction is aborted, commands ignored until end of "
@@ -137,6 +155,8 @@ enter_transaction(struct qtdb_statement *statement)
         .parameters = statement->parameters,
         .parameter_count = statement->parameter_count,
         .memory_limit = session->memory_limit,
+        .db = session->db,
+        .path_counts = session->path_counts,
     };
     statement->own_txn = session->txn == NULL;
     if (!statement->own_txn)
@@ -170,12 +190,6 @@ leave_transaction(struct qtdb_statement *statement, enum status status)
 }
 
 /* Planning. */
-
-static bool
-is_change(const struct ast_statement *ast)
-{
-    return ast->kind == AST_INSERT || ast->kind == AST_UPDATE || ast->kind == AST_DELETE;
-}
 
 static bool
 plan_fits(const struct qtdb_statement *statement, uint64_t version)
@@ -267,19 +281,72 @@ add_line(void *context, const char *text)
     return STATUS_OK;
 }
 
+/* EXPLAIN ANALYZE runs at the first step, and ends its own transaction before the lines are made, so
+ * that what was logged is known. */
+
+static enum status
+run_rows(struct qtdb_statement *statement)
+{
+    const struct batch *batch = NULL;
+
+    TRY(exec_open(&statement->context, statement->planned->root, &statement->exec));
+    do
+        TRY(exec_next(statement->exec, &batch));
+    while (batch->count > 0);
+    return STATUS_OK;
+}
+
+static enum status
+run_explained(struct qtdb_statement *statement, uint64_t *changed_out)
+{
+    const struct ast_explain *options = &statement->ast->explain;
+    struct exec_context *context = &statement->context;
+    bool change = is_change(statement->ast->explained);
+    struct exec_measure *measures =
+        arena_alloc(&statement->bound, statement->planned->node_count * sizeof(*measures));
+
+    if (measures == NULL)
+        return STATUS_NO_MEMORY;
+    context->measures = measures;
+    context->measures_time = options->timing;
+    enum status status =
+        change ? exec_change(context, &statement->returned, changed_out) : run_rows(statement);
+    return statement->own_txn ? leave_transaction(statement, status) : status;
+}
+
+static enum status
+explain(struct qtdb_statement *statement)
+{
+    struct io *io = database_io(statement->session->db);
+    struct exec_explanation explanation = {.planned = statement->planned,
+                                           .options = &statement->ast->explain,
+                                           .planning_ns = statement->planning_ns};
+    uint64_t begin_ns = io_clock_ns(io);
+
+    if (statement->ast->explain.analyze) {
+        TRY(run_explained(statement, &explanation.changed_count));
+        explanation.measures = statement->context.measures;
+        explanation.execution_ns = io_clock_ns(io) - begin_ns;
+        explanation.log_size = statement->cost.log_size;
+    }
+    TRY(exec_explain(&explanation, &statement->bound, add_line, statement));
+    statement->explained = true;
+    return STATUS_OK;
+}
+
 static enum status
 start_explain(struct qtdb_statement *statement)
 {
     const struct ast_statement *ast = statement->ast->explained;
+    struct io *io = database_io(statement->session->db);
+    uint64_t begin_ns = io_clock_ns(io);
 
-    if (statement->ast->analyze)
-        return sql_error_set(&statement->error, "0A000", -1,
-                             "EXPLAIN ANALYZE is not supported yet");
     if (ast->kind != AST_SELECT && !is_change(ast))
         return sql_error_set(&statement->error, "0A000", -1, "this cannot be explained");
     forget_plan(statement);
     TRY(ensure_planned(statement, ast));
-    TRY(exec_explain(statement->planned, &statement->bound, add_line, statement));
+    statement->planning_ns = io_clock_ns(io) - begin_ns;
+    statement->explained = false;
     statement->visible = 1;
     return STATUS_OK;
 }
@@ -382,6 +449,8 @@ static enum status
 next_row(struct qtdb_statement *statement, bool *out)
 {
     if (statement->ast->kind == AST_EXPLAIN) {
+        if (!statement->explained)
+            TRY(explain(statement));
         if (statement->row_count > 0)
             statement->lines = statement->lines->next;
         *out = statement->lines != NULL;

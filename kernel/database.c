@@ -25,6 +25,12 @@ database_memory(const struct qtdb *db)
     return db->env.memory;
 }
 
+struct io *
+database_io(const struct qtdb *db)
+{
+    return db->env.io;
+}
+
 struct pager *
 database_pager(const struct qtdb *db)
 {

@@ -12,6 +12,7 @@ MUST_CHECK enum status database_open_env(const struct env *env, const char *path
 /** Frees the handle as a crash would: nothing is written, open transactions are dropped. */
 void database_abandon(struct qtdb *db);
 struct memory *database_memory(const struct qtdb *db);
+struct io *database_io(const struct qtdb *db);
 struct pager *database_pager(const struct qtdb *db);
 
 #endif

@@ -199,6 +199,74 @@ Test(sql, refuses_by_name_what_it_does_not_do)
     refuse("alter table items add x int", "0A000", 0);
 }
 
+/* What was read is told, and no more is read than asked for. */
+Test(sql, explain_analyze_tells_rows_and_bytes)
+{
+    expect("create table n (id int primary key, v int); insert into n select g, g % 10 from "
+           "generate_series(1, 5000) g; create index n_v on n (v)",
+           "");
+    expect("explain (analyze, costs off, timing off, summary off) select * from n limit 100",
+           "Limit (actual rows=100 loops=1)\n"
+           "  ->  Seq Scan on n (actual rows=100 loops=1)\n"
+           "        Rows Read: 100\n");
+    expect(
+        "explain (analyze, costs off, timing off, summary off, buffers) select v from n where id "
+        "in (7, 1, 7, 9999, 3000)",
+        "Index Scan by key on n (filtered) (actual rows=3 loops=1)\n"
+        "  Rows Read: 3\n"
+        "  Pages Read: 0\n");
+    expect("explain (analyze, costs off, timing off, summary off) select v from n where id between "
+           "1001 and 2000",
+           "Index Scan by key on n (filtered) (actual rows=1000 loops=1)\n"
+           "  Rows Read: 1000\n");
+    expect("explain (analyze, costs off, timing off, summary off) select 1 where 1 = 2",
+           "Filter (actual rows=0 loops=1)\n"
+           "  ->  Result (actual rows=1 loops=1)\n");
+    cr_assert_eq(session->path_counts[EXEC_PATH_KEY], 1);
+    cr_assert_eq(session->path_counts[EXEC_PATH_KEY_RANGE], 1);
+}
+
+Test(sql, explain_analyze_of_a_change_makes_it)
+{
+    make_items();
+    output[0] = '\0';
+    cr_assert_eq(qtdb_exec(session, "explain (analyze) update items set price = 7 where id > 1",
+                           add_row, NULL),
+                 QTDB_OK);
+    cr_assert_not_null(strstr(output, "Update on items\n  ->  Index Scan by key on items"));
+    cr_assert_not_null(strstr(output, "Rows Changed: 2  Bytes Logged: "));
+    cr_assert_null(strstr(output, "Bytes Logged: 0\n"));
+    cr_assert_not_null(strstr(output, "Execution Time: "));
+    expect("select count(*) from items where price = 7", "2\n");
+    expect(
+        "begin; explain (analyze, costs off, timing off, summary off) delete from items; rollback",
+        "Delete on items\n"
+        "  ->  Seq Scan on items (actual rows=3 loops=1)\n"
+        "        Rows Read: 3\n"
+        "Rows Changed: 3  Bytes Logged: 0\n");
+    expect("explain delete from items; select count(*) from items",
+           "Delete on items\n"
+           "  ->  Seq Scan on items  (cost=0.00..5.00 rows=3 width=80)\n3\n");
+    refuse("explain (analyze) insert into items values (1, 'x', 1, null)", "23505", 0);
+    refuse("explain (format xml) select 1", "0A000", 10);
+    refuse("explain (format junk) select 1", "22023", 10);
+}
+
+Test(sql, explain_writes_json)
+{
+    make_items();
+    expect("explain (format json, costs off) select name from items where id = 2",
+           "[\n  {\n    \"Plan\": {\n"
+           "      \"Node Type\": \"Index Scan by key on items (filtered)\"\n"
+           "    }\n  }\n]\n");
+    expect("begin; explain (format json, analyze, costs off, timing off, summary off) delete from "
+           "items; rollback",
+           "[\n  {\n    \"Operation\": \"Delete\",\n    \"Relation Name\": \"items\",\n"
+           "    \"Rows Changed\": 3,\n    \"Bytes Logged\": 0,\n    \"Plan\": {\n"
+           "      \"Node Type\": \"Seq Scan on items\",\n      \"Actual Rows\": 3,\n"
+           "      \"Actual Loops\": 1,\n      \"Rows Read\": 3\n    }\n  }\n]\n");
+}
+
 /* covers: E6 */
 Test(sql, bounds_the_depth_of_expressions)
 {
@@ -244,8 +312,10 @@ Test(sql, takes_parameters_by_type)
 Test(sql, seeks_the_key_instead_of_scanning)
 {
     make_items();
-    expect("explain select * from items where id = 2", "Index Scan by key on items (filtered)\n");
-    expect("explain select * from items where price > 2", "Seq Scan on items (filtered)\n");
+    expect("explain (costs off) select * from items where id = 2",
+           "Index Scan by key on items (filtered)\n");
+    expect("explain (costs off) select * from items where price > 2",
+           "Seq Scan on items (filtered)\n");
     expect("select name from items where 2 <= id and id < 3", "ink\n");
     expect("select name from items where id > 5 and id < 3", "");
 }
@@ -258,22 +328,23 @@ Test(sql, looks_up_by_index_and_by_key_in_joins)
            "insert into sold select g, g % 3 + 1, date '2024-01-01' + g from generate_series(1, "
            "500) g",
            "");
-    expect("explain select * from sold where at = '2024-03-01'",
+    expect("explain (costs off) select * from sold where at = '2024-03-01'",
            "Index Scan using sold_at on sold (filtered)\n");
-    expect("explain select * from sold s join items i on i.id = s.item where s.id = 7",
+    expect("explain (costs off) select * from sold s join items i on i.id = s.item where s.id = 7",
            "Nested Loop\n  ->  Index Scan by key on sold (filtered)\n"
            "  ->  Index Scan by key on items (filtered)\n");
-    expect("explain select * from sold s join items i on i.id = s.item",
+    expect("explain (costs off) select * from sold s join items i on i.id = s.item",
            "Hash Join\n  ->  Seq Scan on sold\n  ->  Seq Scan on items\n");
     /* A condition goes down into its own side; an outer join it empties becomes an inner one. */
-    expect(
-        "explain select * from items i left join sold s on s.item = i.id where s.at > '2024-05-01' "
-        "and i.price < 5",
-        "Hash Join\n  ->  Index Scan using sold_at on sold (filtered)\n"
-        "  ->  Seq Scan on items (filtered)\n");
-    expect("explain select * from (select item, count(*) from sold group by item) c where item = 2",
+    expect("explain (costs off) select * from items i left join sold s on s.item = i.id where s.at "
+           "> '2024-05-01' "
+           "and i.price < 5",
+           "Hash Join\n  ->  Index Scan using sold_at on sold (filtered)\n"
+           "  ->  Seq Scan on items (filtered)\n");
+    expect("explain (costs off) select * from (select item, count(*) from sold group by item) c "
+           "where item = 2",
            "HashAggregate\n  ->  Seq Scan on sold (filtered)\n");
-    expect("drop index sold_at; explain select * from sold where at = '2024-03-01'",
+    expect("drop index sold_at; explain (costs off) select * from sold where at = '2024-03-01'",
            "Seq Scan on sold (filtered)\n");
 }
 

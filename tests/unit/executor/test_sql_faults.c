@@ -119,6 +119,11 @@ Test(sql_faults, queries_survive_every_refused_allocation)
         "select a_id, v, grouping(a_id, v), sum(id), rank() over (order by count(*)) from b "
         "group by rollup (a_id, v), grouping sets (a_id, ()) having grouping(v) = 1",
         NULL);
+    refuse_each(
+        "explain (analyze, buffers, timing off, format json) select n, (select count(*) from b "
+        "where a_id = a.id) from a order by x limit 2",
+        NULL);
+    refuse_each("explain (analyze, timing off) select count(*) from a join b on a.id = b.id", NULL);
     refuse_each("explain select * from a, lateral (select v from b where b.id = a.id limit 1) s",
                 NULL);
 }
