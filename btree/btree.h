@@ -55,7 +55,7 @@ struct btree {
     uint32_t root;
     uint32_t tree_id;
     enum btree_kind kind;
-    struct btree_hint *hint; /* The caller's, one a tree; NULL: nothing is guessed. */
+    struct btree_hint *hint;        /* The caller's, one a tree; NULL: nothing is guessed. */
     struct btree_leaf_tally *tally; /* The caller's, or NULL. */
 };
 

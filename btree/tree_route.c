@@ -68,7 +68,8 @@ get_at(const struct btree *tree, uint32_t page_number, uint64_t key, uint8_t *va
         __builtin_prefetch(view.bytes + 128);
         __builtin_prefetch(view.bytes + 192);
         if (__builtin_expect(is_node_for(&view, tree, key, 0), 1)) {
-            enum status status = look_into_leaf(&view, key, value, size_io, below);
+            struct int_leaf leaf = {.count = 0};
+            enum status status = look_into_leaf(&view, key, value, size_io, &leaf, below);
 
             *csn_out = tree__leaf_csn(&view);
             *hops_out = hops;

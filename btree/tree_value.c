@@ -60,7 +60,8 @@ btree_value_stage_new(struct pager *pager, uint32_t tree_id, uint32_t page_limit
     CHECK(page_limit >= CHUNK_PAGES);
     if (stage == NULL)
         return STATUS_NO_MEMORY;
-    stage->tree = (struct btree){pager, PAGE_NONE, tree_id, BTREE_INT};
+    stage->tree =
+        (struct btree){.pager = pager, .root = PAGE_NONE, .tree_id = tree_id, .kind = BTREE_INT};
     stage->memory = memory;
     stage->page_limit = page_limit;
     stage->pages =
@@ -288,7 +289,8 @@ enum status
 btree_value_read_chunk(struct pager *pager, const struct btree_value *value, uint64_t number,
                        uint8_t *out, size_t *size_out)
 {
-    struct btree tree = {pager, value->root, value->tree_id, BTREE_INT};
+    struct btree tree = {
+        .pager = pager, .root = value->root, .tree_id = value->tree_id, .kind = BTREE_INT};
     uint64_t offset = number * BTREE_CHUNK_SIZE;
     uint64_t left = value->size - offset;
 

@@ -110,7 +110,10 @@ why_not(const struct walker *walker, struct floor *floor)
 static enum status
 visit_value(struct walker *walker, uint32_t page_number, const struct btree_value *value)
 {
-    struct btree tree = {walker->tree->pager, value->root, value->tree_id, BTREE_INT};
+    struct btree tree = {.pager = walker->tree->pager,
+                         .root = value->root,
+                         .tree_id = value->tree_id,
+                         .kind = BTREE_INT};
     struct btree_walk walk = {
         .finding = walker->walk->finding,
         .page = walker->walk->page,

@@ -127,7 +127,7 @@ get_plain(struct qtdb_txn *txn, const struct qtdb_tree *tree, const void *key, s
         txn->track_reads || known->btree.root == PAGE_NONE || key_size - 1 >= QTDB_KEY_SIZE_MAX ||
         (known->btree.kind == BTREE_INT && key_size != 8))
         return STATUS_MISSING;
-    enum status status = btree_get(&known->btree, key, key_size, value, size_io, &csn);
+    enum status status = route__get(txn, tree, &known->btree, key, key_size, value, size_io, &csn);
 
     if ((status == STATUS_OK || status == STATUS_NOT_FOUND) && is_of_snapshot(txn, tree, csn))
         return status;
