@@ -195,6 +195,8 @@ access__claim(struct qtdb_txn *txn, const struct qtdb_tree *tree, const void *ke
     bool changed = versions__is_changed(db, tree, &range, txn->snapshot);
 
     latch_unlock(&db->snapshot_latch);
+    if (!changed && atomic_load(&db->undo_count) > 0)
+        TRY(undo__is_changed(db, tree, &range, txn->snapshot, &changed));
     if (changed)
         return read_set__conflict(txn, tree, "a row that this one changes or locks");
     return STATUS_OK;

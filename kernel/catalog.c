@@ -165,6 +165,18 @@ record_before(struct pager_change *change, struct qtdb *db, const struct write_e
     return catalog__record_decode(bytes, size, out);
 }
 
+/* A big commit made it already, among the dropped ones in case that it fails. */
+static enum status
+adopt_early(struct pager_change *change, struct qtdb *db, struct qtdb_tree *tree)
+{
+    struct btree catalog = tree__btree(db->catalog);
+    uint8_t key[5];
+
+    tree->root_new = tree->root_early;
+    catalog__dropped_key(tree->tree_id, key);
+    return btree_delete(change, &catalog, key, sizeof(key));
+}
+
 /* Makes the tree of a record that has no root yet. */
 static enum status
 create_tree(struct pager_change *change, struct qtdb *db, struct catalog_record *record)
@@ -174,7 +186,10 @@ create_tree(struct pager_change *change, struct qtdb *db, struct catalog_record 
     enum btree_kind kind = record->kind == QTDB_KEY_INT ? BTREE_INT : BTREE_VAR;
 
     CHECK(tree != NULL && atomic_load(&tree->csn_created) == CSN_NEVER);
-    TRY(btree_create(change, kind, tree_id, PAGE_NONE, &tree->root_new));
+    if (tree->root_early != 0)
+        TRY(adopt_early(change, db, tree));
+    else
+        TRY(btree_create(change, kind, tree_id, PAGE_NONE, &tree->root_new));
     record->root = le32_of(tree->root_new);
     return STATUS_OK;
 }
@@ -206,11 +221,19 @@ apply_entry(struct pager_change *change, struct qtdb *db, const struct write_ent
 }
 
 enum status
+catalog__store_next(struct pager_change *change, struct qtdb *db)
+{
+    struct btree catalog = tree__btree(db->catalog);
+    const uint8_t key = CATALOG_KEY_NEXT;
+    le32 next = le32_of(atomic_load(&db->next_tree_id));
+
+    return btree_put(change, &catalog, &key, 1, next.byte, sizeof(next), NULL);
+}
+
+enum status
 catalog__apply(struct pager_change *change, struct qtdb_txn *txn, struct txn_tree *catalog)
 {
     struct qtdb *db = txn->db;
-    struct btree tree = tree__btree(db->catalog);
-    const uint8_t key = CATALOG_KEY_NEXT;
     bool created = false;
 
     forget_effects(db);
@@ -218,11 +241,7 @@ catalog__apply(struct pager_change *change, struct qtdb_txn *txn, struct txn_tre
          entry = entry->next[0])
         if (entry->kind != WRITE_NONE)
             TRY(apply_entry(change, db, entry, &created));
-    if (!created)
-        return STATUS_OK;
-    le32 next = le32_of(atomic_load(&db->next_tree_id));
-
-    return btree_put(change, &tree, &key, 1, next.byte, sizeof(next), NULL);
+    return created ? catalog__store_next(change, db) : STATUS_OK;
 }
 
 void

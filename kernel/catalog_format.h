@@ -17,6 +17,8 @@
  *        8     8  row_count       estimated
  *       16     4  directory_size  bytes
  *       20     4  router_size     bytes
+ *   6, tree id (big-endian)   catalog_undo: a big commit that writes to the tree is under way, or was
+ *                             when the last handle ended: it has to be undone
  *
  *   catalog_record
  *   OFFSET  SIZE  FIELD
@@ -32,6 +34,24 @@
  *
  * A record is valid if and only if (1) it has 24 bytes, (2) version, kind, router and flags are known,
  * (3) reserved bytes are zero, (4) root lies past the catalog's and tree_id past the reserved ones.
+ *
+ *   catalog_undo
+ *   OFFSET  SIZE  FIELD
+ *        0     4  root        of the tree that is written to
+ *        4     4  tree_id     of it, as in the key
+ *        8     4  undo_root   of the tree that holds its rows before
+ *       12     4  undo_id     tree id of that
+ *       16     1  version     CATALOG_VERSION
+ *       17     1  kind        enum qtdb_key_kind, of both
+ *       18     6  reserved    0
+ *       24     8  csn         no page of the tree was changed by the big commit before this one
+ *
+ * It is valid if and only if (1) it has 32 bytes, (2) version and kind are known, reserved bytes zero,
+ * (3) root and tree_id are the catalog's or lie past it, those of the undo tree lie past it, (4) csn is
+ * not 0 and not past the log's end.
+ *
+ * A row of an undo tree has a key of the tree that is written to. Its value is one byte enum undo_row,
+ * and behind it, with UNDO_ROW_WAS, the row's value before the commit.
  */
 #ifndef KERNEL_CATALOG_FORMAT_H
 #define KERNEL_CATALOG_FORMAT_H
@@ -50,6 +70,12 @@ enum catalog_key {
     CATALOG_KEY_DROPPED = 3,
     CATALOG_KEY_SEQUENCE = 4,
     CATALOG_KEY_ROUTER = 5,
+    CATALOG_KEY_UNDO = 6,
+};
+
+enum undo_row {
+    UNDO_ROW_WAS = 1, /* The row was there. */
+    UNDO_ROW_WAS_NOT = 2,
 };
 
 enum catalog_flags { CATALOG_FLAG_NO_COMPRESSION = 1 };
@@ -76,5 +102,18 @@ struct router_record {
 };
 static_assert(sizeof(struct router_record) == 24, "on-disk size");
 static_assert(offsetof(struct router_record, directory_size) == 16, "on-disk offset");
+
+struct catalog_undo {
+    le32 root;
+    le32 tree_id;
+    le32 undo_root;
+    le32 undo_id;
+    uint8_t version;
+    uint8_t kind;
+    uint8_t reserved[6];
+    le64 csn;
+};
+static_assert(sizeof(struct catalog_undo) == 32, "on-disk size");
+static_assert(offsetof(struct catalog_undo, csn) == 24, "on-disk offset");
 
 #endif

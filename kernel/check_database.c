@@ -73,6 +73,26 @@ check_tree(struct checker *checker, const char *name, const struct btree *tree, 
     return btree_verify(tree, partial, &walk);
 }
 
+/* A row of the catalog that names the rows before an unfinished big commit. */
+static enum status
+check_undo_row(struct checker *checker, const struct btree_row *row)
+{
+    struct catalog_undo record;
+
+    if (undo__record_decode(row->value, row->value_size, &record) != STATUS_OK) {
+        report(checker, "catalog: a row is damaged: %s", error_message());
+        return STATUS_OK;
+    }
+    struct btree tree = {
+        .pager = checker->db->pager,
+        .root = le32_get(record.undo_root),
+        .tree_id = le32_get(record.undo_id),
+        .kind = record.kind == QTDB_KEY_INT ? BTREE_INT : BTREE_VAR,
+    };
+
+    return check_tree(checker, "(undo)", &tree, false);
+}
+
 /* A row of the catalog that names a tree. */
 static enum status
 check_row(struct checker *checker, const struct btree_row *row)
@@ -88,6 +108,8 @@ check_row(struct checker *checker, const struct btree_row *row)
     if (kind == CATALOG_KEY_NEXT || (kind == CATALOG_KEY_SEQUENCE && name_size > 0 &&
                                      name_size <= QTDB_NAME_SIZE_MAX && row->value_size == 8))
         return STATUS_OK;
+    if (kind == CATALOG_KEY_UNDO)
+        return check_undo_row(checker, row);
     if (name_size > QTDB_NAME_SIZE_MAX || kind > CATALOG_KEY_DROPPED ||
         catalog__record_decode(row->value, row->value_size, &record) != STATUS_OK) {
         report(checker, "catalog: a row is damaged: %s", error_message());

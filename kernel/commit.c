@@ -14,6 +14,9 @@
  *   flush     wait for durability, unless asynchronous
  *   retire    keep the rows before for older snapshots or free them
  *
+ * What touches more pages than one change may is left to commit_big.c: when an attempt meets that limit,
+ * or the rows before alone are more than it.
+ *
  * Any failure before pager_change_commit returned STATUS_OK is a clean abort: nothing of the
  * transaction is anywhere but in its own memory (T4). After it the transaction is visible; if the flush
  * then fails, the outcome is unknown until the file is opened again, and the message says so.
@@ -133,12 +136,21 @@ capture_entry(struct qtdb_txn *txn, const struct qtdb_tree *tree, struct write_e
     return STATUS_OK;
 }
 
+/* Rows that fill so many pages are not changed in one change: there is no use in holding them all. */
 static enum status
-capture_tree(struct qtdb_txn *txn, const struct txn_tree *tree)
+capture_tree(struct qtdb_txn *txn, const struct txn_tree *tree, size_t *size_io)
 {
-    for (struct write_entry *entry = tree->writes.head[0]; entry != NULL; entry = entry->next[0])
-        if (entry->kind != WRITE_NONE)
-            TRY(capture_entry(txn, tree->tree, entry));
+    size_t limit = (size_t)pager_change_limit(txn->db->pager) * PAGE_SIZE;
+
+    for (struct write_entry *entry = tree->writes.head[0]; entry != NULL; entry = entry->next[0]) {
+        if (entry->kind == WRITE_NONE)
+            continue;
+        TRY(capture_entry(txn, tree->tree, entry));
+        *size_io += entry->before_size;
+        txn->too_big = *size_io > limit;
+        if (txn->too_big)
+            return error_raise(STATUS_FULL, "the rows before do not fit one change");
+    }
     return STATUS_OK;
 }
 
@@ -146,11 +158,13 @@ static enum status
 prepare(struct qtdb_txn *txn, struct write_chunk **chunk_out)
 {
     struct write_chunk *chunk;
+    size_t size = 0;
 
     CHECK(txn->running && !txn->read_only);
     order_trees(txn);
+    TRY(read_set__validate_undo(txn));
     for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next)
-        TRY(capture_tree(txn, tree));
+        TRY(capture_tree(txn, tree, &size));
     for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next) {
         TRY(commit_run__prepare(txn, tree));
         TRY(value__pack_tree(txn, tree));
@@ -261,6 +275,7 @@ attempt(struct qtdb_txn *txn, struct write_chunk *chunk, uint64_t *csn_out)
     enum status status = apply(change, txn);
 
     if (status != STATUS_OK) {
+        txn->too_big = status == STATUS_FULL && pager_change_is_full(change);
         pager_change_abandon(change);
         return status;
     }
@@ -348,25 +363,37 @@ flush(struct qtdb_txn *txn, uint64_t csn, bool wrote)
                              : "what the transaction read may not be durable");
 }
 
+/* Inside the gate. */
+static enum status
+commit_in_one_change(struct qtdb_txn *txn, struct write_chunk **chunk_out, uint64_t *csn_out)
+{
+    TRY(commit_big__enter(txn->db));
+    enum status status = prepare(txn, chunk_out);
+
+    if (status == STATUS_OK)
+        status = attempt_until_done(txn, *chunk_out, csn_out);
+    gate__leave(&txn->db->gate);
+    return status;
+}
+
 static enum status
 commit_writes(struct qtdb_txn *txn)
 {
     struct qtdb *db = txn->db;
     struct write_chunk *chunk = NULL;
     uint64_t csn = 0;
-    enum status status;
+    enum status status = commit_in_one_change(txn, &chunk, &csn);
 
-    gate__enter(&db->gate);
-    status = prepare(txn, &chunk);
-    if (status == STATUS_OK)
-        status = attempt_until_done(txn, chunk, &csn);
-    gate__leave(&db->gate);
     CHECK(status != STATUS_OK || chunk != NULL);
     bool published = status == STATUS_OK && csn == chunk->csn;
 
     if (published)
         route__committed(txn);
     commit_run__end_all(txn, published);
+    if (txn->too_big) {
+        error_clear();
+        status = commit_big__run(txn, &csn);
+    }
     settle(txn, published ? chunk : NULL);
     TRY(status);
     atomic_fetch_add_explicit(&db->commit_count, 1, memory_order_relaxed);

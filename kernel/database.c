@@ -127,6 +127,7 @@ database_free(struct qtdb *db)
     CHECK(!txn__any_running(db) && db->value_tickets == NULL && db->pending == NULL &&
           db->merged == NULL);
     txn__free_all(db);
+    undo__free_all(db);
     lock_table_deinit(&db->locks);
     sequence__free_all(db);
     tree__free_all(db);
@@ -149,6 +150,7 @@ start(struct qtdb *db, const char *path, const struct qtdb_options *options)
     db->read_only = pager_is_read_only(db->pager);
     db->large_min = large_min_of(db->pager);
     TRY(catalog__open(db));
+    TRY(undo__open(db));
     return background__start(db);
 }
 
@@ -170,6 +172,7 @@ database_open_env(const struct env *env, const char *path, const struct qtdb_opt
     db->version_limit = given.version_limit != 0 ? given.version_limit : VERSION_LIMIT_DEFAULT;
     db->drop_limit = drop_limit_of(&given);
     db->route_save_limit = route_save_limit_of(&given);
+    db->csn_limit = CSN_NEVER;
     enum status status = start(db, path, &given);
 
     if (status != STATUS_OK) {

@@ -1,6 +1,6 @@
 /*
- * The gate: committers pass it side by side, and a checker of the whole file closes it, waits for
- * those inside, and has the trees to itself. Readers take no part in it.
+ * The gate: committers pass it side by side, and a checker of the whole file, or a big commit, closes
+ * it, waits for those inside, and has the trees to itself. Readers take no part in it.
  */
 #include "kernel/kernel_private.h"
 
@@ -25,6 +25,18 @@ gate__enter(struct gate *gate)
     }
     gate->committers++;
     latch_unlock(&gate->latch);
+}
+
+bool
+gate__try_enter(struct gate *gate)
+{
+    latch_lock(&gate->latch);
+    bool entered = !gate->closed;
+
+    if (entered)
+        gate->committers++;
+    latch_unlock(&gate->latch);
+    return entered;
 }
 
 void

@@ -64,6 +64,7 @@ struct qtdb_tree {
     /* Guarded by the attempt latch: what the commit under way does to it. */
     uint32_t root_new; /* PAGE_NONE: it does not make it. */
     bool dropping;
+    uint32_t root_early; /* A big commit made it before its end; 0: no. Gate closed. */
 
     /* Guarded by the snapshot latch. */
     struct key_map versions; /* Newest entry of each key (versions.c). */
@@ -94,6 +95,22 @@ struct txn_tree {
     uint32_t read_capacity;
 };
 
+enum undo_state {
+    UNDO_ACTIVE = 0, /* Its commit is under way, or failed and is not undone yet. */
+    UNDO_COMMITTED = 1,
+    UNDO_UNDONE = 2,
+};
+
+/* The rows of one tree before a big commit, in a tree of their own (undo.c). The struct stays until no
+ * snapshot is older than the end of the commit. */
+struct undo {
+    struct undo *next;
+    struct btree of; /* What the commit writes to. */
+    struct btree rows;
+    uint64_t csn; /* No page was changed by the commit before it; no snapshot lies in the commit. */
+    enum undo_state state;
+};
+
 /* One undoable step, kept from the first savepoint on. */
 struct journal_step {
     struct write_entry *entry;
@@ -112,6 +129,10 @@ struct write_chunk {
     struct txn_tree *trees; /* Their maps serve while the chunk is pending. */
 };
 
+struct version_value;
+struct version_place;
+struct version_row;
+
 struct qtdb_txn {
     struct qtdb *db;
     struct qtdb_txn *next; /* Running ones, or finished ones kept for reuse. */
@@ -121,6 +142,7 @@ struct qtdb_txn {
     bool read_only;
     bool track_reads;
     bool has_ddl;
+    bool too_big; /* Its commit touches more pages than one change may: commit_big.c. */
     enum qtdb_isolation isolation;
     enum qtdb_durability durability;
     uint64_t lock_timeout_ns;
@@ -189,6 +211,7 @@ struct qtdb {
     _Atomic bool stopping;
     _Atomic bool routers_due; /* Some tree's router is to be looked at. */
     _Atomic bool drops_due;   /* There may be dropped trees to free. */
+    _Atomic bool undo_due;    /* A big commit failed and could not be undone yet. */
     _Atomic uint32_t next_tree_id;
     _Atomic uint64_t commit_count;
     _Atomic uint64_t user_size;
@@ -215,7 +238,10 @@ struct qtdb {
     struct qtdb_txn *finished; /* For reuse. */
     struct qtdb_txn *finished_last;
     uint32_t finished_count;
-    uint64_t csn_async;          /* Highest CSN of an asynchronous commit: visible at once. */
+    uint64_t csn_async; /* Highest CSN of an asynchronous commit: visible at once. */
+    uint64_t csn_limit; /* No snapshot lies past it while a big commit is under way; CSN_NEVER. */
+    struct undo *undos; /* In ascending order of csn. */
+    _Atomic uint32_t undo_count; /* Read anywhere. */
     struct write_chunk *pending; /* About to be published, or published and not yet merged. */
     uint32_t pending_count;
     struct write_chunk *merged; /* Oldest first. */
@@ -229,6 +255,8 @@ struct qtdb {
 
 /* gate.c */
 void gate__enter(struct gate *gate);
+/** False where gate__enter would have to wait. */
+MUST_CHECK bool gate__try_enter(struct gate *gate);
 void gate__leave(struct gate *gate);
 void gate__close(struct gate *gate);
 void gate__open(struct gate *gate);
@@ -254,6 +282,8 @@ MUST_CHECK enum status catalog__apply(struct pager_change *change, struct qtdb_t
 /** Makes known which trees the commit under way makes and drops, before it is published; and takes
  * that back. Under the attempt latch. */
 void catalog__announce(struct qtdb *db, uint64_t csn);
+/** Stores the next tree id: with everything that makes a tree. Under the change. */
+MUST_CHECK enum status catalog__store_next(struct pager_change *change, struct qtdb *db);
 void catalog__retract(struct qtdb *db, uint64_t csn);
 
 /* sequence.c */
@@ -288,6 +318,51 @@ MUST_CHECK enum status write_set__put(struct qtdb_txn *txn, struct txn_tree *tre
                                       size_t key_size, const void *value, size_t value_size,
                                       enum write_kind kind);
 
+/* undo.c: the rows before big commits, in trees of the file. */
+/** Finds what an unfinished big commit left behind, and undoes it unless the handle is read-only: then
+ * its snapshots are from before. A full disk puts that off (undo_due). */
+MUST_CHECK enum status undo__open(struct qtdb *db);
+/** Frees the structs; no transaction is running. */
+void undo__free_all(struct qtdb *db);
+MUST_CHECK enum status undo__record_decode(const void *bytes, size_t size,
+                                           struct catalog_undo *out);
+void undo__key(uint32_t tree_id, uint8_t out[5]);
+/** Within a change: makes the undo tree and its row in the catalog; `undo->csn` is set before. */
+MUST_CHECK enum status undo__create(struct pager_change *change, struct qtdb *db,
+                                    struct undo *undo);
+/** Lists it. Under the snapshot latch. */
+void undo__push(struct qtdb *db, struct undo *undo);
+/** Within the change that ends the big commit, or its undoing: takes the rows out of the catalog and
+ * hands the undo trees to the dropped ones. */
+MUST_CHECK enum status undo__finish(struct pager_change *change, struct qtdb *db);
+/** After that change, durable: snapshots may be taken again. Takes the latch. */
+void undo__settle(struct qtdb *db, enum undo_state state);
+/** Puts the rows before back, durably. The gate is closed, or nobody else is there yet. */
+MUST_CHECK enum status undo__roll_back(struct qtdb *db);
+/** Frees the structs that no snapshot needs. Takes the latch. */
+void undo__prune(struct qtdb *db);
+
+/* undo_search.c. Without latches; they may read pages. */
+/** For versions__get: an entry of a big commit younger than the snapshot and older than `csn` is taken
+ * instead of what was found. `room` is that of `value`. */
+MUST_CHECK enum status undo__get(struct qtdb_txn *txn, const struct qtdb_tree *tree,
+                                 const void *key, size_t key_size, uint64_t csn, size_t room,
+                                 struct version_value *value, bool *found_out);
+/** For versions__seek: takes a nearer row, or an older one of the same key, into `row`. */
+MUST_CHECK enum status undo__seek(struct qtdb_txn *txn, const struct qtdb_tree *tree,
+                                  const struct version_place *place, struct version_row *row);
+/** Did a big commit that is done write a key of the range after the snapshot? */
+MUST_CHECK enum status undo__is_changed(struct qtdb *db, const struct qtdb_tree *tree,
+                                        const struct key_range *range, uint64_t snapshot,
+                                        bool *out);
+
+/* commit_big.c */
+/** Commits what does not fit one change, durably. Neither latch nor gate is held. `*csn_out` is its
+ * CSN. STATUS_IO and STATUS_FAILED: see qtdb_commit. */
+MUST_CHECK enum status commit_big__run(struct qtdb_txn *txn, uint64_t *csn_out);
+/** Enters the gate once no failed big commit is left to be undone; not entered on failure. */
+MUST_CHECK enum status commit_big__enter(struct qtdb *db);
+
 /* read_set.c */
 /** Notes that the transaction relies on what it saw of these keys; low and high are copied. */
 MUST_CHECK enum status read_set__add(struct qtdb_txn *txn, struct txn_tree *tree,
@@ -295,6 +370,8 @@ MUST_CHECK enum status read_set__add(struct qtdb_txn *txn, struct txn_tree *tree
 /** STATUS_CONFLICT: something the transaction read was changed since its snapshot. What it writes is
  * locked, and was seen to be unchanged when it was. Under commit and snapshot latch. */
 MUST_CHECK enum status read_set__validate(struct qtdb_txn *txn);
+/** The same against big commits, which may read pages: inside the gate, without latches. */
+MUST_CHECK enum status read_set__validate_undo(struct qtdb_txn *txn);
 MUST_CHECK enum status read_set__conflict(struct qtdb_txn *txn, const struct qtdb_tree *tree,
                                           const char *what);
 
@@ -356,12 +433,15 @@ struct version_row {
     enum write_kind kind; /* WRITE_NONE: only that there is nothing before this key. */
     bool ended;           /* There is no further one. */
     uint64_t epoch;       /* db->version_epoch when this was so. */
+    uint64_t csn;         /* Of the commit that the row was before. */
 };
 
 /** `place` must not point into `out`. Takes the latch. STATUS_CONFLICT as versions__get. */
 MUST_CHECK enum status versions__seek(struct qtdb_txn *txn, const struct qtdb_tree *tree,
                                       const struct version_place *place, struct version_row *out);
 void version_row__deinit(struct version_row *row);
+/** Makes the buffer at least so large; what is in it is lost. */
+MUST_CHECK enum status version_row__reserve(struct version_row *row, size_t room);
 /** Was a key of the range written after the snapshot? Under the latch. */
 bool versions__is_changed(const struct qtdb *db, const struct qtdb_tree *tree,
                           const struct key_range *range, uint64_t snapshot);

@@ -119,3 +119,28 @@ read_set__validate(struct qtdb_txn *txn)
     }
     return STATUS_OK;
 }
+
+static enum status
+validate_range(struct qtdb_txn *txn, const struct txn_tree *tree, const struct key_range *range)
+{
+    bool changed;
+
+    TRY(undo__is_changed(txn->db, tree->tree, range, txn->snapshot, &changed));
+    return changed ? read_set__conflict(txn, tree->tree, "what this one read") : STATUS_OK;
+}
+
+enum status
+read_set__validate_undo(struct qtdb_txn *txn)
+{
+    static const struct key_range everything;
+
+    if (atomic_load(&txn->db->undo_count) == 0)
+        return STATUS_OK;
+    for (const struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next) {
+        if (tree->read_whole)
+            TRY(validate_range(txn, tree, &everything));
+        for (uint32_t i = 0; i < tree->read_count; i++)
+            TRY(validate_range(txn, tree, &tree->reads[i]));
+    }
+    return STATUS_OK;
+}

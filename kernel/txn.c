@@ -25,7 +25,8 @@ txn__usable(const struct qtdb_txn *txn)
 
 /*
  * A writer sees all that is published. A reader sees what is durable, so that it need not wait when it
- * ends, and asynchronous commits, which are visible at once; never half a publication.
+ * ends, and asynchronous commits, which are visible at once; never half a publication, and nothing of
+ * a big commit that is under way.
  */
 uint64_t
 txn__new_snapshot(const struct qtdb *db, bool read_only)
@@ -36,6 +37,8 @@ txn__new_snapshot(const struct qtdb *db, bool read_only)
     if (seen < db->csn_async)
         seen = db->csn_async;
     published = pager_csn(db->pager);
+    if (published > db->csn_limit)
+        published = db->csn_limit;
     return seen < published ? seen : published;
 }
 

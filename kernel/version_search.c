@@ -8,6 +8,8 @@
  *
  * Answers are copied out under the snapshot latch, for entries go when nobody needs them. Room for
  * them is made without the latch, so a question may have to be put twice.
+ *
+ * What big commits changed is not in memory: undo_search.c adds it, without the latch.
  */
 #include "kernel/kernel_private.h"
 
@@ -40,9 +42,10 @@ chain_at(const struct write_entry *newest, uint64_t snapshot)
     return found;
 }
 
+/* `*csn_out`: of the commit that the entry was before; CSN_NEVER when there is none. */
 static const struct write_entry *
 find(const struct qtdb *db, const struct qtdb_tree *tree, const uint8_t *key, size_t key_size,
-     uint64_t snapshot)
+     uint64_t snapshot, uint64_t *csn_out)
 {
     const struct write_entry *found =
         chain_at(key_map_find(&tree->versions, key, key_size), snapshot);
@@ -62,6 +65,7 @@ find(const struct qtdb *db, const struct qtdb_tree *tree, const uint8_t *key, si
             }
         }
     }
+    *csn_out = csn;
     return found;
 }
 
@@ -84,7 +88,9 @@ versions__get(struct qtdb_txn *txn, const struct qtdb_tree *tree, const void *ke
 
     latch_lock(&db->snapshot_latch);
     bool ended = txn->snapshot < db->version_floor;
-    const struct write_entry *entry = ended ? NULL : find(db, tree, key, key_size, txn->snapshot);
+    uint64_t csn = CSN_NEVER;
+    const struct write_entry *entry =
+        ended ? NULL : find(db, tree, key, key_size, txn->snapshot, &csn);
 
     *found_out = entry != NULL;
     if (entry != NULL) {
@@ -97,7 +103,11 @@ versions__get(struct qtdb_txn *txn, const struct qtdb_tree *tree, const void *ke
             memcpy(value->bytes, entry->before, value->size);
     }
     latch_unlock(&db->snapshot_latch);
-    return ended ? refuse_ended(db) : STATUS_OK;
+    if (ended)
+        return refuse_ended(db);
+    if (atomic_load_explicit(&db->undo_count, memory_order_acquire) == 0)
+        return STATUS_OK;
+    return undo__get(txn, tree, key, key_size, csn, room, value, found_out);
 }
 
 /* ---- The next key ------------------------------------------------------------------------------- */
@@ -193,12 +203,13 @@ take(const struct search *search, struct version_row *out, size_t *room_out)
     if (value_size > 0)
         memcpy(out->bytes + out->key_size, entry->before, value_size);
     out->kind = search->is_version ? entry->before_kind : WRITE_NONE;
+    out->csn = search->csn;
     CHECK(!search->is_version || out->kind != WRITE_NONE);
     return true;
 }
 
-static enum status
-make_room(struct version_row *row, size_t room)
+enum status
+version_row__reserve(struct version_row *row, size_t room)
 {
     struct memory *memory = row->memory;
     size_t capacity = room < 256 ? 256 : room + room / 2;
@@ -242,9 +253,13 @@ versions__seek(struct qtdb_txn *txn, const struct qtdb_tree *tree,
         latch_unlock(&db->snapshot_latch);
         if (ended)
             return refuse_ended(db);
-        if (taken)
+        if (!taken) {
+            TRY(version_row__reserve(out, room));
+            continue;
+        }
+        if (atomic_load_explicit(&db->undo_count, memory_order_acquire) == 0)
             return STATUS_OK;
-        TRY(make_room(out, room));
+        return undo__seek(txn, tree, place, out);
     }
 }
 

@@ -64,11 +64,13 @@ pager__change_add(struct pager_change *change, uint32_t page_number, struct chan
     uint32_t *head;
 
     DCHECK(pager__change_find(change, page_number) == NULL);
-    if (change->used >= limit && !change->system)
+    if (change->used >= limit && !change->system) {
+        change->full = true;
         return error_raise(STATUS_FULL,
                            "%s: one change touches more than %u pages: split it, or open with a "
                            "larger pool (change_limit)",
                            change->pager->path, limit);
+    }
     if (change->used == change->capacity)
         return pager__change_need(change, NEED_SCRATCH, 0, 0);
     head = hash_head(change, page_number);
@@ -269,6 +271,7 @@ change_start(struct pager *pager, bool system, struct pager_change **out)
     change->pager = pager;
     change->active = true;
     change->system = system;
+    change->full = false;
     change->doomed = STATUS_OK;
     change->csn = atomic_load_explicit(&pager->csn_last, memory_order_relaxed) + 1;
     change->page_count = atomic_load_explicit(&pager->page_count, memory_order_relaxed);
@@ -298,6 +301,19 @@ pager__change_begin_system(struct pager *pager, struct pager_change **out)
     CHECK(!pager->read_only);
     TRY(change_prepare(pager));
     return change_start(pager, true, out);
+}
+
+uint32_t
+pager_change_limit(const struct pager *pager)
+{
+    return pager->options.change_limit;
+}
+
+bool
+pager_change_is_full(const struct pager_change *change)
+{
+    CHECK(change->active);
+    return change->full;
 }
 
 uint64_t

@@ -102,6 +102,7 @@ struct pager_change {
     bool active;
     enum status doomed; /* Why it can no longer be committed; STATUS_OK: it can. */
     bool system;        /* The pager's own: may use emergency log space. */
+    bool full;          /* It met change_limit. */
     uint64_t csn;
     uint32_t page_count; /* The file's, as this change sees it. */
     uint32_t used;       /* Of pages. */

@@ -46,13 +46,21 @@
     X(34, RECOVERY_RESUMES_OLD_TAIL) /* recovery appends into the cut segment */                \
     X(35, MAP_NOT_UPDATED)           /* a flush leaves the page map's witness as it was */      \
     X(36, CLEAN_CLOSE_NOT_SYNCED)    /* the log is removed before the clean meta is durable */  \
-    X(37, LEFTOVER_IN_ORDER)         /* segments behind the end go from the first one on */
+    /* Above the page store; mode big of qtdb-crash finds them. */                              \
+    X(37, UNDO_NOT_WRITTEN)       /* a big commit changes rows that are not in its undo */      \
+    X(38, UNDO_AFTER_CHANGE)      /* rows go to the undo after they were changed */             \
+    X(39, UNDO_NOT_RUN)           /* an unfinished big commit is called undone and is not */    \
+    X(40, UNDO_RECORD_KEPT)       /* what has been undone is undone again at the next open */   \
+    X(41, BIG_COMMIT_ENDS_EARLY)  /* a big commit is called complete before its last rows */    \
+    X(42, SNAPSHOT_IN_BIG_COMMIT) /* snapshots are taken in the middle of a big commit */       \
+    X(43, LEFTOVER_IN_ORDER)      /* segments behind the end go from the first one on */
 
 enum fault_bug {
 #define FAULTS_ENUM(number, name) BUG_##name = (number),
     FAULTS_BUGS(FAULTS_ENUM)
 #undef FAULTS_ENUM
-        BUG_LAST_PLUS_ONE
+        BUG_LAST_PLUS_ONE,
+    BUG_STORE_LAST = 36, /* Up to here the page store's own. */
 };
 
 #ifdef QTDB_BUGS

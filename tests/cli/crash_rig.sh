@@ -60,6 +60,9 @@ grep -v ' s$\|minute' "$work/out" >"$work/second.text"
 cmp "$work/first.text" "$work/second.text" || fail "a replay differs from itself"
 grep -q ' write .*store.qtdb ' "$work/out" || fail "a replay prints no operations"
 
+expect 0 "$rig" big --states 3
+grep -q 'memory at most' "$work/out" || fail "no word on memory"
+
 expect 1 "$rig" canary --threads 1
 grep -q BLIND "$work/out" && fail "a canary was not seen: $(cat "$work/out")"
 

@@ -103,7 +103,7 @@ bool crash_place_parse(const char *text, struct crash_place *out);
 struct crash_options {
     uint64_t seed;
     uint64_t seconds;   /* 0: no limit. */
-    uint64_t states;    /* Unique ones to reach; 0: no limit. */
+    uint64_t states;    /* Unique ones to reach; 0: no limit. big: points; 0: the default. */
     uint64_t samples;   /* rot: 0 is every bit. */
     uint64_t histories; /* torn: histories to tear; 0: the default. */
     bool first_only;    /* Stop at the first violation. */
@@ -172,6 +172,7 @@ void crash_sim_history(struct crash_session *session, const struct crash_id *id,
 bool crash_faults(const struct crash_options *options, struct crash_report *report);
 bool crash_rot(const struct crash_options *options, struct crash_report *report);
 bool crash_torn(const struct crash_options *options, struct crash_report *report);
+bool crash_big(const struct crash_options *options, struct crash_report *report);
 bool crash_bugs(const struct crash_options *options, struct crash_report *report);
 bool crash_canary(const struct crash_options *options, struct crash_report *report);
 bool crash_faults_replay(const struct crash_options *options, struct crash_report *report);

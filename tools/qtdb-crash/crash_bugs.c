@@ -42,11 +42,12 @@ struct campaign {
     bool (*run)(const struct crash_options *options, struct crash_report *report);
 };
 
-static const struct campaign campaigns[] = {{"sim", crash_sim},
-                                            {"rot", crash_rot},
-                                            {"faults", crash_faults},
-                                            {"torn", crash_torn},
-                                            {"rows", crash_rows}};
+static const struct campaign campaigns[] = {
+    {"sim", crash_sim},   {"rot", crash_rot},   {"faults", crash_faults},
+    {"torn", crash_torn}, {"rows", crash_rows}, {"big", crash_big},
+};
+
+enum { CAMPAIGN_COUNT = sizeof(campaigns) / sizeof(campaigns[0]), BIG_POINTS = 12 };
 
 /* One campaign; true when something was wrong. */
 static bool
@@ -70,8 +71,11 @@ campaign_run(const struct campaign *campaign, struct crash_options *options, str
 
 /* A round takes one reference workload's faults, and twice as much of everything as the one before. */
 static void
-search(const struct crash_options *parent, uint32_t rounds, struct result *result)
+search(const struct crash_options *parent, int bug, struct result *result)
 {
+    uint32_t rounds = bug == CONTROL ? CONTROL_ROUNDS : ROUND_MAX;
+    size_t first = bug > BUG_STORE_LAST ? CAMPAIGN_COUNT - 1 : 0;
+    size_t end = bug > BUG_STORE_LAST || bug == CONTROL ? CAMPAIGN_COUNT : CAMPAIGN_COUNT - 1;
     struct crash_options options = *parent;
 
     options.quiet = true;
@@ -83,14 +87,16 @@ search(const struct crash_options *parent, uint32_t rounds, struct result *resul
         options.seed = parent->seed + result->round;
         options.samples = (uint64_t)ROT_SAMPLES << result->round;
         options.histories = (uint64_t)TORN_HISTORIES << result->round;
-        for (size_t index = 0; index < sizeof(campaigns) / sizeof(campaigns[0]); index++) {
+        for (size_t index = first; index < end; index++) {
             bool faults = strcmp(campaigns[index].mode, "faults") == 0;
+            bool big = strcmp(campaigns[index].mode, "big") == 0;
 
             options.workload = parent->workload;
             if (faults && parent->workload == CRASH_WORKLOAD_ANY)
                 options.workload =
                     (enum crash_workload)(1 + (result->round + 1) % CRASH_WORKLOAD_LAST);
-            options.states = faults ? 0 : (uint64_t)SIM_STATES << result->round;
+            options.states =
+                faults ? 0 : (uint64_t)(big ? BIG_POINTS : SIM_STATES) << result->round;
             if (campaigns[index].run == crash_rows)
                 options.states *= ROWS_MORE;
             if (campaign_run(&campaigns[index], &options, result))
@@ -108,7 +114,7 @@ child(const struct crash_options *options, int bug, struct result *result)
     if (bug != CONTROL)
         alarm((unsigned)options->bug_seconds);
     CHECK(faults_bug_set(bug));
-    search(options, bug == CONTROL ? CONTROL_ROUNDS : ROUND_MAX, result);
+    search(options, bug, result);
     _exit(0);
 }
 

@@ -12,8 +12,8 @@ struct mode {
 };
 
 static const struct mode modes[] = {
-    {"sim", crash_sim},   {"faults", crash_faults}, {"rot", crash_rot},   {"torn", crash_torn},
-    {"bugs", crash_bugs}, {"canary", crash_canary}, {"rows", crash_rows},
+    {"sim", crash_sim},   {"rows", crash_rows}, {"faults", crash_faults}, {"rot", crash_rot},
+    {"torn", crash_torn}, {"big", crash_big},   {"bugs", crash_bugs},     {"canary", crash_canary},
 };
 
 static const struct mode *

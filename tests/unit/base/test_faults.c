@@ -11,6 +11,7 @@ Test(faults, names_follow_numbers)
     cr_assert_str_eq(faults_bug_name(1), "ACK_BEFORE_SYNC");
     cr_assert_str_eq(faults_bug_name(25), "FAILED_SYNC_RETRIED");
     cr_assert_str_eq(faults_bug_name(36), "CLEAN_CLOSE_NOT_SYNCED");
+    cr_assert_str_eq(faults_bug_name(42), "SNAPSHOT_IN_BIG_COMMIT");
 }
 
 Test(faults, every_number_up_to_the_last_has_a_name)
