@@ -51,7 +51,14 @@
  * not 0 and not past the log's end.
  *
  * A row of an undo tree has a key of the tree that is written to. Its value is one byte enum undo_row,
- * and behind it, with UNDO_ROW_WAS, the row's value before the commit.
+ * and behind it, with UNDO_ROW_WAS, the row's value before the commit; with UNDO_ROW_WAS_LARGE an
+ * undo_value, which names it.
+ *
+ *   undo_value
+ *   OFFSET  SIZE  FIELD
+ *        0     8  size
+ *        8     4  root
+ *       12     4  tree_id
  */
 #ifndef KERNEL_CATALOG_FORMAT_H
 #define KERNEL_CATALOG_FORMAT_H
@@ -76,6 +83,7 @@ enum catalog_key {
 enum undo_row {
     UNDO_ROW_WAS = 1, /* The row was there. */
     UNDO_ROW_WAS_NOT = 2,
+    UNDO_ROW_WAS_LARGE = 3, /* It was, and its value is a tree of its own. */
 };
 
 enum catalog_flags { CATALOG_FLAG_NO_COMPRESSION = 1 };
@@ -115,5 +123,12 @@ struct catalog_undo {
 };
 static_assert(sizeof(struct catalog_undo) == 32, "on-disk size");
 static_assert(offsetof(struct catalog_undo, csn) == 24, "on-disk offset");
+
+struct undo_value {
+    le64 size;
+    le32 root;
+    le32 tree_id;
+};
+static_assert(sizeof(struct undo_value) == 16, "on-disk size");
 
 #endif

@@ -157,6 +157,24 @@ begin_tree(struct big *big, const struct txn_tree *part)
 
 /* ---- Batches ------------------------------------------------------------------------------------ */
 
+/* The same of a row whose value is a tree of its own. */
+static enum status
+note_large(struct big *big, struct batch_row *row, const struct btree_value *before)
+{
+    struct undo_value value = {.size = le64_of(before->size),
+                               .root = le32_of(before->root),
+                               .tree_id = le32_of(before->tree_id)};
+    uint8_t *bytes = arena_alloc(&big->batch.arena, 1 + sizeof(value));
+
+    if (bytes == NULL)
+        return STATUS_NO_MEMORY;
+    bytes[0] = UNDO_ROW_WAS_LARGE;
+    memcpy(bytes + 1, &value, sizeof(value));
+    row->value = bytes;
+    row->value_size = 1 + sizeof(value);
+    return STATUS_OK;
+}
+
 /* The row as it is, behind a byte that says whether there is one. Nobody else changes it: its key is
  * locked, and the gate is closed. */
 static enum status
@@ -169,6 +187,14 @@ read_before(struct big *big, const struct btree *tree, struct batch_row *row)
 
     if (status != STATUS_OK && status != STATUS_NOT_FOUND && status != STATUS_FULL)
         return status;
+    if (status == STATUS_FULL && size > BTREE_CHUNK_SIZE) {
+        struct btree_value before;
+        bool is_large = false;
+
+        TRY(btree_get_value(tree, row->key, row->key_size, &before, &is_large, &csn));
+        if (is_large)
+            return note_large(big, row, &before);
+    }
     bool was = status != STATUS_NOT_FOUND;
     uint8_t *value = arena_alloc(&big->batch.arena, was ? size + 1 : 1);
 
@@ -215,12 +241,28 @@ put_undo(struct pager_change *change, const struct batch_row *row, void *context
     return btree_put(change, rows, row->key, row->key_size, row->value, row->value_size, NULL);
 }
 
+struct apply {
+    struct qtdb *db;
+    const struct btree *tree;
+    bool is_new; /* The tree is: it is a dropped one itself until the commit ends. */
+};
+
+/* Of the row that is replaced the undo knows; its value is freed when no snapshot sees it, unless the
+ * commit is undone. A new value stays among the dropped ones until the commit ends, or is freed with the
+ * new tree that names it: never both. */
 static enum status
 apply_row(struct pager_change *change, const struct batch_row *row, void *context)
 {
-    const struct btree *tree = context;
+    const struct apply *apply = context;
+    const struct btree *tree = apply->tree;
     const struct write_entry *entry = row->entry;
 
+    if (row->value_size > 0 && row->value[0] == UNDO_ROW_WAS_LARGE)
+        TRY(value__drop(change, apply->db, row->value + 1, row->value_size - 1));
+    if (entry->kind == WRITE_LARGE && apply->is_new)
+        TRY(value__adopt(change, apply->db, entry));
+    if (entry->kind == WRITE_LARGE || entry->kind == WRITE_PACKED)
+        return value__put_entry(change, tree, entry);
     if (entry->kind == WRITE_PUT)
         return btree_put(change, tree, entry->key, entry->key_size, entry->value, entry->value_size,
                          NULL);
@@ -230,10 +272,10 @@ apply_row(struct pager_change *change, const struct batch_row *row, void *contex
 }
 
 static enum status
-run(struct big *big, struct btree *tree,
+run(struct big *big, void *context,
     enum status (*apply)(struct pager_change *change, const struct batch_row *row, void *context))
 {
-    const struct row_batch_work work = {.apply = apply, .context = tree, .cost = &big->cost};
+    const struct row_batch_work work = {.apply = apply, .context = context, .cost = &big->cost};
 
     return row_batch__run(&big->batch, &work);
 }
@@ -265,6 +307,7 @@ apply_tree(struct big *big, const struct txn_tree *part)
 {
     struct undo *undo = undo_of(big->db, part->tree->tree_id);
     struct btree tree = btree_of(part->tree);
+    struct apply apply = {.db = big->db, .tree = &tree, .is_new = is_made_here(part->tree)};
     const struct write_entry *entry = part->writes.head[0];
     bool written = false;
 
@@ -274,7 +317,7 @@ apply_tree(struct big *big, const struct txn_tree *part)
         if (!BUG(UNDO_AFTER_CHANGE))
             TRY(put_undo_rows(big, undo));
         if (part->tree != big->db->catalog)
-            TRY(run(big, &tree, apply_row));
+            TRY(run(big, &apply, apply_row));
         if (BUG(UNDO_AFTER_CHANGE))
             TRY(put_undo_rows(big, undo));
         if (BUG(BIG_COMMIT_ENDS_EARLY))
@@ -285,9 +328,28 @@ apply_tree(struct big *big, const struct txn_tree *part)
 
 /* ---- Ending ------------------------------------------------------------------------------------- */
 
+/* The rows name them now. */
+static enum status
+adopt_values(struct pager_change *change, struct big *big, const struct txn_tree *part)
+{
+    bool written = false;
+
+    TRY(is_written(big, part, &written));
+    if (is_made_here(part->tree))
+        return STATUS_OK;
+    for (const struct write_entry *entry = part->writes.head[0]; written && entry != NULL;
+         entry = entry->next[0])
+        if (entry->kind == WRITE_LARGE)
+            TRY(value__adopt(change, big->db, entry));
+    return STATUS_OK;
+}
+
 static enum status
 end_body(struct pager_change *change, struct big *big)
 {
+    if (big->txn->has_values)
+        for (struct txn_tree *part = big->txn->trees; part != NULL; part = part->next)
+            TRY(adopt_values(change, big, part));
     for (struct txn_tree *part = big->txn->trees; part != NULL; part = part->next)
         if (part->tree == big->db->catalog && part->writes.count > 0)
             TRY(catalog__apply(change, big->txn, part));
@@ -376,8 +438,10 @@ hold_snapshots(struct big *big)
 static enum status
 write_all(struct big *big, uint64_t *csn_out)
 {
-    for (struct txn_tree *part = big->txn->trees; part != NULL; part = part->next)
+    for (struct txn_tree *part = big->txn->trees; part != NULL; part = part->next) {
+        TRY(value__pack_tree(big->txn, part));
         TRY(begin_tree(big, part));
+    }
     for (struct txn_tree *part = big->txn->trees; part != NULL; part = part->next)
         TRY(apply_tree(big, part));
     TRY(end(big, csn_out));

@@ -90,7 +90,8 @@ drop__step(struct qtdb *db, bool *more_out)
     bool later;
 
     *more_out = false;
-    if (!atomic_load(&db->drops_due))
+    /* What is still to be undone may name values that are among the dropped ones. */
+    if (!atomic_load(&db->drops_due) || atomic_load(&db->undo_due))
         return STATUS_OK;
     /* Cleared first: a drop that commits from here on sets it again. */
     atomic_store(&db->drops_due, false);
@@ -102,8 +103,10 @@ drop__step(struct qtdb *db, bool *more_out)
         atomic_store(&db->drops_due, true);
     if (status != STATUS_OK)
         return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-    if (!gate__try_enter(&db->gate))
-        return STATUS_OK; /* A checker or a big commit; it stays due. */
+    if (!gate__try_enter(&db->gate)) { /* A checker, or a big commit. */
+        atomic_store(&db->drops_due, true);
+        return STATUS_OK;
+    }
     status = commit__change(db, step_body, &step, &csn);
     gate__leave(&db->gate);
     *more_out = status == STATUS_OK;

@@ -339,8 +339,15 @@ MUST_CHECK enum status undo__finish(struct pager_change *change, struct qtdb *db
 void undo__settle(struct qtdb *db, enum undo_state state);
 /** Puts the rows before back, durably. The gate is closed, or nobody else is there yet. */
 MUST_CHECK enum status undo__roll_back(struct qtdb *db);
+/** Whether a big commit is under way or has still to be undone. Takes the latch. */
+bool undo__is_unfinished(struct qtdb *db);
 /** Frees the structs that no snapshot needs. Takes the latch. */
 void undo__prune(struct qtdb *db);
+
+/** What an undo row says: WRITE_PUT (the value is what follows the first byte), WRITE_DELETE, or
+ * WRITE_LARGE. STATUS_CORRUPT. */
+MUST_CHECK enum status undo__decode(const struct btree *rows, const uint8_t *bytes, size_t size,
+                                    enum write_kind *kind_out, struct btree_value *large_out);
 
 /* undo_search.c. Without latches; they may read pages. */
 /** For versions__get: an entry of a big commit younger than the snapshot and older than `csn` is taken
@@ -501,6 +508,14 @@ MUST_CHECK enum status value__pack_tree(struct qtdb_txn *txn, struct txn_tree *t
  * compressed one. An ordinary put or delete is left to be done. */
 MUST_CHECK enum status value__apply(struct pager_change *change, struct qtdb *db,
                                     const struct btree *tree, const struct write_entry *entry);
+/** Parts of that for big commits. A value that is put stays among the dropped ones until it is adopted. */
+MUST_CHECK enum status value__put_entry(struct pager_change *change, const struct btree *tree,
+                                        const struct write_entry *entry);
+MUST_CHECK enum status value__adopt(struct pager_change *change, struct qtdb *db,
+                                    const struct write_entry *entry);
+/** The struct undo_value will be freed when no snapshot is older than the change. */
+MUST_CHECK enum status value__drop(struct pager_change *change, struct qtdb *db,
+                                   const uint8_t *bytes, size_t size);
 /** btree_value_fn with the database as context: the value will be freed. */
 MUST_CHECK enum status value__inherit(struct pager_change *change, const struct btree_value *value,
                                       void *context);

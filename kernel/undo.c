@@ -139,6 +139,18 @@ undo__push(struct qtdb *db, struct undo *undo)
     atomic_fetch_add_explicit(&db->undo_count, 1, memory_order_release);
 }
 
+bool
+undo__is_unfinished(struct qtdb *db)
+{
+    bool found = false;
+
+    latch_lock(&db->snapshot_latch);
+    for (const struct undo *undo = db->undos; undo != NULL; undo = undo->next)
+        found = found || undo->state == UNDO_ACTIVE;
+    latch_unlock(&db->snapshot_latch);
+    return found;
+}
+
 void
 undo__settle(struct qtdb *db, enum undo_state state)
 {
@@ -196,17 +208,66 @@ undo__free_all(struct qtdb *db)
 
 /* ---- Putting back ------------------------------------------------------------------------------- */
 
+enum status
+undo__decode(const struct btree *rows, const uint8_t *bytes, size_t size, enum write_kind *kind_out,
+             struct btree_value *large_out)
+{
+    struct undo_value value;
+
+    if (size > 0 && bytes[0] == UNDO_ROW_WAS) {
+        *kind_out = WRITE_PUT;
+        return STATUS_OK;
+    }
+    if (size == 1 && bytes[0] == UNDO_ROW_WAS_NOT) {
+        *kind_out = WRITE_DELETE;
+        return STATUS_OK;
+    }
+    if (size != 1 + sizeof(value) || bytes[0] != UNDO_ROW_WAS_LARGE)
+        return error_raise(STATUS_CORRUPT, "the undo rows of tree id %u are damaged",
+                           rows->tree_id);
+    memcpy(&value, bytes + 1, sizeof(value));
+    *kind_out = WRITE_LARGE;
+    *large_out = (struct btree_value){.size = le64_get(value.size),
+                                      .root = le32_get(value.root),
+                                      .tree_id = le32_get(value.tree_id)};
+    return STATUS_OK;
+}
+
+/* What the commit replaced it had put among the dropped ones. */
+static enum status
+put_back_large(struct pager_change *change, struct qtdb *db, const struct btree *tree,
+               const struct batch_row *row, const struct btree_value *value)
+{
+    struct btree catalog = tree__btree(db->catalog);
+    uint8_t key[5];
+
+    catalog__dropped_key(value->tree_id, key);
+    enum status status = btree_delete(change, &catalog, key, sizeof(key));
+
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+        return status;
+    return btree_put_value(change, tree, row->key, row->key_size, value);
+}
+
+struct roll_back {
+    struct qtdb *db;
+    const struct btree *of;
+};
+
 static enum status
 put_back(struct pager_change *change, const struct batch_row *row, void *context)
 {
-    const struct btree *tree = context;
+    const struct roll_back *roll_back = context;
+    const struct btree *tree = roll_back->of;
+    struct btree_value large = {.size = 0};
+    enum write_kind kind = WRITE_NONE;
 
-    if (row->value_size > 0 && row->value[0] == UNDO_ROW_WAS)
+    TRY(undo__decode(tree, row->value, row->value_size, &kind, &large));
+    if (kind == WRITE_LARGE)
+        return put_back_large(change, roll_back->db, tree, row, &large);
+    if (kind == WRITE_PUT)
         return btree_put(change, tree, row->key, row->key_size, row->value + 1, row->value_size - 1,
                          NULL);
-    if (row->value_size != 1 || row->value[0] != UNDO_ROW_WAS_NOT)
-        return error_raise(STATUS_CORRUPT, "the undo rows of tree id %u are damaged",
-                           tree->tree_id);
     enum status status = btree_delete(change, tree, row->key, row->key_size);
 
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
@@ -233,9 +294,9 @@ copy_row(struct row_batch *batch, const struct btree_row *row)
 
 /* All undo rows in key order. */
 static enum status
-put_back_all(struct row_batch *batch, struct btree_cursor *cursor, struct btree *of)
+put_back_all(struct row_batch *batch, struct btree_cursor *cursor, struct roll_back *roll_back)
 {
-    const struct row_batch_work work = {.apply = put_back, .context = of};
+    const struct row_batch_work work = {.apply = put_back, .context = roll_back};
     enum status status = btree_cursor_seek(cursor, NULL, 0);
 
     while (status == STATUS_OK) {
@@ -253,12 +314,13 @@ put_back_all(struct row_batch *batch, struct btree_cursor *cursor, struct btree 
 static enum status
 roll_back_one(struct qtdb *db, struct undo *undo)
 {
+    struct roll_back roll_back = {.db = db, .of = &undo->of};
     struct btree_cursor cursor;
     struct row_batch batch;
 
     row_batch__init(&batch, db->pager, db->env.memory);
     btree_cursor_init(&cursor, &undo->rows, db->env.memory);
-    enum status status = put_back_all(&batch, &cursor, &undo->of);
+    enum status status = put_back_all(&batch, &cursor, &roll_back);
 
     btree_cursor_deinit(&cursor);
     row_batch__deinit(&batch);

@@ -30,25 +30,14 @@ next_undo(struct qtdb *db, uint32_t tree_id, bool committed, uint64_t *csn_io,
     return found;
 }
 
-/* An undo row's kind and value. */
-static enum status
-split(const struct btree *rows, const uint8_t *bytes, size_t size, enum write_kind *kind_out)
-{
-    *kind_out = size > 0 && bytes[0] == UNDO_ROW_WAS ? WRITE_PUT : WRITE_DELETE;
-    if (*kind_out == WRITE_DELETE && (size != 1 || bytes[0] != UNDO_ROW_WAS_NOT))
-        return error_raise(STATUS_CORRUPT, "the undo rows of tree id %u are damaged",
-                           rows->tree_id);
-    return STATUS_OK;
-}
-
 /* ---- One key ------------------------------------------------------------------------------------ */
 
 static enum status
 take_value(const struct btree *rows, const uint8_t *bytes, size_t size, size_t room,
            struct version_value *value)
 {
-    TRY(split(rows, bytes, size, &value->kind));
-    value->size = size - 1;
+    TRY(undo__decode(rows, bytes, size, &value->kind, &value->large));
+    value->size = value->kind == WRITE_LARGE ? 0 : size - 1;
     if (value->size > 0 && value->size <= room)
         memcpy(value->bytes, bytes + 1, value->size);
     return STATUS_OK;
@@ -134,16 +123,22 @@ static enum status
 take_row(const struct btree *rows, const struct btree_row *found, uint64_t csn,
          struct version_row *row)
 {
-    enum write_kind kind;
-
-    TRY(split(rows, found->value, found->value_size, &kind));
+    const uint8_t *value = found->value + 1;
     size_t value_size = found->value_size - 1;
+    struct btree_value large = {.size = 0};
+    enum write_kind kind = WRITE_NONE;
+
+    TRY(undo__decode(rows, found->value, found->value_size, &kind, &large));
+    if (kind == WRITE_LARGE) {
+        value = (const uint8_t *)&large;
+        value_size = sizeof(large);
+    }
 
     if (found->key_size + value_size > row->capacity)
         TRY(version_row__reserve(row, found->key_size + value_size));
     memcpy(row->bytes, found->key, found->key_size);
     if (value_size > 0)
-        memcpy(row->bytes + found->key_size, found->value + 1, value_size);
+        memcpy(row->bytes + found->key_size, value, value_size);
     row->key_size = found->key_size;
     row->value_size = value_size;
     row->kind = kind;

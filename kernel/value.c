@@ -329,14 +329,31 @@ adopt(struct pager_change *change, struct qtdb *db, const struct btree_value *va
 }
 
 enum status
-value__apply(struct pager_change *change, struct qtdb *db, const struct btree *tree,
-             const struct write_entry *entry)
+value__adopt(struct pager_change *change, struct qtdb *db, const struct write_entry *entry)
 {
-    if (entry->before_kind == WRITE_LARGE && entry->kind != WRITE_NONE) {
-        struct btree_value before = value_of(entry->before, entry->before_size);
+    struct btree_value value = value_of(entry->value, entry->value_size);
 
-        TRY(put_record(change, db, &before, pager_change_csn(change)));
-    }
+    return adopt(change, db, &value);
+}
+
+enum status
+value__drop(struct pager_change *change, struct qtdb *db, const uint8_t *bytes, size_t size)
+{
+    struct undo_value named;
+
+    CHECK(size == sizeof(named));
+    memcpy(&named, bytes, sizeof(named));
+    struct btree_value value = {.size = le64_get(named.size),
+                                .root = le32_get(named.root),
+                                .tree_id = le32_get(named.tree_id)};
+
+    return put_record(change, db, &value, pager_change_csn(change));
+}
+
+enum status
+value__put_entry(struct pager_change *change, const struct btree *tree,
+                 const struct write_entry *entry)
+{
     if (entry->kind == WRITE_PACKED) {
         le32 size;
 
@@ -345,12 +362,25 @@ value__apply(struct pager_change *change, struct qtdb *db, const struct btree *t
                                 entry->value + sizeof(size), entry->value_size - sizeof(size),
                                 le32_get(size));
     }
-    if (entry->kind != WRITE_LARGE)
-        return STATUS_OK;
     struct btree_value value = value_of(entry->value, entry->value_size);
 
-    TRY(adopt(change, db, &value));
     return btree_put_value(change, tree, entry->key, entry->key_size, &value);
+}
+
+enum status
+value__apply(struct pager_change *change, struct qtdb *db, const struct btree *tree,
+             const struct write_entry *entry)
+{
+    if (entry->before_kind == WRITE_LARGE && entry->kind != WRITE_NONE) {
+        struct btree_value before = value_of(entry->before, entry->before_size);
+
+        TRY(put_record(change, db, &before, pager_change_csn(change)));
+    }
+    if (entry->kind == WRITE_LARGE)
+        TRY(value__adopt(change, db, entry));
+    if (entry->kind != WRITE_LARGE && entry->kind != WRITE_PACKED)
+        return STATUS_OK;
+    return value__put_entry(change, tree, entry);
 }
 
 /* ---- Reading ------------------------------------------------------------------------------------ */

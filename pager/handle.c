@@ -29,12 +29,6 @@ pager_csn(const struct pager *pager)
 }
 
 /* The log may fail in whoever writes it first, before the pager hears of it. */
-uint32_t
-pager_change_limit(const struct pager *pager)
-{
-    return pager->options.change_limit;
-}
-
 bool
 pager_is_failed(const struct pager *pager)
 {

@@ -98,8 +98,6 @@ uint32_t pager_page_count(const struct pager *pager);
 uint64_t pager_file_id(const struct pager *pager);
 /** Highest CSN published to the pool. */
 uint64_t pager_csn(const struct pager *pager);
-/** Pages that a change set may touch. */
-uint32_t pager_change_limit(const struct pager *pager);
 bool pager_is_failed(const struct pager *pager);
 bool pager_is_read_only(const struct pager *pager);
 void pager_get_statistics(const struct pager *pager, struct pager_statistics *out);

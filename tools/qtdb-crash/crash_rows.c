@@ -11,7 +11,7 @@
 #include "tools/qtdb-crash/crash_states.h"
 #include "tools/qtdb-crash/crash_trace.h"
 
-enum { STEPS_MIN = 10, STEPS_MORE = 40, NESTED_ODDS = 24, NESTED_POINT_ODDS = 3 };
+enum { STEPS_MIN = 10, STEPS_MORE = 40, NESTED_ODDS = 24, NESTED_POINT_ODDS = 3, LIVE_STEPS = 5 };
 
 /* Who looks at the points of one disk: a history's, or the one of a recovery. */
 struct looker {
@@ -167,6 +167,20 @@ tell_wrong(void *context, enum crash_violation violation, const char *text)
     crash_report_wrong(looker->session->report, &looker->place, violation, text);
 }
 
+/* The open database holds what the model holds. */
+static void
+look_at_live(struct rows_history *history)
+{
+    struct rows_expect expect = {.model = &history->model, .acknowledged = history->model.commit};
+    struct crash_found found = {.absent = false};
+    enum crash_violation violation =
+        rows_verify(history->db, &expect, history->session->rig, &found);
+
+    if (violation != CRASH_OK)
+        rows_wrong(history, violation, "step %lu: %s", (unsigned long)history->step_count,
+                   found.text);
+}
+
 /* Everything is there after a clean close. */
 static void
 last_look(struct rows_history *history)
@@ -218,8 +232,11 @@ run_history(struct crash_session *session, const struct crash_id *id,
     crash_report_at(session->report, &looker.place, "");
     io_sim_watch(history.io, look, &looker);
     rows_open(&history);
-    while (!history.failed && history.step_count < steps && !is_done(&history, only))
+    while (!history.failed && history.step_count < steps && !is_done(&history, only)) {
         rows_step(&history);
+        if (!history.failed && history.db != NULL && history.step_count % LIVE_STEPS == 0)
+            look_at_live(&history);
+    }
     io_sim_watch(history.io, NULL, NULL);
     if (!history.failed)
         last_look(&history);

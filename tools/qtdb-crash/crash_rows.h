@@ -19,7 +19,7 @@ enum {
     ROWS_KEYS = 2600,        /* A tree's universe of keys. */
     ROWS_STEP_MAX = 1 << 16, /* Changes of a history. */
     ROWS_KEY_SIZE_MAX = 80,
-    ROWS_VALUE_SIZE_MAX = 12000,
+    ROWS_VALUE_SIZE_MAX = 100000,
 };
 
 /* The trees: integer keys in any order and at the end, short texts, texts with much in common. */

@@ -7,7 +7,9 @@
 
 enum {
     DENSE_BASE = 1000,
-    LARGE_ODDS = 60, /* One value in so many takes pages of its own. */
+    LARGE_ODDS = 60, /* One value in so many takes pages of its own, ... */
+    LARGE_SIZE = 12000,
+    HUGE_ODDS = 12, /* ... and one of these so many that it is a tree of its own. */
     SMALL_SIZE = 120,
     NUMBER_SIZE = 8,
 };
@@ -96,7 +98,7 @@ rows_value(uint32_t value, uint8_t out[ROWS_VALUE_SIZE_MAX])
     size_t size = mixed % SMALL_SIZE;
 
     if (mixed / SMALL_SIZE % LARGE_ODDS == 0)
-        size = mixed / 7 % ROWS_VALUE_SIZE_MAX;
+        size = mixed / 7 % (mixed / 11 % HUGE_ODDS == 0 ? ROWS_VALUE_SIZE_MAX : LARGE_SIZE);
     for (size_t at = 0; at < size; at += sizeof(mixed)) {
         size_t part = size - at < sizeof(mixed) ? size - at : sizeof(mixed);
 

@@ -5,7 +5,7 @@
 #include "kernel/base/error.h"
 #include "tools/qtdb-crash/crash_rows.h"
 
-enum { LIFE_ODDS = 8, READ_ONLY_ODDS = 16 };
+enum { LIFE_ODDS = 8, READ_ONLY_ODDS = 16, READ_ONLY_POOL = 16 << 20 };
 
 enum qtdb_code
 rows_last(struct qtdb *db, uint64_t out[2])
@@ -196,6 +196,7 @@ verify_read_only(const struct env *env, struct qtdb_options options,
 
     options.read_only = true;
     options.create = false;
+    options.pool_size = READ_ONLY_POOL; /* The log's pages stay in memory. */
     if (database_open_env(env, CRASH_FILE, &options, &db) != STATUS_OK)
         return crash_found_wrong(found, CRASH_REFUSED, "read-only open: %.200s", error_message());
     enum crash_violation violation = rows_verify(db, expect, rig, found);

@@ -11,7 +11,7 @@
 enum {
     FEW_MAX = 24,
     RUN_MIN = 1800, /* Rows at the tree's end that fill more than 32 leaves. */
-    POOL_PAGES = 1024,
+    POOL_PAGES = 160,
     VALUE_SPAN = 1 << 30,
     WRONG_SIZE = 512,
 };
