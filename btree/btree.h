@@ -266,7 +266,7 @@ struct btree_cursor {
     struct btree tree;
     uint32_t hint;      /* Leaf to look at first in the next seek by a key; PAGE_NONE: none. */
     uint32_t hint_hops; /* Links followed from there; UINT32_MAX: it was of no use. */
-    uint8_t *leaf;      /* A copied page, or NULL before the first seek. */
+    uint8_t *leaf; /* A copied page and what was loaded of it, or NULL before the first seek. */
     uint64_t leaf_csn;
     uint32_t index; /* Of the present row in it. */
     bool valid;
@@ -285,6 +285,9 @@ MUST_CHECK enum status btree_cursor_seek_last(struct btree_cursor *cursor, const
 /** The cursor has a row. */
 MUST_CHECK enum status btree_cursor_next(struct btree_cursor *cursor);
 MUST_CHECK enum status btree_cursor_previous(struct btree_cursor *cursor);
+/** The same (next: `forward`) when that row lies in the copied leaf, value and all: nearly every step of
+ * a scan. False: nothing has happened. `csn` stays what it was; the row is as of `leaf_csn`. */
+bool btree_cursor_step(struct btree_cursor *cursor, bool forward);
 
 /* What a walk over a whole tree tells its caller; either function may be NULL. */
 struct btree_walk {

@@ -8,7 +8,8 @@
  * between: no key is met twice, none is passed over.
  *
  * A row's value is handed out where it lies in the copied leaf; a step inside the leaf copies the key
- * and nothing else. Large values are read when the cursor arrives. When that fails the row may have been changed since
+ * and nothing else. While the rows of one leaf are being read the next one's bytes are on their way
+ * from memory. Large values are read when the cursor arrives. When that fails the row may have been changed since
  * the leaf was copied; then the leaf is copied anew and the cursor looks for the key again.
  */
 #include "btree/tree_private.h"
@@ -23,10 +24,22 @@ btree_cursor_init(struct btree_cursor *cursor, const struct btree *tree, struct 
     btree_row_init(&cursor->row, memory);
 }
 
+/* The copied page with its header as loaded, which is bounded: a page that does not load is no copy. */
+struct leaf_copy {
+    uint8_t bytes[PAGE_SIZE];
+    struct node node;
+};
+
+static struct node *
+node_of(const struct btree_cursor *cursor)
+{
+    return &((struct leaf_copy *)(void *)cursor->leaf)->node;
+}
+
 void
 btree_cursor_deinit(struct btree_cursor *cursor)
 {
-    memory_free(cursor->row.memory, MEMORY_OTHER, cursor->leaf, PAGE_SIZE);
+    memory_free(cursor->row.memory, MEMORY_OTHER, cursor->leaf, sizeof(struct leaf_copy));
     cursor->leaf = NULL;
     cursor->valid = false;
     btree_row_deinit(&cursor->row);
@@ -36,15 +49,30 @@ btree_cursor_deinit(struct btree_cursor *cursor)
 static bool
 copy_view(struct btree_cursor *cursor, struct leaf_view *leaf)
 {
-    struct node node;
-
     memcpy(cursor->leaf, leaf->view.bytes, PAGE_SIZE);
     cursor->leaf_csn = tree__leaf_csn(&leaf->view);
     if (!page_view_end(&leaf->view))
         return false;
     if (cursor->leaf_csn > cursor->csn)
         cursor->csn = cursor->leaf_csn;
-    return node_load_page(cursor->leaf, &node);
+    return node_load_page(cursor->leaf, node_of(cursor));
+}
+
+/* Asks for the bytes of the leaf behind this one. What the page there is decides nothing. */
+static void
+fetch_next(const struct btree_cursor *cursor)
+{
+    uint32_t page_number = node_of(cursor)->link;
+    struct page_view view;
+
+    if (page_number == PAGE_NONE ||
+        !page_view_begin(pager_table(cursor->tree.pager), page_number, &view))
+        return;
+    const uint8_t *bytes = view.bytes;
+
+    (void)page_view_end(&view);
+    for (uint32_t offset = 0; offset < PAGE_SIZE; offset += 64)
+        __builtin_prefetch(bytes + offset, 0, 2);
 }
 
 /* Copies the leaf that holds the key. */
@@ -54,7 +82,8 @@ copy_leaf(struct btree_cursor *cursor, enum node_side side, const uint8_t *key, 
     struct leaf_view leaf = {.tries = 0};
 
     if (cursor->leaf == NULL) {
-        cursor->leaf = memory_alloc_aligned(cursor->row.memory, MEMORY_OTHER, PAGE_SIZE, 64);
+        cursor->leaf =
+            memory_alloc_aligned(cursor->row.memory, MEMORY_OTHER, sizeof(struct leaf_copy), 64);
         if (cursor->leaf == NULL)
             return STATUS_NO_MEMORY;
     }
@@ -89,27 +118,24 @@ static enum status
 turn_page(struct btree_cursor *cursor, enum direction direction)
 {
     struct leaf_view leaf = {.tries = 0};
+    const struct node *node = node_of(cursor);
     uint8_t key[BTREE_KEY_SIZE_MAX];
-    struct node node;
     bool equal;
-
-    if (!node_load_page(cursor->leaf, &node))
-        return damaged(cursor);
-    size_t key_size = direction == FORWARD ? node.high_size : node.low_size;
+    size_t key_size = direction == FORWARD ? node->high_size : node->low_size;
     enum node_side side = direction == FORWARD ? NODE_AT : NODE_BEFORE;
 
     if (key_size == 0)
         return STATUS_NOT_FOUND;
-    memcpy(key, direction == FORWARD ? node.high : node.low, key_size);
-    if (direction == BACKWARD || node.link == PAGE_NONE ||
-        !tree__leaf_open_at(&cursor->tree, node.link, side, key, key_size, &leaf) ||
+    memcpy(key, direction == FORWARD ? node->high : node->low, key_size);
+    if (direction == BACKWARD || node->link == PAGE_NONE ||
+        !tree__leaf_open_at(&cursor->tree, node->link, side, key, key_size, &leaf) ||
         !copy_view(cursor, &leaf))
         TRY(copy_leaf(cursor, side, key, key_size));
-    if (!node_load_page(cursor->leaf, &node))
-        return damaged(cursor);
     /* A leaf that was merged since begins before the fence, or goes on behind it. */
-    if (!node_search(&node, key, key_size, &cursor->index, &equal))
+    if (!node_search(node, key, key_size, &cursor->index, &equal))
         return damaged(cursor);
+    if (direction == FORWARD)
+        fetch_next(cursor);
     return STATUS_OK;
 }
 
@@ -118,12 +144,10 @@ static enum status
 settle(struct btree_cursor *cursor, enum direction direction)
 {
     for (;;) {
-        struct node node;
+        const struct node *node = node_of(cursor);
 
-        if (!node_load_page(cursor->leaf, &node))
-            return damaged(cursor);
-        CHECK(cursor->index <= node.count);
-        if (direction == FORWARD && cursor->index < node.count)
+        CHECK(cursor->index <= node->count);
+        if (direction == FORWARD && cursor->index < node->count)
             return STATUS_OK;
         if (direction == BACKWARD && cursor->index > 0) {
             cursor->index--;
@@ -144,19 +168,19 @@ struct stale {
 static enum status
 take_row(struct btree_cursor *cursor, struct stale *stale_out)
 {
+    const struct node *node = node_of(cursor);
     struct btree_row *out = &cursor->row;
-    struct node node;
     struct node_row row;
     size_t value_size;
 
     stale_out->size = 0;
-    if (!node_load_page(cursor->leaf, &node) || !node_row_at(&node, cursor->index, &row))
+    if (!node_row_at(node, cursor->index, &row))
         return damaged(cursor);
     value_size = row.value_size;
     if (row.is_overflow && tree__overflow_size(row.value, row.value_size, &value_size) != STATUS_OK)
         return damaged(cursor);
     TRY(tree__row_reserve(out, BTREE_KEY_SIZE_MAX, row.is_overflow ? value_size : 0));
-    if (!node_row_key(&node, &row, out->key, &out->key_size))
+    if (!node_row_key(node, &row, out->key, &out->key_size))
         return damaged(cursor);
     out->value_size = value_size;
     if (row.is_overflow) {
@@ -175,19 +199,39 @@ take_row(struct btree_cursor *cursor, struct stale *stale_out)
     return STATUS_OK;
 }
 
-/* To another row of the same leaf, when its value lies there: what nearly every step of a scan is. */
+/* The row of an integer leaf whose values are of one size. Loading bounded the arrays. */
+static void
+take_fixed(const struct node *node, uint32_t index, struct btree_row *out)
+{
+    uint32_t values = NODE_INT_HEADER_SIZE + (uint32_t)node->capacity * NODE_INT_KEY_SIZE;
+    uint64_t key;
+
+    memcpy(&key, node->bytes + NODE_INT_HEADER_SIZE + (size_t)index * NODE_INT_KEY_SIZE,
+           sizeof(key));
+    key = __builtin_bswap64(key);
+    memcpy(out->key, &key, sizeof(key));
+    out->value = node->bytes + values + (size_t)index * node->value_size;
+    out->value_size = node->value_size;
+}
+
+/* To another row of the same leaf, when its value lies there. */
 static bool
 step_in_leaf(struct btree_cursor *cursor, uint32_t index)
 {
+    const struct node *node = node_of(cursor);
     struct btree_row *out = &cursor->row;
-    struct node node;
     struct node_row row;
 
-    if (!node_load_page(cursor->leaf, &node) || index >= node.count ||
-        !node_row_at(&node, index, &row) || row.is_overflow)
-        return false;
     CHECK(out->key_capacity >= BTREE_KEY_SIZE_MAX);
-    if (!node_row_key(&node, &row, out->key, &out->key_size))
+    if (index >= node->count)
+        return false;
+    if (node->kind == NODE_INT && node->form == NODE_INT_FIXED) {
+        take_fixed(node, index, out);
+        cursor->index = index;
+        return true;
+    }
+    if (!node_row_at(node, index, &row) || row.is_overflow ||
+        !node_row_key(node, &row, out->key, &out->key_size))
         return false;
     out->value = row.value;
     out->value_size = row.value_size;
@@ -195,20 +239,25 @@ step_in_leaf(struct btree_cursor *cursor, uint32_t index)
     return true;
 }
 
+bool
+btree_cursor_step(struct btree_cursor *cursor, bool forward)
+{
+    CHECK(cursor->valid);
+    /* Before the first row there is none: the index wraps past the last one. */
+    return step_in_leaf(cursor, forward ? cursor->index + 1 : cursor->index - 1);
+}
+
 /* Copies the leaf that holds the key and finds the place there. */
 static enum status
 place(struct btree_cursor *cursor, enum direction direction, const uint8_t *key, size_t key_size)
 {
     enum node_side side = direction == BACKWARD && key_size == 0 ? NODE_BEFORE : NODE_AT;
-    struct node node;
     bool equal = false;
 
     TRY(copy_leaf(cursor, side, key, key_size));
-    if (!node_load_page(cursor->leaf, &node))
-        return damaged(cursor);
     if (side == NODE_BEFORE)
-        cursor->index = node.count;
-    else if (!node_search(&node, key, key_size, &cursor->index, &equal))
+        cursor->index = node_of(cursor)->count;
+    else if (!node_search(node_of(cursor), key, key_size, &cursor->index, &equal))
         return damaged(cursor);
     if (direction == BACKWARD && equal)
         cursor->index++;

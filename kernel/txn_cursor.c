@@ -15,6 +15,10 @@
  *
  * The range passed is what a serializable transaction relies on. It is kept here while the cursor goes
  * on, and noted when it jumps or ends.
+ *
+ * Nearly every step of a scan is to the next row of a leaf that is as the snapshot has it, in a tree that
+ * the transaction has not written. Then there is nothing to merge: the row is taken where it lies in the
+ * tree cursor's copy of the leaf, and place and range lag behind it until somebody asks for them.
  */
 #include "kernel/kernel_private.h"
 
@@ -45,6 +49,8 @@ struct qtdb_cursor {
 
     struct key_buffer place; /* Size 0: before all rows, or behind all. */
     bool has_row;
+    bool plain;         /* The row is the tree's, in a leaf that is as the snapshot has it. */
+    enum direction lag; /* Place and range are behind the row, which lies that way of them. */
     const uint8_t *key;
     const uint8_t *value;
     size_t key_size;
@@ -117,10 +123,57 @@ qtdb_cursor_open(struct qtdb_txn *txn, struct qtdb_tree *tree, struct qtdb_curso
     return api_error(cursor__open(txn, tree, out));
 }
 
+/* The range passed since the last jump grows by one that touches it. */
+static enum status
+extend_range(struct qtdb_cursor *cursor, const struct key_range *range)
+{
+    const struct key_buffer *low = &cursor->low;
+    const struct key_buffer *high = &cursor->high;
+    bool lower =
+        !cursor->has_range || key_compare(range->low, range->low_size, low->bytes, low->size) < 0;
+    bool higher =
+        !cursor->has_range || range->high_size == 0 ||
+        (high->size > 0 && key_compare(range->high, range->high_size, high->bytes, high->size) > 0);
+
+    if (lower)
+        TRY(buffer_set(cursor, &cursor->low, range->low, range->low_size));
+    if (higher)
+        TRY(buffer_set(cursor, &cursor->high, range->high, range->high_size));
+    cursor->has_range = true;
+    return STATUS_OK;
+}
+
+/* The range from the place to `key` (size 0: to the edge) was passed: remember it. */
+static enum status
+pass(struct qtdb_cursor *cursor, enum direction direction, const uint8_t *key, size_t key_size)
+{
+    const struct key_buffer *place = &cursor->place;
+    struct key_range range = {place->bytes, key, place->size, key_size};
+
+    if (!cursor->txn->track_reads)
+        return STATUS_OK;
+    if (direction == BACKWARD)
+        range = (struct key_range){key, place->bytes, key_size, place->size};
+    return extend_range(cursor, &range);
+}
+
+/* Brings place and range to the row. */
+static enum status
+catch_up(struct qtdb_cursor *cursor)
+{
+    if (cursor->lag == NOWHERE)
+        return STATUS_OK;
+    TRY(pass(cursor, cursor->lag, cursor->key, cursor->key_size));
+    TRY(buffer_set(cursor, &cursor->place, cursor->key, cursor->key_size));
+    cursor->lag = NOWHERE;
+    return STATUS_OK;
+}
+
 /* Hands the range passed so far to the transaction. */
 static enum status
 note_range(struct qtdb_cursor *cursor)
 {
+    TRY(catch_up(cursor));
     struct key_range range = {cursor->low.bytes, cursor->high.bytes, cursor->low.size,
                               cursor->high.size};
 
@@ -152,6 +205,8 @@ unlink_cursor(struct qtdb_cursor *cursor)
     cursor->txn = NULL;
     cursor->tree = NULL;
     cursor->has_row = false;
+    cursor->plain = false;
+    cursor->lag = NOWHERE;
     cursor->next = NULL;
     cursor->previous = NULL;
 }
@@ -162,6 +217,7 @@ cursor__forget_all(struct qtdb_txn *txn)
     for (struct qtdb_cursor *cursor = txn->cursors; cursor != NULL; cursor = cursor->next) {
         cursor->rows_direction = NOWHERE;
         cursor->old_direction = NOWHERE;
+        cursor->plain = false;
     }
 }
 
@@ -352,40 +408,6 @@ own_after(const struct qtdb_cursor *cursor, enum direction direction, bool inclu
 
 /* ---- Steps -------------------------------------------------------------------------------------- */
 
-/* The range passed since the last jump grows by one that touches it. */
-static enum status
-extend_range(struct qtdb_cursor *cursor, const struct key_range *range)
-{
-    const struct key_buffer *low = &cursor->low;
-    const struct key_buffer *high = &cursor->high;
-    bool lower =
-        !cursor->has_range || key_compare(range->low, range->low_size, low->bytes, low->size) < 0;
-    bool higher =
-        !cursor->has_range || range->high_size == 0 ||
-        (high->size > 0 && key_compare(range->high, range->high_size, high->bytes, high->size) > 0);
-
-    if (lower)
-        TRY(buffer_set(cursor, &cursor->low, range->low, range->low_size));
-    if (higher)
-        TRY(buffer_set(cursor, &cursor->high, range->high, range->high_size));
-    cursor->has_range = true;
-    return STATUS_OK;
-}
-
-/* The range from the place to `key` (size 0: to the edge) was passed: remember it. */
-static enum status
-pass(struct qtdb_cursor *cursor, enum direction direction, const uint8_t *key, size_t key_size)
-{
-    const struct key_buffer *place = &cursor->place;
-    struct key_range range = {place->bytes, key, place->size, key_size};
-
-    if (!cursor->txn->track_reads)
-        return STATUS_OK;
-    if (direction == BACKWARD)
-        range = (struct key_range){key, place->bytes, key_size, place->size};
-    return extend_range(cursor, &range);
-}
-
 /* A row that the cursor may come to next. */
 struct candidate {
     const uint8_t *key; /* NULL: none. */
@@ -464,11 +486,24 @@ bring_large(struct qtdb_cursor *cursor)
     return STATUS_OK;
 }
 
+/* Is the leaf that the tree's row lies in as the snapshot has it? */
+static bool
+leaf_is_of_snapshot(const struct qtdb_cursor *cursor)
+{
+    uint64_t csn = cursor->rows.leaf_csn;
+
+    if (csn == BTREE_CSN_UNKNOWN) /* A leaf of a run says only that it is not younger than that. */
+        csn = atomic_load_explicit(&cursor->handle->csn_run, memory_order_acquire);
+    return csn <= cursor->txn->snapshot;
+}
+
 /* On to the first row at (`inclusive`) or past the place. */
 static enum status
 step(struct qtdb_cursor *cursor, enum direction direction, bool inclusive)
 {
     cursor->has_row = false;
+    cursor->plain = false;
+    TRY(catch_up(cursor));
     for (;;) {
         TRY(rows_settle(cursor, direction, inclusive));
         TRY(old_settle(cursor, direction, inclusive));
@@ -482,10 +517,27 @@ step(struct qtdb_cursor *cursor, enum direction direction, bool inclusive)
             TRY(bring_large(cursor));
         if (next.kind != WRITE_DELETE) {
             cursor->has_row = true;
+            cursor->plain = next.key == cursor->rows.row.key && leaf_is_of_snapshot(cursor);
             return STATUS_OK;
         }
         inclusive = false;
     }
+}
+
+/* To the next row of a leaf with which nothing has to be merged; false: step has to look. */
+static bool
+step_plain(struct qtdb_cursor *cursor, enum direction direction)
+{
+    if (!cursor->plain || cursor->rows_direction != direction || cursor->tree->writes.count > 0 ||
+        cursor->txn->has_ddl || !btree_cursor_step(&cursor->rows, direction == FORWARD))
+        return false;
+    const struct btree_row *row = &cursor->rows.row;
+
+    cursor->key_size = row->key_size;
+    cursor->value = row->value;
+    cursor->value_size = row->value_size;
+    cursor->lag = direction;
+    return true;
 }
 
 static enum status
@@ -516,6 +568,8 @@ jump(struct qtdb_cursor *cursor, enum direction direction, const void *key, size
 static enum status
 advance(struct qtdb_cursor *cursor, enum direction direction)
 {
+    if (step_plain(cursor, direction))
+        return STATUS_OK;
     TRY(usable(cursor));
     if (!cursor->has_row)
         return STATUS_NOT_FOUND;

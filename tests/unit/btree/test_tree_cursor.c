@@ -240,3 +240,63 @@ Test(tree_cursor, steps_allocate_nothing)
     btree_cursor_deinit(&cursor);
     tree_rig_deinit(&rig);
 }
+
+static void
+expect_same(const struct btree_cursor *cursor, const struct btree_cursor *other)
+{
+    cr_assert_eq(cursor->row.key_size, other->row.key_size);
+    cr_assert_eq(memcmp(cursor->row.key, other->row.key, cursor->row.key_size), 0);
+    cr_assert_eq(cursor->row.value_size, other->row.value_size);
+    cr_assert_eq(memcmp(cursor->row.value, other->row.value, cursor->row.value_size), 0);
+}
+
+/* A step inside the copied leaf leads where next and previous lead, or does nothing. */
+static void
+step_like_next(struct tree_rig *rig, bool forward, uint32_t *steps_out)
+{
+    struct btree_cursor cursor, other;
+    enum status status;
+    uint32_t others = 0;
+
+    btree_cursor_init(&cursor, &rig->tree, rig->pager.memory);
+    btree_cursor_init(&other, &rig->tree, rig->pager.memory);
+    status =
+        forward ? btree_cursor_seek(&cursor, NULL, 0) : btree_cursor_seek_last(&cursor, NULL, 0);
+    MUST(forward ? btree_cursor_seek(&other, NULL, 0) : btree_cursor_seek_last(&other, NULL, 0));
+    while (status == STATUS_OK) {
+        expect_same(&cursor, &other);
+        bool stepped = btree_cursor_step(&cursor, forward);
+
+        status = forward ? btree_cursor_next(&other) : btree_cursor_previous(&other);
+        if (stepped) {
+            *steps_out += 1;
+            cr_assert_eq(status, STATUS_OK);
+            continue;
+        }
+        others++;
+        cr_assert_eq(forward ? btree_cursor_next(&cursor) : btree_cursor_previous(&cursor), status);
+    }
+    cr_assert(others > 2 && *steps_out > others);
+    btree_cursor_deinit(&cursor);
+    btree_cursor_deinit(&other);
+}
+
+Test(tree_cursor, a_step_leads_where_next_and_previous_lead)
+{
+    const enum universe_shape kinds[] = {UNIVERSE_DENSE, UNIVERSE_TEXT};
+
+    for (uint32_t k = 0; k < 2; k++) {
+        for (uint32_t same = 0; same < 2; same++) {
+            struct tree_rig rig;
+            uint32_t steps = 0;
+
+            tree_rig_init(&rig, kinds[k], 900, 256);
+            for (uint32_t number = 0; number < 900; number++)
+                tree_rig_put(&rig, number, same != 0 ? 7 : 1 + number * 5);
+            step_like_next(&rig, true, &steps);
+            steps = 0;
+            step_like_next(&rig, false, &steps);
+            tree_rig_deinit(&rig);
+        }
+    }
+}

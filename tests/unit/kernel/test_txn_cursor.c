@@ -231,3 +231,117 @@ Test(txn_cursor, a_scan_shows_rows_deleted_since_and_none_inserted_since)
     DB(qtdb_commit(txn));
     db_rig_deinit(&rig);
 }
+
+/* How a scan of a few rows ends. */
+enum ending { LEFT_OPEN, CLOSED, JUMPED_AWAY, TURNED };
+
+static void
+put_letters(struct db_rig *rig, struct qtdb_tree *tree)
+{
+    struct qtdb_txn *txn = db_begin(rig->db);
+
+    for (char letter = 'b'; letter <= 'y'; letter = (char)(letter + 1)) {
+        const char key[2] = {letter, '\0'};
+
+        DB(db_put(txn, tree, key, "1"));
+    }
+    DB(qtdb_commit(txn));
+}
+
+/* From g, four rows on: to k forward, to c backward. */
+static struct qtdb_cursor *
+scan_from_g(struct qtdb_txn *txn, struct qtdb_tree *tree, bool forward, enum ending ending)
+{
+    struct qtdb_cursor *cursor;
+
+    DB(qtdb_cursor_open(txn, tree, &cursor));
+    DB(forward ? qtdb_cursor_seek(cursor, "g", 1) : qtdb_cursor_seek_last(cursor, "g", 1));
+    for (int i = 0; i < 4; i++)
+        DB(forward ? qtdb_cursor_next(cursor) : qtdb_cursor_previous(cursor));
+    expect_row(cursor, forward ? "k" : "c", "1");
+    if (ending == JUMPED_AWAY)
+        DB(qtdb_cursor_seek(cursor, "w", 1));
+    for (int i = 0; ending == TURNED && i < 2; i++)
+        DB(forward ? qtdb_cursor_previous(cursor) : qtdb_cursor_next(cursor));
+    if (ending == CLOSED) {
+        qtdb_cursor_close(cursor);
+        return NULL;
+    }
+    return cursor;
+}
+
+/* Steps that merge nothing note what they have passed like any other. covers: T3 */
+Test(txn_cursor, what_plain_steps_passed_is_relied_on)
+{
+    struct db_rig rig;
+
+    for (uint32_t i = 0; i < 2 * 4 * 4; i++) {
+        bool forward = i % 2 == 0;
+        enum ending ending = (enum ending)(i / 2 % 4);
+        /* Between the last rows read; just outside on either side; between the first ones. */
+        const char *keys[] = {forward ? "jj" : "cc", forward ? "kk" : "bb", forward ? "ff" : "gg",
+                              forward ? "gg" : "ff"};
+        uint32_t which = i / 8;
+        struct qtdb_txn *other;
+
+        db_rig_init(&rig, 1);
+        struct qtdb_tree *tree = db_tree(rig.db, "t");
+        put_letters(&rig, tree);
+        struct qtdb_txn *txn = db_begin(rig.db);
+        struct qtdb_cursor *cursor = scan_from_g(txn, tree, forward, ending);
+        other = db_begin(rig.db);
+        DB(db_put(other, tree, keys[which], "2"));
+        DB(qtdb_commit(other));
+        DB(db_put(txn, tree, "z", "3"));
+        bool read = which == 0 || which == 3;
+
+        cr_assert_eq(qtdb_commit(txn), read ? QTDB_CONFLICT : QTDB_OK, "%s, ending %d, %s",
+                     forward ? "forward" : "backward", (int)ending, keys[which]);
+        qtdb_cursor_close(cursor);
+        db_rig_deinit(&rig);
+    }
+}
+
+/* Own writes that come while the cursor stands in a leaf, and a new snapshot. covers: T13 */
+Test(txn_cursor, a_leaf_read_ahead_hides_neither_own_writes_nor_a_new_snapshot)
+{
+    struct db_rig rig;
+
+    db_rig_init(&rig, 1);
+    struct qtdb_tree *tree = db_tree(rig.db, "t");
+    put_letters(&rig, tree);
+    struct qtdb_txn *txn = db_begin_as(rig.db, QTDB_READ_COMMITTED);
+    struct qtdb_cursor *cursor = scan_from_g(txn, tree, true, LEFT_OPEN);
+    struct qtdb_txn *other = db_begin(rig.db);
+
+    DB(db_put(other, tree, "l", "2"));
+    DB(db_delete(other, tree, "m"));
+    DB(qtdb_commit(other));
+    DB(qtdb_cursor_next(cursor));
+    expect_row(cursor, "l", "1");
+    DB(qtdb_cursor_previous(cursor));
+    expect_row(cursor, "k", "1");
+    DB(qtdb_refresh(txn));
+    DB(qtdb_cursor_next(cursor));
+    expect_row(cursor, "l", "2");
+    DB(qtdb_cursor_next(cursor));
+    expect_row(cursor, "n", "1");
+    DB(qtdb_cursor_next(cursor));
+    DB(db_put(txn, tree, "oo", "3"));
+    DB(db_delete(txn, tree, "p"));
+    DB(qtdb_cursor_next(cursor));
+    expect_row(cursor, "oo", "3");
+    DB(qtdb_cursor_next(cursor));
+    expect_row(cursor, "q", "1");
+    qtdb_cursor_close(cursor);
+    DB(qtdb_commit(txn));
+    txn = db_begin(rig.db);
+    cursor = scan_from_g(txn, tree, true, LEFT_OPEN);
+    while (qtdb_cursor_next(cursor) == QTDB_OK)
+        ;
+    DB_REFUSED(qtdb_cursor_next(cursor), QTDB_NOT_FOUND);
+    DB_REFUSED(qtdb_cursor_previous(cursor), QTDB_NOT_FOUND);
+    qtdb_cursor_close(cursor);
+    DB(qtdb_commit(txn));
+    db_rig_deinit(&rig);
+}
