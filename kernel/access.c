@@ -75,11 +75,21 @@ access__get_committed(struct qtdb_txn *txn, const struct qtdb_tree *tree, const 
 
     if (status != STATUS_OK && status != STATUS_NOT_FOUND && status != STATUS_FULL)
         return status;
-    if (csn == BTREE_CSN_UNKNOWN) /* A leaf of a run says only that it is not younger than that. */
-        csn = atomic_load_explicit(&tree->csn_run, memory_order_acquire);
-    if (csn > txn->snapshot)
+    if (!access__is_of_snapshot(txn, tree, csn))
         return get_version(txn, tree, key, key_size, &version, status, size_io);
     return status;
+}
+
+enum status
+access__get_unnoted(struct qtdb_txn *txn, const struct txn_tree *tree, const void *key,
+                    size_t key_size, void *value, size_t *size_io)
+{
+    const struct write_entry *own =
+        tree->writes.count > 0 ? key_map_find(&tree->writes, key, key_size) : NULL;
+
+    if (own != NULL && own->kind != WRITE_NONE)
+        return get_own(own, value, size_io);
+    return access__get_committed(txn, tree->tree, key, key_size, value, size_io);
 }
 
 enum status
@@ -98,15 +108,6 @@ access__get(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t
         TRY(read_set__add(txn, tree, &range));
     }
     return access__get_committed(txn, tree->tree, key, key_size, value, size_io);
-}
-
-/* Is the leaf's state the snapshot's? `csn` is what btree_get said. */
-static inline bool
-is_of_snapshot(const struct qtdb_txn *txn, const struct qtdb_tree *tree, uint64_t csn)
-{
-    if (csn == BTREE_CSN_UNKNOWN) /* A leaf of a run says only that it is not younger than that. */
-        csn = atomic_load_explicit(&tree->csn_run, memory_order_acquire);
-    return csn <= txn->snapshot;
 }
 
 /*
@@ -129,7 +130,8 @@ get_plain(struct qtdb_txn *txn, const struct qtdb_tree *tree, const void *key, s
         return STATUS_MISSING;
     enum status status = route__get(txn, tree, &known->btree, key, key_size, value, size_io, &csn);
 
-    if ((status == STATUS_OK || status == STATUS_NOT_FOUND) && is_of_snapshot(txn, tree, csn))
+    if ((status == STATUS_OK || status == STATUS_NOT_FOUND) &&
+        access__is_of_snapshot(txn, tree, csn))
         return status;
     *size_io = room;
     return STATUS_MISSING;

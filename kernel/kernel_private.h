@@ -458,6 +458,19 @@ bool versions__is_changed(const struct qtdb *db, const struct qtdb_tree *tree,
 MUST_CHECK enum status access__get_committed(struct qtdb_txn *txn, const struct qtdb_tree *tree,
                                              const void *key, size_t key_size, void *value,
                                              size_t *size_io);
+/** Is a leaf's state the snapshot's? `csn` is what the tree said of the leaf. */
+static inline bool
+access__is_of_snapshot(const struct qtdb_txn *txn, const struct qtdb_tree *tree, uint64_t csn)
+{
+    if (csn == BTREE_CSN_UNKNOWN) /* A leaf of a run says only that it is not younger than that. */
+        csn = atomic_load_explicit(&tree->csn_run, memory_order_acquire);
+    return csn <= txn->snapshot;
+}
+
+/** As access__get, of a read that is noted already. */
+MUST_CHECK enum status access__get_unnoted(struct qtdb_txn *txn, const struct txn_tree *tree,
+                                           const void *key, size_t key_size, void *value,
+                                           size_t *size_io);
 /** As the transaction sees it: its own writes, then its snapshot. */
 MUST_CHECK enum status access__get(struct qtdb_txn *txn, struct txn_tree *tree, const void *key,
                                    size_t key_size, void *value, size_t *size_io);

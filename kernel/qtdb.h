@@ -265,6 +265,23 @@ QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_get(struct qtdb_txn *txn, struct qt
                                                  const void *key, size_t key_size, void *value,
                                                  size_t *size_io);
 
+/* One look-up of a batch; all but `code` is set by the caller. */
+struct qtdb_lookup {
+    const void *key;
+    size_t key_size;
+    void *value;
+    size_t value_size;   /* The room at `value` going in; the value's size coming out. */
+    enum qtdb_code code; /* Out: QTDB_OK, QTDB_NOT_FOUND or QTDB_FULL, as qtdb_get has them. */
+};
+/**
+ * `count` look-ups at once, each as qtdb_get in this transaction, with their waiting for memory and disk
+ * overlapped: best with 16 and more. In any order; a key may come twice; the rooms do not overlap.
+ * QTDB_OK when each has its code. QTDB_INVALID: a key has an impossible size; nothing was looked up.
+ * After any other code the look-ups' codes, sizes and values are undefined.
+ */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_get_batch(struct qtdb_txn *txn, struct qtdb_tree *tree,
+                                                       struct qtdb_lookup *lookups, size_t count);
+
 enum qtdb_put_mode { QTDB_PUT_ANY = 0, QTDB_PUT_INSERT = 1, QTDB_PUT_REPLACE = 2 };
 /** QTDB_EXISTS under INSERT, QTDB_NOT_FOUND under REPLACE. Bytes are copied. A value of more than
  * QTDB_VALUE_SIZE_MAX bytes is QTDB_INVALID with SQLSTATE 54000. Values over about 128 KB go to the file

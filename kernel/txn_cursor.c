@@ -486,17 +486,6 @@ bring_large(struct qtdb_cursor *cursor)
     return STATUS_OK;
 }
 
-/* Is the leaf that the tree's row lies in as the snapshot has it? */
-static bool
-leaf_is_of_snapshot(const struct qtdb_cursor *cursor)
-{
-    uint64_t csn = cursor->rows.leaf_csn;
-
-    if (csn == BTREE_CSN_UNKNOWN) /* A leaf of a run says only that it is not younger than that. */
-        csn = atomic_load_explicit(&cursor->handle->csn_run, memory_order_acquire);
-    return csn <= cursor->txn->snapshot;
-}
-
 /* On to the first row at (`inclusive`) or past the place. */
 static enum status
 step(struct qtdb_cursor *cursor, enum direction direction, bool inclusive)
@@ -517,7 +506,9 @@ step(struct qtdb_cursor *cursor, enum direction direction, bool inclusive)
             TRY(bring_large(cursor));
         if (next.kind != WRITE_DELETE) {
             cursor->has_row = true;
-            cursor->plain = next.key == cursor->rows.row.key && leaf_is_of_snapshot(cursor);
+            cursor->plain =
+                next.key == cursor->rows.row.key &&
+                access__is_of_snapshot(cursor->txn, cursor->handle, cursor->rows.leaf_csn);
             return STATUS_OK;
         }
         inclusive = false;

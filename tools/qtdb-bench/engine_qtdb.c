@@ -9,7 +9,7 @@
 #include "kernel/qtdb.h"
 #include "tools/qtdb-bench/bench_engines.h"
 
-enum { VALUE_ROOM = 1 << 16 };
+enum { VALUE_ROOM = 1 << 16, BATCH = 64, BATCH_ROOM = 1 << 10 };
 
 struct bench_db {
     struct memory *memory;
@@ -21,7 +21,10 @@ struct bench_db {
 struct bench_session {
     struct bench_db *db;
     struct qtdb_txn *txn;
-    uint8_t value[VALUE_ROOM];
+    uint8_t value[VALUE_ROOM]; /* Of a single get. */
+    uint8_t values[BATCH][BATCH_ROOM];
+    uint8_t keys[BATCH][8];
+    struct qtdb_lookup lookups[BATCH];
 };
 
 static enum status
@@ -156,6 +159,52 @@ get(struct bench_session *session, uint64_t key, const void **value_out, size_t 
         qtdb_get(session->txn, session->db->tree, bytes, sizeof(bytes), session->value, size_out));
 }
 
+/* Values that do not fit their room are got one by one. */
+static enum status
+visit_many(struct bench_session *session, const uint64_t *keys, uint32_t count, bench_visit visit,
+           void *context)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct qtdb_lookup *lookup = &session->lookups[i];
+        enum status status = check(lookup->code == QTDB_FULL ? QTDB_OK : lookup->code);
+        const void *value = lookup->value;
+        size_t size = lookup->value_size;
+
+        if (lookup->code == QTDB_FULL)
+            status = get(session, keys[i], &value, &size);
+        if (status == STATUS_OK && !visit(context, keys[i], value, size))
+            return STATUS_OK;
+        if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+static enum status
+get_some(struct bench_session *session, const uint64_t *keys, uint32_t count, bench_visit visit,
+         void *context)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        qtdb_key_u64(keys[i], session->keys[i]);
+        session->lookups[i] = (struct qtdb_lookup){.key = session->keys[i],
+                                                   .key_size = 8,
+                                                   .value = session->values[i],
+                                                   .value_size = BATCH_ROOM};
+    }
+    TRY(check(qtdb_get_batch(session->txn, session->db->tree, session->lookups, count)));
+    return visit_many(session, keys, count, visit, context);
+}
+
+static enum status
+get_many(struct bench_session *session, const uint64_t *keys, uint32_t count, bench_visit visit,
+         void *context)
+{
+    for (uint32_t done = 0; done < count; done += BATCH)
+        TRY(get_some(session, keys + done, count - done < BATCH ? count - done : BATCH, visit,
+                     context));
+    return STATUS_OK;
+}
+
 static enum status
 delete_row(struct bench_session *session, uint64_t key)
 {
@@ -222,6 +271,7 @@ const struct bench_engine bench_qtdb = {
     .rollback = rollback,
     .put = put,
     .get = get,
+    .get_many = get_many,
     .remove = delete_row,
     .scan = scan,
     .sql = &bench_qtdb_sql,
