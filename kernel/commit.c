@@ -346,12 +346,12 @@ settle(struct qtdb_txn *txn, struct write_chunk *chunk)
         versions__prune(db);
 }
 
-static enum status
-flush(struct qtdb_txn *txn, uint64_t csn, bool wrote)
+enum status
+commit__flush(const struct qtdb *db, enum qtdb_durability durability, uint64_t csn, bool wrote)
 {
-    struct pager *pager = txn->db->pager;
+    struct pager *pager = db->pager;
 
-    if (txn->durability == QTDB_ASYNC || txn->db->read_only || pager_csn_durable(pager) >= csn)
+    if (durability == QTDB_ASYNC || db->read_only || pager_csn_durable(pager) >= csn)
         return STATUS_OK;
     enum status status = pager_flush(pager, csn);
 
@@ -397,7 +397,7 @@ commit_writes(struct qtdb_txn *txn)
     settle(txn, published ? chunk : NULL);
     TRY(status);
     atomic_fetch_add_explicit(&db->commit_count, 1, memory_order_relaxed);
-    status = flush(txn, csn, true);
+    status = commit__flush(db, txn->durability, csn, true);
     if (published)
         versions__retire(db, chunk, csn);
     return status;
@@ -412,5 +412,5 @@ commit__run(struct qtdb_txn *txn)
         return commit_writes(txn);
     settle(txn, NULL);
     TRY(status);
-    return flush(txn, txn->snapshot, false);
+    return commit__flush(txn->db, txn->durability, txn->snapshot, false);
 }

@@ -543,6 +543,10 @@ void value_stream__detach_all(struct qtdb_txn *txn);
 /** Commits and unlists the transaction; what is left to do is txn__finish. */
 MUST_CHECK enum status commit__run(struct qtdb_txn *txn);
 
+/** Waits until what a transaction wrote (`wrote`) or saw is durable, when it is to be. */
+MUST_CHECK enum status commit__flush(const struct qtdb *db, enum qtdb_durability durability,
+                                     uint64_t csn, bool wrote);
+
 /* Runs of new rows at the end of a tree (commit_run.c). */
 /** Builds and writes the run of the tree's writes, if there is one worth it. Without latches, once the
  * rows before are known. */

@@ -223,12 +223,13 @@ free_reads(struct qtdb_txn *txn)
     }
 }
 
-void
-txn__finish(struct qtdb_txn *txn)
+/* Gives back what the transaction holds; only the handle is left of it. */
+static void
+give_back(struct qtdb_txn *txn)
 {
     struct qtdb *db = txn->db;
 
-    CHECK(!txn->running && txn->cursors == NULL);
+    CHECK(txn->cursors == NULL);
     value__end_txn(txn);
     lock_release_all(&db->locks, &txn->locks);
     if (txn->statistics != NULL)
@@ -238,15 +239,52 @@ txn__finish(struct qtdb_txn *txn)
                 txn->journal_capacity * sizeof(*txn->journal));
     arena_deinit(&txn->arena);
     txn->trees = NULL;
+}
+
+/* From here on another thread may have the handle. Under the snapshot latch. */
+static void
+keep_finished(struct qtdb_txn *txn)
+{
+    struct qtdb *db = txn->db;
+
+    CHECK(!txn->running);
     txn->next = NULL;
-    latch_lock(&db->snapshot_latch);
     if (db->finished != NULL)
         db->finished_last->next = txn;
     else
         db->finished = txn;
     db->finished_last = txn;
     db->finished_count++;
+}
+
+void
+txn__finish(struct qtdb_txn *txn)
+{
+    struct qtdb *db = txn->db;
+
+    CHECK(!txn->running);
+    give_back(txn);
+    latch_lock(&db->snapshot_latch);
+    keep_finished(txn);
     latch_unlock(&db->snapshot_latch);
+}
+
+/* A read-only transaction has nothing that others could wait for: it ends under one hold of the latch. */
+static void
+end_reader(struct qtdb_txn *txn)
+{
+    struct qtdb *db = txn->db;
+
+    cursor__detach_all(txn);
+    give_back(txn);
+    latch_lock(&db->snapshot_latch);
+    txn__unlist(txn);
+    keep_finished(txn);
+    bool due = versions__prune_is_due(db);
+
+    latch_unlock(&db->snapshot_latch);
+    if (due)
+        versions__prune(db);
 }
 
 enum qtdb_code
@@ -279,6 +317,10 @@ qtdb_rollback(struct qtdb_txn *txn)
         return;
     struct qtdb *db = txn->db;
 
+    if (txn->read_only) {
+        end_reader(txn);
+        return;
+    }
     cursor__detach_all(txn);
     latch_lock(&db->snapshot_latch);
     txn__unlist(txn);
@@ -299,6 +341,13 @@ qtdb_commit(struct qtdb_txn *txn)
         return api_error(status);
     struct qtdb *db = txn->db;
 
+    if (txn->read_only) {
+        enum qtdb_durability durability = txn->durability;
+        uint64_t snapshot = txn->snapshot;
+
+        end_reader(txn);
+        return api_error(commit__flush(db, durability, snapshot, false));
+    }
     status = commit__run(txn);
     txn__finish(txn);
     if (status == STATUS_OK && !db->has_thread && !db->read_only) {
