@@ -221,6 +221,7 @@ enum qtdb_router {
     QTDB_ROUTER_RMI = 2,       /* A recursive model index. */
     QTDB_ROUTER_PLA = 3,       /* Linear pieces of bounded error. */
     QTDB_ROUTER_DIRECTORY = 4, /* Binary search of the directory. */
+    QTDB_ROUTER_STORED = 5,    /* For a tree that exists: what is stored with it. */
 };
 
 struct qtdb_tree_options {

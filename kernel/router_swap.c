@@ -21,6 +21,7 @@ route__init(struct qtdb *db, struct qtdb_tree *tree, enum qtdb_router wanted)
     if (router == NULL)
         return STATUS_NO_MEMORY;
     atomic_store(&router->wanted, (uint32_t)wanted);
+    router->stored = wanted;
     atomic_store(&router->due, true);
     atomic_store(&db->routers_due, true);
     tree->router = router;
@@ -155,7 +156,11 @@ route__want(struct qtdb_tree *tree, enum qtdb_router wanted)
 {
     struct tree_router *router = tree->router;
 
-    if (wanted == QTDB_ROUTER_AUTO || atomic_load(&router->wanted) == (uint32_t)wanted)
+    if (wanted == QTDB_ROUTER_AUTO)
+        return;
+    if (wanted == QTDB_ROUTER_STORED)
+        wanted = router->stored;
+    if (atomic_load(&router->wanted) == (uint32_t)wanted)
         return;
     latch_lock(&router->latch);
     atomic_store(&router->wanted, (uint32_t)wanted);

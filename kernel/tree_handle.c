@@ -138,7 +138,8 @@ create(struct qtdb_txn *txn, struct txn_tree *catalog, const uint8_t *key, size_
         .root = le32_of(PAGE_NONE),
         .version = CATALOG_VERSION,
         .kind = (uint8_t)options->key_kind,
-        .router = (uint8_t)options->router,
+        .router = options->router == QTDB_ROUTER_STORED ? QTDB_ROUTER_AUTO
+                                                        : (uint8_t)options->router,
         .flags = options->no_compression ? CATALOG_FLAG_NO_COMPRESSION : 0,
     };
 
@@ -165,7 +166,7 @@ tree_open(struct qtdb_txn *txn, const char *name, const struct qtdb_tree_options
     struct txn_tree *catalog;
     size_t key_size = 0;
 
-    if (options->key_kind > QTDB_KEY_INT || options->router > QTDB_ROUTER_DIRECTORY)
+    if (options->key_kind > QTDB_KEY_INT || options->router > QTDB_ROUTER_STORED)
         return error_raise(STATUS_INVALID, "unknown kind of keys or router");
     TRY(name_key(name, key, &key_size));
     TRY(txn__usable(txn));

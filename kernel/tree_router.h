@@ -72,6 +72,7 @@ struct tree_router {
     /* Read anywhere. */
     _Atomic(struct route *) route; /* NULL: the tree answers. Written under the latch. */
     _Atomic uint32_t wanted;       /* enum qtdb_router */
+    enum qtdb_router stored;       /* With the tree. Fixed. */
     _Atomic bool due;              /* The background is to look at it. */
     /* Totals, relaxed. */
     _Atomic uint64_t routed_count;

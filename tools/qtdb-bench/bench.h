@@ -35,6 +35,9 @@ struct bench_case {
     bool sync;
     bool writer; /* One more thread writes all the while. */
     bool zipf;   /* Rows are chosen with skew 0.99, not uniformly. */
+    /* Of `learned` only, else NULL. */
+    const char *router;
+    const char *key_set;
 };
 
 struct bench_options {

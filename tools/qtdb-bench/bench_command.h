@@ -12,6 +12,8 @@ void bench_command_wa(const struct bench_options *options, struct bench_results 
 void bench_command_trees(const struct bench_options *options, struct bench_results *results);
 /** Every workload with the sizes of the command line, then wa. */
 void bench_command_suite(const struct bench_options *options, struct bench_results *results);
+/** Routers against the tree, a textbook tree and the peers. */
+void bench_command_learned(const struct bench_options *options, struct bench_results *results);
 /** get and update over data of 10 MB to 10 GB with one pool. */
 void bench_command_sizes(const struct bench_options *options, struct bench_results *results);
 

@@ -61,6 +61,21 @@ struct bench_written {
     uint64_t pins;       /* Pages asked for. */
 };
 
+/* How an engine finds the leaf of a key; by its own count. */
+struct bench_routing {
+    const char *kind;   /* "tree", "rmi", "pla", "directory". */
+    const char *reason; /* Static text. */
+    uint64_t routed;    /* Look-ups so far. */
+    uint64_t hops;
+    uint64_t fallbacks;
+    uint64_t size; /* Bytes of memory. */
+    uint64_t build_ns;
+    uint64_t leaves;
+    uint32_t error_p50;
+    uint32_t error_p99;
+    uint32_t error_max;
+};
+
 /** Returns false to end the scan. */
 typedef bool (*bench_visit)(void *context, uint64_t key, const void *value, size_t size);
 
@@ -94,6 +109,10 @@ struct bench_engine {
         *sql; /* The same calls made through SQL; NULL: the engine has none. */
     /** All data is brought to where it stays (checkpoint, flush); what it writes counts. */
     enum status (*settle)(struct bench_db *db);
+    /** Leaves are found by that kind of router from now on: "tree", "rmi", "pla", "directory", "auto";
+     * returns once it is so. NULL: there is no choice. */
+    enum status (*route)(struct bench_db *db, const char *router);
+    void (*routing)(struct bench_db *db, struct bench_routing *out);
     /** NULL: the engine does not say. */
     void (*written)(struct bench_db *db, struct bench_written *out);
 };

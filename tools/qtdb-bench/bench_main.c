@@ -28,6 +28,7 @@ static const struct tool tool = {
         "  sizes    get and update over 10 MB to 10 GB of data, as far as --rows goes\n"
         "  suite    all of these (--quick: few rows, one run)\n"
         "  trees    the table of trees and transactions, with what it is held against\n"
+        "  learned  routers of leaves against the tree, a textbook tree and the peers\n"
         "\n"
         "  --engine LIST      of qtdb,lmdb,sqlite,rocksdb,leveldb,bdb,legacy,legacy-memory\n"
         "                     (default: all but the last that are in this build)\n"
@@ -190,7 +191,7 @@ static const struct command {
     const char *name;
     void (*run)(const struct bench_options *options, struct bench_results *results);
 } commands[] = {
-    {"sizes", bench_command_sizes}, {"smoke", bench_command_smoke}, {"suite", bench_command_suite},
+    {"learned", bench_command_learned}, {"sizes", bench_command_sizes}, {"smoke", bench_command_smoke}, {"suite", bench_command_suite},
     {"trees", bench_command_trees}, {"wa", bench_command_wa},
 };
 

@@ -91,12 +91,19 @@ bench_metric_of(const struct bench_result *result, enum bench_metric metric, dou
     return false;
 }
 
+static bool
+same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
 bool
 bench_case_same(const struct bench_case *a, const struct bench_case *b)
 {
     return a->workload == b->workload && a->rows == b->rows && a->value_size == b->value_size &&
            a->batch == b->batch && a->threads == b->threads && a->pool == b->pool &&
-           a->sync == b->sync && a->writer == b->writer && a->zipf == b->zipf;
+           a->sync == b->sync && a->writer == b->writer && a->zipf == b->zipf &&
+           same_text(a->router, b->router) && same_text(a->key_set, b->key_set);
 }
 
 static int

@@ -4,6 +4,8 @@
  * interface does.
  */
 #include <stdio.h>
+#include <string.h>
+#include <time.h>
 
 #include "kernel/base/error.h"
 #include "kernel/qtdb.h"
@@ -256,6 +258,62 @@ written(struct bench_db *db, struct bench_written *out)
                                   .pins = statistics.pin_count};
 }
 
+static void
+routing(struct bench_db *db, struct bench_routing *out)
+{
+    struct qtdb_tree_statistics now = {.size = sizeof(now)};
+
+    qtdb_tree_get_statistics(db->tree, &now);
+    *out = (struct bench_routing){
+        .kind = now.router_kind,
+        .reason = now.router_reason,
+        .routed = now.routed_count,
+        .hops = now.hop_count,
+        .fallbacks = now.fallback_count,
+        .size = now.router_size,
+        .build_ns = now.build_ns,
+        .leaves = now.leaf_count,
+        .error_p50 = now.error_p50,
+        .error_p99 = now.error_p99,
+        .error_max = now.error_max,
+    };
+}
+
+static bool
+is_routed(struct bench_db *db, const char *router)
+{
+    struct bench_routing now;
+
+    routing(db, &now);
+    if (strcmp(router, "auto") == 0)
+        return strcmp(now.reason, "asked for") != 0 &&
+               strcmp(now.reason, "not looked at yet") != 0;
+    return strcmp(now.kind, router) == 0 || strstr(now.reason, "10,000") != NULL;
+}
+
+static enum status
+route(struct bench_db *db, const char *router)
+{
+    static const char *const names[] = {"auto", "tree", "rmi", "pla", "directory"};
+    struct qtdb_tree_options options = {.size = sizeof(options), .key_kind = QTDB_KEY_INT};
+    const struct timespec pause = {.tv_nsec = 1000000};
+    struct qtdb_txn *txn;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(names[i], router) == 0)
+            options.router = i == 0 ? QTDB_ROUTER_STORED : (enum qtdb_router)i;
+    TRY(check(qtdb_begin(db->qtdb, NULL, &txn)));
+    enum status status = check(qtdb_tree_open(txn, "rows", &options, &db->tree));
+    qtdb_rollback(txn);
+    TRY(status);
+    for (uint32_t tries = 0; !is_routed(db, router); tries++) {
+        if (tries == 20000)
+            return error_raise(STATUS_FAILED, "qtdb: no %s router after 20 s", router);
+        (void)nanosleep(&pause, NULL);
+    }
+    return STATUS_OK;
+}
+
 const struct bench_engine bench_qtdb = {
     .name = "qtdb",
     .settings =
@@ -276,5 +334,7 @@ const struct bench_engine bench_qtdb = {
     .scan = scan,
     .sql = &bench_qtdb_sql,
     .settle = settle,
+    .route = route,
+    .routing = routing,
     .written = written,
 };
