@@ -138,8 +138,8 @@ create(struct qtdb_txn *txn, struct txn_tree *catalog, const uint8_t *key, size_
         .root = le32_of(PAGE_NONE),
         .version = CATALOG_VERSION,
         .kind = (uint8_t)options->key_kind,
-        .router = options->router == QTDB_ROUTER_STORED ? QTDB_ROUTER_AUTO
-                                                        : (uint8_t)options->router,
+        .router =
+            options->router == QTDB_ROUTER_STORED ? QTDB_ROUTER_AUTO : (uint8_t)options->router,
         .flags = options->no_compression ? CATALOG_FLAG_NO_COMPRESSION : 0,
     };
 

@@ -228,8 +228,7 @@ round_of_both(struct learned *learned, struct learned_subject *subject, uint64_t
         enum status status = look_up(learned, subject, i, i + MIXED_GETS, false);
 
         for (int k = 0; k < MIXED_PUTS && status == STATUS_OK; k++) {
-            uint64_t rank =
-                bench_shuffle_at(&shuffle, learned->extras++ % learned->sizes.rows);
+            uint64_t rank = bench_shuffle_at(&shuffle, learned->extras++ % learned->sizes.rows);
             uint64_t key = bench_keys_at(learned->keys, 2 * rank + 1);
             uint64_t value = value_of(key);
 
@@ -280,9 +279,8 @@ take_turn(struct learned *learned, struct learned_subject *subject, enum variant
     uint64_t reads = page_reads(subject);
     uint64_t begin = tool_clock_ns();
     uint64_t cpu = cpu_ns();
-    enum status status = variant == MIXED
-                             ? round_of_both(learned, subject, count)
-                             : round_of_gets(learned, subject, variant, count);
+    enum status status = variant == MIXED ? round_of_both(learned, subject, count)
+                                          : round_of_gets(learned, subject, variant, count);
 
     TRY(status);
     outcome.cpu_ns = cpu_ns() - cpu;
@@ -399,9 +397,8 @@ print_table(const struct learned *learned)
 {
     printf("learned: %s, %" PRIu64 " rows of 8+8 bytes; ns a look-up of processor time, least of "
            "%" PRIu64 " rounds of %d\n  %-10s %8s %8s %8s %8s %8s %8s\n",
-           learned->sizes.key_set, learned->sizes.rows,
-           learned->options->base.runs * ROUNDS_A_RUN, ROUND_GETS, "", "get", "chain", "absent",
-           "mixed", "reads", "speed");
+           learned->sizes.key_set, learned->sizes.rows, learned->options->base.runs * ROUNDS_A_RUN,
+           ROUND_GETS, "", "get", "chain", "absent", "mixed", "reads", "speed");
     for (size_t i = 0; i < learned->count; i++)
         print_subject(learned, &learned->subjects[i]);
     printf("reads: pages read from the file a cold look-up, pool a thousandth of the data; speed: "

@@ -191,8 +191,9 @@ static const struct command {
     const char *name;
     void (*run)(const struct bench_options *options, struct bench_results *results);
 } commands[] = {
-    {"learned", bench_command_learned}, {"sizes", bench_command_sizes}, {"smoke", bench_command_smoke}, {"suite", bench_command_suite},
-    {"trees", bench_command_trees}, {"wa", bench_command_wa},
+    {"learned", bench_command_learned}, {"sizes", bench_command_sizes},
+    {"smoke", bench_command_smoke},     {"suite", bench_command_suite},
+    {"trees", bench_command_trees},     {"wa", bench_command_wa},
 };
 
 static const struct command *

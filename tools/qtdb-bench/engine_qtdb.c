@@ -286,8 +286,7 @@ is_routed(struct bench_db *db, const char *router)
 
     routing(db, &now);
     if (strcmp(router, "auto") == 0)
-        return strcmp(now.reason, "asked for") != 0 &&
-               strcmp(now.reason, "not looked at yet") != 0;
+        return strcmp(now.reason, "asked for") != 0 && strcmp(now.reason, "not looked at yet") != 0;
     return strcmp(now.kind, router) == 0 || strstr(now.reason, "10,000") != NULL;
 }
 

@@ -70,7 +70,8 @@ new_node(struct bench_db *db, uint32_t level)
         db->chunks = chunk;
     }
     struct textbook_node *node =
-        (struct textbook_node *)(void *)((uint8_t *)chunk->nodes + (size_t)chunk->used++ * NODE_SIZE);
+        (struct textbook_node *)(void *)((uint8_t *)chunk->nodes +
+                                         (size_t)chunk->used++ * NODE_SIZE);
 
     *node = (struct textbook_node){.level = level};
     return node;
