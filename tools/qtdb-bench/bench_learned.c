@@ -23,7 +23,7 @@
 #include "tools/qtdb-bench/bench_print.h"
 
 enum { LOAD_BATCH = 10000, ROUND_GETS = 100000, ROUNDS_A_RUN = 4, MIXED_GETS = 8, MIXED_PUTS = 2 };
-enum { COLD_GETS = 20000, POOL_LEAST = 64 * 4096 };
+enum { COLD_GETS = 20000, POOL_LEAST = 64 * 4096, SIZE_LEAST = 100000 };
 
 enum variant { GET = 0, CHAIN = 1, ABSENT = 2, MIXED = 3, COLD = 4 };
 
@@ -514,51 +514,69 @@ name_of_keys(const char *path, char *out, size_t size)
     (void)snprintf(out, size, "%.*s", (int)strcspn(name, "."), name);
 }
 
+/* One size: the first rows of the key set, or generated ones. */
+static bool
+run_size(struct learned *learned, struct bench_keys *keys, uint64_t rows)
+{
+    const struct bench_options *options = learned->options;
+
+    learned->sizes.rows = rows;
+    if (keys->list == NULL)
+        bench_keys_init(keys, rows);
+    learned->keys = keys;
+    learned->count = 0;
+    learned->extras = 0;
+    /* All of it in memory, with room for what `mixed` adds. */
+    uint64_t enough = rows * 64 + (64 << 20);
+
+    learned->sizes.pool = options->base.pool < enough ? enough : options->base.pool;
+    learned->config = (struct bench_config){.memory = options->env.memory,
+                                            .pool_size = learned->sizes.pool,
+                                            .rows = 2 * rows,
+                                            .threads = 1,
+                                            .high_keys = keys->high};
+    enum status status = run_all(learned);
+
+    if (status == STATUS_OK)
+        status = run_mixed(learned);
+    if (status != STATUS_OK) {
+        struct bench_outcome outcome = {.state = BENCH_FAILED};
+
+        tool_error(options->tool, "learned: %s", error_message());
+        (void)snprintf(outcome.message, sizeof(outcome.message), "%s", error_message());
+        note(learned, &learned->subjects[0], GET, 0, &outcome);
+    }
+    print_table(learned);
+    close_all(learned);
+    return status == STATUS_OK;
+}
+
 void
 bench_command_learned(const struct bench_options *options, struct bench_results *results)
 {
     static struct learned learned;
     static char key_set[256];
     struct bench_keys keys = options->keys;
+    uint64_t rows = options->base.rows < keys.count ? options->base.rows : keys.count;
+    uint64_t first = rows;
 
     learned = (struct learned){.options = options, .results = results, .sizes = options->base};
     if (options->keys_path != NULL)
         name_of_keys(options->keys_path, key_set, sizeof(key_set));
     else
         (void)snprintf(key_set, sizeof(key_set), "uniform");
-    if (learned.sizes.rows > keys.count)
-        learned.sizes.rows = keys.count;
     learned.sizes.value_size = 8;
     learned.sizes.batch = ROUND_GETS;
     learned.sizes.sync = false;
     learned.sizes.key_set = key_set;
-    /* All of it in memory, with room for what `mixed` adds. */
-    uint64_t enough = learned.sizes.rows * 64 + (64 << 20);
-
-    if (learned.sizes.pool < enough)
-        learned.sizes.pool = enough;
-    learned.keys = &keys;
-    learned.config = (struct bench_config){.memory = options->env.memory,
-                                           .pool_size = learned.sizes.pool,
-                                           .rows = learned.sizes.rows,
-                                           .threads = 1,
-                                           .high_keys = keys.high};
     random_init(&learned.random, options->seed);
     (void)snprintf(learned.dir, sizeof(learned.dir), "%.*s/learned", BENCH_PATH_SIZE - 16,
                    options->dir);
-    enum status status = run_all(&learned);
-
-    if (status == STATUS_OK)
-        status = run_mixed(&learned);
-    if (status != STATUS_OK) {
-        struct bench_outcome outcome = {.state = BENCH_FAILED};
-
-        tool_error(options->tool, "learned: %s", error_message());
-        (void)snprintf(outcome.message, sizeof(outcome.message), "%s", error_message());
-        note(&learned, &learned.subjects[0], GET, 0, &outcome);
-    }
-    print_table(&learned);
-    close_all(&learned);
+    while (first / 10 >= SIZE_LEAST && rows / first < 100)
+        first /= 10;
+    for (uint64_t size = first; size <= rows; size *= 10)
+        if (!run_size(&learned, &keys, size))
+            break;
     if (options->report != NULL && !learned_report_write(options, results, &keys, key_set))
         tool_error(options->tool, "learned: the report could not be written");
 }

@@ -232,6 +232,17 @@ html_case(struct text_buffer *text, const struct bench_options *options,
 }
 
 void
+bench_html_head(struct text_buffer *text, const char *title)
+{
+    text_buffer_print(text,
+                      "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+                      "<title>%s</title><style>\n",
+                      title);
+    text_buffer_add_text(text, style);
+    text_buffer_print(text, "</style></head><body>\n<h1>%s</h1>\n", title);
+}
+
+void
 bench_report_html(struct text_buffer *text, const struct bench_options *options,
                   const struct bench_machine *machine, const struct bench_results *results)
 {
@@ -240,10 +251,8 @@ bench_report_html(struct text_buffer *text, const struct bench_options *options,
     size_t index = 0;
 
     bench_commit_read(commit, sizeof(commit));
-    text_buffer_add_text(text, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-                               "<title>qtdb-bench</title><style>\n");
-    text_buffer_add_text(text, style);
-    text_buffer_add_text(text, "</style></head><body>\n<h1>qtdb-bench</h1>\n<p>");
+    bench_html_head(text, "qtdb-bench");
+    text_buffer_add_text(text, "<p>");
     bench_html_text(text, machine->host);
     text_buffer_print(text, ", %u x ", machine->cpu_count);
     bench_html_text(text, machine->cpu);

@@ -16,6 +16,9 @@ void bench_report_html(struct text_buffer *text, const struct bench_options *opt
 /** The first result of the next case at or after `*index`, which moves past it; NULL at the end. */
 const struct bench_result *bench_report_next(const struct bench_results *results, size_t *index);
 
+/** The beginning of a page with the style of all of them, up to its heading. */
+void bench_html_head(struct text_buffer *text, const char *title);
+
 /* SVG. */
 enum { BENCH_BARS_MAX = BENCH_ENGINES_MAX };
 struct bench_bar {
@@ -29,6 +32,8 @@ void bench_svg_bars(struct text_buffer *text, const char *title, const struct be
 /** Written bytes a user byte over the rows, one line an engine. */
 void bench_svg_series(struct text_buffer *text, const struct bench_results *results,
                       const struct bench_case *sizes);
+/** Opens a chart 640 wide with a title; "</svg>" ends it. */
+void bench_svg_open(struct text_buffer *text, const char *title, int height);
 /** Text with &, <, > and " made harmless. */
 void bench_html_text(struct text_buffer *text, const char *plain);
 

@@ -268,13 +268,16 @@ bench_case_name(const struct bench_case *sizes, char *out, size_t size)
 {
     char pool[TOOL_SIZE_TEXT];
 
-    (void)snprintf(out, size,
-                   "%s: %" PRIu64 " rows of 8+%" PRIu64 " bytes, %" PRIu64
-                   " a transaction, %" PRIu64 " thread%s%s, %s, pool %s%s",
-                   sizes->workload->name, sizes->rows, sizes->value_size, sizes->batch,
-                   sizes->threads, tool_plural(sizes->threads),
-                   sizes->writer ? " and a writer" : "", sizes->sync ? "sync" : "async",
-                   tool_format_size(sizes->pool, pool), sizes->zipf ? ", zipf 0.99" : "");
+    (void)snprintf(
+        out, size,
+        "%s: %" PRIu64 " rows of 8+%" PRIu64 " bytes, %" PRIu64 " a transaction, %" PRIu64
+        " thread%s%s, %s, pool %s%s%s%s%s%s",
+        sizes->workload->name, sizes->rows, sizes->value_size, sizes->batch, sizes->threads,
+        tool_plural(sizes->threads), sizes->writer ? " and a writer" : "",
+        sizes->sync ? "sync" : "async", tool_format_size(sizes->pool, pool),
+        sizes->zipf ? ", zipf 0.99" : "", sizes->router != NULL ? ", router " : "",
+        sizes->router != NULL ? sizes->router : "", sizes->key_set != NULL ? ", keys " : "",
+        sizes->key_set != NULL ? sizes->key_set : "");
 }
 
 static void

@@ -26,8 +26,8 @@ bench_html_text(struct text_buffer *text, const char *plain)
     }
 }
 
-static void
-open_svg(struct text_buffer *text, const char *title, int height)
+void
+bench_svg_open(struct text_buffer *text, const char *title, int height)
 {
     text_buffer_print(text,
                       "<svg viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\">"
@@ -75,7 +75,7 @@ bench_svg_bars(struct text_buffer *text, const char *title, const struct bench_b
     }
     if (drawn == 0 || most <= 0)
         return;
-    open_svg(text, title, TITLE + drawn * ROW + 4);
+    bench_svg_open(text, title, TITLE + drawn * ROW + 4);
     int y = TITLE;
     for (size_t i = 0; i < count; i++) {
         if (bars[i].figure.count == 0)
@@ -137,7 +137,8 @@ bench_svg_series(struct text_buffer *text, const struct bench_results *results,
     }
     if (most <= 0)
         return;
-    open_svg(text, "bytes passed to write for a byte of the user, over the rows", CHART_HEIGHT);
+    bench_svg_open(text, "bytes passed to write for a byte of the user, over the rows",
+                   CHART_HEIGHT);
     text_buffer_print(text,
                       "<path d=\"M%d %dV%dH%d\" class=\"a\"/><text x=\"0\" y=\"%d\">%.1f</text>"
                       "<text x=\"20\" y=\"%d\">0</text>\n",
