@@ -111,13 +111,21 @@ MUST_CHECK enum status btree_get_batch(const struct btree *tree, struct btree_ge
 /* Sibling links that a look-up follows from the leaf named. */
 enum { BTREE_HOPS_MAX = 2 };
 
+/* Where a row is believed to be: the leaf, and in it (0: unknown) the key and its value, which are
+ * fetched together with the page's head. */
+struct btree_spot {
+    uint32_t page_number;
+    uint16_t key_offset;
+    uint16_t value_offset;
+};
+
 /**
  * As btree_get, but begins at a leaf and never descends: STATUS_MISSING (raises no message) when
  * neither that page nor one of BTREE_HOPS_MAX behind it proves to be the key's leaf, or the value is
- * in pages of its own. Any page number is fine. `*hops_out` links were followed.
+ * in pages of its own. Any spot is fine. `*hops_out` links were followed.
  */
-MUST_CHECK enum status btree_get_at(const struct btree *tree, uint32_t page_number, const void *key,
-                                    size_t key_size, void *value, size_t *size_io,
+MUST_CHECK enum status btree_get_at(const struct btree *tree, const struct btree_spot *spot,
+                                    const void *key, size_t key_size, void *value, size_t *size_io,
                                     uint64_t *csn_out, uint32_t *hops_out);
 
 /**
@@ -132,9 +140,18 @@ MUST_CHECK enum status btree_leaves(const struct btree *tree, uint8_t *key, size
                                                  uint32_t page_number),
                                     void *context);
 
-/** Rows in a leaf. STATUS_MISSING (raises no message): it is none of this tree. */
-MUST_CHECK enum status btree_leaf_row_count(const struct btree *tree, uint32_t page_number,
-                                            uint32_t *out);
+/* How a leaf is filled, and where its rows are. */
+struct btree_leaf_shape {
+    uint32_t row_count;
+    /* Integer keys: where the first key and the first value are, and how far the values are apart; 0
+     * where values lie in no array. */
+    uint32_t keys;
+    uint32_t values;
+    uint32_t value_step;
+};
+/** STATUS_MISSING (raises no message): it is no leaf of this tree. */
+MUST_CHECK enum status btree_leaf_look(const struct btree *tree, uint32_t page_number,
+                                       struct btree_leaf_shape *out);
 /** Whether the page is in memory now. */
 bool btree_page_is_resident(const struct btree *tree, uint32_t page_number);
 

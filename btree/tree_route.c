@@ -50,11 +50,21 @@ link_towards(const struct page_view *view, const struct btree *tree, uint64_t ke
     return view_u32(view, offsetof(struct node_int_header, link));
 }
 
+/* The line and its neighbours. It is only a fetch: outside the page it does no harm. */
+NODE_INT_INLINE void
+fetch_around(const uint8_t *bytes, uint32_t offset)
+{
+    __builtin_prefetch(bytes + offset - 64);
+    __builtin_prefetch(bytes + offset);
+    __builtin_prefetch(bytes + offset + 64);
+}
+
 NODE_INT_INLINE enum status
-get_at(const struct btree *tree, uint32_t page_number, uint64_t key, uint8_t *value,
+get_at(const struct btree *tree, const struct btree_spot *spot, uint64_t key, uint8_t *value,
        size_t *size_io, uint64_t *csn_out, uint32_t *hops_out, node_int_below *below)
 {
     const struct page_table *table = pager_table(tree->pager);
+    uint32_t page_number = spot->page_number;
     size_t room = *size_io;
 
     if (key == UINT64_MAX)
@@ -67,6 +77,10 @@ get_at(const struct btree *tree, uint32_t page_number, uint64_t key, uint8_t *va
         __builtin_prefetch(view.bytes + 64);
         __builtin_prefetch(view.bytes + 128);
         __builtin_prefetch(view.bytes + 192);
+        if (hops == 0 && spot->key_offset != 0)
+            fetch_around(view.bytes, spot->key_offset);
+        if (hops == 0 && spot->value_offset != 0)
+            fetch_around(view.bytes, spot->value_offset);
         if (__builtin_expect(is_node_for(&view, tree, key, 0), 1)) {
             struct int_leaf leaf = {.count = 0};
             enum status status = look_into_leaf(&view, key, value, size_io, &leaf, below);
@@ -86,45 +100,43 @@ get_at(const struct btree *tree, uint32_t page_number, uint64_t key, uint8_t *va
 }
 
 static enum status
-get_at_scalar(const struct btree *tree, uint32_t page_number, uint64_t key, uint8_t *value,
+get_at_scalar(const struct btree *tree, const struct btree_spot *spot, uint64_t key, uint8_t *value,
               size_t *size_io, uint64_t *csn_out, uint32_t *hops_out)
 {
-    return get_at(tree, page_number, key, value, size_io, csn_out, hops_out,
-                  node__int_below_scalar);
+    return get_at(tree, spot, key, value, size_io, csn_out, hops_out, node__int_below_scalar);
 }
 
 #if NODE_INT_X86
 
 NODE_INT_TARGET_AVX2 static enum status
-get_at_avx2(const struct btree *tree, uint32_t page_number, uint64_t key, uint8_t *value,
+get_at_avx2(const struct btree *tree, const struct btree_spot *spot, uint64_t key, uint8_t *value,
             size_t *size_io, uint64_t *csn_out, uint32_t *hops_out)
 {
-    return get_at(tree, page_number, key, value, size_io, csn_out, hops_out, node__int_below_avx2);
+    return get_at(tree, spot, key, value, size_io, csn_out, hops_out, node__int_below_avx2);
 }
 
 NODE_INT_TARGET_AVX512 static enum status
-get_at_avx512(const struct btree *tree, uint32_t page_number, uint64_t key, uint8_t *value,
+get_at_avx512(const struct btree *tree, const struct btree_spot *spot, uint64_t key, uint8_t *value,
               size_t *size_io, uint64_t *csn_out, uint32_t *hops_out)
 {
-    return get_at(tree, page_number, key, value, size_io, csn_out, hops_out,
-                  node__int_below_avx512);
+    return get_at(tree, spot, key, value, size_io, csn_out, hops_out, node__int_below_avx512);
 }
 
 #endif
 
 static enum status
-get_int_at(const struct btree *tree, uint32_t page_number, uint64_t key, uint8_t *value,
+get_int_at(const struct btree *tree, const struct btree_spot *spot, uint64_t key, uint8_t *value,
            size_t *size_io, uint64_t *csn_out, uint32_t *hops_out)
 {
 #if NODE_INT_X86
     enum node_int_simd simd = node__int_simd();
 
     if (__builtin_expect(simd == NODE_INT_AVX512, 1))
-        return get_at_avx512(tree, page_number, key, value, size_io, csn_out, hops_out);
+        return get_at_avx512(tree, spot, key, value, size_io, csn_out, hops_out);
     if (simd == NODE_INT_AVX2)
-        return get_at_avx2(tree, page_number, key, value, size_io, csn_out, hops_out);
+        return get_at_avx2(tree, spot, key, value, size_io, csn_out, hops_out);
 #endif
-    return get_at_scalar(tree, page_number, key, value, size_io, csn_out, hops_out);
+    return get_at_scalar(tree, spot, key, value, size_io, csn_out, hops_out);
 }
 
 /* ---- Keys of any kind --------------------------------------------------------------------------- */
@@ -192,20 +204,20 @@ get_var_at(const struct btree *tree, uint32_t page_number, const uint8_t *key, s
 }
 
 enum status
-btree_get_at(const struct btree *tree, uint32_t page_number, const void *key, size_t key_size,
-             void *value, size_t *size_io, uint64_t *csn_out, uint32_t *hops_out)
+btree_get_at(const struct btree *tree, const struct btree_spot *spot, const void *key,
+             size_t key_size, void *value, size_t *size_io, uint64_t *csn_out, uint32_t *hops_out)
 {
     uint64_t number;
 
     if (key_size == 0 || key_size > BTREE_KEY_SIZE_MAX)
         return STATUS_MISSING;
     if (tree->kind != BTREE_INT)
-        return get_var_at(tree, page_number, key, key_size, value, size_io, csn_out, hops_out);
+        return get_var_at(tree, spot->page_number, key, key_size, value, size_io, csn_out,
+                          hops_out);
     if (key_size != NODE_INT_KEY_SIZE)
         return STATUS_MISSING;
     memcpy(&number, key, sizeof(number));
-    return get_int_at(tree, page_number, __builtin_bswap64(number), value, size_io, csn_out,
-                      hops_out);
+    return get_int_at(tree, spot, __builtin_bswap64(number), value, size_io, csn_out, hops_out);
 }
 
 /* ---- Naming ------------------------------------------------------------------------------------- */
@@ -303,7 +315,7 @@ btree_leaves(const struct btree *tree, uint8_t *key, size_t *key_size_io,
 }
 
 enum status
-btree_leaf_row_count(const struct btree *tree, uint32_t page_number, uint32_t *out)
+btree_leaf_look(const struct btree *tree, uint32_t page_number, struct btree_leaf_shape *out)
 {
     _Alignas(8) uint8_t page[PAGE_SIZE];
     struct node node;
@@ -312,7 +324,14 @@ btree_leaf_row_count(const struct btree *tree, uint32_t page_number, uint32_t *o
     if (status == STATUS_BUSY || (status == STATUS_OK && node.level != 0))
         return STATUS_MISSING;
     TRY(status);
-    *out = node.count;
+    *out = (struct btree_leaf_shape){.row_count = node.count};
+    if (node.kind != NODE_INT)
+        return STATUS_OK;
+    out->keys = NODE_INT_HEADER_SIZE;
+    if (node.form != NODE_INT_FIXED)
+        return STATUS_OK;
+    out->values = NODE_INT_HEADER_SIZE + node.capacity * (uint32_t)NODE_INT_KEY_SIZE;
+    out->value_step = node.value_size;
     return STATUS_OK;
 }
 

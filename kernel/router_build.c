@@ -83,9 +83,10 @@ make_directory(const struct qtdb *db, const struct btree *btree, struct leaf_dir
     return status;
 }
 
-static enum status
-estimate_rows(const struct btree *btree, const struct leaf_directory *directory, uint64_t *out)
+enum status
+route__look_at_leaves(const struct btree *btree, struct route *route)
 {
+    const struct leaf_directory *directory = &route->directory;
     uint32_t count = leaf_directory_count(directory);
     uint32_t samples = count < SAMPLE_LEAVES ? count : SAMPLE_LEAVES;
     uint64_t rows = 0;
@@ -93,16 +94,20 @@ estimate_rows(const struct btree *btree, const struct leaf_directory *directory,
 
     for (uint32_t i = 0; i < samples; i++) {
         uint32_t index = (uint32_t)((uint64_t)i * count / samples);
-        uint32_t in_leaf;
-        enum status status = btree_leaf_row_count(btree, directory->pages[index], &in_leaf);
+        struct btree_leaf_shape shape;
+        enum status status = btree_leaf_look(btree, directory->pages[index], &shape);
 
         if (status == STATUS_MISSING)
             continue;
         TRY(status);
-        rows += in_leaf;
+        rows += shape.row_count;
+        route->shape = shape;
         seen++;
     }
-    *out = seen == 0 ? 0 : rows * count / seen;
+    if (seen == 0)
+        return STATUS_OK;
+    route->row_count = rows * count / seen;
+    route->shape.row_count = (uint32_t)(rows / seen);
     return STATUS_OK;
 }
 
@@ -264,8 +269,8 @@ build(struct qtdb *db, const struct btree *btree, uint32_t wanted, struct look *
 
     TRY(make_directory(db, btree, &route->directory));
     look->leaf_count = leaf_directory_count(&route->directory);
-    TRY(estimate_rows(btree, &route->directory, &look->row_count));
-    route->row_count = look->row_count;
+    TRY(route__look_at_leaves(btree, route));
+    look->row_count = route->row_count;
     if (look->row_count < ROUTER_ROW_COUNT_MIN) {
         look->reason = ROUTE_FEW_ROWS;
         route__free(db, route);

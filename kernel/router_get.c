@@ -22,8 +22,29 @@ route__number(const void *key, size_t key_size)
     return __builtin_bswap64(number);
 }
 
+/* Keys of a leaf lie more or less evenly between its fence and the next one: which line a key is in is
+ * often right, and then it is on its way together with the head of the page. */
+static inline struct btree_spot
+spot_for(const struct route *route, uint32_t index, uint64_t number)
+{
+    const struct leaf_directory *directory = &route->directory;
+    struct btree_spot spot = {.page_number = directory->pages[index]};
+
+    /* One that was appended just now may lie anywhere. */
+    if (index + 1 >= leaf_directory_count(directory) || number >= directory->keys[index + 1])
+        return spot;
+    uint64_t low = directory->keys[index];
+    double share = (double)(number - low) / (double)(directory->keys[index + 1] - low);
+    uint32_t row = (uint32_t)(share * (double)route->shape.row_count);
+
+    spot.key_offset = (uint16_t)(route->shape.keys + row * sizeof(uint64_t));
+    if (route->shape.values != 0)
+        spot.value_offset = (uint16_t)(route->shape.values + row * route->shape.value_step);
+    return spot;
+}
+
 static inline uint32_t
-page_for(const struct route *route, enum btree_kind kind, const void *key, size_t key_size)
+index_for(const struct route *route, enum btree_kind kind, const void *key, size_t key_size)
 {
     const struct leaf_directory *directory = &route->directory;
     uint64_t number = route__number(key, key_size);
@@ -31,18 +52,22 @@ page_for(const struct route *route, enum btree_kind kind, const void *key, size_
 
     if (kind != BTREE_INT && index != LEAF_NONE && directory->keys[index] == number)
         index = router_find_first(route->router, directory, number);
-    return index == LEAF_NONE ? PAGE_NONE : directory->pages[index];
+    return index;
 }
 
 enum status
 route__get_by(const struct route *route, const struct btree *btree, const void *key,
               size_t key_size, void *value, size_t *size_io, uint64_t *csn_out, uint32_t *hops_out)
 {
-    uint32_t page_number = page_for(route, btree->kind, key, key_size);
+    uint32_t index = index_for(route, btree->kind, key, key_size);
 
-    if (__builtin_expect(page_number != PAGE_NONE, 1)) {
+    if (__builtin_expect(index != LEAF_NONE, 1)) {
+        struct btree_spot spot = {.page_number = route->directory.pages[index]};
+
+        if (btree->kind == BTREE_INT)
+            spot = spot_for(route, index, route__number(key, key_size));
         enum status status =
-            btree_get_at(btree, page_number, key, key_size, value, size_io, csn_out, hops_out);
+            btree_get_at(btree, &spot, key, key_size, value, size_io, csn_out, hops_out);
 
         if (__builtin_expect(status != STATUS_MISSING, 1))
             return status;
@@ -183,8 +208,11 @@ route__hint(struct qtdb_txn *txn, const struct qtdb_tree *tree, const void *key,
     const struct route *route = route_now(txn, tree->router);
     enum btree_kind kind = tree->kind == QTDB_KEY_INT ? BTREE_INT : BTREE_VAR;
 
-    if (route != NULL)
-        return page_for(route, kind, key, key_size);
+    if (route != NULL) {
+        uint32_t index = index_for(route, kind, key, key_size);
+
+        return index == LEAF_NONE ? PAGE_NONE : route->directory.pages[index];
+    }
     count(&tally_of(txn, tree)->tree_count, 1);
     return PAGE_NONE;
 }

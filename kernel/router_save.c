@@ -177,6 +177,12 @@ route__load(struct qtdb_tree *tree)
     latch_unlock(&router->latch);
     if (route == NULL)
         return;
+    struct btree btree = tree__btree(tree);
+    uint64_t row_count = route->row_count;
+
+    if (route__look_at_leaves(&btree, route) != STATUS_OK)
+        error_clear();
+    route->row_count = row_count;
     route__publish(tree, route, ROUTE_SAVED);
     latch_lock(&router->latch); /* It may have been of another kind than wanted. */
     router->look_done = atomic_load(&router->route) != NULL;

@@ -29,7 +29,9 @@ struct route {
     struct router *router; /* Of another kind than ROUTER_TREE. */
     struct router_health health;
     uint64_t row_count; /* Estimated. */
-    bool is_saved;      /* The file has it, as it is. Guarded by the latch. */
+    /* Where in a leaf a key is likely to be, from some of its leaves (integer keys). Fixed. */
+    struct btree_leaf_shape shape;
+    bool is_saved; /* The file has it, as it is. Guarded by the latch. */
     /* Once replaced. */
     struct route *next;
     uint64_t version;
@@ -144,6 +146,8 @@ void route__extend(struct qtdb_tree *tree, struct route *route);
 
 /* ---- router_build.c: the background ------------------------------------------------------------- */
 
+/** Estimates rows, and how leaves look, from a few of them. */
+MUST_CHECK enum status route__look_at_leaves(const struct btree *btree, struct route *route);
 /** Looks after one tree that is due, if any. */
 MUST_CHECK enum status route__step(struct qtdb *db, bool *more_out);
 

@@ -108,8 +108,9 @@ get_at(struct tree_rig *rig, uint32_t page, uint64_t number, uint32_t *hops)
     uint64_t value = 0;
     size_t size = sizeof(value);
     uint64_t csn = 0;
+    struct btree_spot spot = {page, (uint16_t)(page * 64), (uint16_t)(page * 640)};
     enum status status =
-        btree_get_at(&rig->tree, page, key, make_key(rig, number, key), &value, &size, &csn, hops);
+        btree_get_at(&rig->tree, &spot, key, make_key(rig, number, key), &value, &size, &csn, hops);
 
     if (status == STATUS_OK)
         cr_assert(value == number && size == 8 && csn > 0);
@@ -142,19 +143,21 @@ Test(tree_route, the_walk_names_every_leaf_in_order)
         for (uint32_t i = 0; i < leaves.count; i++) {
             _Alignas(8) uint8_t page[PAGE_SIZE];
             struct node node;
-            uint32_t count = 0;
+            struct btree_leaf_shape shape = {.row_count = 0};
 
             cr_assert_eq(pager_copy(rig.tree.pager, leaves.page[i], page), STATUS_OK);
             cr_assert(node_load_page(page, &node) && node.level == 0);
             cr_assert_eq(node.low_size, leaves.low_size[i]);
             cr_assert_eq(memcmp(node.low, leaves.low[i], node.low_size), 0);
             cr_assert_eq(node.link, i + 1 < leaves.count ? leaves.page[i + 1] : PAGE_NONE);
-            cr_assert_eq(btree_leaf_row_count(&rig.tree, leaves.page[i], &count), STATUS_OK);
-            rows += count;
+            cr_assert_eq(btree_leaf_look(&rig.tree, leaves.page[i], &shape), STATUS_OK);
+            cr_assert_eq(shape.value_step, kinds[k] == BTREE_INT ? 8 : 0);
+            rows += shape.row_count;
         }
         cr_assert_eq(rows, ROWS);
-        cr_assert_eq(btree_leaf_row_count(&rig.tree, rig.tree.root, &(uint32_t){0}),
-                     STATUS_MISSING);
+        cr_assert_eq(
+            btree_leaf_look(&rig.tree, rig.tree.root, &(struct btree_leaf_shape){.row_count = 0}),
+            STATUS_MISSING);
         tree_rig_deinit(&rig);
     }
 }
