@@ -75,7 +75,23 @@ fails_with 2 'key 2 is not above' get --keys "$dir/keys"
 printf '\1\0\0' >"$dir/keys"
 fails_with 2 'multiple of 8' get --keys "$dir/keys"
 
-fails_with 2 "no workload 'learned'" learned
+# Routers: every line says which, the page has its pictures, small trees get no model.
+"$bench" learned --engine qtdb --rows 40000 --runs 1 --dir "$dir/b" --json "$dir/learned.json" \
+    --report "$dir/learned" >"$dir/out" 2>&1 || { cat "$dir/out"; exit 1; }
+for router in tree rmi pla directory auto textbook; do
+    for workload in learned-get learned-chain learned-absent; do
+        grep -q "\"workload\":\"$workload\",\"rows\":40000,.*\"metric\":\"cpu_ns_per_row\".*\"router\":\"$router\",\"keys\":\"uniform\"}" \
+            "$dir/learned.json" || { echo "no $workload of $router"; exit 1; }
+    done
+done
+grep -q '"metric":"page_reads_per_row".*"router":"auto"' "$dir/learned.json"
+grep -q '"workload":"learned-mixed".*"router":"auto"' "$dir/learned.json"
+grep -q '<svg .*keys against positions' "$dir/learned/learned.html"
+grep -q '<svg .*leaves by error' "$dir/learned/learned.html"
+"$bench" learned --engine qtdb --rows 9000 --runs 1 --dir "$dir/b" >"$dir/out" 2>&1
+grep -q '^  rmi .*tree: fewer than 10,000 rows' "$dir/out"
+
+fails_with 2 "no workload 'lerned'" lerned
 fails_with 2 'one WORKLOAD' --rows 5
 fails_with 2 "no engine 'oracle'" get --engine oracle
 fails_with 2 'sync or async' get --durability maybe

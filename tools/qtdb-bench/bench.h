@@ -209,6 +209,7 @@ enum bench_metric {
     BENCH_SECONDS,
     BENCH_HIT_RATE,
     BENCH_CPU_NS_PER_ROW,
+    BENCH_PAGE_READS_PER_ROW, /* `learned` only. */
     BENCH_METRICS,
 };
 const char *bench_metric_name(enum bench_metric metric);

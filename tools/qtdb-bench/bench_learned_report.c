@@ -7,7 +7,7 @@
  * keys at equal steps of rank and half-way between them.
  */
 #include <inttypes.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "kernel/base/error.h"
@@ -165,9 +165,16 @@ add_model(const struct page *page, const struct router *router)
 {
     const struct leaf_directory *directory = &page->directory;
     uint32_t count = leaf_directory_count(directory);
-    char title[700];
+    const struct router_verdict *verdict = router_verdict(router);
+    char title[100];
+    char figures[700];
 
-    router_verdict_print(router_verdict(router), title, sizeof(title));
+    (void)snprintf(title, sizeof(title), "keys against positions: %u leaves, %u models", count,
+                   verdict->model_count);
+    router_verdict_print(verdict, figures, sizeof(figures));
+    text_buffer_add_text(page->text, "<p class=\"n\">");
+    bench_html_text(page->text, figures);
+    text_buffer_add_text(page->text, "</p>\n");
     bench_svg_open(page->text, title, PLOT_HEIGHT + TOP + 40);
     text_buffer_print(page->text,
                       "<path d=\"M%d %dV%dH%d\" class=\"a\"/><text x=\"0\" y=\"%d\">%u</text>"

@@ -21,6 +21,7 @@ bench_metric_name(enum bench_metric metric)
         [BENCH_SECONDS] = "seconds",
         [BENCH_HIT_RATE] = "hit_rate",
         [BENCH_CPU_NS_PER_ROW] = "cpu_ns_per_row",
+        [BENCH_PAGE_READS_PER_ROW] = "page_reads_per_row",
     };
 
     return names[metric];
@@ -85,6 +86,9 @@ bench_metric_of(const struct bench_result *result, enum bench_metric metric, dou
         return ratio((double)outcome->cpu_ns, (double)outcome->rows, out);
     case BENCH_HIT_RATE:
         return hit_rate(outcome, out);
+    case BENCH_PAGE_READS_PER_ROW:
+        return result->sizes.router != NULL &&
+               ratio((double)outcome->written.page_reads, (double)outcome->rows, out);
     case BENCH_METRICS:
         break;
     }

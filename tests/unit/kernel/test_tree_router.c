@@ -640,3 +640,79 @@ Test(tree_router, memory_refused_at_close_or_open_loses_the_router_only)
     db_rig_open(&at.rig);
     db_rig_deinit(&at.rig);
 }
+
+/* ---- The disk ----------------------------------------------------------------------------------- */
+
+static uint32_t
+io_count(const struct router_rig *at)
+{
+    return (uint32_t)io_sim_op_count(at->rig.io);
+}
+
+/* Building reads the inner pages and some leaves; a read that fails there is nobody's error. */
+Test(tree_router, a_failed_read_while_building_leaves_the_tree)
+{
+    struct router_rig at;
+    bool failed = true;
+    uint32_t built = 0;
+
+    init(&at, false, QTDB_ROUTER_RMI, ROWS);
+    db_rig_close(&at.rig);
+    at.rig.options.pool_size = 64 * 4096;
+    for (uint32_t offset = 0; failed; offset++) {
+        struct qtdb_txn *txn;
+        bool more;
+
+        db_rig_open(&at.rig);
+        at.rig.db->route_since = CSN_NEVER; /* What is saved does not count here. */
+        txn = db_begin_read(at.rig.db);
+        DB(qtdb_tree_open(txn, "t", NULL, &at.tree));
+        qtdb_rollback(txn);
+        uint32_t before = io_count(&at);
+
+        io_sim_fail_at(at.rig.io, before + offset, IO_SIM_FAULT_EIO, false);
+        if (background__step(at.rig.db, &more) != STATUS_OK)
+            error_clear();
+        failed = io_count(&at) > before + offset;
+        io_sim_fail_at(at.rig.io, UINT64_MAX, IO_SIM_FAULT_NONE, false);
+        cr_assert(!pager_is_failed(at.rig.db->pager));
+        check_some(&at);
+        step(&at);
+        built += strcmp(statistics(&at).router_kind, "rmi") == 0;
+        cr_assert_eq(built, offset + 1);
+        db_rig_kill(&at.rig);
+    }
+    cr_assert(built > 10, "only %u reads", built);
+    db_rig_open(&at.rig);
+    db_rig_deinit(&at.rig);
+}
+
+/* Whatever write fails while it is saved: the close says so or has saved nothing; no row is lost. */
+Test(tree_router, a_failed_write_while_saving_loses_no_row)
+{
+    bool failed = true;
+    uint32_t offset;
+
+    for (offset = 0; failed; offset++) {
+        struct router_rig at;
+
+        init(&at, false, QTDB_ROUTER_RMI, ROWS);
+        step(&at);
+        DB(qtdb_checkpoint(at.rig.db));
+        uint32_t before = io_count(&at);
+
+        io_sim_fail_at(at.rig.io, before + offset, IO_SIM_FAULT_EIO, false);
+        enum qtdb_code code = qtdb_close(at.rig.db);
+
+        failed = io_count(&at) > before + offset;
+        cr_assert(code == QTDB_OK || failed);
+        io_sim_fail_at(at.rig.io, UINT64_MAX, IO_SIM_FAULT_NONE, false);
+        at.rig.db = NULL;
+        db_rig_open(&at.rig);
+        open_tree(&at, QTDB_ROUTER_AUTO);
+        check_some(&at);
+        db_check(at.rig.db);
+        db_rig_deinit(&at.rig);
+    }
+    cr_assert(offset > 5, "only %u writes", offset);
+}
