@@ -536,6 +536,12 @@ bool value__has_ticket(struct qtdb *db, uint32_t tree_id);
 /** What the transaction wrote and did not commit will be freed; its streams are without it. */
 void value__end_txn(struct qtdb_txn *txn);
 
+/* backup.c */
+/** STATUS_EXISTS when there is a file of that name. */
+MUST_CHECK enum status database__refuse_existing(struct qtdb *db, const char *path);
+/** Gives a complete file its name, durably. `path` is absolute. */
+MUST_CHECK enum status database__appear(struct qtdb *db, const char *from, const char *path);
+
 /* value_stream.c */
 void value_stream__detach_all(struct qtdb_txn *txn);
 

@@ -102,6 +102,47 @@ QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_checkpoint(struct qtdb *db);
 /** Everything committed so far, asynchronous commits too, is durable when it returns. */
 QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_sync(struct qtdb *db);
 
+/* Backup, compaction, shrinking: while transactions go on, from any thread. */
+
+struct qtdb_backup_progress {
+    size_t size;
+    uint32_t pass;       /* The first copies the file, further ones what changed meanwhile. */
+    uint64_t page_count; /* So far known to be copied, all passes; it may grow. */
+    uint64_t page_done;
+};
+struct qtdb_backup_options {
+    size_t size;
+    bool compress; /* A row of zstd frames; `zstd -d` makes the database file of it. */
+    /* Called often, in the caller's thread; may use the database. False: QTDB_STOPPED. */
+    bool (*progress)(void *context, const struct qtdb_backup_progress *progress);
+    void *context;
+};
+/**
+ * Copies the database as it is at one moment between call and return to a new file, which is complete and
+ * durable when it appears and opens like any other. Commits wait for a moment at the end. Every page is
+ * verified: QTDB_CORRUPT names one that is damaged. QTDB_EXISTS: there is a file of that name.
+ * QTDB_BUSY: a backup of this handle is under way. `options` may be NULL.
+ */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_backup(struct qtdb *db, const char *path,
+                                                    const struct qtdb_backup_options *options);
+
+struct qtdb_compact_options {
+    size_t size;
+    uint64_t pool_size; /* Of the new file while it is written; bytes; default 64 MiB. */
+    bool (*progress)(void *context, uint64_t row_count); /* False: QTDB_STOPPED. */
+    void *context;
+};
+/**
+ * Writes all rows, as one snapshot has them, to a new database file without gaps, complete and durable
+ * when it appears. Needs memory for a transaction and the largest value. QTDB_EXISTS, as qtdb_backup;
+ * QTDB_CONFLICT when the snapshot ended (version_limit). `options` may be NULL.
+ */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_compact(struct qtdb *db, const char *path,
+                                                     const struct qtdb_compact_options *options);
+/** Frees what was dropped, cuts free pages off the file's end and makes the file shorter before it
+ * returns, with three checkpoints. Pages in use are not moved: qtdb_compact does that. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_shrink(struct qtdb *db);
+
 /*
  * Sequences: named counters beside all transactions. A number is handed out once and never taken back,
  * whatever becomes of the transaction that asked for it; numbers are logged ahead in batches, so a

@@ -302,4 +302,6 @@ pager__change_publish(struct pager_change *change)
     if (change->page_count < atomic_load_explicit(&pager->page_count, memory_order_relaxed))
         publish_size(change);
     atomic_store_explicit(&pager->csn_last, change->csn, memory_order_release);
+    for (uint32_t index = 0; pager->backup_changed != NULL && index < change->used; index++)
+        pager__backup_note(pager, change->pages[index].page_number);
 }

@@ -227,6 +227,34 @@ MUST_CHECK enum status pager_checkpoint(struct pager *pager);
 /** Cuts free pages off the file's end (logged; the file gets shorter at the second checkpoint after). */
 MUST_CHECK enum status pager_shrink(struct pager *pager, uint32_t *page_count_out);
 
+/*
+ * Online backup (backup_pages.c): begin, passes until few changed pages are left, finish while nobody commits
+ * but the pager itself, publish. The copy has the file's id and opens like a file closed clean.
+ */
+struct pager_backup;
+struct pager_backup_progress {
+    uint32_t pass;       /* From 1. */
+    uint64_t page_count; /* Of all passes so far and the rest of this one; it may grow. */
+    uint64_t page_done;
+};
+/** `progress` (may be NULL) is called often, but not by finish, and may commit; anything but STATUS_OK
+ * stops the backup with it.
+ * STATUS_EXISTS: there is a file of that name. STATUS_BUSY: one backup at a time. */
+MUST_CHECK enum status pager_backup_begin(
+    struct pager *pager, const char *path,
+    enum status (*progress)(void *context, const struct pager_backup_progress *progress),
+    void *context, struct pager_backup **out);
+/** Frees it; removes what was not published. NULL is fine. */
+void pager_backup_end(struct pager_backup *backup);
+/** Pages changed since they were copied. */
+uint32_t pager_backup_left(const struct pager_backup *backup);
+/** Copies all pages in use, or those that are left. STATUS_CORRUPT names a page that cannot be read. */
+MUST_CHECK enum status pager_backup_pass(struct pager_backup *backup);
+/** At least one pass was made, and no other thread commits until it returns. */
+MUST_CHECK enum status pager_backup_finish(struct pager_backup *backup);
+/** Makes the copy durable under its name. */
+MUST_CHECK enum status pager_backup_publish(struct pager_backup *backup);
+
 /* Verification, for qtdb-check: each page of the file by the map, against its witness. */
 struct pager_finding {
     uint32_t page_number;

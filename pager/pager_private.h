@@ -244,6 +244,8 @@ struct pager {
     uint64_t created_ms;
     uint64_t truncate_after; /* Checkpoints to go before the file may be cut; 0: nothing to cut. */
 
+    uint64_t
+        *backup_changed; /* backup_pages.c; guarded by the commit latch, its bits are atomic. */
     struct codec_pool codecs;           /* codec.c */
     struct event work_event;            /* pager_wait_for_work */
     struct event space_event;           /* Log space freed, frames freed, checkpoint done. */
@@ -418,6 +420,10 @@ void pager__set_allocated(struct pager *pager, uint32_t page_count);
 MUST_CHECK enum status pager__cut(struct pager *pager);
 /** Level-1 map pages of a file of that many pages. */
 uint32_t pager__map_count_of(uint32_t page_count);
+
+/* backup_pages.c */
+/** The page was changed by the commit just published. Commit latch held, a backup under way. */
+void pager__backup_note(struct pager *pager, uint32_t page_number);
 
 /* codec.c */
 void pager__codec_close(struct pager *pager);
