@@ -48,6 +48,11 @@ void shell_run_terminal(struct shell *shell);
 /** A command, without its line end. False: it failed. */
 bool shell_command(struct shell *shell, const char *line, const struct shell_place *place);
 
+/* shell_upkeep.c: copies to a new file, compressed when its name ends in .zst; shrinks. */
+bool shell_backup(struct shell *shell, const char *path);
+bool shell_compact(struct shell *shell, const char *path);
+bool shell_shrink(struct shell *shell, const char *argument);
+
 /* Catalog commands. `like` NULL: all. */
 bool shell_print_tables(struct shell *shell);
 bool shell_print_schema(struct shell *shell, const char *name);

@@ -4,7 +4,7 @@
 
 #include "tools/qtdb/shell.h"
 
-enum { WORD_SIZE = 256 };
+enum { WORD_SIZE = 256, ARGUMENT_SIZE = 4096 };
 
 struct command {
     const char *name;
@@ -212,6 +212,10 @@ static const struct command commands[] = {
     {".wa", "", "bytes written against bytes put: write amplification", run_wa},
     {".check", "", "walk every page and tree and report what is wrong", run_check},
     {".checkpoint", "", "bring everything committed into the file", run_checkpoint},
+    {".backup", "FILE", "copy the database, as it is now, to a new file (.zst: compressed)",
+     shell_backup},
+    {".compact", "FILE", "write all rows, without gaps, to a new file", shell_compact},
+    {".shrink", "", "give free pages at the end of the file back", shell_shrink},
     {".mode", "MODE", "box, csv, json or line", run_mode},
     {".header", "on|off", "names of the columns", run_header},
     {".timer", "on|off", "time of each statement", run_timer},
@@ -240,7 +244,7 @@ find(const char *word)
 bool
 shell_command(struct shell *shell, const char *line, const struct shell_place *place)
 {
-    char word[WORD_SIZE], argument[WORD_SIZE];
+    char word[WORD_SIZE], argument[ARGUMENT_SIZE];
     size_t word_size = strcspn(line, " \t\r\n");
     const char *rest = line + word_size + strspn(line + word_size, " \t");
     size_t rest_size = strcspn(rest, "\r\n");
