@@ -75,8 +75,8 @@ backup_plain(struct backup *backup, const char *path)
 
 /* ---- Compressed --------------------------------------------------------------------------------- */
 
-static enum status
-path_with(const char *path, const char *suffix, char *out)
+enum status
+database__path_with(const char *path, const char *suffix, char *out)
 {
     int size = snprintf(out, IO_PATH_SIZE, "%s%s", path, suffix);
 
@@ -184,8 +184,8 @@ backup_compressed(struct backup *backup, const char *path)
     enum status status;
 
     TRY(database__refuse_existing(db, path));
-    TRY(path_with(path, PLAIN_SUFFIX, plain));
-    TRY(path_with(path, NEW_SUFFIX, fresh));
+    TRY(database__path_with(path, PLAIN_SUFFIX, plain));
+    TRY(database__path_with(path, NEW_SUFFIX, fresh));
     discard(db, plain); /* Of a backup that was killed. */
     TRY(backup_plain(backup, plain));
     status = pack_file(db, plain, fresh);

@@ -229,10 +229,8 @@ compact_into(struct compact *compact, const char *path)
     char log[IO_PATH_SIZE];
 
     TRY(database__refuse_existing(db, path));
-    if (strlen(path) + sizeof(NEW_LOG_SUFFIX) > sizeof(log))
-        return error_raise(STATUS_INVALID, "%.100s...: the path is too long", path);
-    (void)snprintf(name, sizeof(name), "%s%s", path, NEW_SUFFIX);
-    (void)snprintf(log, sizeof(log), "%s%s", path, NEW_LOG_SUFFIX);
+    TRY(database__path_with(path, NEW_SUFFIX, name));
+    TRY(database__path_with(path, NEW_LOG_SUFFIX, log));
     clear(db, name, log);
     enum status status = build(compact, name);
 

@@ -539,6 +539,8 @@ void value__end_txn(struct qtdb_txn *txn);
 /* backup.c */
 /** STATUS_EXISTS when there is a file of that name. */
 MUST_CHECK enum status database__refuse_existing(struct qtdb *db, const char *path);
+/** `path` with `suffix` behind it; `out` has IO_PATH_SIZE bytes. STATUS_INVALID: too long. */
+MUST_CHECK enum status database__path_with(const char *path, const char *suffix, char *out);
 /** Gives a complete file its name, durably. `path` is absolute. */
 MUST_CHECK enum status database__appear(struct qtdb *db, const char *from, const char *path);
 
