@@ -12,6 +12,9 @@ INSTALLED_PROGRAMS := $(filter-out qtdb-crash legacy-make,$(PROGRAMS))
 MAN1 := $(filter-out docs/man/qtdb-crash.1,$(sort $(wildcard docs/man/*.1)))
 MAN3 := $(sort $(wildcard docs/man/*.3))
 
+# Each function that a page of section 3 names gets a page that leads there.
+man_names = $$(sed -n '/^\.SH NAME/ { n; s/ \\-.*//; s/,//g; p; }' $1)
+
 define PC
 prefix=$(PREFIX)
 libdir=$(LIBDIR)
@@ -42,3 +45,16 @@ install: all ## install programs, libraries, qtdb.h, qtdb.pc and man pages (PREF
 	$(if $(MAN1),$(Q)$(INSTALL) -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1)
 	$(if $(MAN3),$(Q)$(INSTALL) -d $(DESTDIR)$(MANDIR)/man3)
 	$(if $(MAN3),$(Q)$(INSTALL) -m 644 $(MAN3) $(DESTDIR)$(MANDIR)/man3)
+	$(Q)$(foreach p,$(MAN3),for name in $(call man_names,$p); do \
+		[ -f docs/man/$$name.3 ] || echo .so man3/$(notdir $p) \
+			>$(DESTDIR)$(MANDIR)/man3/$$name.3; done;)
+
+.PHONY: uninstall
+uninstall: ## remove what install put there (same PREFIX and DESTDIR)
+	$(Q)rm -f $(INSTALLED_PROGRAMS:%=$(DESTDIR)$(BINDIR)/%) $(DESTDIR)$(INCLUDEDIR)/qtdb.h \
+		$(addprefix $(DESTDIR)$(LIBDIR)/,libqtdb.a libqtdb.so $(SONAME) \
+			libqtdb.so.$(VERSION) pkgconfig/qtdb.pc) \
+		$(patsubst docs/man/%,$(DESTDIR)$(MANDIR)/man1/%,$(MAN1)) \
+		$(patsubst docs/man/%,$(DESTDIR)$(MANDIR)/man3/%,$(MAN3))
+	$(Q)$(foreach p,$(MAN3),for name in $(call man_names,$p); do \
+		rm -f $(DESTDIR)$(MANDIR)/man3/$$name.3; done;)
