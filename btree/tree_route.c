@@ -50,15 +50,6 @@ link_towards(const struct page_view *view, const struct btree *tree, uint64_t ke
     return view_u32(view, offsetof(struct node_int_header, link));
 }
 
-/* The line and its neighbours. It is only a fetch: outside the page it does no harm. */
-NODE_INT_INLINE void
-fetch_around(const uint8_t *bytes, uint32_t offset)
-{
-    __builtin_prefetch(bytes + offset - 64);
-    __builtin_prefetch(bytes + offset);
-    __builtin_prefetch(bytes + offset + 64);
-}
-
 NODE_INT_INLINE enum status
 get_at(const struct btree *tree, const struct btree_spot *spot, uint64_t key, uint8_t *value,
        size_t *size_io, uint64_t *csn_out, uint32_t *hops_out, node_int_below *below)
@@ -78,9 +69,9 @@ get_at(const struct btree *tree, const struct btree_spot *spot, uint64_t key, ui
         __builtin_prefetch(view.bytes + 128);
         __builtin_prefetch(view.bytes + 192);
         if (hops == 0 && spot->key_offset != 0)
-            fetch_around(view.bytes, spot->key_offset);
+            fetch_around(view.bytes, spot->key_offset, GUESS_LINE);
         if (hops == 0 && spot->value_offset != 0)
-            fetch_around(view.bytes, spot->value_offset);
+            fetch_around(view.bytes, spot->value_offset, GUESS_LINE);
         if (__builtin_expect(is_node_for(&view, tree, key, 0), 1)) {
             struct int_leaf leaf = {.count = 0};
             enum status status = look_into_leaf(&view, key, value, size_io, &leaf, below);

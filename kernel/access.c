@@ -88,7 +88,7 @@ access__get_unnoted(struct qtdb_txn *txn, const struct txn_tree *tree, const voi
         tree->writes.count > 0 ? key_map_find(&tree->writes, key, key_size) : NULL;
 
     if (own != NULL && own->kind != WRITE_NONE)
-        return get_own(own, value, size_io);
+        return get_own(txn->db, own, value, size_io);
     return access__get_committed(txn, tree->tree, key, key_size, value, size_io);
 }
 
