@@ -9,6 +9,7 @@
  *             announce: the rows before, created and dropped trees
  *             pager_change_commit: log and publish (releases the commit latch)
  *             on failure: take the announcements back
+ *             small ones of several threads: one thread makes the attempts of all (commit_queue.c)
  *   resolve   after STATUS_MISSING: without any latch, then attempt again
  *   settle    unlist; the chunk is the version store's
  *   flush     wait for durability, unless asynchronous
@@ -217,6 +218,7 @@ apply_tree(struct pager_change *change, struct qtdb_txn *txn, struct txn_tree *t
             status = btree_delete(change, &btree, entry->key, entry->key_size);
         if (status != STATUS_OK && status != STATUS_NOT_FOUND)
             return status;
+        pager_change_rest(change);
     }
     return commit_run__attach(change, tree, &btree);
 }
@@ -263,9 +265,8 @@ retract(struct qtdb_txn *txn, struct write_chunk *chunk)
         catalog__retract(db, chunk->csn);
 }
 
-/* Under the attempt latch. */
-static enum status
-attempt(struct qtdb_txn *txn, struct write_chunk *chunk, uint64_t *csn_out)
+enum status
+commit__attempt(struct qtdb_txn *txn, struct write_chunk *chunk, uint64_t *csn_out)
 {
     struct pager_change *change;
 
@@ -294,9 +295,11 @@ attempt_until_done(struct qtdb_txn *txn, struct write_chunk *chunk, uint64_t *cs
 {
     struct qtdb *db = txn->db;
 
+    if (commit_queue__takes(txn) && commit_queue__run(txn, chunk, csn_out))
+        return STATUS_OK;
     for (;;) {
         latch_lock(&db->attempt_latch);
-        enum status status = attempt(txn, chunk, csn_out);
+        enum status status = commit__attempt(txn, chunk, csn_out);
 
         latch_unlock(&db->attempt_latch);
         if (status != STATUS_MISSING)

@@ -6,7 +6,8 @@
  *   sequence latch   the sequences in memory; held while a batch of numbers is logged
  *   gate             many committers or one checker (gate.c); held across a whole commit
  *   attempt latch    one attempt of a transaction to commit, from before the commit latch until what
- *                    it announced is taken back or stands
+ *                    it announced is taken back or stands; or the attempts of a group
+ *   queue latch      who wants to commit (commit_queue.c)
  *   commit latch     the pager's, from pager_change_begin to the end of the change
  *   handle latch     the list of tree handles
  *   router latches   one a tree: its route being replaced or extended (tree_router.h)
@@ -188,6 +189,17 @@ struct gate {
     bool closed;
 };
 
+/* Commits that wait for their group's leader (commit_queue.c). */
+enum { COMMIT_GROUP_COUNT = 32 };
+struct commit_queue {
+    struct latch latch;
+    struct commit_request *first; /* The leader's; NULL: whoever comes leads. */
+    struct commit_request *last;
+    uint32_t length;
+    uint32_t group;                          /* The one that gathers. */
+    struct event events[COMMIT_GROUP_COUNT]; /* By group. */
+};
+
 struct qtdb {
     /* Fixed at open. */
     struct env env;
@@ -224,6 +236,7 @@ struct qtdb {
     struct latch sequence_latch;
     struct sequence *sequences;
     struct latch attempt_latch;
+    struct commit_queue commit_queue;
     struct latch work_latch; /* One background step at a time. */
 
     /* Guarded by the handle latch. */
@@ -550,6 +563,18 @@ void value_stream__detach_all(struct qtdb_txn *txn);
 /* commit.c */
 /** Commits and unlists the transaction; what is left to do is txn__finish. */
 MUST_CHECK enum status commit__run(struct qtdb_txn *txn);
+/** One attempt: validate, apply, announce, publish. Under the attempt latch, in any thread while the
+ * transaction's own sleeps. STATUS_MISSING: pager_change_resolve. On failure nothing has changed. */
+MUST_CHECK enum status commit__attempt(struct qtdb_txn *txn, struct write_chunk *chunk,
+                                       uint64_t *csn_out);
+
+/* commit_queue.c */
+/** Whether the transaction may be committed in a group. */
+bool commit_queue__takes(const struct qtdb_txn *txn);
+/** Commits it in one attempt, its own or the group's leader's; false when that failed: nothing has
+ * changed, make the attempt with attempt latch and by itself. Raises no message. In a group of several
+ * it is durable when this returns, unless the log has failed. */
+bool commit_queue__run(struct qtdb_txn *txn, struct write_chunk *chunk, uint64_t *csn_out);
 
 /** Waits until what a transaction wrote (`wrote`) or saw is durable, when it is to be. */
 MUST_CHECK enum status commit__flush(const struct qtdb *db, enum qtdb_durability durability,

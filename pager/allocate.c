@@ -438,6 +438,8 @@ free_page(struct pager_change *change, uint32_t page_number)
     CHECK(page == NULL || !page->is_adopted);
     if (page == NULL)
         TRY(pager__change_add(change, page_number, &page));
+    else if (page->is_logged)
+        pager__change_reopen(change, page);
     page->is_freed = true;
     entry = (struct map_entry){.state = PAGE_STATE_FREE, .csn = change->csn};
     return entry_write(change, page_number, entry);

@@ -12,6 +12,10 @@
  * shared state is untouched but for what abandoning gives back: pins, frames of new pages, numbers
  * taken off the stack of free pages (P9).
  *
+ * A change of many leaves touches more memory than the processor's cache holds. So a leaf is compared
+ * and encoded as soon as its caller is done with it (pager_change_rest) and asks for another; if it comes
+ * back to it all the same, the record is taken out again.
+ *
  * What a change lacks it cannot fetch under the latch. It notes a want, its caller abandons it, and
  * pager_change_resolve works off the newest want of its thread. Pages fetched stay pinned until a change
  * ends that missed nothing, so that a change that needs many absent pages gets them all. Between the
@@ -151,6 +155,33 @@ pager_change_read(struct pager_change *change, uint32_t page_number, const uint8
     return STATUS_OK;
 }
 
+/* A leaf that the caller rests from is finished, most likely, once it asks for another. */
+static enum status
+encode_rested(struct pager_change *change)
+{
+    uint32_t rested = change->rested;
+
+    change->rested = PAGE_NONE;
+    return rested == PAGE_NONE ? STATUS_OK
+                               : pager__change_encode_early(change, &change->pages[rested]);
+}
+
+/* Gives the page its scratch copy. */
+static enum status
+page_open(struct pager_change *change, struct change_page *page)
+{
+    const struct page_header *header = page_header_const(page->before);
+
+    TRY(encode_rested(change));
+    if (change->scratch_used == change->scratch_capacity)
+        return pager__change_need(change, NEED_SCRATCH, 0, 0);
+    page->after = change->scratch + (size_t)change->scratch_used++ * PAGE_SIZE;
+    memcpy(page->after, page->before, PAGE_SIZE);
+    if (header->level == 0 && header->type != PAGE_TYPE_MAP)
+        change->edited = (uint32_t)(page - change->pages);
+    return STATUS_OK;
+}
+
 static enum status
 page_edit(struct pager_change *change, uint32_t page_number, uint8_t **out)
 {
@@ -158,12 +189,12 @@ page_edit(struct pager_change *change, uint32_t page_number, uint8_t **out)
 
     TRY(page_touch(change, page_number, &page));
     CHECK(page != NULL);
-    if (page->after == NULL) {
-        if (change->scratch_used == change->scratch_capacity)
-            return pager__change_need(change, NEED_SCRATCH, 0, 0);
-        page->after = change->scratch + (size_t)change->scratch_used++ * PAGE_SIZE;
-        memcpy(page->after, page->before, PAGE_SIZE);
-    }
+    if (page->after == NULL)
+        TRY(page_open(change, page));
+    else if (page->is_logged)
+        pager__change_reopen(change, page);
+    else if (change->rested != PAGE_NONE && page == &change->pages[change->rested])
+        change->rested = PAGE_NONE;
     *out = page->after;
     return STATUS_OK;
 }
@@ -185,12 +216,19 @@ pager_change_edit(struct pager_change *change, uint32_t page_number, uint8_t **o
 }
 
 void
+pager_change_rest(struct pager_change *change)
+{
+    CHECK(change->active);
+    change->rested = change->edited;
+}
+
+void
 pager_change_move(struct pager_change *change, uint32_t page_number, uint32_t from, uint32_t to,
                   uint32_t size)
 {
     struct change_page *page = pager__change_find(change, page_number);
 
-    CHECK(page != NULL && page->after != NULL);
+    CHECK(page != NULL && page->after != NULL && !page->is_logged);
     CHECK(from >= PAGE_DELTA_FIRST_BYTE && to >= PAGE_DELTA_FIRST_BYTE && size <= PAGE_SIZE);
     CHECK(from + size <= PAGE_SIZE && to + size <= PAGE_SIZE);
     if (page->is_new || size == 0 || from == to || page->move_count == PAGE_DELTA_MOVE_MAX)
@@ -277,6 +315,8 @@ change_start(struct pager *pager, bool system, struct pager_change **out)
     change->page_count = atomic_load_explicit(&pager->page_count, memory_order_relaxed);
     change->scratch_used = 0;
     change->records_size = 0;
+    change->edited = PAGE_NONE;
+    change->rested = PAGE_NONE;
     change->cost = NULL;
     change->want.need = NEED_NOTHING;
     *out = change;

@@ -12,6 +12,9 @@
  * of exactly the bytes that are published, which redo must arrive at (P2, P4). FREE, RESET and SIZE
  * follow from what was freed, adopted, and grown.
  *
+ * Leaves are encoded before the commit where the caller says that it is done with them, the rest at its
+ * end; the order of records of different pages does not matter to redo.
+ *
  * A page of an older flush that was written directly carries PAGE_FLAG_DIRECT; a logged change makes
  * its CSN exact, so the flag goes.
  *
@@ -132,7 +135,8 @@ encode_edited(struct pager_change *change, struct change_page *page, struct byte
     enum wal_record_type type;
 
     if (!page->is_new) {
-        if (page_delta_is_empty(page->before, page->after))
+        page->blocks = page_delta_blocks(page->before, page->after);
+        if (page->blocks == 0)
             return;
         /* The caller has no say in these bytes. */
         memcpy(page->after, page->before, PAGE_DELTA_FIRST_BYTE);
@@ -143,6 +147,55 @@ encode_edited(struct pager_change *change, struct change_page *page, struct byte
     wal_record_put(writer, type, page->page_number, body, size);
     page->is_logged = true;
     count_record(change->pager, type, size);
+}
+
+static enum status
+need_record_room(struct pager_change *change)
+{
+    size_t wanted = change->records_size + ((size_t)change->used + 1) * RECORD_MAX;
+
+    return pager__change_need(change, NEED_SCRATCH, 0, wanted);
+}
+
+static struct byte_writer
+writer_at_end(const struct pager_change *change)
+{
+    return byte_writer_init(change->records + change->records_size,
+                            change->records_capacity - change->records_size);
+}
+
+enum status
+pager__change_encode_early(struct pager_change *change, struct change_page *page)
+{
+    struct byte_writer writer = writer_at_end(change);
+
+    CHECK(page->after != NULL && page->before != NULL);
+    if (page->is_logged || page->is_freed)
+        return STATUS_OK;
+    encode_edited(change, page, &writer);
+    if (writer.overflow) {
+        page->is_logged = false;
+        return need_record_room(change);
+    }
+    page->record_begin = change->records_size;
+    page->record_size = (uint32_t)writer.offset;
+    change->records_size += writer.offset;
+    return STATUS_OK;
+}
+
+void
+pager__change_reopen(struct pager_change *change, struct change_page *page)
+{
+    size_t begin = page->record_begin;
+    size_t end = begin + page->record_size;
+
+    CHECK(page->is_logged && page->before != NULL && end <= change->records_size);
+    memmove(change->records + begin, change->records + end, change->records_size - end);
+    change->records_size -= page->record_size;
+    for (uint32_t index = 0; index < change->used; index++)
+        if (change->pages[index].is_logged && change->pages[index].record_begin >= end)
+            change->pages[index].record_begin -= page->record_size;
+    page->is_logged = false;
 }
 
 static void
@@ -179,18 +232,16 @@ enum status
 pager__change_encode(struct pager_change *change)
 {
     struct pager *pager = change->pager;
-    struct byte_writer writer = byte_writer_init(change->records + change->records_size,
-                                                 change->records_capacity - change->records_size);
+    struct byte_writer writer = writer_at_end(change);
     uint32_t count = change->page_count;
 
     if (count != atomic_load_explicit(&pager->page_count, memory_order_relaxed))
         wal_record_put(&writer, WAL_RECORD_SIZE, count, NULL, 0);
     for (uint32_t index = 0; index < change->used && !writer.overflow; index++)
-        encode_page(change, &change->pages[index], &writer);
-    if (writer.overflow) {
-        size_t wanted = change->records_size + ((size_t)change->used + 1) * RECORD_MAX;
-        return pager__change_need(change, NEED_SCRATCH, 0, wanted);
-    }
+        if (!change->pages[index].is_logged) /* Else it was encoded early. */
+            encode_page(change, &change->pages[index], &writer);
+    if (writer.overflow)
+        return need_record_room(change);
     change->records_size += writer.offset;
     return STATUS_OK;
 }
@@ -207,6 +258,24 @@ publish_new(struct pager_change *change, struct change_page *page)
     CHECK(pager__install(pager, page->page_number, page->frame));
 }
 
+/* Whole runs of blocks that differ; what is equal is left alone. */
+static void
+copy_blocks(uint8_t *to, const uint8_t *from, uint64_t blocks)
+{
+    uint32_t at = 0;
+
+    while (blocks != 0) {
+        uint32_t skip = (uint32_t)__builtin_ctzll(blocks);
+        uint64_t rest = ~(blocks >> skip);
+        uint32_t count = rest == 0 ? 64 : (uint32_t)__builtin_ctzll(rest);
+
+        at += skip;
+        memcpy(to + (size_t)at * 64, from + (size_t)at * 64, (size_t)count * 64);
+        at += count;
+        blocks = at < 64 ? blocks >> skip >> count : 0;
+    }
+}
+
 static void
 publish_changed(struct pager_change *change, struct change_page *page)
 {
@@ -216,7 +285,8 @@ publish_changed(struct pager_change *change, struct change_page *page)
 
     (void)pager__word_lock(pager, page->page_number);
     CHECK(frame->page_number == page->page_number && bytes == page->before);
-    memcpy(bytes, page->after, PAGE_SIZE);
+    copy_blocks(bytes, page->after, page->blocks | 1); /* The header's first bytes are not in it. */
+    DCHECK(memcmp(bytes, page->after, PAGE_SIZE) == 0);
     if (atomic_load_explicit(&frame->csn_dirty, memory_order_relaxed) == 0)
         atomic_store_explicit(&frame->csn_dirty, change->csn, memory_order_relaxed);
     pager__word_unlock(pager, page->page_number, page->frame, false);

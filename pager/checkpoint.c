@@ -301,7 +301,10 @@ pager__wait_for_log(struct pager *pager)
 void
 pager__note_commit(struct pager *pager)
 {
-    if (pager->options.background && wal_size(pager->wal) >= atomic_load(&pager->work_log_size))
+    if (!pager->options.background)
+        return;
+    if (wal_size(pager->wal) >= atomic_load(&pager->work_log_size) ||
+        wal_prepare_is_due(pager->wal))
         event_signal(&pager->work_event);
 }
 
@@ -404,7 +407,7 @@ work_is_due(struct pager *pager)
     else
         due = pager->checkpoint_state == CHECKPOINT_PUBLISHING || checkpoint_is_due(pager);
     latch_unlock(&pager->flush_latch);
-    return due;
+    return due || wal_prepare_is_due(pager->wal);
 }
 
 void

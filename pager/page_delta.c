@@ -9,6 +9,9 @@
  *   3. Runs of set bits become ranges. A gap no longer than a range's own header (2 bytes) is filled
  *      rather than left, which costs nothing and makes the list shorter.
  *
+ *   4. In RANGES, long runs of bytes that become zero are cut out and written as their length. A split
+ *      clears half a page.
+ *
  * The size is known before the first byte is written, so the one check against the caller's buffer
  * stands before the copying, and two encodings (with moves and without) are compared unwritten.
  *
@@ -32,7 +35,10 @@ enum {
     RANGE_COUNT_MAX = PAGE_SIZE / (RANGE_GAP_MAX + 2),
     CHECKSUM_SIZE = 8,
     MOVE_SIZE = 6,
-    ZSTD_LEVEL = 1,
+    ZSTD_LEVEL = -10,
+    /* A run of zeros at least this long is written as its length, in ranges of this size and more. */
+    ZERO_RUN_MIN = 32,
+    LONG_LIST = 256, /* Bytes of ranges worth a look for zeros. */
 };
 static_assert(BLOCK_COUNT == 64, "one bit a block in 64 bits");
 static_assert((int)PAGE_DELTA_FIRST_BYTE < (int)BLOCK_SIZE, "the rest lies in the first block");
@@ -41,8 +47,10 @@ static_assert(PAGE_DELTA_MOVE_MAX < 1 << 7, "the move count takes one byte as a 
 
 struct range {
     uint16_t begin;
-    uint16_t end;
+    uint16_t end : 15;
+    uint16_t is_zero : 1; /* All its bytes become zero. */
 };
+static_assert(PAGE_SIZE < 1 << 15, "offsets fit beside the flag");
 
 struct range_list {
     uint32_t count;
@@ -159,11 +167,12 @@ static inline void
 range_list_add(struct range_list *list, uint32_t begin, uint32_t end, uint32_t gap_max)
 {
     if (list->count > 0 && begin - list->range[list->count - 1].end <= gap_max) {
-        list->range[list->count - 1].end = (uint16_t)end;
+        list->range[list->count - 1].end = (uint16_t)(end & 0x7fff);
     } else {
-        list->range[list->count].begin = (uint16_t)begin;
-        list->range[list->count].end = (uint16_t)end;
-        list->count++;
+        list->range[list->count++] = (struct range){
+            .begin = (uint16_t)begin,
+            .end = (uint16_t)(end & 0x7fff),
+        };
     }
 }
 
@@ -198,6 +207,63 @@ range_list_collect(struct range_list *list, const uint8_t *before, const uint8_t
         uint64_t bits = fill_small_gaps(block_byte_bits(before, after, offset));
 
         range_list_add_block(list, bits, offset, gap_max);
+    }
+    CHECK(list->count <= RANGE_COUNT_MAX);
+}
+
+static bool
+is_zero16(const uint8_t *bytes)
+{
+    return vec16_bits((vec16)(vec16_load(bytes) == (vec16){0})) == 0xffff;
+}
+
+/* The first run of ZERO_RUN_MIN zeros in [from, end); false: none. A run that long holds a whole vector
+ * at one of the places looked at. */
+static bool
+find_zero_run(const uint8_t *page, uint32_t from, uint32_t end, struct range *out)
+{
+    for (uint32_t at = from; at + 16 <= end; at += 16) {
+        uint32_t begin = at;
+        uint32_t stop = at + 16;
+
+        if (!is_zero16(page + at))
+            continue;
+        while (begin > from && page[begin - 1] == 0)
+            begin--;
+        while (stop + 16 <= end && is_zero16(page + stop))
+            stop += 16;
+        while (stop < end && page[stop] == 0)
+            stop++;
+        if (stop - begin >= ZERO_RUN_MIN) {
+            *out = (struct range){(uint16_t)begin, (uint16_t)(stop & 0x7fff), true};
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Cuts runs of zeros out of long ranges: half a page goes when a node is split. */
+static void
+range_list_find_zeros(struct range_list *list, const uint8_t *page)
+{
+    struct range_list old = {.count = list->count};
+
+    memcpy(old.range, list->range, list->count * sizeof(struct range));
+    list->count = 0;
+    for (uint32_t index = 0; index < old.count; index++) {
+        struct range rest = old.range[index];
+        struct range run;
+
+        while (rest.end - rest.begin >= ZERO_RUN_MIN &&
+               find_zero_run(page, rest.begin, rest.end, &run)) {
+            if (run.begin > rest.begin)
+                list->range[list->count++] =
+                    (struct range){rest.begin, (uint16_t)(run.begin & 0x7fff), false};
+            list->range[list->count++] = run;
+            rest.begin = run.end;
+        }
+        if (rest.end > rest.begin)
+            list->range[list->count++] = rest;
     }
     CHECK(list->count <= RANGE_COUNT_MAX);
 }
@@ -262,7 +328,8 @@ range_list_size(const struct range_list *list)
         struct range range = list->range[index];
         uint32_t size = (uint32_t)(range.end - range.begin);
 
-        total += varint_size(range.begin - at) + varint_size(size) + size;
+        total += varint_size(range.begin - at) + varint_size(size);
+        total += range.is_zero ? 1 : size;
         at = range.end;
     }
     return total;
@@ -283,13 +350,18 @@ range_list_put(const struct range_list *list, const uint8_t *page, uint8_t *out,
         uint32_t size = (uint32_t)(range.end - range.begin);
 
         out = varint_put(out, range.begin - at);
+        at = range.end;
+        if (range.is_zero) {
+            *out++ = 0;
+            out = varint_put(out, size);
+            continue;
+        }
         out = varint_put(out, size);
         if (size <= 16 && range.begin <= PAGE_SIZE - 16 && limit - out >= 16)
             memcpy(out, page + range.begin, 16);
         else
             memcpy(out, page + range.begin, size);
         out += size;
-        at = range.end;
     }
     return out;
 }
@@ -308,12 +380,16 @@ moves_put(const struct page_move *moves, uint32_t move_count, uint8_t *out)
 
 /* ---- Public functions ------------------------------------------------------------------------ */
 
+uint64_t
+page_delta_blocks(const void *before, const void *after)
+{
+    return blocks_differ(before, after);
+}
+
 bool
 page_delta_is_empty(const void *before, const void *after)
 {
-    return memcmp((const uint8_t *)before + PAGE_DELTA_FIRST_BYTE,
-                  (const uint8_t *)after + PAGE_DELTA_FIRST_BYTE,
-                  PAGE_SIZE - PAGE_DELTA_FIRST_BYTE) == 0;
+    return blocks_differ(before, after) == 0;
 }
 
 static void
@@ -327,6 +403,18 @@ moves_run(uint8_t *page, const struct page_move *moves, uint32_t move_count)
         CHECK(move.to >= PAGE_DELTA_FIRST_BYTE && move.to + move.size <= PAGE_SIZE);
         memmove(page + move.to, page + move.from, move.size);
     }
+}
+
+/* As written: zeros cut out where that can save something. Returns the size. */
+static size_t
+range_list_finish(struct range_list *list, const uint8_t *page)
+{
+    size_t size = range_list_size(list);
+
+    if (size < LONG_LIST)
+        return size;
+    range_list_find_zeros(list, page);
+    return range_list_size(list);
 }
 
 /*
@@ -343,16 +431,17 @@ range_list_choose(struct range_list *list, const uint8_t *before, const uint8_t 
 
     if (*move_count == 0) {
         range_list_collect(list, before, after, RANGE_GAP_MAX);
+        (void)range_list_finish(list, after);
         return;
     }
     memcpy(scratch, before, PAGE_SIZE);
     moves_run(scratch, moves, *move_count);
     range_list_collect(list, scratch, after, RANGE_GAP_MAX);
-    moved_size = range_list_size(list) + (size_t)*move_count * MOVE_SIZE;
+    moved_size = range_list_finish(list, after) + (size_t)*move_count * MOVE_SIZE;
     if (differs_by(before, after, moved_size))
         return;
     range_list_collect(&plain, before, after, RANGE_GAP_MAX);
-    if (range_list_size(&plain) <= moved_size) {
+    if (range_list_finish(&plain, after) <= moved_size) {
         *move_count = 0;
         *list = plain;
     }

@@ -9,9 +9,10 @@
  *            varint byte count, bytes) over page bytes [24, 4096); runs of zeros are left out.
  *            encoding 0: raw; 1: zstd of raw.
  *   RANGES   u64 checksum | varint move count | moves (u16 from, u16 to, u16 size) |
- *            ranges (varint gap from the end of the one before, varint size, bytes) to the end
+ *            ranges (varint gap from the end of the one before, then varint size and bytes, or for
+ *            zeros a 0 and varint size) to the end
  *            Moves are memmoves applied first, in order; then the ranges. Both lie in [24, 4096);
- *            the first gap counts from byte 24; no size is 0.
+ *            the first gap counts from byte 24; no size but that 0 is 0.
  *   FREE     empty
  *   RESET    u64 checksum | u64 csn: of the page on disk
  *   SIZE     empty; the count is the record's page number
@@ -45,6 +46,8 @@ struct page_move {
     uint16_t size;
 };
 
+/** One bit for each block of 64 bytes in which bytes [24, 4096) differ. */
+uint64_t page_delta_blocks(const void *before, const void *after);
 /** True when bytes [24, 4096) are equal. */
 bool page_delta_is_empty(const void *before, const void *after);
 

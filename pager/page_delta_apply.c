@@ -6,7 +6,7 @@
  * overflow. Each refusal is STATUS_CORRUPT; the caller knows page and LSN and says so.
  *
  * Convergence (L2) rests on this: a range sets its bytes whatever stood there before, so that records
- * applied in order to any mix of old and new sectors end in the same page. Moves read the page, and
+ * applied in order to any mix of old and new sectors end in the same page; zeros are such bytes, too. Moves read the page, and
  * are legal only where an image was applied before them (L1); the caller sees to that.
  */
 #include "pager/page_delta.h"
@@ -22,25 +22,46 @@ header_set(uint8_t *page, uint64_t checksum, uint64_t csn)
     header->csn = le64_of(csn);
 }
 
-/* A list of (varint gap, varint size, bytes) up to the reader's end. */
+/* One range at `at`: (varint size, bytes), or (0, varint size) for zeros. */
+static enum status
+range_apply(uint8_t *page, uint64_t at, struct byte_reader *reader, uint64_t *size_out)
+{
+    const uint8_t *bytes;
+    uint64_t size;
+
+    if (!byte_reader_get_varint(reader, &size))
+        return STATUS_CORRUPT;
+    bool is_zero = size == 0;
+
+    if (is_zero && !byte_reader_get_varint(reader, &size))
+        return STATUS_CORRUPT;
+    if (size == 0 || size > PAGE_SIZE - at)
+        return STATUS_CORRUPT;
+    *size_out = size;
+    if (is_zero) {
+        memset(page + at, 0, size);
+        return STATUS_OK;
+    }
+    if (!byte_reader_skip(reader, size, &bytes))
+        return STATUS_CORRUPT;
+    memcpy(page + at, bytes, size);
+    return STATUS_OK;
+}
+
+/* A list of (varint gap, range) up to the reader's end. */
 static enum status
 ranges_apply(uint8_t *page, struct byte_reader *reader)
 {
     uint64_t at = PAGE_DELTA_FIRST_BYTE;
 
     while (byte_reader_left(reader) > 0) {
-        const uint8_t *bytes;
         uint64_t gap;
-        uint64_t size;
+        uint64_t size = 0;
 
         if (!byte_reader_get_varint(reader, &gap) || gap > PAGE_SIZE - at)
             return STATUS_CORRUPT;
         at += gap;
-        if (!byte_reader_get_varint(reader, &size) || size == 0 || size > PAGE_SIZE - at)
-            return STATUS_CORRUPT;
-        if (!byte_reader_skip(reader, size, &bytes))
-            return STATUS_CORRUPT;
-        memcpy(page + at, bytes, size);
+        TRY(range_apply(page, at, reader, &size));
         at += size;
     }
     return STATUS_OK;

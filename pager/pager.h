@@ -160,6 +160,10 @@ MUST_CHECK enum status pager_change_read(struct pager_change *change, uint32_t p
 MUST_CHECK enum status pager_change_edit(struct pager_change *change, uint32_t page_number,
                                          uint8_t **out);
 
+/** Says that the caller will not write through any pointer it was given so far without asking for the
+ * page again. Lets the pager encode finished leaves while they are in the processor's cache. */
+void pager_change_rest(struct pager_change *change);
+
 /** Announces that scratch bytes were moved inside the page: a hint that makes records smaller. */
 void pager_change_move(struct pager_change *change, uint32_t page_number, uint32_t from,
                        uint32_t to, uint32_t size);

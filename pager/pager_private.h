@@ -74,6 +74,9 @@ struct change_page {
     bool from_stack; /* New, and its number came off the stack of free pages. */
     uint8_t move_count;
     uint32_t next_hash;
+    uint32_t record_size; /* Of the record, when logged ... */
+    size_t record_begin;  /* ... and where it is in `records`. */
+    uint64_t blocks;      /* Of a logged edit: a bit for each block of 64 bytes that changed. */
     struct page_move moves[PAGE_DELTA_MOVE_MAX];
 };
 
@@ -116,8 +119,10 @@ struct pager_change {
     uint8_t *records; /* The commit's encoded records. */
     size_t records_capacity;
     size_t records_size;
-    struct pager_change_cost *cost;            /* NULL: nobody asks. */
-    struct change_want want;                   /* need NEED_NOTHING: nothing was missing so far. */
+    uint32_t edited;                /* Index of the leaf first edited last; PAGE_NONE. */
+    uint32_t rested;                /* The same when the caller last rested; PAGE_NONE. */
+    struct pager_change_cost *cost; /* NULL: nobody asks. */
+    struct change_want want;        /* need NEED_NOTHING: nothing was missing so far. */
     struct change_want wants[CHANGE_WANT_MAX]; /* Of changes that ended, newest last. */
     uint32_t want_count;
     struct change_want want_system; /* The same for the pager's own change. */
@@ -390,6 +395,11 @@ MUST_CHECK enum status pager__change_begin_system(struct pager *pager, struct pa
 MUST_CHECK enum status pager__change_resolve_system(struct pager *pager);
 /** Encodes what the change did; change_commit.c. STATUS_MISSING. */
 MUST_CHECK enum status pager__change_encode(struct pager_change *change);
+/** Encodes one edited leaf that is likely to stay as it is. STATUS_MISSING. */
+MUST_CHECK enum status pager__change_encode_early(struct pager_change *change,
+                                                  struct change_page *page);
+/** Takes the record of a page encoded early out again, before the page changes. */
+void pager__change_reopen(struct pager_change *change, struct change_page *page);
 /** Publishes an encoded and logged change. */
 void pager__change_publish(struct pager_change *change);
 /** The change can no longer be committed when `status` is not OK; returns it. */

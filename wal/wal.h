@@ -148,6 +148,8 @@ MUST_CHECK enum status wal_write_horizon(struct wal *wal);
 
 /** One small step of preparing segments ahead; `*more_out` says whether another is due. */
 MUST_CHECK enum status wal_prepare_step(struct wal *wal, bool *more_out);
+/** A hint: a step now saves committing threads one soon. Takes no latch. */
+bool wal_prepare_is_due(const struct wal *wal);
 
 /** Everything before `position` is no longer needed: whole segments below it are archived, then
  * recycled or removed. Call only after the meta slots that name `position` are durable. */

@@ -312,8 +312,10 @@ write_frame(struct wal *wal)
     slot->finished = true;
     wal->statistics.frame_count++;
     wal->statistics.frame_size += size;
-    if (size < WAL__FILL_FRAME_MAX)
+    if (size < WAL__FILL_FRAME_MAX) {
         wal->small_frame_size += size;
+        wal__note_fill(wal);
+    }
     wal->statistics.payload_size += slot->payload_size;
     uint64_t from = wal->sequence_finished;
     uint64_t to = advance(wal);

@@ -164,6 +164,7 @@ struct wal {
     _Atomic uint64_t csn_durable;
     _Atomic uint64_t size;
     _Atomic bool failed;
+    _Atomic bool prepare_due; /* Small frames will soon reach space that was never written. */
 };
 
 /* wal_record.c */
@@ -273,6 +274,8 @@ void wal__fill(struct wal *wal, struct wal__segment *segment);
 /** How far ahead of the frames space is filled: as far as small frames have come since the log was opened,
  * within limits, so that a short life writes few zeros. A multiple of WAL_BLOCK_SIZE. Latch held. */
 uint64_t wal__fill_ahead(const struct wal *wal);
+/** After a small frame: notes whether half of the space filled ahead is used up. Latch held. (wal_space.c) */
+void wal__note_fill(struct wal *wal);
 /** Latch held, and released on return. Returns once frame `sequence` is durable; `csn` is the last that
  * the caller cares for (UINT64_MAX: the frame itself). */
 MUST_CHECK enum status wal__flush_until(struct wal *wal, uint64_t sequence, uint64_t csn);

@@ -88,15 +88,14 @@ wal_make_room(struct wal *wal, size_t size, bool emergency)
     return STATUS_OK;
 }
 
-/* The segment that the next frames will soon reach unfilled; NULL when none is. */
+/* The segment that is not filled for `ahead` bytes past the last frame; NULL when none is. */
 static struct wal__segment *
-fill_due(const struct wal *wal)
+fill_due_within(const struct wal *wal, uint64_t ahead)
 {
     struct wal__segment *current = wal->kept.last;
     struct wal__segment *next = wal->prepared.first;
     uint64_t number = wal__number_of(wal, wal->lsn_next);
     uint64_t used = wal->segment_size;
-    uint64_t ahead = wal__fill_ahead(wal);
 
     /* A switch made for the frame still open leaves lsn_next at the end of the segment before. */
     CHECK(number + 1 >= current->number);
@@ -112,6 +111,26 @@ fill_due(const struct wal *wal)
         used + ahead > wal->segment_size)
         return next;
     return NULL;
+}
+
+static struct wal__segment *
+fill_due(const struct wal *wal)
+{
+    return fill_due_within(wal, wal__fill_ahead(wal));
+}
+
+void
+wal__note_fill(struct wal *wal)
+{
+    bool due = fill_due_within(wal, wal__fill_ahead(wal) / 2) != NULL;
+
+    atomic_store_explicit(&wal->prepare_due, due, memory_order_relaxed);
+}
+
+bool
+wal_prepare_is_due(const struct wal *wal)
+{
+    return atomic_load_explicit(&wal->prepare_due, memory_order_relaxed);
 }
 
 enum status
@@ -137,6 +156,7 @@ wal_prepare_step(struct wal *wal, bool *more_out)
     latch_lock(&wal->latch);
     *more_out = status == STATUS_OK &&
                 (wal->prepared.count < wal->options.spare_count || fill_due(wal) != NULL);
+    atomic_store_explicit(&wal->prepare_due, false, memory_order_relaxed);
     latch_unlock(&wal->latch);
     latch_unlock(&wal->space);
     return status;

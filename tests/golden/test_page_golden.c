@@ -81,6 +81,12 @@ static const char golden_moves[] = "8877665544332211"
                                    "b80bb00b0200"
                                    "4c02abcd";
 
+/* Checksum; no moves; 300 zeros at 300; "x" at 4000. */
+static const char golden_zeros[] = "8877665544332211"
+                                   "00"
+                                   "940200ac02"
+                                   "c81a0178";
+
 /* Checksum; raw, 25 bytes; number, tree id, type, level, flags, version; body; last byte. */
 static const char golden_image[] = "8c23b192db197ec8"
                                    "0019"
@@ -274,6 +280,24 @@ Test(page_golden, a_ranges_body_with_moves_has_the_golden_bytes)
     cr_assert_eq(page_delta_apply_ranges(before, 0x0102030405060708, body, size), STATUS_OK);
     page_header(after)->checksum = le64_of(FILE_ID);
     assert_bytes(before, after, PAGE_SIZE);
+}
+
+Test(page_golden, zeros)
+{
+    uint8_t before[PAGE_SIZE];
+    uint8_t after[PAGE_SIZE];
+    uint8_t body[BODY_SIZE_MAX];
+
+    memset(before, 7, sizeof(before));
+    memcpy(after, before, sizeof(after));
+    memset(after + 300, 0, 300);
+    after[4000] = 'x';
+    size_t size = page_delta_encode_ranges(before, after, NULL, 0, FILE_ID, body, sizeof(body));
+
+    assert_body(body, size, golden_zeros);
+    cr_assert_eq(page_delta_apply_ranges(before, 1, body, size), STATUS_OK);
+    assert_bytes(before + PAGE_DELTA_FIRST_BYTE, after + PAGE_DELTA_FIRST_BYTE,
+                 PAGE_SIZE - PAGE_DELTA_FIRST_BYTE);
 }
 
 Test(page_golden, an_image_body_has_the_golden_bytes)

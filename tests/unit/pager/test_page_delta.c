@@ -204,6 +204,48 @@ Test(page_delta, encoding_refuses_a_buffer_that_is_too_small_and_leaves_its_end_
     }
 }
 
+/* covers: P4 */
+Test(page_delta, zeros_are_written_as_their_number_wherever_that_is_shorter)
+{
+    for (uint64_t seed = 1; seed <= 2000; seed++) {
+        uint8_t before[PAGE_SIZE];
+        uint8_t after[PAGE_SIZE];
+        struct random random;
+        struct delta_body body;
+
+        random_init(&random, seed);
+        delta_page_fill(before, &random);
+        memcpy(after, before, PAGE_SIZE);
+        for (uint64_t count = 1 + random_below(&random, 12); count > 0; count--) {
+            uint32_t offset = PAGE_HEADER_SIZE + (uint32_t)random_below(&random, PAGE_BODY_SIZE);
+            uint64_t size = random_below(&random, random_chance(&random, 1, 2) ? 80 : 2000);
+
+            size = size < PAGE_SIZE - offset ? size : PAGE_SIZE - offset;
+            if (random_chance(&random, 2, 3))
+                memset(after + offset, 0, size);
+            else
+                random_bytes(&random, after + offset, size);
+        }
+        delta_page_finish(before, seed);
+        delta_page_finish(after, seed + 1);
+        body = delta_encode_ranges(before, after, NULL, 0);
+        assert_turns_into(before, after, &body);
+    }
+}
+
+Test(page_delta, clearing_half_a_page_costs_five_bytes)
+{
+    uint8_t before[PAGE_SIZE];
+    uint8_t after[PAGE_SIZE];
+
+    memset(before, 1, sizeof(before));
+    memcpy(after, before, sizeof(after));
+    memset(after + 2000, 0, PAGE_SIZE - 2000);
+    cr_assert_eq(delta_encode_ranges(before, after, NULL, 0).size, 9 + 2 + 1 + 2);
+    memset(after + 2500, 2, 31);
+    cr_assert_eq(delta_encode_ranges(before, after, NULL, 0).size, 9 + 5 + (1 + 1 + 31) + (1 + 3));
+}
+
 /* ---- Moves ----------------------------------------------------------------------------------- */
 
 Test(page_delta, moves_make_an_insert_small)

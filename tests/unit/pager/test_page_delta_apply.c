@@ -245,6 +245,17 @@ Test(page_delta_apply, refuses_ranges_without_their_bytes)
     cr_assert_eq(FORGED("\0\x80\0\1x"), STATUS_CORRUPT, "a varint longer than needed");
 }
 
+Test(page_delta_apply, refuses_zeros_that_leave_the_page)
+{
+    cr_assert_eq(FORGED("\0\0\0\1"), STATUS_OK, "one zero");
+    cr_assert_eq(FORGED("\0\0\0\xe8\x1f"), STATUS_OK, "all of 24 to 4096");
+    cr_assert_eq(FORGED("\0\0\0\xe9\x1f"), STATUS_CORRUPT, "one more");
+    cr_assert_eq(FORGED("\0\xe7\x1f\0\2"), STATUS_CORRUPT, "one byte past the page");
+    cr_assert_eq(FORGED("\0\0\0\0"), STATUS_CORRUPT, "no zeros at all");
+    cr_assert_eq(FORGED("\0\0\0\1\0\0"), STATUS_CORRUPT, "the second one is cut");
+    cr_assert_eq(FORGED("\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\1"), STATUS_CORRUPT);
+}
+
 Test(page_delta_apply, refuses_moves_that_leave_the_page)
 {
     cr_assert_eq(FORGED("\1\x18\0\x19\0\1\0"), STATUS_OK, "24 to 25");
