@@ -283,11 +283,40 @@ node_cut_choose(const void *page, uint32_t index, const struct node_entry *entry
         node__var_cut_choose(&node, index, entry, out);
 }
 
+/* At the right edge of a load all rows stay: only a fence and a link are new, and logged. */
+static bool
+keeps_all(const struct node *node, const struct node_cut *cut)
+{
+    return node->kind == NODE_INT && node->form == NODE_INT_FIXED && node->level == 0 &&
+           cut->index == node->count;
+}
+
+static void
+split_behind_all(void *left, void *right, uint32_t right_number, const struct node_cut *cut)
+{
+    struct node_int_header *header = left;
+    struct node source = node__load_own(left);
+    struct node_fences fences = {cut->separator, cut->separator_size, source.high,
+                                 source.high_size};
+
+    CHECK(cut->separator_size == NODE_INT_KEY_SIZE);
+    node_init(right, source.kind, right_number, source.tree_id, 0, source.link, &fences);
+    header->fences |= NODE_INT_HAS_HIGH;
+    memcpy(header->high, cut->separator, NODE_INT_KEY_SIZE);
+    header->link = le32_of(right_number);
+    DCHECK(node__invariants_hold(left) && node__invariants_hold(right));
+}
+
 void
 node_split(void *left, void *right, uint32_t right_number, const struct node_cut *cut)
 {
     _Alignas(8) uint8_t copy[PAGE_SIZE];
+    struct node whole = node__load_own(left);
 
+    if (keeps_all(&whole, cut)) {
+        split_behind_all(left, right, right_number, cut);
+        return;
+    }
     memcpy(copy, left, PAGE_SIZE);
     struct node source = node__load_own(copy);
     uint32_t left_number = le32_get(page_header(left)->page_number);

@@ -27,6 +27,8 @@
  */
 #include "kernel/kernel_private.h"
 
+enum { APPENDED_MIN = 16 }; /* Writes to a tree: fewer are looked up. */
+
 enum status
 commit__change(struct qtdb *db, enum status (*body)(struct pager_change *change, void *context),
                void *context, uint64_t *csn_out)
@@ -137,13 +139,60 @@ capture_entry(struct qtdb_txn *txn, const struct qtdb_tree *tree, struct write_e
     return STATUS_OK;
 }
 
+/* The last key of the tree that the snapshot may see; false: it is not so simple. */
+static enum status
+find_last(const struct qtdb_txn *txn, const struct qtdb_tree *tree, struct btree_cursor *cursor,
+          bool *known_out)
+{
+    enum status status = btree_cursor_seek_last(cursor, NULL, 0);
+    uint64_t csn = cursor->csn;
+
+    *known_out = false;
+    if (status == STATUS_NOT_FOUND)
+        return STATUS_OK;
+    TRY(status);
+    if (csn == BTREE_CSN_UNKNOWN) /* Of several leaves, perhaps: then as young as the tree. */
+        csn = atomic_load_explicit(&tree->csn_written, memory_order_acquire);
+    *known_out = csn <= txn->snapshot;
+    return STATUS_OK;
+}
+
+/* Rows behind the last one of the tree were not there: many of them are not looked up one by one.
+ * `*end_out` is the first of those. */
+static enum status
+capture_appended(struct qtdb_txn *txn, const struct txn_tree *tree,
+                 const struct write_entry **end_out)
+{
+    struct btree btree = tree__btree(tree->tree);
+    struct write_entry *entry = tree->writes.tail[0];
+    struct btree_cursor cursor;
+    bool known = false;
+
+    *end_out = NULL;
+    if (tree->writes.count < APPENDED_MIN || btree.root == PAGE_NONE)
+        return STATUS_OK;
+    btree_cursor_init(&cursor, &btree, txn->db->env.memory);
+    enum status status = find_last(txn, tree->tree, &cursor, &known);
+
+    for (; status == STATUS_OK && known && entry != NULL; entry = entry->previous) {
+        if (key_compare(entry->key, entry->key_size, cursor.row.key, cursor.row.key_size) <= 0)
+            break;
+        entry->before_kind = WRITE_DELETE;
+        *end_out = entry;
+    }
+    btree_cursor_deinit(&cursor);
+    return status;
+}
+
 /* Rows that fill so many pages are not changed in one change: there is no use in holding them all. */
 static enum status
 capture_tree(struct qtdb_txn *txn, const struct txn_tree *tree, size_t *size_io)
 {
     size_t limit = (size_t)pager_change_limit(txn->db->pager) * PAGE_SIZE;
+    const struct write_entry *end;
 
-    for (struct write_entry *entry = tree->writes.head[0]; entry != NULL; entry = entry->next[0]) {
+    TRY(capture_appended(txn, tree, &end));
+    for (struct write_entry *entry = tree->writes.head[0]; entry != end; entry = entry->next[0]) {
         if (entry->kind == WRITE_NONE)
             continue;
         TRY(capture_entry(txn, tree->tree, entry));

@@ -151,7 +151,11 @@ key_map_seek_last(const struct key_map *map, const void *key, size_t key_size, b
 struct write_entry *
 key_map_find(const struct key_map *map, const void *key, size_t key_size)
 {
-    struct write_entry *entry = map->count > 0 ? key_map_seek(map, key, key_size, false) : NULL;
+    struct write_entry *last = map->tail[0];
+
+    if (last == NULL || is_before(last, key, key_size, false))
+        return NULL; /* Loads in order need no search. */
+    struct write_entry *entry = key_map_seek(map, key, key_size, false);
 
     if (entry == NULL || key_compare(entry->key, entry->key_size, key, key_size) != 0)
         return NULL;

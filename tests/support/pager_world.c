@@ -341,6 +341,8 @@ act(struct world *world, struct pager_change *change, struct touched_list *list)
     uint64_t choice = random_below(&world->random, 100);
     const char note[] = "note";
 
+    if (choice % 2 == 0)
+        pager_change_rest(change); /* No action writes through pointers of one before. */
     if (used < 20 || (choice < 25 && used < WORLD_PAGES / 2))
         return act_allocate(world, change, list);
     if (choice < 40)
