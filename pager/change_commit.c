@@ -22,6 +22,7 @@
  * page; then the changed ones from the leaves up; then what was freed goes. Each under its own word;
  * readers between two of them see what the tree's own rules (fences, sibling links) allow for.
  */
+#include "pager/page_blocks.h"
 #include "pager/pager_private.h"
 
 enum {
@@ -81,10 +82,15 @@ static size_t
 encode_ranges(struct pager_change *change, struct change_page *page, uint8_t *body, size_t size)
 {
     uint64_t checksum = page_finish(change, page, false);
-    uint32_t move_count = moves_are_legal(change->pager, page) ? page->move_count : 0;
+    struct page_delta delta = {
+        .before = page->before,
+        .after = page->after,
+        .blocks = page->blocks,
+        .moves = page->moves,
+        .move_count = moves_are_legal(change->pager, page) ? page->move_count : 0,
+    };
 
-    return page_delta_encode_ranges(page->before, page->after, page->moves, move_count, checksum,
-                                    body, size);
+    return page_delta_encode(&delta, checksum, body, size);
 }
 
 /* The body of an edited page's record; `*type_out` says which. */
@@ -135,11 +141,12 @@ encode_edited(struct pager_change *change, struct change_page *page, struct byte
     enum wal_record_type type;
 
     if (!page->is_new) {
-        page->blocks = page_delta_blocks(page->before, page->after);
+        page->blocks = page_blocks_differ(page->before, page->after, PAGE_BLOCKS_ALL);
         if (page->blocks == 0)
             return;
         /* The caller has no say in these bytes. */
         memcpy(page->after, page->before, PAGE_DELTA_FIRST_BYTE);
+        page->blocks |= 1; /* The flags are there. */
     }
     header->flags = (uint8_t)(header->flags & ~PAGE_FLAG_DIRECT);
     CHECK(le32_get(header->page_number) == page->page_number);
@@ -258,24 +265,6 @@ publish_new(struct pager_change *change, struct change_page *page)
     CHECK(pager__install(pager, page->page_number, page->frame));
 }
 
-/* Whole runs of blocks that differ; what is equal is left alone. */
-static void
-copy_blocks(uint8_t *to, const uint8_t *from, uint64_t blocks)
-{
-    uint32_t at = 0;
-
-    while (blocks != 0) {
-        uint32_t skip = (uint32_t)__builtin_ctzll(blocks);
-        uint64_t rest = ~(blocks >> skip);
-        uint32_t count = rest == 0 ? 64 : (uint32_t)__builtin_ctzll(rest);
-
-        at += skip;
-        memcpy(to + (size_t)at * 64, from + (size_t)at * 64, (size_t)count * 64);
-        at += count;
-        blocks = at < 64 ? blocks >> skip >> count : 0;
-    }
-}
-
 static void
 publish_changed(struct pager_change *change, struct change_page *page)
 {
@@ -285,7 +274,8 @@ publish_changed(struct pager_change *change, struct change_page *page)
 
     (void)pager__word_lock(pager, page->page_number);
     CHECK(frame->page_number == page->page_number && bytes == page->before);
-    copy_blocks(bytes, page->after, page->blocks | 1); /* The header's first bytes are not in it. */
+    /* What is equal is left alone; the header's first bytes are not in `blocks`. */
+    page_blocks_copy(bytes, page->after, page->blocks | 1);
     DCHECK(memcmp(bytes, page->after, PAGE_SIZE) == 0);
     if (atomic_load_explicit(&frame->csn_dirty, memory_order_relaxed) == 0)
         atomic_store_explicit(&frame->csn_dirty, change->csn, memory_order_relaxed);

@@ -4,7 +4,7 @@
  * Both bodies are lists of byte ranges: RANGES of the bytes in which `after` differs from `before`,
  * IMAGE of those in which the page differs from zeros. One comparison serves both:
  *
- *   1. Each block of 64 bytes is compared as a whole: one bit a block, 64 bits a page.
+ *   1. Each block of 64 bytes is compared as a whole: one bit a block, 64 bits a page (page_blocks.h).
  *   2. In blocks that differ, one bit a byte.
  *   3. Runs of set bits become ranges. A gap no longer than a range's own header (2 bytes) is filled
  *      rather than left, which costs nothing and makes the list shorter.
@@ -15,7 +15,8 @@
  * The size is known before the first byte is written, so the one check against the caller's buffer
  * stands before the copying, and two encodings (with moves and without) are compared unwritten.
  *
- * P4 rests on step 1 looking at every byte from PAGE_DELTA_FIRST_BYTE on.
+ * P4 rests on step 1 looking at every byte from PAGE_DELTA_FIRST_BYTE on; its result comes from the
+ * caller, who copies by it, too. Moves change no block but those they move to.
  */
 #include "pager/page_delta.h"
 
@@ -25,10 +26,10 @@
 
 #include "kernel/base/check.h"
 #include "kernel/base/faults.h"
+#include "pager/page_blocks.h"
 
 enum {
-    BLOCK_SIZE = 64,
-    BLOCK_COUNT = PAGE_SIZE / BLOCK_SIZE,
+    BLOCK_SIZE = PAGE_BLOCK_SIZE,
     RANGE_GAP_MAX = 2, /* Equal bytes that are logged rather than left out. */
     ZERO_GAP_MAX = 3,
     /* Ranges lie more than RANGE_GAP_MAX bytes apart. */
@@ -40,8 +41,6 @@ enum {
     ZERO_RUN_MIN = 32,
     LONG_LIST = 256, /* Bytes of ranges worth a look for zeros. */
 };
-static_assert(BLOCK_COUNT == 64, "one bit a block in 64 bits");
-static_assert((int)PAGE_DELTA_FIRST_BYTE < (int)BLOCK_SIZE, "the rest lies in the first block");
 static_assert(PAGE_SIZE < 1 << 14, "sizes and gaps take at most two bytes as varints");
 static_assert(PAGE_DELTA_MOVE_MAX < 1 << 7, "the move count takes one byte as a varint");
 
@@ -96,33 +95,6 @@ vec16_bits(vec16 mask)
 
 #endif
 
-static inline bool
-block_differs(const uint8_t *a, const uint8_t *b)
-{
-    vec16 first = vec16_load(a) ^ vec16_load(b);
-    vec16 second = vec16_load(a + 16) ^ vec16_load(b + 16);
-    vec16 third = vec16_load(a + 32) ^ vec16_load(b + 32);
-    vec16 fourth = vec16_load(a + 48) ^ vec16_load(b + 48);
-    vec16 all = (first | second) | (third | fourth);
-
-    return vec16_bits((vec16)(all == (vec16){0})) != 0xffff;
-}
-
-/* Bit b is set when block b differs; the header's first bytes count as equal. */
-static uint64_t
-blocks_differ(const uint8_t *before, const uint8_t *after)
-{
-    const size_t first = PAGE_DELTA_FIRST_BYTE;
-    uint64_t result = memcmp(before + first, after + first, BLOCK_SIZE - first) != 0;
-
-    for (uint32_t block = 1; block < BLOCK_COUNT; block++) {
-        size_t offset = (size_t)block * BLOCK_SIZE;
-
-        result |= (uint64_t)block_differs(before + offset, after + offset) << block;
-    }
-    return result;
-}
-
 /* Bit i is set when byte i of the block at `offset` differs. */
 static inline uint64_t
 block_byte_bits(const uint8_t *before, const uint8_t *after, uint32_t offset)
@@ -138,13 +110,13 @@ block_byte_bits(const uint8_t *before, const uint8_t *after, uint32_t offset)
     return offset == 0 ? ~equal & UINT64_MAX << PAGE_DELTA_FIRST_BYTE : ~equal;
 }
 
-/* Whether at least `count` bytes differ. */
+/* Whether at least `count` bytes differ; all that do are in `blocks`. */
 static bool
-differs_by(const uint8_t *before, const uint8_t *after, size_t count)
+differs_by(const uint8_t *before, const uint8_t *after, uint64_t blocks, size_t count)
 {
     size_t found = 0;
 
-    for (uint64_t blocks = blocks_differ(before, after); blocks != 0; blocks &= blocks - 1) {
+    for (; blocks != 0; blocks &= blocks - 1) {
         uint32_t offset = (uint32_t)__builtin_ctzll(blocks) * BLOCK_SIZE;
 
         found += (size_t)__builtin_popcountll(block_byte_bits(before, after, offset));
@@ -194,13 +166,11 @@ range_list_add_block(struct range_list *list, uint64_t bits, uint32_t offset, ui
     }
 }
 
-/* Where two pages differ from PAGE_DELTA_FIRST_BYTE on, with gaps up to `gap_max` filled. */
+/* Where two pages differ, all of it in `blocks`, with gaps up to `gap_max` filled. */
 static void
 range_list_collect(struct range_list *list, const uint8_t *before, const uint8_t *after,
-                   uint32_t gap_max)
+                   uint64_t blocks, uint32_t gap_max)
 {
-    uint64_t blocks = blocks_differ(before, after);
-
     list->count = 0;
     for (; blocks != 0; blocks &= blocks - 1) {
         uint32_t offset = (uint32_t)__builtin_ctzll(blocks) * BLOCK_SIZE;
@@ -380,20 +350,15 @@ moves_put(const struct page_move *moves, uint32_t move_count, uint8_t *out)
 
 /* ---- Public functions ------------------------------------------------------------------------ */
 
-uint64_t
-page_delta_blocks(const void *before, const void *after)
-{
-    return blocks_differ(before, after);
-}
-
 bool
 page_delta_is_empty(const void *before, const void *after)
 {
-    return blocks_differ(before, after) == 0;
+    return page_blocks_differ(before, after, PAGE_BLOCKS_ALL) == 0;
 }
 
+/* `*blocks_out`: where bytes were moved to. */
 static void
-moves_run(uint8_t *page, const struct page_move *moves, uint32_t move_count)
+moves_run(uint8_t *page, const struct page_move *moves, uint32_t move_count, uint64_t *blocks_out)
 {
     for (uint32_t index = 0; index < move_count; index++) {
         struct page_move move = moves[index];
@@ -402,6 +367,7 @@ moves_run(uint8_t *page, const struct page_move *moves, uint32_t move_count)
         CHECK(move.from >= PAGE_DELTA_FIRST_BYTE && move.from + move.size <= PAGE_SIZE);
         CHECK(move.to >= PAGE_DELTA_FIRST_BYTE && move.to + move.size <= PAGE_SIZE);
         memmove(page + move.to, page + move.from, move.size);
+        *blocks_out |= page_blocks_of(move.to, move.size);
     }
 }
 
@@ -422,25 +388,29 @@ range_list_finish(struct range_list *list, const uint8_t *page)
  * small without. A body has no fewer bytes than differ, so that counting them mostly decides it.
  */
 static void
-range_list_choose(struct range_list *list, const uint8_t *before, const uint8_t *after,
-                  const struct page_move *moves, uint32_t *move_count)
+range_list_choose(struct range_list *list, const struct page_delta *delta, uint32_t *move_count)
 {
+    const uint8_t *before = delta->before;
+    const uint8_t *after = delta->after;
     uint8_t scratch[PAGE_SIZE];
     struct range_list plain;
+    uint64_t moved = 0;
     size_t moved_size;
 
     if (*move_count == 0) {
-        range_list_collect(list, before, after, RANGE_GAP_MAX);
+        range_list_collect(list, before, after, delta->blocks, RANGE_GAP_MAX);
         (void)range_list_finish(list, after);
         return;
     }
     memcpy(scratch, before, PAGE_SIZE);
-    moves_run(scratch, moves, *move_count);
-    range_list_collect(list, scratch, after, RANGE_GAP_MAX);
+    moves_run(scratch, delta->moves, *move_count, &moved);
+    /* Elsewhere scratch is what the page was. */
+    moved = (delta->blocks & ~moved) | page_blocks_differ(scratch, after, moved);
+    range_list_collect(list, scratch, after, moved, RANGE_GAP_MAX);
     moved_size = range_list_finish(list, after) + (size_t)*move_count * MOVE_SIZE;
-    if (differs_by(before, after, moved_size))
+    if (differs_by(before, after, delta->blocks, moved_size))
         return;
-    range_list_collect(&plain, before, after, RANGE_GAP_MAX);
+    range_list_collect(&plain, before, after, delta->blocks, RANGE_GAP_MAX);
     if (range_list_finish(&plain, after) <= moved_size) {
         *move_count = 0;
         *list = plain;
@@ -448,15 +418,16 @@ range_list_choose(struct range_list *list, const uint8_t *before, const uint8_t 
 }
 
 size_t
-page_delta_encode_ranges(const void *before, const void *after, const struct page_move *moves,
-                         uint32_t move_count, uint64_t checksum, uint8_t *out, size_t out_size)
+page_delta_encode(const struct page_delta *delta, uint64_t checksum, uint8_t *out, size_t out_size)
 {
+    uint32_t move_count = delta->move_count;
+    const uint8_t *after = delta->after;
     struct range_list list;
     uint8_t *end;
     size_t size;
 
     CHECK(move_count <= PAGE_DELTA_MOVE_MAX);
-    range_list_choose(&list, before, after, moves, &move_count);
+    range_list_choose(&list, delta, &move_count);
     if (BUG(RANGE_ONE_SHORT))
         range_list_cut(&list);
     size = CHECKSUM_SIZE + varint_size(move_count) + (size_t)move_count * MOVE_SIZE +
@@ -464,10 +435,25 @@ page_delta_encode_ranges(const void *before, const void *after, const struct pag
     if (size > out_size)
         return 0;
     end = u64_put(out, checksum);
-    end = moves_put(moves, move_count, end);
+    end = moves_put(delta->moves, move_count, end);
     end = range_list_put(&list, after, end, out + out_size);
     CHECK((size_t)(end - out) == size);
     return size;
+}
+
+size_t
+page_delta_encode_ranges(const void *before, const void *after, const struct page_move *moves,
+                         uint32_t move_count, uint64_t checksum, uint8_t *out, size_t out_size)
+{
+    struct page_delta delta = {
+        .before = before,
+        .after = after,
+        .blocks = page_blocks_differ(before, after, PAGE_BLOCKS_ALL),
+        .moves = moves,
+        .move_count = move_count,
+    };
+
+    return page_delta_encode(&delta, checksum, out, out_size);
 }
 
 /* Compresses `raw` to at most an eighth or 64 bytes less than it has; 0 when that cannot be. */
@@ -496,7 +482,8 @@ page_delta_encode_image(const void *page, uint64_t checksum, struct compress *co
     size_t head_size;
     uint8_t *end;
 
-    range_list_collect(&list, zeros, page, ZERO_GAP_MAX);
+    range_list_collect(&list, zeros, page, page_blocks_differ(zeros, page, PAGE_BLOCKS_ALL),
+                       ZERO_GAP_MAX);
     raw_size = range_list_size(&list);
     head_size = CHECKSUM_SIZE + 1 + varint_size((uint32_t)raw_size);
     if (out_size < head_size)

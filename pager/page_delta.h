@@ -46,18 +46,27 @@ struct page_move {
     uint16_t size;
 };
 
-/** One bit for each block of 64 bytes in which bytes [24, 4096) differ. */
-uint64_t page_delta_blocks(const void *before, const void *after);
-/** True when bytes [24, 4096) are equal. */
-bool page_delta_is_empty(const void *before, const void *after);
+/* A page's change: `blocks` is page_blocks_differ(before, after, PAGE_BLOCKS_ALL). */
+struct page_delta {
+    const uint8_t *before;
+    const uint8_t *after;
+    uint64_t blocks;
+    const struct page_move *moves;
+    uint32_t move_count;
+};
 
 /**
  * Writes a RANGES body that turns `before` into `after`; `moves` are tried first and kept only where
  * they make the body smaller. 0 when it would exceed `out_size` (then log an image).
  */
+size_t page_delta_encode(const struct page_delta *delta, uint64_t checksum, uint8_t *out,
+                         size_t out_size);
+/** The same for pages that were not compared yet. */
 size_t page_delta_encode_ranges(const void *before, const void *after,
                                 const struct page_move *moves, uint32_t move_count,
                                 uint64_t checksum, uint8_t *out, size_t out_size);
+/** True when bytes [24, 4096) are equal. */
+bool page_delta_is_empty(const void *before, const void *after);
 
 /** Writes an IMAGE body, compressed when `compress` is not NULL and it pays. Never 0 when out_size
  * >= PAGE_DELTA_SIZE_MAX. */
