@@ -408,3 +408,85 @@ Test(commit, a_full_disk_refuses_a_commit_and_keeps_what_was)
     db_check(rig.db);
     db_rig_deinit(&rig);
 }
+
+/* Puts n00 ... n39, behind all others, and commits. */
+static void
+append_rows(struct qtdb_txn *txn, struct qtdb_tree *tree)
+{
+    for (int i = 0; i < 40; i++) {
+        char key[24];
+
+        snprintf(key, sizeof(key), "n%02d", i);
+        DB(db_put(txn, tree, key, "1"));
+    }
+    DB(qtdb_commit(txn));
+}
+
+/* Whether or not another commit came in between. covers: T1, T2 */
+Test(commit, rows_behind_the_last_one_were_not_there_for_older_snapshots)
+{
+    for (int between = 0; between < 2; between++) {
+        struct db_rig rig;
+
+        db_rig_init(&rig, 1);
+        struct qtdb_tree *tree = db_tree(rig.db, "t");
+        struct qtdb_txn *txn = db_begin(rig.db);
+
+        DB(db_put(txn, tree, "a", "1"));
+        DB(db_put(txn, tree, "n39x", "last"));
+        DB(qtdb_commit(txn));
+        txn = db_begin(rig.db);
+        DB(db_delete(txn, tree, "n39x"));
+        DB(qtdb_commit(txn));
+        struct qtdb_txn *reader = db_begin_read(rig.db);
+        struct qtdb_txn *writer = db_begin(rig.db);
+
+        if (between == 1) {
+            txn = db_begin(rig.db);
+            DB(db_put(txn, tree, "m", "2"));
+            DB(qtdb_commit(txn));
+        }
+        append_rows(writer, tree);
+        cr_assert_str_eq(db_get(reader, tree, "a"), "1");
+        cr_assert_str_eq(db_get(reader, tree, "m"), "(none)");
+        cr_assert_str_eq(db_get(reader, tree, "n00"), "(none)");
+        cr_assert_str_eq(db_get(reader, tree, "n39"), "(none)");
+        DB(qtdb_commit(reader));
+        cr_assert_str_eq(db_look(rig.db, tree, "n00"), "1");
+        cr_assert_str_eq(db_look(rig.db, tree, "n39"), "1");
+        cr_assert_str_eq(db_look(rig.db, tree, "m"), between == 1 ? "2" : "(none)");
+        db_check(rig.db);
+        db_rig_deinit(&rig);
+    }
+}
+
+/* covers: T2 */
+Test(commit, rows_put_anew_at_the_end_keep_what_older_snapshots_had)
+{
+    struct db_rig rig;
+
+    db_rig_init(&rig, 1);
+    struct qtdb_tree *tree = db_tree(rig.db, "t");
+    struct qtdb_txn *txn = db_begin(rig.db);
+
+    DB(db_put(txn, tree, "a", "1"));
+    append_rows(txn, tree);
+    struct qtdb_txn *reader = db_begin_read(rig.db);
+
+    txn = db_begin(rig.db);
+    for (int i = 0; i < 40; i++) {
+        char key[24];
+
+        snprintf(key, sizeof(key), "n%02d", i + 20); /* Half of them are there. */
+        DB(db_put(txn, tree, key, "2"));
+    }
+    DB(qtdb_commit(txn));
+    cr_assert_str_eq(db_get(reader, tree, "n20"), "1");
+    cr_assert_str_eq(db_get(reader, tree, "n39"), "1");
+    cr_assert_str_eq(db_get(reader, tree, "n40"), "(none)");
+    DB(qtdb_commit(reader));
+    cr_assert_str_eq(db_look(rig.db, tree, "n39"), "2");
+    cr_assert_str_eq(db_look(rig.db, tree, "n40"), "2");
+    db_check(rig.db);
+    db_rig_deinit(&rig);
+}

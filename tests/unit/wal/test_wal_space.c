@@ -245,6 +245,31 @@ prepare_all(void)
     return steps;
 }
 
+Test(wal_space, a_step_is_due_when_half_of_the_filled_space_is_used_up)
+{
+    struct io_sim_options options = {.seed = 2};
+    struct wal_statistics before, after;
+    uint64_t commits = 0;
+
+    help_init_sim(&log, &options);
+    log.options.segment_size = 4 * 1024 * 1024;
+    help_create(&log);
+    for (int i = 0; i < 300; i++)
+        help_commit(&log, 100);
+    prepare_all();
+    cr_assert(!wal_prepare_is_due(log.wal));
+    wal_get_statistics(log.wal, &before);
+    for (; !wal_prepare_is_due(log.wal); commits++)
+        help_commit(&log, 100);
+    wal_get_statistics(log.wal, &after);
+    cr_assert(after.fill_size == before.fill_size); /* Nobody who commits has had to fill. */
+    cr_assert(commits * WAL_BLOCK_SIZE >= WAL__FILL_AHEAD / 2);
+    cr_assert(commits * WAL_BLOCK_SIZE < WAL__FILL_AHEAD / 2 + 2 * WAL__FILL_STEP);
+    prepare_all();
+    cr_assert(!wal_prepare_is_due(log.wal));
+    help_deinit(&log);
+}
+
 Test(wal_space, preparing_goes_in_small_steps_until_nothing_is_due)
 {
     struct io_sim_options options = {.seed = 2};
