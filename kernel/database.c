@@ -11,7 +11,6 @@
 
 #define WRITE_SET_LIMIT_DEFAULT ((uint64_t)64 << 20)
 #define VERSION_LIMIT_DEFAULT ((uint64_t)64 << 20)
-#define LARGE_MIN_MAX ((size_t)32 * 4032)
 
 const char *
 qtdb_version(void)
@@ -62,6 +61,7 @@ pager_options_of(const struct qtdb_options *options)
         .huge_pages = !options->no_threads,
         .policy = (enum pager_policy)options->policy,
         .pool_size = options->pool_size,
+        .pool_size_max = options->pool_size_max,
         .log_limit = options->log_limit,
         .segment_size = options->segment_size,
         .recovery_threads = options->recovery_threads != 0 ? options->recovery_threads
@@ -70,23 +70,28 @@ pager_options_of(const struct qtdb_options *options)
     };
 }
 
-/* A change may touch a quarter of the pool; freeing stays well below that. */
-static uint32_t
-drop_limit_of(const struct qtdb_options *options)
+/* What depends on the size of the pool, of which a change may touch a quarter: freeing stays well below
+ * that, and larger values are written past the log and apart from their row, from 32 pages on, or what
+ * a change of this pool can well hold. */
+static void
+fit_to_pool(struct qtdb *db)
 {
-    uint64_t pages = options->pool_size / PAGE_SIZE / 16;
+    uint32_t limit = pager_change_limit(db->pager);
+    size_t size = (size_t)limit / 4 * 4032;
 
-    return options->pool_size == 0 || pages > 64 ? 64 : pages < 4 ? 4 : (uint32_t)pages;
+    atomic_store(&db->drop_limit, limit > 4 * 64 ? 64 : limit < 4 * 4 ? 4 : limit / 4);
+    atomic_store(&db->large_min, size > LARGE_MIN_MAX      ? LARGE_MIN_MAX
+                                 : size < BTREE_CHUNK_SIZE ? BTREE_CHUNK_SIZE
+                                                           : size);
 }
 
-/* Larger values are written past the log and apart from their row: from 32 pages on, or what a change
- * of this pool can well hold. */
-static size_t
-large_min_of(const struct pager *pager)
+enum qtdb_code
+qtdb_set_pool_size(struct qtdb *db, uint64_t size)
 {
-    size_t size = (size_t)pager_change_limit(pager) / 4 * 4032;
+    enum status status = pager_set_pool_size(db->pager, size);
 
-    return size > LARGE_MIN_MAX ? LARGE_MIN_MAX : size < BTREE_CHUNK_SIZE ? BTREE_CHUNK_SIZE : size;
+    fit_to_pool(db);
+    return api_error(status);
 }
 
 /* A sixteenth of the pool, so that a change has room for it. */
@@ -148,7 +153,7 @@ start(struct qtdb *db, const char *path, const struct qtdb_options *options)
     TRY(catalog_handle_new(db));
     TRY(pager_open(&db->env, path, &pager_options, &db->pager));
     db->read_only = pager_is_read_only(db->pager);
-    db->large_min = large_min_of(db->pager);
+    fit_to_pool(db);
     TRY(catalog__open(db));
     TRY(undo__open(db));
     return background__start(db);
@@ -170,7 +175,6 @@ database_open_env(const struct env *env, const char *path, const struct qtdb_opt
     db->write_set_limit =
         given.write_set_limit != 0 ? given.write_set_limit : WRITE_SET_LIMIT_DEFAULT;
     db->version_limit = given.version_limit != 0 ? given.version_limit : VERSION_LIMIT_DEFAULT;
-    db->drop_limit = drop_limit_of(&given);
     db->route_save_limit = route_save_limit_of(&given);
     db->csn_limit = CSN_NEVER;
     enum status status = start(db, path, &given);
@@ -283,6 +287,7 @@ qtdb_get_statistics(struct qtdb *db, struct qtdb_statistics *out)
     now.repair_count = pager.repair_count;
     now.conflict_count = atomic_load(&db->conflict_count);
     now.lock_wait_count = atomic_load(&db->locks.wait_count);
+    now.pool_size = pager_pool_size(db->pager);
     now.deadlock_count = atomic_load(&db->locks.deadlock_count);
     latch_lock(&db->snapshot_latch);
     now.version_size = db->merged_size;

@@ -1,5 +1,5 @@
 /*
- * Freeing the pages of dropped trees and of large values that no row names (value.c). A drop only moves the tree's record to the dropped ones; here
+ * Freeing the pages of dropped trees and of large values that no row names (large_value.c). A drop only moves the tree's record to the dropped ones; here
  * the pages follow, a limited number a commit, once no running transaction is older than the drop and
  * could still read them (T7). The record goes with the last page, so a crash in between only means
  * that the next handle goes on.
@@ -22,7 +22,7 @@ step_body(struct pager_change *change, void *context)
     size_t size = sizeof(record);
     uint8_t router_key[5];
 
-    /* A large value may have been committed since its record was read (value.c). */
+    /* A large value may have been committed since its record was read (large_value.c). */
     enum status status =
         btree_change_get(change, &catalog, step->key, sizeof(step->key), &record, &size);
 

@@ -168,7 +168,7 @@ struct qtdb_txn {
     struct lock_holder locks;
 };
 
-/* A large value under way, or about to be committed (value.c). */
+/* A large value under way, or about to be committed (large_value.c). */
 struct value_ticket {
     struct value_ticket *next;
     struct qtdb_txn *txn;
@@ -208,9 +208,11 @@ struct qtdb {
     bool read_only;
     size_t write_set_limit;
     size_t version_limit;
-    uint32_t drop_limit;     /* Pages of a dropped tree to free in one commit. */
-    size_t large_min;        /* Bytes; larger values are trees of their own. */
     size_t route_save_limit; /* Bytes of routers saved at close. */
+    /* Follow the size of the pool; read anywhere. */
+    _Atomic uint32_t drop_limit; /* Pages of a dropped tree to free in one commit. */
+    _Atomic size_t large_min;    /* Bytes; larger values are trees of their own. */
+
     struct pager *pager;
     struct qtdb_tree *catalog;
     bool has_thread;
@@ -265,6 +267,9 @@ struct qtdb {
     uint64_t version_floor;         /* Older snapshots have ended: what they need is gone. */
     _Atomic uint64_t version_epoch; /* Counts pushes; read anywhere. */
 };
+
+/* Bytes; large_min never exceeds it: 32 pages of data. */
+enum { LARGE_MIN_MAX = 32 * 4032 };
 
 /* gate.c */
 void gate__enter(struct gate *gate);
@@ -497,7 +502,7 @@ MUST_CHECK enum status access__may_put(struct qtdb_txn *txn, struct qtdb_tree *t
                                        const void *key, size_t key_size, enum qtdb_put_mode mode,
                                        struct txn_tree **out);
 
-/* value.c: large values. */
+/* large_value.c: large values. */
 struct value_write {
     struct qtdb *db;
     struct btree_value_stage *stage;

@@ -18,7 +18,7 @@ enum write_kind {
     WRITE_NONE = 0, /* Rolled back to a savepoint before it: as if it were not there. */
     WRITE_PUT = 1,
     WRITE_DELETE = 2,
-    WRITE_LARGE = 3, /* A put; the bytes are a struct btree_value (value.c). */
+    WRITE_LARGE = 3, /* A put; the bytes are a struct btree_value (large_value.c). */
     WRITE_PACKED =
         4, /* A put, once its commit is prepared: le32 size, then the zstd frame of it. */
 };

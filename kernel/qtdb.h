@@ -90,6 +90,7 @@ struct qtdb_options {
     /* Bytes of earlier states of rows kept for running transactions; default 64 MiB. Past it the
      * oldest snapshots end: their next read of a changed row gives QTDB_CONFLICT. */
     uint64_t version_limit;
+    uint64_t pool_size_max; /* Bytes that qtdb_set_pool_size may ask for; default pool_size. */
 };
 
 QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_open(const char *path,
@@ -176,7 +177,15 @@ struct qtdb_statistics {
     uint64_t lock_wait_count;
     uint64_t deadlock_count;
     uint64_t version_size; /* Bytes of earlier states of rows kept now. */
+    uint64_t pool_size;    /* Bytes, now. */
 };
+/**
+ * Changes the size of the pool, while everything goes on: from 256 KiB (64 pages) to pool_size_max. What
+ * is given up goes back to the system. One transaction's pages are bounded by a quarter of the pool, and
+ * by a quarter of what it was when the database was opened. QTDB_INVALID; QTDB_BUSY and QTDB_FULL: too many
+ * pages are in use; then nothing changed.
+ */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_set_pool_size(struct qtdb *db, uint64_t size);
 QTDB_API void qtdb_get_statistics(struct qtdb *db, struct qtdb_statistics *out);
 
 /* Transactions. */

@@ -6,7 +6,7 @@
  * value's tree stays as long as the snapshot does, so a new snapshot (qtdb_refresh) ends the reader.
  *
  * A writer gathers up to large_min bytes; a value that ends before becomes an ordinary write. With more
- * the value goes to the file as it comes (value.c), through one chunk's worth of memory and a batch.
+ * the value goes to the file as it comes (large_value.c), through one chunk's worth of memory and a batch.
  * Only qtdb_value_finish makes it the row's.
  *
  * Both end with their transaction; their handles then only know how to be closed.

@@ -346,7 +346,7 @@ pager__change_begin_system(struct pager *pager, struct pager_change **out)
 uint32_t
 pager_change_limit(const struct pager *pager)
 {
-    return pager->options.change_limit;
+    return __atomic_load_n(&pager->options.change_limit, __ATOMIC_RELAXED);
 }
 
 bool

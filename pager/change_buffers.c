@@ -140,7 +140,7 @@ pager__change_buffers_grow(struct pager *pager, size_t records_size)
     latch_lock(&pager->commit_latch);
     size = buffers_get(&pager->change).size;
     latch_unlock(&pager->commit_latch);
-    return buffers_grow(pager, next_sizes(size, pager->options.change_limit, records_size));
+    return buffers_grow(pager, next_sizes(size, pager_change_limit(pager), records_size));
 }
 
 void

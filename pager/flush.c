@@ -551,7 +551,7 @@ flush_cold(struct pager *pager)
         return error_raise(STATUS_FULL,
                            "%s: all %" PRIu32 " pages of the pool are pinned: open with a larger "
                            "pool or use fewer pages at a time",
-                           pager->path, pager->table.frame_count - 1);
+                           pager->path, atomic_load(&pager->pool_frames));
     }
     TRY(pager__flush_pages(pager, pager->flush_cold, used));
     TRY(pager__flush_finish(pager));
@@ -572,7 +572,7 @@ pager__flush_some(struct pager *pager)
         return error_raise(STATUS_FULL,
                            "%s: the pool of %" PRIu32 " pages holds only pages recovered in "
                            "memory or pinned: open with a larger pool, or for writing",
-                           pager->path, pager->table.frame_count - 1);
+                           pager->path, atomic_load(&pager->pool_frames));
     }
     /* Other threads' pins are short as a rule: only what stays for a while is a pool too small. */
     for (int look = 0; look < PINNED_LOOKS; look++) {

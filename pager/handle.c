@@ -99,7 +99,7 @@ pager_get_statistics(const struct pager *pager, struct pager_statistics *out)
     out->page_count = pager_page_count(pager);
     out->free_count = __atomic_load_n(&pager->free_stack_used, __ATOMIC_RELAXED);
     out->dirty_count = count_dirty(pager);
-    out->frame_count = pager->table.frame_count - 1;
+    out->frame_count = atomic_load(&pager->pool_frames);
     memset(&out->log, 0, sizeof(out->log));
     if (wal != NULL)
         wal_get_statistics(wal, &out->log);

@@ -238,7 +238,7 @@ frame_get(const struct load *load, uint32_t *frame_out)
                            "%s: the pool of %" PRIu32
                            " pages has no frame left for map page %" PRIu32
                            ": open with a larger pool",
-                           pager->path, pager->table.frame_count - 1, load->page_number);
+                           pager->path, atomic_load(&pager->pool_frames), load->page_number);
     }
     while (pager__frame_take(pager, frame_out) != STATUS_OK)
         TRY(pager__flush_some(pager));

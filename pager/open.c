@@ -32,7 +32,6 @@ enum {
     LOG_SEGMENTS_MIN = 4, /* In a log at its limit. */
     FLUSH_DEPTH_DEFAULT = 128,
     FLUSH_DEPTH_MAX = 4096,
-    CHANGE_SHARE = 4, /* A change may touch one part in so many of the pool. */
     THREADS_MAX = 64,
     LOG_FRAME_MIN = 256,
     LOG_BUFFERS_MIN = 8,

@@ -41,6 +41,7 @@ struct pager_options {
     bool huge_pages;
     enum pager_policy policy;  /* 0: PAGER_POLICY_IMAGE. */
     uint64_t pool_size;        /* Bytes; at least 64 pages; 0: 64 MiB. */
+    uint64_t pool_size_max;    /* Bytes that pager_set_pool_size may ask for; 0: pool_size. */
     uint64_t log_limit;        /* Bytes; 0: 256 MiB. A checkpoint starts at three quarters of it. */
     uint64_t segment_size;     /* 0: 16 MiB. */
     uint32_t page_limit;       /* Highest page count of this handle; 0: PAGE_COUNT_MAX. */
@@ -98,6 +99,12 @@ uint32_t pager_page_count(const struct pager *pager);
 uint64_t pager_file_id(const struct pager *pager);
 /** Highest CSN published to the pool. */
 uint64_t pager_csn(const struct pager *pager);
+/** Changes how many bytes of pages are kept; all else goes on. Shrinking flushes as needed and lowers what
+ * one change may touch (a quarter of the pool); growing raises that up to what it was at open.
+ * STATUS_INVALID: below 64 pages or above pool_size_max. STATUS_BUSY, STATUS_FULL: too many pages are in
+ * use; then the pool is as before. */
+MUST_CHECK enum status pager_set_pool_size(struct pager *pager, uint64_t size);
+uint64_t pager_pool_size(const struct pager *pager);
 bool pager_is_failed(const struct pager *pager);
 bool pager_is_read_only(const struct pager *pager);
 void pager_get_statistics(const struct pager *pager, struct pager_statistics *out);

@@ -41,6 +41,7 @@
 
 enum {
     POOL_FRAMES_MIN = 64,
+    CHANGE_SHARE = 4,      /* A change may touch one part in so many of the pool. */
     FLUSH_BATCH_MAX = 256, /* Pages copied before their writes are waited for. */
     FLUSH_SYNC_MAX = 4096, /* Pages written before one sync and one witness commit. */
     FRAME_RESERVE = 8,     /* Free frames kept for the flush itself. */
@@ -166,8 +167,14 @@ struct pager {
     struct io_queue *queue; /* Writes of the flush; guarded by the flush latch. */
     uint64_t file_id;
     bool read_only;
-    struct frame *frame;       /* frame_count */
-    struct compress *compress; /* Guarded by the commit latch. */
+    struct frame *frame;        /* frame_count */
+    struct compress *compress;  /* Guarded by the commit latch. */
+    uint32_t change_limit_open; /* options.change_limit as it was at open. */
+
+    /* Guarded by the resize latch, which is taken before all others. */
+    struct latch resize_latch;
+    uint32_t parked_head;         /* Frames out of circulation (pool_resize.c), by next_free. */
+    _Atomic uint32_t pool_frames; /* In circulation; read anywhere. */
 
     /* Guarded by the commit latch. */
     struct latch commit_latch;

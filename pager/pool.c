@@ -416,9 +416,9 @@ pager__drop(struct pager *pager, uint32_t page_number)
 /* Life. */
 
 static uint32_t
-frame_count_of(const struct pager_options *options)
+frame_count_of(uint64_t pool_size)
 {
-    uint64_t count = options->pool_size / PAGE_SIZE;
+    uint64_t count = pool_size / PAGE_SIZE;
     uint64_t most = WORD_FRAME_MASK - FLUSH_BATCH_MAX;
 
     if (count < POOL_FRAMES_MIN)
@@ -467,13 +467,17 @@ pager__pool_open(struct pager *pager)
     enum status status;
 
     CHECK(table->words == NULL && pager->frame == NULL);
-    table->frame_count = frame_count_of(options);
+    table->frame_count = frame_count_of(
+        options->pool_size_max > options->pool_size ? options->pool_size_max : options->pool_size);
+    atomic_store(&pager->pool_frames, frame_count_of(options->pool_size) - 1);
+    pager->parked_head = WORD_FRAME_NONE;
+    pager->change_limit_open = options->change_limit;
     table->page_limit = (uint32_t)(page_limit < PAGE_COUNT_MAX ? page_limit : PAGE_COUNT_MAX);
-    pager->flush_batch = (table->frame_count - 1) / 4;
+    pager->flush_batch = atomic_load(&pager->pool_frames) / 4;
     if (pager->flush_batch > FLUSH_BATCH_MAX)
         pager->flush_batch = FLUSH_BATCH_MAX;
     pager->free_head = WORD_FRAME_NONE;
-    pager->free_frames = table->frame_count - 1;
+    pager->free_frames = atomic_load(&pager->pool_frames);
     pager->frames_used = 1;
     TRY_OUT(allocate(pager));
     TRY_OUT(pager__flush_open(pager));

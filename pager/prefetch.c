@@ -34,7 +34,7 @@ struct prefetch {
 static enum status
 prefetch_open(struct pager *pager)
 {
-    uint32_t limit = (pager->table.frame_count - 1) / PREFETCH_SHARE;
+    uint32_t limit = atomic_load(&pager->pool_frames) / PREFETCH_SHARE;
     struct prefetch *prefetch;
     enum status status;
 

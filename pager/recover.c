@@ -35,7 +35,7 @@ enum { POOL_SHARE_FREE = 4 };
 static uint32_t
 pages_per_round(const struct pager *pager)
 {
-    uint32_t frames = pager->table.frame_count - 1 - FRAME_RESERVE;
+    uint32_t frames = atomic_load(&pager->pool_frames) - FRAME_RESERVE;
 
     return frames - frames / POOL_SHARE_FREE;
 }

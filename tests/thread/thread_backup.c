@@ -1,6 +1,7 @@
 /*
  * Goal: backups made while several threads write are each the database of one moment, large values are read
- * whole while they are replaced, the file shrinks beside all of it, and no data race shows under the thread
+ * whole while they are replaced, the file shrinks and the pool
+ * changes its size beside all of it, and no data race shows under the thread
  * sanitizer.
  * Method: threads that transfer between accounts, threads that replace large values whose bytes tell
  * whether they belong together, a thread that reads them as streams, and the main thread that makes
@@ -184,6 +185,7 @@ main(void)
     db_rig_close(&rig);
     rig.options.no_threads = false;
     rig.options.pool_size = 256 * 4096;
+    rig.options.pool_size_max = 512 * 4096;
     db_rig_open(&rig);
     load();
     for (uintptr_t i = 0; i < WRITERS + 2; i++)
@@ -199,6 +201,7 @@ main(void)
         expect_copy(path);
         if (i % 3 == 0)
             DB(qtdb_shrink(rig.db));
+        DB(qtdb_set_pool_size(rig.db, (i % 2 == 0 ? 160 : 512) * 4096));
     }
     atomic_store(&stopping, true);
     for (int i = 0; i < WRITERS + 2; i++)

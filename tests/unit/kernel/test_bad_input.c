@@ -1,7 +1,7 @@
 /*
  * Goal: a damaged page under a scan or a large value is an error that names it and costs nothing else;
  * a cursor on a dropped tree says so. (Keys and values out of range, ended transactions, no memory and
- * full disks: test_access.c, test_txn.c, test_commit.c, test_value.c.)
+ * full disks: test_access.c, test_txn.c, test_commit.c, test_large_value.c.)
  * Method: a bit flipped in every page of a file in turn, then scans from both ends, streams and gets.
  */
 #include <criterion/criterion.h>
@@ -61,7 +61,7 @@ row_of(struct qtdb_cursor *cursor)
     qtdb_cursor_row(cursor, &key, &key_size, &row, &size);
     cr_assert_eq(key_size, 4);
     memcpy(text, key, 4);
-    int number = atoi(text);
+    int number = (int)strtol(text, NULL, 10);
 
     cr_assert_eq(size, 100);
     cr_assert_eq(memcmp(row, value + number, 100), 0);

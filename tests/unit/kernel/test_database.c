@@ -180,6 +180,43 @@ Test(database, the_check_finds_damage_and_pages_without_an_owner)
     db_rig_deinit(&rig);
 }
 
+/* Large values and dropped trees follow the size of the pool too. */
+Test(database, the_pool_changes_its_size_while_open)
+{
+    static uint8_t large[60000];
+    struct qtdb_statistics statistics = {.size = sizeof(statistics)};
+    struct db_rig rig;
+    struct qtdb_tree *tree;
+
+    db_rig_init(&rig, 8);
+    db_rig_close(&rig);
+    rig.options.pool_size_max = 512 * 4096;
+    db_rig_open(&rig);
+    for (uint32_t i = 0; i < sizeof(large); i++)
+        large[i] = (uint8_t)((i * 2654435761u) >> 13);
+    for (uint64_t pages = 64; pages <= 512; pages *= 2) {
+        struct qtdb_txn *txn;
+        size_t size = sizeof(large);
+
+        DB(qtdb_set_pool_size(rig.db, pages * 4096));
+        qtdb_get_statistics(rig.db, &statistics);
+        cr_assert_eq(statistics.pool_size, pages * 4096);
+        tree = db_tree(rig.db, "t");
+        txn = db_begin(rig.db);
+        DB(qtdb_put(txn, tree, "k", 1, large, sizeof(large), QTDB_PUT_ANY));
+        DB(qtdb_commit(txn));
+        txn = db_begin(rig.db);
+        DB(qtdb_get(txn, tree, "k", 1, large, &size));
+        DB(qtdb_tree_drop(txn, "t"));
+        DB(qtdb_commit(txn));
+        DB(qtdb_shrink(rig.db));
+    }
+    DB_REFUSED(qtdb_set_pool_size(rig.db, 513 * 4096), QTDB_INVALID);
+    DB_REFUSED(qtdb_set_pool_size(rig.db, 63 * 4096), QTDB_INVALID);
+    db_check(rig.db);
+    db_rig_deinit(&rig);
+}
+
 Test(database, a_real_file_with_a_background_thread)
 {
     struct qtdb_options options = {.size = sizeof(options),

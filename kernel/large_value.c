@@ -259,18 +259,18 @@ value__pack_tree(struct qtdb_txn *txn, struct txn_tree *tree)
         if (entry->kind != WRITE_PUT || entry->value_size <= PACK_MIN)
             continue;
         if (codec == NULL) {
-            frame = memory_alloc(db->env.memory, MEMORY_WRITE_SET, db->large_min);
+            frame = memory_alloc(db->env.memory, MEMORY_WRITE_SET, LARGE_MIN_MAX);
             if (frame == NULL)
                 return STATUS_NO_MEMORY;
             TRY_OUT(pager_codec_take(db->pager, &codec));
         }
-        CHECK(entry->value_size <= db->large_min);
+        CHECK(entry->value_size <= LARGE_MIN_MAX);
         TRY_OUT(pack_entry(txn, entry, codec, frame));
     }
 out:
     if (codec != NULL)
         pager_codec_give(db->pager, codec);
-    memory_free(db->env.memory, MEMORY_WRITE_SET, frame, db->large_min);
+    memory_free(db->env.memory, MEMORY_WRITE_SET, frame, LARGE_MIN_MAX);
     return status;
 }
 
