@@ -210,6 +210,7 @@ struct look {
     uint32_t leaf_count;
     uint64_t row_count;
     uint64_t build_ns;
+    uint64_t look_ns; /* Measuring included. */
     uint64_t tree_ns;
     uint64_t routed_ns;
 };
@@ -298,6 +299,7 @@ conclude(struct qtdb_tree *tree, const struct look *look, enum router_rebuild ca
     router->tree_ns = look->tree_ns;
     router->routed_ns = look->routed_ns;
     router->build_ns = look->build_ns;
+    router->look_ns = look->look_ns;
     router->build_count += look->route != NULL;
     router->built_at = io_clock_ns(tree->db->env.io);
     if (cause != ROUTER_REBUILD_HOPS)
@@ -327,8 +329,10 @@ look_at(struct qtdb_tree *tree, enum router_rebuild cause)
     look.route = memory_alloc(db->env.memory, MEMORY_ROUTER, sizeof(*look.route));
     if (look.route == NULL)
         return STATUS_NO_MEMORY;
+    uint64_t begin = io_clock_ns(db->env.io);
     enum status status = build(db, &btree, wanted, &look);
 
+    look.look_ns = io_clock_ns(db->env.io) - begin;
     if (status != STATUS_OK) {
         route__free(db, look.route);
         return status;
@@ -341,7 +345,7 @@ look_at(struct qtdb_tree *tree, enum router_rebuild cause)
 static bool
 is_early(const struct qtdb *db, const struct tree_router *router)
 {
-    uint64_t pause = router->build_ns * PAUSE_FACTOR << router->wait_shift;
+    uint64_t pause = router->look_ns * PAUSE_FACTOR << router->wait_shift;
 
     return router->built_at != 0 && io_clock_ns(db->env.io) - router->built_at < pause;
 }

@@ -96,7 +96,8 @@ struct tree_router {
     uint64_t routed_ns;
     uint64_t build_count;
     uint64_t refused_count; /* Saved ones that were not as they should be. */
-    uint64_t build_ns;      /* The last time. */
+    uint64_t build_ns;      /* The last time, */
+    uint64_t look_ns;       /* and with measuring. */
     uint64_t built_at;
     uint32_t wait_shift; /* Rebuilds that cure nothing become rare. */
 };
