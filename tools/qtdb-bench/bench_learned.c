@@ -562,7 +562,9 @@ bench_command_learned(const struct bench_options *options, struct bench_results 
 {
     static struct learned learned;
     static char key_set[256];
-    struct bench_keys keys = options->keys;
+    static struct bench_keys keys;
+
+    keys = options->keys;
     uint64_t rows = options->base.rows < keys.count ? options->base.rows : keys.count;
     uint64_t first = rows;
 
