@@ -56,13 +56,13 @@ exec__is_full(const struct exec *exec)
     return exec->batch.count == exec->capacity || exec->batch.count >= exec->goal;
 }
 
-enum status
-exec__charge_arena(struct exec_context *context, const struct arena *arena, size_t *charged)
+static enum status
+charge(struct exec_context *context, size_t size, size_t *charged)
 {
     size_t limit = context->memory_limit > 0 ? context->memory_limit : EXEC_MEMORY_MAX;
 
-    context->held_size += arena->total_size - *charged;
-    *charged = arena->total_size;
+    context->held_size += size - *charged;
+    *charged = size;
     if (context->held_size <= limit)
         return STATUS_OK;
     return sql_error_set(context->error, "53200", -1,
@@ -70,9 +70,19 @@ exec__charge_arena(struct exec_context *context, const struct arena *arena, size
 }
 
 enum status
+exec__charge_arena(struct exec_context *context, const struct arena *arena, size_t *charged)
+{
+    return charge(context, arena->total_size, charged);
+}
+
+enum status
 exec__charge(struct exec *exec)
 {
-    return exec__charge_arena(exec->context, &exec->held, &exec->charged);
+    size_t size = exec->held.total_size + exec->extra_size;
+
+    if (exec->measure != NULL && size > exec->measure->held_size_max)
+        exec->measure->held_size_max = size;
+    return charge(exec->context, size, &exec->charged);
 }
 
 void
@@ -218,8 +228,6 @@ next_measured(struct exec *exec)
     measure->startup_ns += exec->started ? 0 : time_ns;
     measure->row_count += exec->batch.count;
     measure->page_read_count += page_reads(context) - reads;
-    if (exec->held.total_size > measure->held_size_max)
-        measure->held_size_max = exec->held.total_size;
     exec->started = true;
     return STATUS_OK;
 }

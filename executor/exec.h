@@ -12,7 +12,11 @@
 
 #include "executor/plan.h"
 
-enum { EXEC_BATCH_ROWS = 256, EXEC_MEMORY_MAX = 256 * 1024 * 1024 };
+enum {
+    EXEC_BATCH_ROWS = 256,
+    EXEC_MEMORY_MAX = 256 * 1024 * 1024,
+    EXEC_WORK_DEFAULT = 64 * 1024 * 1024,
+};
 
 /* How a scan finds its rows; a counter each. */
 enum exec_path {
@@ -45,6 +49,7 @@ struct exec_context {
     const struct value *parameters;
     uint32_t parameter_count;
     size_t memory_limit; /* Bytes that may be held; 0: EXEC_MEMORY_MAX. */
+    size_t work_limit;   /* Bytes that a sort or a hash table holds before it spills; 0: default. */
     struct qtdb *db;
     uint64_t *path_counts;         /* EXEC_PATH_COUNT of them; NULL: not counted. */
     struct exec_measure *measures; /* One a node of the plan; NULL: not measured. */

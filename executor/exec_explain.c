@@ -80,6 +80,9 @@ explain__describe(const struct plan *plan, char *out, size_t room)
     case PLAN_SCAN:
         (void)describe_scan(plan, out, room);
         return;
+    case PLAN_SORT:
+        (void)snprintf(out, room, plan->limit != NULL ? "Sort (top rows)" : "Sort");
+        return;
     case PLAN_HASH_JOIN:
         (void)snprintf(out, room, "Hash%s Join", join_name(plan));
         return;

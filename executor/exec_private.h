@@ -29,7 +29,8 @@ struct exec {
     struct exec_measure *measure; /* NULL: not measured. */
     bool holds;                   /* `held` has what the rows come from. */
     struct arena held;            /* What has to be kept from batch to batch. */
-    size_t charged;               /* Of `held`, against the budget. */
+    size_t extra_size;            /* Bytes held beside `held`. */
+    size_t charged;               /* Of both, against the budget. */
     void *state;
 };
 
@@ -56,7 +57,7 @@ struct value *exec__row(const struct batch *batch, uint32_t index);
 /** The next free row of the node's batch. */
 struct value *exec__new_row(struct exec *exec);
 bool exec__is_full(const struct exec *exec);
-/** Counts what `held` has grown by; 53200 past the budget. */
+/** Counts what `held` and `extra_size` have grown by; 53200 past the budget. */
 MUST_CHECK enum status exec__charge(struct exec *exec);
 MUST_CHECK enum status exec__charge_arena(struct exec_context *context, const struct arena *arena,
                                           size_t *charged);
@@ -76,6 +77,8 @@ MUST_CHECK enum status exec__keep_row(const struct value *row, uint32_t width, s
 /** Nulls equal each other, and sort as told. */
 int exec__compare(const struct value *left, const struct value *right, bool nulls_first);
 MUST_CHECK enum status exec__rows_add(struct exec_rows *rows, const struct value *row);
+int exec__compare_rows(const struct plan_sort_key *keys, uint32_t key_count,
+                       const struct value *left, const struct value *right);
 /** Stable. `scratch` has room for as many pointers. */
 void exec__sort_rows(struct value ***rows, size_t count, const struct plan_sort_key *keys,
                      uint32_t key_count, struct value **scratch);
@@ -100,6 +103,8 @@ struct exec__table {
     struct exec__entry *last;
 };
 
+/** Of the keys together; its high bits are as good as its low ones. */
+uint64_t exec__hash_keys(const struct value *keys, uint32_t width);
 void exec__table_init(struct exec__table *table, struct arena *arena, uint32_t width);
 /** NULL when absent. */
 struct exec__entry *exec__table_find(const struct exec__table *table, const struct value *keys);

@@ -64,9 +64,9 @@ exec__rows_add(struct exec_rows *rows, const struct value *row)
     return STATUS_OK;
 }
 
-static int
-compare_rows(const struct plan_sort_key *keys, uint32_t key_count, const struct value *left,
-             const struct value *right)
+int
+exec__compare_rows(const struct plan_sort_key *keys, uint32_t key_count, const struct value *left,
+                   const struct value *right)
 {
     for (uint32_t i = 0; i < key_count; i++) {
         const struct value *a = &left[keys[i].column], *b = &right[keys[i].column];
@@ -92,9 +92,9 @@ exec__sort_rows(struct value ***rows, size_t count, const struct plan_sort_key *
             size_t left = start, right = middle;
 
             for (size_t i = start; i < end; i++) {
-                bool take_left =
-                    left < middle &&
-                    (right == end || compare_rows(keys, key_count, from[left], from[right]) <= 0);
+                bool take_left = left < middle &&
+                                 (right == end || exec__compare_rows(keys, key_count, from[left],
+                                                                     from[right]) <= 0);
                 to[i] = take_left ? from[left++] : from[right++];
             }
         }

@@ -12,8 +12,8 @@ exec__table_init(struct exec__table *table, struct arena *arena, uint32_t width)
     *table = (struct exec__table){.arena = arena, .width = width};
 }
 
-static uint64_t
-hash_keys(const struct value *keys, uint32_t width)
+uint64_t
+exec__hash_keys(const struct value *keys, uint32_t width)
 {
     uint64_t hash = 0x9e3779b97f4a7c15u;
 
@@ -46,7 +46,7 @@ find(const struct exec__table *table, const struct value *keys, uint64_t hash)
 struct exec__entry *
 exec__table_find(const struct exec__table *table, const struct value *keys)
 {
-    return find(table, keys, hash_keys(keys, table->width));
+    return find(table, keys, exec__hash_keys(keys, table->width));
 }
 
 static enum status
@@ -70,7 +70,7 @@ enum status
 exec__table_get(struct exec__table *table, const struct value *keys, struct exec__entry **out,
                 bool *is_new_out)
 {
-    uint64_t hash = hash_keys(keys, table->width);
+    uint64_t hash = exec__hash_keys(keys, table->width);
     struct exec__entry *entry = find(table, keys, hash);
 
     *is_new_out = entry == NULL;

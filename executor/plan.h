@@ -94,7 +94,7 @@ struct plan {
     struct rel_window *windows;
     uint32_t sort_count; /* SORT, DISTINCT, WINDOW */
     struct plan_sort_key *sort_keys;
-    struct expr *limit;
+    struct expr *limit; /* LIMIT; SORT: no more than limit and offset are asked for; NULL: none. */
     struct expr *offset;
     uint32_t set; /* enum ast_set_kind */
     bool all;

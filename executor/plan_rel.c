@@ -272,6 +272,21 @@ plan_keyed(struct planner *planner, const struct rel *rel, const struct plan__li
     return plan__filter(planner, &above, out);
 }
 
+/* A sort below needs to keep no more rows than are asked for, if that is the same in every run. */
+static void
+bound_sort(struct plan *limit)
+{
+    struct plan *sort = limit->input;
+
+    while (sort->kind == PLAN_PROJECT)
+        sort = sort->input;
+    if (sort->kind != PLAN_SORT || limit->limit == NULL || plan__reads_slots(limit->limit) ||
+        (limit->offset != NULL && plan__reads_slots(limit->offset)))
+        return;
+    sort->limit = limit->limit;
+    sort->offset = limit->offset;
+}
+
 static enum status
 plan_limit(struct planner *planner, const struct rel *rel, const struct plan__list *conditions,
            struct plan **out)
@@ -285,6 +300,7 @@ plan_limit(struct planner *planner, const struct rel *rel, const struct plan__li
         TRY(resolve_into(planner, NULL, rel->limit, plan, &plan->limit));
     if (rel->offset != NULL)
         TRY(resolve_into(planner, NULL, rel->offset, plan, &plan->offset));
+    bound_sort(plan);
     if (rel->limit != NULL && rel->limit->kind == EXPR_CONSTANT && !rel->limit->constant.null &&
         (double)rel->limit->constant.integer < plan->rows)
         plan->rows = (double)rel->limit->constant.integer;

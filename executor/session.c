@@ -51,6 +51,12 @@ qtdb_session_close(struct qtdb_session *session)
 }
 
 void
+session_set_work_limit(struct qtdb_session *session, size_t size)
+{
+    session->work_limit = size;
+}
+
+void
 qtdb_interrupt(struct qtdb_session *session)
 {
     atomic_store(&session->interrupted, true);

@@ -26,7 +26,8 @@ struct qtdb_session {
     uint32_t cache_count;
     uint64_t cache_hit_count;
     uint64_t cache_miss_count;
-    size_t memory_limit;                   /* Bytes a statement may hold; 0: EXEC_MEMORY_MAX. */
+    size_t memory_limit; /* Bytes a statement may hold; 0: EXEC_MEMORY_MAX. */
+    size_t work_limit;   /* Bytes an operator may hold before it spills; 0: EXEC_WORK_DEFAULT. */
     uint64_t path_counts[EXEC_PATH_COUNT]; /* Scans begun, by enum exec_path. */
     _Atomic bool interrupted;
 };
@@ -88,6 +89,9 @@ struct qtdb_statement {
 
 /** Turns what went wrong into the thread's qtdb_error; positions count characters of `sql`. */
 enum qtdb_code session_report(enum status status, const struct sql_error *error, const char *sql);
+
+/** work_mem in bytes, 0 for the default; from the next statement on. */
+void session_set_work_limit(struct qtdb_session *session, size_t size);
 
 /** BEGIN, COMMIT, ROLLBACK and savepoints; sets the tag. A failure inside a block aborts it. */
 MUST_CHECK enum status session_transaction(struct qtdb_session *session,

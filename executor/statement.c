@@ -155,6 +155,7 @@ enter_transaction(struct qtdb_statement *statement)
         .parameters = statement->parameters,
         .parameter_count = statement->parameter_count,
         .memory_limit = session->memory_limit,
+        .work_limit = session->work_limit,
         .db = session->db,
         .path_counts = session->path_counts,
     };

@@ -30,6 +30,12 @@ database_io(const struct qtdb *db)
     return db->env.io;
 }
 
+const char *
+database_path(const struct qtdb *db)
+{
+    return pager_path(db->pager);
+}
+
 struct pager *
 database_pager(const struct qtdb *db)
 {

@@ -13,6 +13,8 @@ MUST_CHECK enum status database_open_env(const struct env *env, const char *path
 void database_abandon(struct qtdb *db);
 struct memory *database_memory(const struct qtdb *db);
 struct io *database_io(const struct qtdb *db);
+/** The file's real path. */
+const char *database_path(const struct qtdb *db);
 struct pager *database_pager(const struct qtdb *db);
 
 #endif

@@ -22,6 +22,12 @@ pager_file_id(const struct pager *pager)
     return pager->file_id;
 }
 
+const char *
+pager_path(const struct pager *pager)
+{
+    return pager->path;
+}
+
 uint64_t
 pager_csn(const struct pager *pager)
 {

@@ -97,6 +97,8 @@ void pager_abandon(struct pager *pager);
 /** Pages of the file, meta slots included; page numbers are below it. */
 uint32_t pager_page_count(const struct pager *pager);
 uint64_t pager_file_id(const struct pager *pager);
+/** The file's real path. */
+const char *pager_path(const struct pager *pager);
 /** Highest CSN published to the pool. */
 uint64_t pager_csn(const struct pager *pager);
 /** Changes how many bytes of pages are kept; all else goes on. Shrinking flushes as needed and lowers what
