@@ -75,8 +75,10 @@ struct subquery {
     uint32_t operand_count;
     uint32_t slot_count;
     uint32_t *slots;
-    struct plan *plan;   /* NULL until planned. */
-    uint32_t plan_index; /* Among the statement's subplans. */
+    const struct rel *joined_at; /* The condition it was made a join below; NULL: it was not. */
+    struct expr *joined;         /* The column that took its place; NULL: none. */
+    struct plan *plan;           /* NULL until planned. */
+    uint32_t plan_index;         /* Among the statement's subplans. */
 };
 
 struct expr {

@@ -114,6 +114,7 @@ plan_statement(const struct plan_context *context, const struct bound *bound, st
     if (planned == NULL || planner.needed == NULL)
         return STATUS_NO_MEMORY;
     planned->bound = bound;
+    TRY(plan__decorrelate(&planner, bound->rel));
     TRY(need_change(&planner, bound));
     TRY(plan__need_query(&planner, bound->rel, bound->relation, bound->column_count));
     TRY(plan__query(&planner, bound->rel, bound->relation, bound->column_count, &planned->root));

@@ -4,6 +4,8 @@
 #include "executor/plan_private.h"
 #include "kernel/base/check.h"
 
+enum { SPLIT_BRANCHES_MAX = 64 };
+
 /* Lists. */
 
 enum status
@@ -24,9 +26,104 @@ plan__list_add(struct planner *planner, struct plan__list *list, struct expr *ex
     return STATUS_OK;
 }
 
+/* Conditions that stand in every branch of an OR are taken out of it: (a AND b) OR (a AND c) is a AND
+ * (b OR c), so that `a` can be a key of a join or of a path. */
+
+static enum status
+flatten(struct planner *planner, enum expr_kind kind, struct expr *expr, struct plan__list *out)
+{
+    if (expr->kind != kind)
+        return plan__list_add(planner, out, expr);
+    for (uint32_t i = 0; i < expr->argument_count; i++)
+        TRY(flatten(planner, kind, expr->arguments[i], out));
+    return STATUS_OK;
+}
+
+static bool
+list_has(const struct plan__list *list, const struct expr *expr)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (expr_same(list->exprs[i], expr))
+            return true;
+    }
+    return false;
+}
+
+/* The branches of the OR as lists, and what they have in common; nothing when there is a subquery,
+ * which must run no more often than it is written. */
+static enum status
+find_common(struct planner *planner, struct expr *condition, struct plan__list *branches,
+            uint32_t count, struct plan__list *common)
+{
+    struct plan__list parts = {.count = 0};
+
+    TRY(flatten(planner, EXPR_OR, condition, &parts));
+    CHECK(parts.count == count);
+    for (uint32_t i = 0; i < count; i++)
+        TRY(flatten(planner, EXPR_AND, parts.exprs[i], &branches[i]));
+    for (uint32_t k = 0; k < branches[0].count; k++) {
+        bool everywhere = !list_has(common, branches[0].exprs[k]);
+
+        for (uint32_t i = 1; i < count && everywhere; i++)
+            everywhere = list_has(&branches[i], branches[0].exprs[k]);
+        if (everywhere)
+            TRY(plan__list_add(planner, common, branches[0].exprs[k]));
+    }
+    return STATUS_OK;
+}
+
+static uint32_t
+branch_count(const struct expr *expr)
+{
+    uint32_t count = 0;
+
+    if (expr->kind != EXPR_OR)
+        return 1;
+    for (uint32_t i = 0; i < expr->argument_count; i++)
+        count += branch_count(expr->arguments[i]);
+    return count;
+}
+
+static enum status
+split_or(struct planner *planner, struct plan__list *list, struct expr *condition)
+{
+    uint32_t count = branch_count(condition);
+    struct plan__list *branches, common = {.count = 0}, rest = {.count = 0};
+    struct expr *shorter = NULL;
+
+    if (count > SPLIT_BRANCHES_MAX || plan__has_subquery(condition))
+        return plan__list_add(planner, list, condition);
+    branches = plan__take(planner, count * sizeof(*branches));
+    if (branches == NULL)
+        return STATUS_NO_MEMORY;
+    TRY(find_common(planner, condition, branches, count, &common));
+    if (common.count == 0)
+        return plan__list_add(planner, list, condition);
+    for (uint32_t i = 0; i < common.count; i++)
+        TRY(plan__list_add(planner, list, common.exprs[i]));
+    for (uint32_t i = 0; i < count; i++) {
+        struct plan__list own = {.count = 0};
+        struct expr *branch = NULL;
+
+        for (uint32_t k = 0; k < branches[i].count; k++) {
+            if (!list_has(&common, branches[i].exprs[k]))
+                TRY(plan__list_add(planner, &own, branches[i].exprs[k]));
+        }
+        if (own.count == 0)
+            return STATUS_OK; /* This branch asks for nothing more. */
+        TRY(plan__conjunction(planner, &own, &branch));
+        TRY(plan__list_add(planner, &rest, branch));
+    }
+    TRY(plan__conjunction(planner, &rest, &shorter));
+    shorter->kind = EXPR_OR;
+    return plan__list_add(planner, list, shorter);
+}
+
 enum status
 plan__split(struct planner *planner, struct plan__list *list, struct expr *condition)
 {
+    if (condition->kind == EXPR_OR)
+        return split_or(planner, list, condition);
     if (condition->kind != EXPR_AND)
         return plan__list_add(planner, list, condition);
     for (uint32_t i = 0; i < condition->argument_count; i++)

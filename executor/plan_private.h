@@ -78,6 +78,15 @@ MUST_CHECK enum status plan__aggregate_call(struct planner *planner, struct plan
                                             struct plan *plan, const struct rel_aggregate *from,
                                             struct rel_aggregate *call);
 
+/* plan_visit.c */
+/** As expr_visit, for every expression of the node itself; not of its inputs. */
+bool plan__rel_visit(const struct rel *rel, bool (*each)(void *context, const struct expr *expr),
+                     void *context);
+
+/* plan_decorrelate.c */
+/** Subqueries that read the row around them become joins where they can; changes the tree. */
+MUST_CHECK enum status plan__decorrelate(struct planner *planner, struct rel *rel);
+
 /* plan_window.c */
 MUST_CHECK enum status plan__window(struct planner *planner, const struct rel *rel,
                                     const struct plan__list *conditions, struct plan **out);

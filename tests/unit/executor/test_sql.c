@@ -199,6 +199,45 @@ Test(sql, refuses_by_name_what_it_does_not_do)
     refuse("alter table items add x int", "0A000", 0);
 }
 
+/* Subqueries over the outer row are joins where that can be hashed; a key looks up for itself. */
+Test(sql, subqueries_become_joins)
+{
+    expect("create table big (id int primary key, k int, v int); create table few (id int, k int); "
+           "insert into big select g, g % 50, g from generate_series(1, 3000) g; "
+           "insert into few select g, g from generate_series(1, 100) g",
+           "");
+    expect("explain (costs off) select id from few where exists (select 1 from big where big.k = "
+           "few.k and big.v > few.id)",
+           "Hash Semi Join\n"
+           "  ->  Seq Scan on few\n"
+           "  ->  Seq Scan on big\n");
+    expect(
+        "explain (costs off) select id from few where not exists (select 1 from big where big.k = "
+        "few.k)",
+        "Hash Anti Join\n"
+        "  ->  Seq Scan on few\n"
+        "  ->  Seq Scan on big\n");
+    expect(
+        "explain (costs off) select id from few where few.id > (select avg(v) from big where k = "
+        "few.k)",
+        "Hash Join\n"
+        "  ->  HashAggregate\n"
+        "        ->  Seq Scan on big\n"
+        "  ->  Seq Scan on few\n");
+    expect(
+        "explain (costs off) select k from few where k > (select max(v) from big where id = few.k)",
+        "Seq Scan on few (filtered)\n"
+        "  SubPlan 1\n"
+        "        ->  Aggregate\n"
+        "              ->  Index Scan by key on big (filtered)\n");
+    expect("select count(*) from few where exists (select 1 from big where big.k = few.k)", "49\n");
+    expect("explain (costs off) select 1 from few, big where (few.id = big.id and few.k = 1) or "
+           "(few.id = big.id and big.v = 2)",
+           "Nested Loop\n"
+           "  ->  Seq Scan on few\n"
+           "  ->  Index Scan by key on big (filtered)\n");
+}
+
 /* What was read is told, and no more is read than asked for. */
 Test(sql, explain_analyze_tells_rows_and_bytes)
 {

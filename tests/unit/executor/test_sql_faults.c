@@ -123,6 +123,11 @@ Test(sql_faults, queries_survive_every_refused_allocation)
         "explain (analyze, buffers, timing off, format json) select n, (select count(*) from b "
         "where a_id = a.id) from a order by x limit 2",
         NULL);
+    refuse_each(
+        "select n from a where exists (select 1 from b where a_id = a.id and v > a.x) and x < "
+        "(select max(v) from b where a_id = a.id) and ((id = 1 and x = 10) or (id = 1 and n = "
+        "'o'))",
+        NULL);
     refuse_each("explain (analyze, timing off) select count(*) from a join b on a.id = b.id", NULL);
     refuse_each("explain select * from a, lateral (select v from b where b.id = a.id limit 1) s",
                 NULL);
