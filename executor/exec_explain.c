@@ -61,16 +61,15 @@ static int
 describe_scan(const struct plan *plan, char *out, size_t room)
 {
     const struct table *table = plan->table;
-    bool bounded = has_bounds(&plan->path);
+    const char *filtered = plan->filter != NULL ? " (filtered)" : "";
+    const char *backward = plan->path.backward ? " Backward" : "";
 
-    if (!bounded)
-        return snprintf(out, room, "Seq Scan on %s%s", table->name,
-                        plan->filter != NULL ? " (filtered)" : "");
+    if (!has_bounds(&plan->path))
+        return snprintf(out, room, "Seq Scan%s on %s%s", backward, table->name, filtered);
     if (plan->path.index == UINT32_MAX)
-        return snprintf(out, room, "Index Scan by key on %s%s", table->name,
-                        plan->filter != NULL ? " (filtered)" : "");
-    return snprintf(out, room, "Index Scan using %s on %s%s", table->indexes[plan->path.index].name,
-                    table->name, plan->filter != NULL ? " (filtered)" : "");
+        return snprintf(out, room, "Index Scan%s by key on %s%s", backward, table->name, filtered);
+    return snprintf(out, room, "Index Scan%s using %s on %s%s", backward,
+                    table->indexes[plan->path.index].name, table->name, filtered);
 }
 
 void

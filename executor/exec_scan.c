@@ -252,6 +252,31 @@ is_past(const struct scan *scan, const void *key, size_t key_size)
     return least > 0 && memcmp(key, scan->end.bytes, least) > 0;
 }
 
+static bool
+is_before(const struct scan *scan, const void *key, size_t key_size)
+{
+    size_t least = key_size < scan->begin.size ? key_size : scan->begin.size;
+
+    return least > 0 && memcmp(key, scan->begin.bytes, least) < 0;
+}
+
+/* To the first entry of the range, or backward to its last: no key that begins with the range's end is
+ * above that end followed by the greatest bytes. */
+static enum qtdb_code
+seek(struct scan *scan, const struct plan *plan)
+{
+    bool is_integer = plan->path.index == UINT32_MAX && table_key_is_integer(plan->table);
+    struct key_bytes last = scan->end;
+
+    if (!plan->path.backward)
+        return qtdb_cursor_seek(scan->cursor, scan->begin.bytes, scan->begin.size);
+    if (last.size > 0 && !is_integer) {
+        memset(last.bytes + last.size, 0xff, sizeof(last.bytes) - last.size);
+        last.size = sizeof(last.bytes);
+    }
+    return qtdb_cursor_seek_last(scan->cursor, last.bytes, last.size);
+}
+
 /* The next entry of the range. STATUS_NOT_FOUND past its end. */
 static enum status
 step(struct exec *exec, struct scan *scan)
@@ -263,13 +288,14 @@ step(struct exec *exec, struct scan *scan)
     if (scan->cursor == NULL)
         TRY(sql_from_code(qtdb_cursor_open(context->txn, scan->tree, &scan->cursor),
                           context->error));
-    enum qtdb_code code = scan->in_range
-                              ? qtdb_cursor_next(scan->cursor)
-                              : qtdb_cursor_seek(scan->cursor, scan->begin.bytes, scan->begin.size);
+    bool backward = exec->plan->path.backward;
+    enum qtdb_code code = !scan->in_range ? seek(scan, exec->plan)
+                          : backward      ? qtdb_cursor_previous(scan->cursor)
+                                          : qtdb_cursor_next(scan->cursor);
     TRY(sql_from_code(code, context->error));
     scan->in_range = true;
     qtdb_cursor_row(scan->cursor, &key, &key_size, &value, &value_size);
-    if (is_past(scan, key, key_size))
+    if (backward ? is_before(scan, key, key_size) : is_past(scan, key, key_size))
         return STATUS_NOT_FOUND;
     return scan->tree == scan->rows ? take_row(exec, key, key_size, value, value_size)
                                     : take_by_key(exec, value, value_size, false);

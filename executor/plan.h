@@ -47,6 +47,7 @@ struct plan_path {
     struct expr **in;
     struct expr *low; /* Or bounds of that column, inclusive; NULL: open. */
     struct expr *high;
+    bool backward; /* From the last key to the first. */
     bool is_point; /* At most one row for each combination of values. */
 };
 

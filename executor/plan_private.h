@@ -87,6 +87,10 @@ bool plan__rel_visit(const struct rel *rel, bool (*each)(void *context, const st
 /** Subqueries that read the row around them become joins where they can; changes the tree. */
 MUST_CHECK enum status plan__decorrelate(struct planner *planner, struct rel *rel);
 
+/* plan_order.c */
+/** True when the rows come in this order without a sort; the scan is turned round if it has to be. */
+bool plan__gives_order(struct plan *plan, const struct plan_sort_key *keys, uint32_t count);
+
 /* plan_window.c */
 MUST_CHECK enum status plan__window(struct planner *planner, const struct rel *rel,
                                     const struct plan__list *conditions, struct plan **out);

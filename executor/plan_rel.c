@@ -268,7 +268,7 @@ plan_keyed(struct planner *planner, const struct rel *rel, const struct plan__li
                                                     rel->sort_keys[i].nulls_first};
     }
     plan->cost += plan->rows;
-    *out = plan;
+    *out = sort && plan__gives_order(input, plan->sort_keys, plan->sort_count) ? input : plan;
     return plan__filter(planner, &above, out);
 }
 

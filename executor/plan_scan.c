@@ -110,6 +110,59 @@ note_comparison(const struct rel *rel, uint32_t column, const struct expr *expr,
         bounds->high = right;
 }
 
+static enum status
+new_text(struct planner *planner, const struct expr *like, const uint8_t *bytes, size_t size,
+         struct expr **out)
+{
+    *out = plan__take(planner, sizeof(**out));
+    if (*out == NULL)
+        return STATUS_NO_MEMORY;
+    **out = (struct expr){.kind = EXPR_CONSTANT,
+                          .type = {QTDB_TYPE_TEXT, -1, -1},
+                          .location = like->location,
+                          .constant = value_bytes(QTDB_TYPE_TEXT, bytes, size)};
+    return STATUS_OK;
+}
+
+/* LIKE 'abc%': from 'abc' to 'abd', which the condition itself leaves out. */
+static enum status
+note_like(struct planner *planner, const struct rel *rel, uint32_t column, const struct expr *expr,
+          struct bounds *bounds)
+{
+    const struct expr *pattern = expr->arguments[1];
+    enum qtdb_type type = expr->arguments[0]->type.type;
+    size_t size = 0;
+
+    if (expr->negated || expr->insensitive || !is_column(rel, column, expr->arguments[0]) ||
+        (type != QTDB_TYPE_TEXT && type != QTDB_TYPE_VARCHAR) || bounds->low != NULL ||
+        bounds->high != NULL || pattern->kind != EXPR_CONSTANT || pattern->constant.null)
+        return STATUS_OK;
+    const uint8_t *bytes = pattern->constant.bytes;
+    while (size < pattern->constant.size && bytes[size] != '%' && bytes[size] != '_' &&
+           bytes[size] != '\\')
+        size++;
+    if (size == 0 || bytes[size - 1] == 0xff)
+        return STATUS_OK;
+    uint8_t *end = plan__take(planner, size);
+    if (end == NULL)
+        return STATUS_NO_MEMORY;
+    memcpy(end, bytes, size);
+    end[size - 1]++;
+    TRY(new_text(planner, expr, bytes, size, &bounds->low));
+    return new_text(planner, expr, end, size, &bounds->high);
+}
+
+static enum status
+add_like_bounds(struct planner *planner, const struct rel *rel, uint32_t column,
+                const struct plan__list *conditions, struct bounds *bounds)
+{
+    for (uint32_t i = 0; i < conditions->count; i++) {
+        if (conditions->exprs[i]->kind == EXPR_LIKE)
+            TRY(note_like(planner, rel, column, conditions->exprs[i], bounds));
+    }
+    return STATUS_OK;
+}
+
 static struct bounds
 bounds_of(const struct rel *rel, uint32_t column, const struct plan__list *conditions)
 {
@@ -143,6 +196,7 @@ try_key(struct planner *planner, const struct rel *rel, const uint32_t *columns,
     for (uint32_t i = 0; i < count; i++) {
         struct bounds bounds = bounds_of(rel, columns[i], conditions);
 
+        TRY(add_like_bounds(planner, rel, columns[i], conditions, &bounds));
         if (bounds.equal != NULL) {
             path->equals[path->equal_count++] = bounds.equal;
             *share *= 0.05;

@@ -100,7 +100,7 @@ plan_sorted(struct planner *planner, const struct rel *rel, const struct plan__l
 
     TRY(plan__rel(planner, rel->input, conditions, out));
     TRY(plan_keys(planner, rel, keys, out));
-    if (rel->sort_count == 0)
+    if (rel->sort_count == 0 || plan__gives_order(*out, keys, rel->sort_count))
         return STATUS_OK;
     TRY(plan__new(planner, PLAN_SORT, *out, (*out)->width, &sort));
     sort->sort_keys = keys;

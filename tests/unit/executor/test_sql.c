@@ -265,6 +265,33 @@ Test(sql, explain_analyze_tells_rows_and_bytes)
     cr_assert_eq(session->path_counts[EXEC_PATH_KEY_RANGE], 1);
 }
 
+/* A key's order needs no sort, either way round, and LIKE goes by its prefix. */
+Test(sql, a_key_gives_its_order)
+{
+    expect("create table n (id int primary key, v int, s text); insert into n select g, g % 10, "
+           "'s' || g "
+           "from generate_series(1, 5000) g; create index n_s on n (s)",
+           "");
+    expect("explain (analyze, costs off, timing off, summary off) select v from n order by id desc "
+           "limit 3",
+           "Limit (actual rows=3 loops=1)\n"
+           "  ->  Seq Scan Backward on n (actual rows=3 loops=1)\n"
+           "        Rows Read: 3\n");
+    expect("explain (costs off) select id from n where id > 10 order by id",
+           "Index Scan by key on n (filtered)\n");
+    expect("explain (costs off) select id from n where s >= 's5' and s < 's6' order by s desc "
+           "nulls first",
+           "Index Scan Backward using n_s on n (filtered)\n");
+    expect("explain (costs off) select id from n where s >= 's5' and s < 's6' order by s desc "
+           "nulls last",
+           "Sort\n  ->  Index Scan using n_s on n (filtered)\n");
+    expect("explain (costs off) select id from n order by v, id", "Sort\n  ->  Seq Scan on n\n");
+    expect("explain (analyze, costs off, timing off, summary off) select id from n where s like "
+           "'s123%'",
+           "Index Scan using n_s on n (filtered) (actual rows=11 loops=1)\n"
+           "  Rows Read: 12\n");
+}
+
 Test(sql, explain_analyze_of_a_change_makes_it)
 {
     make_items();
