@@ -1,6 +1,7 @@
 /*
  * Aggregates. A sum of integers is kept in 128 bits, so that it cannot overflow before its end; a sum
- * of numerics in a buffer of the group that grows with the number. DISTINCT keeps a table of the
+ * of numerics too, in units of 10^-16, until one does not fit: from then on in a buffer of the group
+ * that grows with the number. DISTINCT keeps a table of the
  * arguments seen, ORDER BY the rows until the end.
  */
 #include <string.h>
@@ -12,7 +13,9 @@
 struct aggregate_state {
     uint64_t count;     /* Values taken. */
     struct value value; /* MIN, MAX, BOOL_*, STRING_AGG; SUM of numeric: borrowing `buffer`. */
-    __int128 sum;
+    __int128 sum;       /* Of integers; of numerics in units of 10^-16 until `is_wide`. */
+    uint16_t scale;     /* The most decimals of the numerics. */
+    bool is_wide;       /* The sum of numerics is `value`. */
     double real;
     uint8_t *buffer; /* Text or number that grows. */
     size_t buffer_size;
@@ -68,12 +71,43 @@ store(struct aggregate_state *state, const struct value *value, struct arena *he
 
 /* Taking a value. */
 
+/* False, and nothing is changed, when it does not fit. */
+static bool
+add_scaled(const struct value *value, struct aggregate_state *state)
+{
+    __int128 scaled, sum;
+    uint16_t scale;
+
+    if (!numeric_to_scaled(value->bytes, value->size, &scaled, &scale) ||
+        __builtin_add_overflow(state->sum, scaled, &sum))
+        return false;
+    state->sum = sum;
+    state->scale = scale > state->scale ? scale : state->scale;
+    return true;
+}
+
+static enum status
+sum_of(const struct aggregate_state *state, struct eval *eval, struct value *out)
+{
+    const uint8_t *bytes = NULL;
+    uint32_t size = 0;
+
+    TRY(numeric_from_scaled(state->sum, state->scale, eval->arena, &bytes, &size));
+    *out = value_bytes(QTDB_TYPE_NUMERIC, bytes, size);
+    return STATUS_OK;
+}
+
 static enum status
 add_numeric(struct eval *eval, const struct value *value, struct arena *held,
             struct aggregate_state *state)
 {
     struct value sum = *value;
 
+    if (!state->is_wide && add_scaled(value, state))
+        return STATUS_OK;
+    if (!state->is_wide && state->count > 1)
+        TRY(sum_of(state, eval, &state->value));
+    state->is_wide = true;
     if (state->count > 1) {
         const uint8_t *bytes = NULL;
         uint32_t size = 0;
@@ -300,6 +334,8 @@ finish_sum(const struct rel_aggregate *call, struct eval *eval, const struct agg
     }
     if (argument == QTDB_TYPE_NUMERIC) {
         *out = state->value;
+        if (!state->is_wide)
+            TRY(sum_of(state, eval, out));
     } else if (call->type.type == QTDB_TYPE_INT8) {
         if (state->sum > INT64_MAX || state->sum < INT64_MIN)
             return sql_error_set(eval->error, "22003", -1, "bigint out of range");

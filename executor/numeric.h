@@ -56,6 +56,13 @@ MUST_CHECK enum status numeric_from_integer(int64_t integer, struct arena *arena
 MUST_CHECK enum status numeric_from_wide(__int128 integer, struct arena *arena, const uint8_t **out,
                                          uint32_t *size_out);
 
+/** The number times 10^16 and its decimals; false when it has more than 16 of them, or 12 digits before
+ * the point are not enough, or for NaN. The bytes are valid. */
+bool numeric_to_scaled(const uint8_t *bytes, uint32_t size, __int128 *out, uint16_t *scale_out);
+/** The way back; `scale` decimals are shown. */
+MUST_CHECK enum status numeric_from_scaled(__int128 scaled, uint16_t scale, struct arena *arena,
+                                           const uint8_t **out, uint32_t *size_out);
+
 enum numeric_operation {
     NUMERIC_ADD = 1,
     NUMERIC_SUBTRACT = 2,

@@ -180,3 +180,39 @@ Test(numeric, keeps_the_larger_scale_of_a_sum_and_both_of_a_product)
                  STATUS_OK);
     cr_assert_str_eq(print(result), "3.37500");
 }
+
+/* Numbers that fit come back as they were; those that do not are refused. */
+Test(numeric, goes_through_128_bits_and_back)
+{
+    static const char *const fitting[] = {"0",
+                                          "0.00",
+                                          "1",
+                                          "-1.50",
+                                          "0.0001",
+                                          "9999.9999",
+                                          "-123456.789",
+                                          "999999999999.9999999999999999",
+                                          "1234567",
+                                          "100000000",
+                                          "-0.0000000000000001"};
+    static const char *const refused[] = {"NaN", "1000000000000", "0.00000000000000001",
+                                          "1.00000000000000000001"};
+    __int128 scaled = 0;
+    uint16_t scale = 0;
+
+    for (size_t i = 0; i < sizeof(fitting) / sizeof(fitting[0]); i++) {
+        struct packed number = parse(fitting[i]), back;
+
+        cr_assert(numeric_to_scaled(number.bytes, number.size, &scaled, &scale), "%s", fitting[i]);
+        cr_assert_eq(numeric_from_scaled(scaled, scale, &arena, &back.bytes, &back.size),
+                     STATUS_OK);
+        cr_assert_str_eq(print(back), fitting[i]);
+        cr_assert_eq(back.size, number.size, "%s", fitting[i]);
+    }
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        struct packed number = parse(refused[i]);
+
+        cr_assert_not(numeric_to_scaled(number.bytes, number.size, &scaled, &scale), "%s",
+                      refused[i]);
+    }
+}

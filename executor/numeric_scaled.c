@@ -1,0 +1,55 @@
+/*
+ * Numerics as 128-bit integers in units of 10^-16: what sums are kept in while the numbers allow it.
+ * Four base digits stand after the point, so no digit is ever divided.
+ */
+#include <string.h>
+
+#include "executor/numeric_private.h"
+#include "kernel/base/check.h"
+
+enum { FRACTION_DIGITS = 4, WEIGHT_MAX = 2, WIDE_DIGITS = 10 };
+
+bool
+numeric_to_scaled(const uint8_t *bytes, uint32_t size, __int128 *out, uint16_t *scale_out)
+{
+    struct numeric_header header;
+    __int128 scaled = 0;
+
+    CHECK(size >= sizeof(header));
+    memcpy(&header, bytes, sizeof(header));
+    int32_t count = le16_get(header.digit_count), weight = (int16_t)le16_get(header.weight);
+    uint16_t sign = le16_get(header.sign);
+    int32_t shift = weight - (count - 1) + FRACTION_DIGITS; /* Zero digits behind the last. */
+    if (sign == NUMERIC_NAN || (count > 0 && (weight > WEIGHT_MAX || shift < 0)))
+        return false;
+    for (int32_t i = 0; i < count; i++) {
+        le16 digit;
+
+        memcpy(digit.byte, bytes + sizeof(header) + 2 * (size_t)i, sizeof(digit.byte));
+        scaled = scaled * NUMERIC__BASE + le16_get(digit);
+    }
+    for (; count > 0 && shift > 0; shift--)
+        scaled *= NUMERIC__BASE;
+    *out = sign == NUMERIC_NEGATIVE ? -scaled : scaled;
+    *scale_out = le16_get(header.scale);
+    return true;
+}
+
+enum status
+numeric_from_scaled(__int128 scaled, uint16_t scale, struct arena *arena, const uint8_t **out,
+                    uint32_t *size_out)
+{
+    uint16_t digits[WIDE_DIGITS];
+    unsigned __int128 left = scaled < 0 ? 0 - (unsigned __int128)scaled : (unsigned __int128)scaled;
+    struct numeric number = {.digit_count = WIDE_DIGITS,
+                             .weight = WIDE_DIGITS - 1 - FRACTION_DIGITS,
+                             .sign = scaled < 0 ? NUMERIC_NEGATIVE : NUMERIC_POSITIVE,
+                             .scale = scale,
+                             .digits = digits};
+
+    for (int i = WIDE_DIGITS - 1; i >= 0; i--) {
+        digits[i] = (uint16_t)(left % NUMERIC__BASE);
+        left /= NUMERIC__BASE;
+    }
+    return numeric__pack(&number, arena, out, size_out);
+}
