@@ -25,6 +25,14 @@ struct planner {
     struct plan **subplans;
     uint32_t slot_count; /* Handed out so far. */
     uint32_t node_count;
+    struct plan__size *sizes; /* Tables looked at so far. */
+};
+
+/* What a table's size was told to be: one look serves a whole statement. */
+struct plan__size {
+    struct plan__size *next;
+    uint32_t table_id;
+    double rows;
 };
 
 void *plan__take(struct planner *planner, size_t size);

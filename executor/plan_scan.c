@@ -20,7 +20,7 @@ struct bounds {
 
 /* A table that runs past the probe counts as large. */
 static enum status
-estimate_rows(struct planner *planner, const struct table *table, double *out)
+probe_rows(struct planner *planner, const struct table *table, double *out)
 {
     struct qtdb_tree *tree = NULL;
     struct qtdb_cursor *cursor = NULL;
@@ -36,6 +36,26 @@ estimate_rows(struct planner *planner, const struct table *table, double *out)
     if (code != QTDB_OK && code != QTDB_NOT_FOUND)
         return sql_from_code(code, planner->context->error);
     *out = code == QTDB_OK ? SIZE_LARGE : count;
+    return STATUS_OK;
+}
+
+static enum status
+estimate_rows(struct planner *planner, const struct table *table, double *out)
+{
+    struct plan__size *size = planner->sizes;
+
+    while (size != NULL && size->table_id != table->id)
+        size = size->next;
+    if (size == NULL) {
+        size = plan__take(planner, sizeof(*size));
+        if (size == NULL)
+            return STATUS_NO_MEMORY;
+        TRY(probe_rows(planner, table, &size->rows));
+        size->table_id = table->id;
+        size->next = planner->sizes;
+        planner->sizes = size;
+    }
+    *out = size->rows;
     return STATUS_OK;
 }
 
