@@ -1,6 +1,6 @@
 /*
  * The syntax tree of one SQL statement, in our own types and our own arena: what the grammar said,
- * nothing resolved. Made by parse.h, read by the binder.
+ * nothing resolved. Made by parse.h, read by the binder. Definitions are in ast_define.h.
  *
  * Locations are byte offsets into the whole text given to sql_parse, -1 where unknown. Texts are
  * NUL-terminated and live in the arena. Lists are arrays with a count.
@@ -222,9 +222,12 @@ struct ast_conflict {
     int32_t location;
 };
 
+enum ast_overriding { AST_OVERRIDING_NONE = 0, AST_OVERRIDING_USER = 1, AST_OVERRIDING_SYSTEM = 2 };
+
 struct ast_insert {
     struct ast_name table;
     const char *alias;
+    enum ast_overriding overriding;
     uint32_t column_count; /* 0: all, in order. */
     const char **columns;
     struct ast_select *source;     /* NULL: DEFAULT VALUES. */
@@ -255,82 +258,6 @@ struct ast_delete {
     struct ast_target *returning;
 };
 
-enum ast_constraint_kind {
-    AST_CONSTRAINT_NOT_NULL = 1,
-    AST_CONSTRAINT_PRIMARY_KEY = 2,
-    AST_CONSTRAINT_UNIQUE = 3,
-    AST_CONSTRAINT_CHECK = 4,
-    AST_CONSTRAINT_DEFAULT = 5,
-    AST_CONSTRAINT_REFERENCES = 6,
-    AST_CONSTRAINT_NULL = 7,
-};
-
-struct ast_constraint {
-    enum ast_constraint_kind kind;
-    const char *name;      /* NULL: unnamed. */
-    uint32_t column_count; /* Of table constraints. */
-    const char **columns;
-    struct ast_expr *expr; /* CHECK, DEFAULT. */
-    struct ast_name foreign_table;
-    uint32_t foreign_count;
-    const char **foreign_columns;
-    int32_t location;
-};
-
-struct ast_column_definition {
-    const char *name;
-    struct ast_type type;
-    uint32_t constraint_count;
-    struct ast_constraint *constraints;
-    int32_t location;
-};
-
-struct ast_create_table {
-    struct ast_name table;
-    bool if_not_exists;
-    uint32_t column_count;
-    struct ast_column_definition *columns;
-    uint32_t constraint_count;
-    struct ast_constraint *constraints;
-};
-
-struct ast_create_schema {
-    const char *name;
-    bool if_not_exists;
-};
-
-struct ast_create_index {
-    const char *name; /* NULL: derived. */
-    struct ast_name table;
-    bool unique;
-    bool if_not_exists;
-    uint32_t column_count;
-    const char **columns;
-};
-
-struct ast_create_view {
-    struct ast_name name;
-    bool replace;
-    uint32_t column_name_count;
-    const char **column_names;
-    struct ast_select *query;
-};
-
-enum ast_drop_kind {
-    AST_DROP_TABLE = 1,
-    AST_DROP_SCHEMA = 2,
-    AST_DROP_INDEX = 3,
-    AST_DROP_VIEW = 4,
-};
-
-struct ast_drop {
-    enum ast_drop_kind kind;
-    bool if_exists;
-    bool cascade;
-    uint32_t name_count;
-    struct ast_name *names;
-};
-
 enum ast_transaction_kind {
     AST_BEGIN = 1,
     AST_COMMIT = 2,
@@ -352,6 +279,25 @@ enum ast_statement_kind {
     AST_CREATE_SCHEMA = 9,
     AST_CREATE_INDEX = 10,
     AST_CREATE_VIEW = 11,
+    AST_ALTER_TABLE = 12,
+    AST_RENAME = 13,
+    AST_SET_SCHEMA = 14,
+    AST_CREATE_SEQUENCE = 15,
+    AST_ALTER_SEQUENCE = 16,
+    AST_TRUNCATE = 17,
+    AST_CREATE_TABLE_AS = 18,
+    AST_CREATE_ENUM = 19,
+    AST_ALTER_ENUM = 20,
+    AST_COMMENT = 21,
+    AST_SET = 22,
+    AST_SHOW = 23,
+    AST_MERGE = 24,
+};
+
+/* BEGIN, SET TRANSACTION and SET SESSION CHARACTERISTICS: what was said; -1: nothing. */
+struct ast_transaction_modes {
+    int32_t isolation; /* enum qtdb_isolation */
+    int32_t read_only;
 };
 
 struct ast_explain {
@@ -378,6 +324,16 @@ struct ast_statement {
     struct ast_create_index *create_index;
     struct ast_create_view *create_view;
     struct ast_drop *drop;
+    struct ast_alter_table *alter_table;
+    struct ast_rename *rename; /* RENAME, SET_SCHEMA */
+    struct ast_sequence *sequence;
+    struct ast_truncate *truncate;
+    struct ast_create_table_as *create_table_as;
+    struct ast_enum *enumeration;
+    struct ast_comment *comment;
+    struct ast_set *set; /* SET, SHOW */
+    struct ast_merge *merge;
+    struct ast_transaction_modes modes; /* BEGIN */
     struct ast_statement *explained;
     struct ast_explain explain;
 };

@@ -32,6 +32,8 @@ struct bound {
     struct expr **returning;
     struct rel_column *returning_columns;
 
+    struct table_rules *rules; /* Of the changed table; NULL: a query. */
+
     uint32_t slot_count; /* Slots and work tables that running needs. */
     uint32_t work_count;
 };
@@ -46,8 +48,11 @@ struct bound_conflict {
     struct expr *where;  /* NULL: none. */
 };
 
+struct search_path;
+
 struct bind {
     struct qtdb_txn *txn;
+    const struct search_path *path; /* NULL: "public" alone. */
     struct arena *arena;
     const struct value *parameters; /* For their types. */
     uint32_t parameter_count;

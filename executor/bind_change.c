@@ -4,7 +4,10 @@
  */
 #include <string.h>
 
+#include "executor/ast_print.h"
 #include "executor/bind_private.h"
+#include "executor/search_path.h"
+#include "executor/table_rules.h"
 #include "kernel/base/check.h"
 
 static enum status
@@ -21,12 +24,60 @@ find_column(struct bind *bind, const struct table *table, const char *name, int3
                          "column \"%s\" of relation \"%s\" does not exist", name, table->name);
 }
 
-/* The column's default as a constant. */
+/* nextval of the column's own sequence. */
 static enum status
-default_expr(struct bind *bind, const struct table *table, uint32_t column, struct expr **out)
+next_number(struct bind *bind, const struct table *table, const struct table_column *column,
+            struct expr **out)
+{
+    size_t schema_size = strlen(table->schema), size = strlen(column->sequence);
+    char *name = bind__take(bind, 2 * (schema_size + size) + 8);
+    struct expr *argument = NULL, *call = NULL;
+    size_t used = 0;
+
+    if (name == NULL)
+        return STATUS_NO_MEMORY;
+    for (uint32_t part = 0; part < 2; part++) {
+        name[used++] = '"';
+        for (const char *at = part == 0 ? table->schema : column->sequence; *at != '\0'; at++) {
+            if (*at == '"')
+                name[used++] = '"';
+            name[used++] = *at;
+        }
+        name[used++] = '"';
+        name[used++] = part == 0 ? '.' : '\0';
+    }
+    TRY(bind__new_expr(bind, EXPR_CONSTANT, QTDB_TYPE_TEXT, -1, 0, &argument));
+    argument->constant = value_bytes(QTDB_TYPE_TEXT, name, used - 1);
+    TRY(bind__call(bind, "nextval", -1, &argument, 1, &call));
+    return bind__cast(bind, call, &column->type, out);
+}
+
+/* A DEFAULT that is no constant. */
+static enum status
+default_call(struct bind *bind, const struct table_column *column, struct expr **out)
+{
+    struct bind__level level = {.outer = NULL};
+    struct bind__scope nothing;
+    struct ast_expr *ast = NULL;
+
+    bind__scope_init(&nothing, &level, NULL);
+    nothing.clause = "DEFAULT expressions";
+    TRY(ast_read(column->expr, bind->arena, &ast, bind->error));
+    enum status status = bind__expr_as(bind, &nothing, ast, &column->type, out);
+    if (status == STATUS_INVALID)
+        bind->error->location = -1; /* Places in the stored text mean nothing in the statement. */
+    return status;
+}
+
+enum status
+bind__default(struct bind *bind, const struct table *table, uint32_t column, struct expr **out)
 {
     const struct table_column *definition = &table->columns[column];
 
+    if (definition->generated >= TABLE_IDENTITY_DEFAULT)
+        return next_number(bind, table, definition, out);
+    if (definition->generated == TABLE_PLAIN && definition->expr != NULL)
+        return default_call(bind, definition, out);
     TRY(bind__new_expr(bind, EXPR_CONSTANT, definition->type.type, -1, 0, out));
     (*out)->constant = value_null(definition->type.type);
     if (definition->default_text == NULL)
@@ -34,6 +85,28 @@ default_expr(struct bind *bind, const struct table *table, uint32_t column, stru
     return value_parse(&definition->type, definition->default_text,
                        strlen(definition->default_text), bind->arena, &(*out)->constant,
                        bind->error);
+}
+
+/* Columns whose values the table gives take none from a statement. */
+static enum status
+check_given(struct bind *bind, const struct table *table, uint32_t column,
+            enum ast_overriding overriding)
+{
+    const struct table_column *definition = &table->columns[column];
+
+    if (definition->generated == TABLE_STORED ||
+        (definition->generated == TABLE_IDENTITY_ALWAYS && overriding == AST_OVERRIDING_NONE))
+        return sql_error_set(bind->error, "428C9", -1,
+                             "cannot insert a non-DEFAULT value into column \"%s\"",
+                             definition->name);
+    return STATUS_OK;
+}
+
+static bool
+ignores_given(const struct table *table, uint32_t column, enum ast_overriding overriding)
+{
+    return overriding == AST_OVERRIDING_USER &&
+           table->columns[column].generated >= TABLE_IDENTITY_DEFAULT;
 }
 
 /* A value for a column: DEFAULT, or an assignment cast. */
@@ -44,7 +117,7 @@ assigned(struct bind *bind, struct bind__scope *scope, const struct table *table
     struct expr *expr = NULL;
 
     if (ast->kind == AST_DEFAULT)
-        return default_expr(bind, table, column, out);
+        return bind__default(bind, table, column, out);
     TRY(bind__expr(bind, scope, ast, &expr));
     if (!value_assigns(expr->type.type, table->columns[column].type.type))
         return sql_error_set(
@@ -200,9 +273,17 @@ bind_typed_values(struct insert *insert, struct rel **out)
 
         values->columns[i] = (struct rel_column){column->name, column->type};
     }
-    for (size_t i = 0; i < count; i++)
-        TRY(assigned(bind, &nothing, insert->table, insert->columns[i % source->row_width],
-                     source->rows[i], &values->exprs[i]));
+    for (size_t i = 0; i < count; i++) {
+        uint32_t column = insert->columns[i % source->row_width];
+
+        if (source->rows[i]->kind != AST_DEFAULT)
+            TRY(check_given(bind, insert->table, column, insert->ast->overriding));
+        if (ignores_given(insert->table, column, insert->ast->overriding))
+            TRY(bind__default(bind, insert->table, column, &values->exprs[i]));
+        else
+            TRY(assigned(bind, &nothing, insert->table, column, source->rows[i],
+                         &values->exprs[i]));
+    }
     *out = values;
     return STATUS_OK;
 }
@@ -220,6 +301,7 @@ bind_insert_query(struct insert *insert, struct bind__query *out)
     for (uint32_t i = 0; i < out->column_count; i++) {
         const struct table_column *column = &insert->table->columns[insert->columns[i]];
 
+        TRY(check_given(bind, insert->table, insert->columns[i], insert->ast->overriding));
         if (out->columns[i].type.type == QTDB_TYPE_NULL)
             TRY(bind__retype(bind, out, i, &column->type));
         if (!value_assigns(out->columns[i].type.type, column->type.type))
@@ -247,13 +329,16 @@ arrange(struct insert *insert, const struct bind__query *query, struct rel **out
         uint32_t column = insert->columns[i];
         struct expr *expr = NULL;
 
+        if (insert->ast->source->row_count == 0 &&
+            ignores_given(table, column, insert->ast->overriding))
+            continue;
         TRY(bind__column(bind, &view, i, &expr));
         TRY(bind__cast(bind, expr, &table->columns[column].type, &project->exprs[column]));
     }
     for (uint32_t i = 0; i < table->column_count; i++) {
         project->columns[i] = (struct rel_column){table->columns[i].name, table->columns[i].type};
         if (project->exprs[i] == NULL)
-            TRY(default_expr(bind, table, i, &project->exprs[i]));
+            TRY(bind__default(bind, table, i, &project->exprs[i]));
     }
     *out = project;
     return STATUS_OK;
@@ -288,7 +373,6 @@ find_constraint(struct bind *bind, const struct ast_conflict *ast, const struct 
                 struct bound_conflict *out)
 {
     uint32_t columns[TABLE_KEY_COLUMNS_MAX];
-    char name[QTDB_NAME_SIZE_MAX + 8];
 
     out->constraint = UINT32_MAX;
     out->any = ast->constraint == NULL && ast->column_count == 0;
@@ -298,10 +382,10 @@ find_constraint(struct bind *bind, const struct ast_conflict *ast, const struct 
                                            "specification or constraint name")
                            : STATUS_OK;
     if (ast->constraint != NULL) {
-        size_t size = strlen(table->name);
+        const char *name = table_key_name(table, bind->arena);
 
-        memcpy(name, table->name, size);
-        memcpy(name + size, "_pkey", 6);
+        if (name == NULL)
+            return STATUS_NO_MEMORY;
         if (table->key_count > 0 && strcmp(name, ast->constraint) == 0)
             return STATUS_OK;
         for (uint32_t i = 0; i < table->index_count; i++) {
@@ -325,7 +409,7 @@ find_constraint(struct bind *bind, const struct ast_conflict *ast, const struct 
         return STATUS_OK;
     for (uint32_t i = 0; i < table->index_count; i++) {
         out->constraint = i;
-        if (table->indexes[i].unique &&
+        if (table->indexes[i].unique && table->indexes[i].predicate == 0 &&
             same_columns(columns, ast->column_count, table->indexes[i].columns,
                          table->indexes[i].column_count))
             return STATUS_OK;
@@ -344,6 +428,11 @@ bind_sets(struct bind *bind, struct bind__scope *scope, const struct table *tabl
         if (exprs[column] != NULL)
             return sql_error_set(bind->error, "42601", sets[i].location,
                                  "multiple assignments to same column \"%s\"", sets[i].name);
+        if (sets[i].expr->kind != AST_DEFAULT &&
+            (table->columns[column].generated == TABLE_STORED ||
+             table->columns[column].generated == TABLE_IDENTITY_ALWAYS))
+            return sql_error_set(bind->error, "428C9", -1,
+                                 "column \"%s\" can only be updated to DEFAULT", sets[i].name);
         TRY(assigned(bind, scope, table, column, sets[i].expr, &exprs[column]));
     }
     return STATUS_OK;
@@ -380,6 +469,18 @@ bind_conflict(struct bind *bind, struct bind__scope *scope, const struct ast_ins
                : bind__condition(bind, &both, ast->conflict->where, "WHERE", &conflict->where);
 }
 
+static enum status
+refuse_view(struct bind *bind, const struct ast_name *name)
+{
+    enum status status =
+        catalog_has(bind->txn, CATALOG_VIEW, name->schema != NULL ? name->schema : "public",
+                    name->name, bind->error);
+
+    if (status == STATUS_OK)
+        return bind__unsupported(bind, name->location, "a change through a view");
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 /* The changed table as a scope of its own. */
 static enum status
 open_target(struct bind *bind, const struct ast_name *name, const char *alias,
@@ -387,11 +488,16 @@ open_target(struct bind *bind, const struct ast_name *name, const char *alias,
 {
     struct bind__level *level = bind__take(bind, sizeof(*level));
     struct table *table = NULL;
+    struct ast_name found;
 
-    if (level == NULL)
+    bound->rules = bind__take(bind, sizeof(*bound->rules));
+    if (level == NULL || bound->rules == NULL)
         return STATUS_NO_MEMORY;
     bind__scope_init(scope, level, NULL);
-    TRY(table_find(bind->txn, name, bind->arena, &table, bind->error));
+    TRY(search_path_find(bind->txn, bind->path, name, "tw", &found, bind->error));
+    TRY(refuse_view(bind, &found));
+    TRY(table_find(bind->txn, &found, bind->arena, &table, bind->error));
+    TRY(rules_bind(bind, table, bound->rules));
     TRY(bind__table_rel(bind, table, rel));
     bound->table = table;
     bound->target_relation = (*rel)->relation;

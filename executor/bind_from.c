@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "executor/bind_private.h"
+#include "executor/search_path.h"
 #include "kernel/base/check.h"
 
 /* A FROM item: its rows, its names, and what it takes from items to its left. */
@@ -313,13 +314,19 @@ bind_table(struct bind *bind, const struct ast_from *from, struct item *out)
     const char *alias = from->alias != NULL ? from->alias : from->table.name;
     enum status status = bind__cte(bind, &out->scope, &from->table, &query);
 
-    if (status == STATUS_NOT_FOUND)
-        status = bind__view(bind, &from->table, &query);
+    struct ast_name found = from->table;
+
+    if (status == STATUS_NOT_FOUND) {
+        TRY(search_path_find(bind->txn, bind->path, &from->table, "wt", &found, bind->error));
+        status = bind__catalog_view(bind, &from->table, &query);
+        if (status == STATUS_NOT_FOUND)
+            status = bind__view(bind, &found, &query);
+    }
     if (status == STATUS_OK)
         return bind_query_item(bind, &query, from, alias, out);
     if (status != STATUS_NOT_FOUND)
         return status;
-    TRY(table_find(bind->txn, &from->table, bind->arena, &table, bind->error));
+    TRY(table_find(bind->txn, &found, bind->arena, &table, bind->error));
     TRY(bind__table_rel(bind, table, &out->rel));
     return bind__add_table(bind, &out->scope, out->rel, table->column_count, alias,
                            from->alias != NULL ? NULL : table->schema, from);

@@ -237,10 +237,20 @@ MUST_CHECK enum status bind__set(struct bind *bind, struct bind__level *level,
 MUST_CHECK enum status bind__match(struct bind *bind, const char *what, struct bind__query *left,
                                    struct bind__query *right);
 
+/* bind_change.c */
+/** What a column gets when nothing is said; null for one that is generated from others. */
+MUST_CHECK enum status bind__default(struct bind *bind, const struct table *table, uint32_t column,
+                                     struct expr **out);
+
 /* bind_view.c */
 /** STATUS_NOT_FOUND when no view has the name. */
 MUST_CHECK enum status bind__view(struct bind *bind, const struct ast_name *name,
                                   struct bind__query *out);
+
+/* bind_catalog.c */
+/** Tables of the catalog. STATUS_NOT_FOUND when none has the name. */
+MUST_CHECK enum status bind__catalog_view(struct bind *bind, const struct ast_name *name,
+                                          struct bind__query *out);
 
 /* bind_with.c */
 MUST_CHECK enum status bind__with(struct bind *bind, struct bind__level *level,

@@ -4,7 +4,9 @@
  */
 #include <string.h>
 
+#include "executor/ast_define.h"
 #include "executor/bind_private.h"
+#include "executor/search_path.h"
 #include "kernel/base/check.h"
 
 enum { VIEW_DEPTH_MAX = 100 };
@@ -42,10 +44,12 @@ enum status
 bind__view(struct bind *bind, const struct ast_name *name, struct bind__query *out)
 {
     struct ast_statement *statements = NULL;
+    const struct search_path *outer = bind->path, *path = NULL;
     const char *text = NULL;
     uint32_t count = 0;
 
     TRY(catalog_find(bind->txn, CATALOG_VIEW, name, bind->arena, &text, bind->error));
+    TRY(search_path_unstamp(text, bind->arena, &path, &text));
     if (bind->view_depth == VIEW_DEPTH_MAX)
         return sql_error_set(bind->error, "42P17", name->location,
                              "infinite recursion detected in view \"%s\"", name->name);
@@ -55,7 +59,9 @@ bind__view(struct bind *bind, const struct ast_name *name, struct bind__query *o
                              "the definition of view \"%s\" is damaged: run qtdb-check",
                              name->name);
     bind->view_depth++;
+    bind->path = path;
     enum status status = bind_definition(bind, statements[0].create_view, out);
+    bind->path = outer;
     bind->view_depth--;
     /* Places in the view's text mean nothing in the statement's. */
     if (status == STATUS_INVALID)

@@ -313,6 +313,8 @@ exec_open(struct exec_context *context, const struct plan *plan, struct exec **o
     exec->batch.width = plan->width;
     exec->capacity = capacity_of(plan);
     exec->goal = UINT64_MAX;
+    if (exec->capacity == 0)
+        exec->capacity = 1; /* VALUES without rows. */
     arena_init(&exec->batch.arena, context->memory, MEMORY_SQL);
     arena_init(&exec->held, context->memory, MEMORY_SQL);
     enum status status = open_parts(exec);

@@ -50,10 +50,15 @@ struct exec_context {
     uint32_t parameter_count;
     size_t memory_limit; /* Bytes that may be held; 0: EXEC_MEMORY_MAX. */
     size_t work_limit;   /* Bytes that a sort or a hash table holds before it spills; 0: default. */
-    struct qtdb *db;
     uint64_t *path_counts;         /* EXEC_PATH_COUNT of them; NULL: not counted. */
     struct exec_measure *measures; /* One a node of the plan; NULL: not measured. */
     bool measures_time;
+    struct qtdb *db;
+    enum qtdb_isolation isolation;
+    const struct search_path *path; /* NULL: "public" alone. */
+    uint64_t path_epoch;            /* Changes with the path. */
+    uint64_t catalog_version;       /* 0: definitions may have changed within the transaction. */
+    struct sequence_memory *sequences;
 
     const struct planned *planned;
     size_t held_size;
@@ -98,12 +103,6 @@ struct exec_rows {
 /** Runs an INSERT, UPDATE or DELETE to its end. `returned` (initialised arena) takes RETURNING. */
 MUST_CHECK enum status exec_change(struct exec_context *context, struct exec_rows *returned,
                                    uint64_t *row_count_out);
-
-/** CREATE and DROP. `sql` is the text that the statement's location counts in; `tag` becomes the command
- * tag. */
-MUST_CHECK enum status exec_define(const struct exec_context *context, const char *sql,
-                                   const struct ast_statement *statement, struct arena *arena,
-                                   const char **tag_out);
 
 struct exec_explanation {
     const struct planned *planned;

@@ -1,204 +1,12 @@
 /*
  * INSERT, UPDATE and DELETE. Rows to be updated or deleted are collected before the first change, so
- * that a statement never sees its own. Every check of a row comes before its first write; a failing
- * statement is rolled back to its start by the session.
- *
- * The row is the value under its key; each index is a tree of its columns' key to the row's
- * key.
+ * that a statement never sees its own. Rows and entries are changed by change_row.c; when all are, the
+ * foreign keys have their say (foreign_key.c).
  */
 #include <string.h>
 
-#include "executor/exec_private.h"
+#include "executor/change.h"
 #include "kernel/base/check.h"
-
-static enum status
-check_memory(struct exec_context *context, const struct arena *arena)
-{
-    size_t charged = 0;
-    enum status status = exec__charge_arena(context, arena, &charged);
-
-    context->held_size -= charged;
-    return status;
-}
-
-struct key_bytes {
-    uint8_t bytes[QTDB_KEY_SIZE_MAX];
-    size_t size;
-};
-
-struct change {
-    const struct exec_context *context;
-    const struct table *table;
-    struct qtdb_tree *rows;
-    struct qtdb_tree *indexes[TABLE_INDEX_MAX];
-    struct arena arena;
-    int64_t next_row; /* Hidden row number; 0: not looked up yet. */
-};
-
-static enum status
-change_open(struct change *change, const struct exec_context *context, const struct table *table)
-{
-    *change = (struct change){.context = context, .table = table};
-    arena_init(&change->arena, context->memory, MEMORY_SQL);
-    TRY(table_tree(context->txn, table, UINT32_MAX, &change->rows, context->error));
-    for (uint32_t i = 0; i < table->index_count; i++)
-        TRY(table_tree(context->txn, table, i, &change->indexes[i], context->error));
-    return STATUS_OK;
-}
-
-static enum status
-check_not_null(const struct change *change, const struct value *values)
-{
-    const struct table *table = change->table;
-
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        if (values[i].null && table->columns[i].not_null)
-            return sql_error_set(change->context->error, "23502", -1,
-                                 "null value in column \"%s\" of relation \"%s\" violates "
-                                 "not-null constraint",
-                                 table->columns[i].name, table->name);
-    }
-    return STATUS_OK;
-}
-
-static enum status
-refuse_duplicate(const struct change *change, const char *constraint)
-{
-    return sql_error_set(change->context->error, "23505", -1,
-                         "duplicate key value violates unique constraint \"%s\"", constraint);
-}
-
-/* The hidden row number after the last one. */
-static enum status
-next_row_number(struct change *change, struct key_bytes *key)
-{
-    struct qtdb_cursor *cursor = NULL;
-
-    if (change->next_row == 0) {
-        TRY(sql_from_code(qtdb_cursor_open(change->context->txn, change->rows, &cursor),
-                          change->context->error));
-        enum qtdb_code code = qtdb_cursor_seek_last(cursor, NULL, 0);
-        change->next_row = 1;
-        if (code == QTDB_OK) {
-            const void *last, *value;
-            size_t last_size, value_size;
-            uint64_t word;
-
-            qtdb_cursor_row(cursor, &last, &last_size, &value, &value_size);
-            CHECK(last_size == sizeof(word));
-            memcpy(&word, last, sizeof(word));
-            change->next_row = (int64_t)(__builtin_bswap64(word) ^ UINT64_C(1) << 63) + 1;
-        }
-        qtdb_cursor_close(cursor);
-        if (code != QTDB_OK && code != QTDB_NOT_FOUND)
-            return sql_from_code(code, change->context->error);
-    }
-    qtdb_key_i64(change->next_row++, key->bytes);
-    key->size = sizeof(uint64_t);
-    return STATUS_OK;
-}
-
-static enum status
-encode_row(struct change *change, const struct value *values, const uint8_t **out, size_t *size_out)
-{
-    size_t most = row_encoded_size_max(values, change->table->column_count);
-    uint8_t *bytes = arena_alloc(&change->arena, most);
-
-    if (bytes == NULL)
-        return STATUS_NO_MEMORY;
-    struct byte_writer writer = byte_writer_init(bytes, most);
-    CHECK(row_encode(values, change->table->column_count, &writer));
-    *out = bytes;
-    *size_out = writer.offset;
-    return STATUS_OK;
-}
-
-static enum status
-put_entries(struct change *change, const struct value *values, const struct key_bytes *row_key)
-{
-    for (uint32_t i = 0; i < change->table->index_count; i++) {
-        struct key_bytes key;
-
-        TRY(table_index_key(change->table, i, values, row_key->bytes, row_key->size, key.bytes,
-                            &key.size, change->context->error));
-        if (key.size == 0)
-            continue;
-        enum qtdb_code code = qtdb_put(change->context->txn, change->indexes[i], key.bytes,
-                                       key.size, row_key->bytes, row_key->size, QTDB_PUT_INSERT);
-        if (code == QTDB_EXISTS)
-            return refuse_duplicate(change, change->table->indexes[i].name);
-        TRY(sql_from_code(code, change->context->error));
-    }
-    return STATUS_OK;
-}
-
-static enum status
-delete_entries(struct change *change, const struct value *values, const struct key_bytes *row_key)
-{
-    for (uint32_t i = 0; i < change->table->index_count; i++) {
-        struct key_bytes key;
-
-        TRY(table_index_key(change->table, i, values, row_key->bytes, row_key->size, key.bytes,
-                            &key.size, change->context->error));
-        if (key.size > 0)
-            TRY(sql_from_code(
-                qtdb_delete(change->context->txn, change->indexes[i], key.bytes, key.size),
-                change->context->error));
-    }
-    return STATUS_OK;
-}
-
-static enum status
-insert_row(struct change *change, const struct value *values)
-{
-    const uint8_t *row = NULL;
-    size_t row_size = 0;
-    struct key_bytes key = {.size = 0};
-    char name[QTDB_NAME_SIZE_MAX + 8];
-
-    TRY(check_not_null(change, values));
-    if (change->table->key_count == 0)
-        TRY(next_row_number(change, &key));
-    else
-        TRY(table_row_key(change->table, values, key.bytes, &key.size, change->context->error));
-    TRY(encode_row(change, values, &row, &row_size));
-    enum qtdb_code code = qtdb_put(change->context->txn, change->rows, key.bytes, key.size, row,
-                                   row_size, QTDB_PUT_INSERT);
-    if (code == QTDB_EXISTS) {
-        size_t size = strlen(change->table->name);
-
-        memcpy(name, change->table->name, size);
-        memcpy(name + size, "_pkey", 6);
-        return refuse_duplicate(change, name);
-    }
-    TRY(sql_from_code(code, change->context->error));
-    return put_entries(change, values, &key);
-}
-
-static enum status
-delete_row(struct change *change, const struct value *values, const struct key_bytes *key)
-{
-    TRY(delete_entries(change, values, key));
-    return sql_from_code(qtdb_delete(change->context->txn, change->rows, key->bytes, key->size),
-                         change->context->error);
-}
-
-/* The new version of a deleted row: a hidden row number stays. */
-static enum status
-put_again(struct change *change, const struct key_bytes *key, const struct value *values)
-{
-    const uint8_t *bytes = NULL;
-    size_t size = 0;
-
-    if (change->table->key_count > 0)
-        return insert_row(change, values);
-    TRY(check_not_null(change, values));
-    TRY(encode_row(change, values, &bytes, &size));
-    TRY(sql_from_code(qtdb_put(change->context->txn, change->rows, key->bytes, key->size, bytes,
-                               size, QTDB_PUT_INSERT),
-                      change->context->error));
-    return put_entries(change, values, key);
-}
 
 /* What a run changes with. */
 
@@ -244,79 +52,20 @@ note_changed(struct run *run, const struct value *row, const struct value *sourc
     for (uint32_t i = 0; i < bound->returning_count; i++)
         TRY(expr_eval(run->planned->returning[i], run->row, &eval, &out[i]));
     TRY(exec__rows_add(run->returned, out));
-    return check_memory(run->context, &run->returned->arena);
+    return change_check_memory(run->context, &run->returned->arena);
 }
 
 /* INSERT. */
 
-/* The key of the row that a constraint's key leads to. Size 0: none. */
+/* Tells foreign keys what became of a row. */
 static enum status
-find_conflict(struct run *run, const struct value *row, uint32_t constraint, struct key_bytes *out)
+note_foreign(struct run *run, const struct value *old_row, const struct value *new_row,
+             const struct key_bytes *key)
 {
     struct change *change = &run->change;
-    struct key_bytes key = {.size = 0};
-    size_t size = sizeof(out->bytes);
-    enum qtdb_code code;
 
-    out->size = 0;
-    if (constraint == UINT32_MAX) {
-        uint8_t byte;
-
-        size = sizeof(byte);
-        if (change->table->key_count == 0)
-            return STATUS_OK;
-        TRY(table_row_key(change->table, row, key.bytes, &key.size, change->context->error));
-        code = qtdb_get(change->context->txn, change->rows, key.bytes, key.size, &byte, &size);
-        if (code == QTDB_OK || code == QTDB_FULL)
-            *out = key;
-        return code == QTDB_OK || code == QTDB_FULL || code == QTDB_NOT_FOUND
-                   ? STATUS_OK
-                   : sql_from_code(code, change->context->error);
-    }
-    if (!change->table->indexes[constraint].unique)
-        return STATUS_OK;
-    TRY(table_index_key(change->table, constraint, row, NULL, 0, key.bytes, &key.size,
-                        change->context->error));
-    if (key.size == 0)
-        return STATUS_OK;
-    code = qtdb_get(change->context->txn, change->indexes[constraint], key.bytes, key.size,
-                    out->bytes, &size);
-    if (code == QTDB_NOT_FOUND)
-        return STATUS_OK;
-    TRY(sql_from_code(code, change->context->error));
-    out->size = size;
-    return STATUS_OK;
-}
-
-/* Any constraint: for DO NOTHING without a target. */
-static enum status
-find_any_conflict(struct run *run, const struct value *row, struct key_bytes *out)
-{
-    TRY(find_conflict(run, row, UINT32_MAX, out));
-    for (uint32_t i = 0; i < run->change.table->index_count && out->size == 0; i++)
-        TRY(find_conflict(run, row, i, out));
-    return STATUS_OK;
-}
-
-static enum status
-read_row(struct run *run, const struct key_bytes *key, struct value *out)
-{
-    struct change *change = &run->change;
-    const struct table *table = change->table;
-    size_t size = 0;
-    enum qtdb_code code =
-        qtdb_get(change->context->txn, change->rows, key->bytes, key->size, NULL, &size);
-    if (code != QTDB_FULL)
-        return sql_error_set(change->context->error, "XX001", -1,
-                             "an index entry of table \"%s\" has no row: run qtdb-check",
-                             table->name);
-    uint8_t *bytes = arena_alloc(&change->arena, size);
-    if (bytes == NULL)
-        return STATUS_NO_MEMORY;
-    TRY(sql_from_code(
-        qtdb_get(change->context->txn, change->rows, key->bytes, key->size, bytes, &size),
-        change->context->error));
-    return table_decode_row(table, bytes, size, &change->arena, out, change->context->error);
+    return change->queue == NULL ? STATUS_OK
+                                 : foreign_note(change->queue, change, old_row, new_row, key);
 }
 
 /* DO UPDATE: over the row that is there, then the one that was to be inserted. */
@@ -327,13 +76,18 @@ update_conflicting(struct run *run, const struct key_bytes *key, const struct va
     const struct planned *planned = run->planned;
     uint32_t width = change->table->column_count;
     struct value *both = arena_alloc(&change->arena, 3 * (size_t)width * sizeof(*both));
+    struct value *old_row = NULL, *new_row = NULL;
     struct eval eval = eval_of(run);
-    bool wanted = true;
+    bool wanted = true, found = false;
 
     if (both == NULL)
         return STATUS_NO_MEMORY;
     struct value *changed = both + 2 * (size_t)width;
-    TRY(read_row(run, key, both));
+    TRY(change_read(change, key, both, &found));
+    if (!found)
+        return sql_error_set(change->context->error, "XX001", -1,
+                             "an index entry of table \"%s\" has no row: run qtdb-check",
+                             change->table->name);
     memcpy(both + width, row, width * sizeof(*row));
     if (planned->conflict_where != NULL)
         TRY(expr_is_true(planned->conflict_where, both, &eval, &wanted));
@@ -344,9 +98,12 @@ update_conflicting(struct run *run, const struct key_bytes *key, const struct va
         if (planned->conflict_exprs[i] != NULL)
             TRY(expr_eval(planned->conflict_exprs[i], both, &eval, &changed[i]));
     }
-    TRY(delete_row(change, both, key));
-    TRY(put_again(change, key, changed));
-    return note_changed(run, changed, row);
+    TRY(change_extend(change, both, &old_row));
+    TRY(change_prepare(change, changed, &new_row));
+    TRY(change_delete(change, old_row, key));
+    TRY(change_put_again(change, key, new_row));
+    TRY(note_foreign(run, old_row, new_row, key));
+    return note_changed(run, new_row, row);
 }
 
 static enum status
@@ -354,17 +111,19 @@ insert_one(struct run *run, const struct value *row)
 {
     const struct bound_conflict *conflict = run->planned->bound->conflict;
     struct key_bytes key = {.size = 0};
+    struct value *prepared = NULL;
 
     arena_reset(&run->change.arena);
+    TRY(change_prepare(&run->change, row, &prepared));
     if (conflict != NULL) {
-        TRY(check_not_null(&run->change, row));
-        TRY(conflict->any ? find_any_conflict(run, row, &key)
-                          : find_conflict(run, row, conflict->constraint, &key));
+        TRY(conflict->any
+                ? change_find_any_conflict(&run->change, prepared, &key)
+                : change_find_conflict(&run->change, prepared, conflict->constraint, &key));
         if (key.size > 0)
-            return conflict->update ? update_conflicting(run, &key, row) : STATUS_OK;
+            return conflict->update ? update_conflicting(run, &key, prepared) : STATUS_OK;
     }
-    TRY(insert_row(&run->change, row));
-    return note_changed(run, row, row);
+    TRY(change_insert(&run->change, prepared));
+    return note_changed(run, prepared, row);
 }
 
 /* UPDATE and DELETE: a row is the row key, the old row, and for UPDATE the new one. */
@@ -384,10 +143,13 @@ delete_all(struct run *run, const struct exec_rows *rows)
 {
     for (size_t i = 0; i < rows->count; i++) {
         struct key_bytes key = key_of(rows->rows[i]);
+        struct value *old_row = NULL;
 
         arena_reset(&run->change.arena);
-        TRY(delete_row(&run->change, rows->rows[i] + 1, &key));
-        TRY(note_changed(run, rows->rows[i] + 1, rows->rows[i]));
+        TRY(change_extend(&run->change, rows->rows[i] + 1, &old_row));
+        TRY(change_delete(&run->change, old_row, &key));
+        TRY(note_foreign(run, old_row, NULL, &key));
+        TRY(note_changed(run, old_row, rows->rows[i]));
     }
     return STATUS_OK;
 }
@@ -397,19 +159,22 @@ static enum status
 update_all(struct run *run, const struct exec_rows *rows)
 {
     uint32_t width = run->change.table->column_count;
+    struct value *old_row = NULL, *new_row = NULL;
 
     for (size_t i = 0; i < rows->count; i++) {
         struct key_bytes key = key_of(rows->rows[i]);
 
         arena_reset(&run->change.arena);
-        TRY(delete_row(&run->change, rows->rows[i] + 1, &key));
+        TRY(change_extend(&run->change, rows->rows[i] + 1, &old_row));
+        TRY(change_delete(&run->change, old_row, &key));
     }
     for (size_t i = 0; i < rows->count; i++) {
         struct key_bytes key = key_of(rows->rows[i]);
-        const struct value *new_row = rows->rows[i] + 1 + width;
 
         arena_reset(&run->change.arena);
-        TRY(put_again(&run->change, &key, new_row));
+        TRY(change_prepare(&run->change, rows->rows[i] + 1 + width, &new_row));
+        TRY(change_put_again(&run->change, &key, new_row));
+        TRY(note_foreign(run, rows->rows[i] + 1, new_row, &key));
         TRY(note_changed(run, new_row, rows->rows[i]));
     }
     return STATUS_OK;
@@ -436,7 +201,7 @@ collect_new(struct run *run, struct exec *exec, struct exec__table *seen, struct
             if (is_new)
                 TRY(exec__rows_add(rows, row));
         }
-        TRY(check_memory(run->context, &rows->arena));
+        TRY(change_check_memory(run->context, &rows->arena));
     } while (batch->count > 0);
     return STATUS_OK;
 }
@@ -509,22 +274,33 @@ exec_change(struct exec_context *context, struct exec_rows *returned, uint64_t *
     size_t size =
         ((size_t)bound->table->column_count + planned->root->width + 1) * sizeof(struct value);
     struct run run = {.context = context, .planned = planned, .returned = returned};
+    struct foreign_queue *queue = NULL;
     struct exec *exec = NULL;
 
     returned->width = bound->returning_count;
     run.row = memory_alloc(context->memory, MEMORY_SQL, size);
     if (run.row == NULL)
         return STATUS_NO_MEMORY;
-    TRY_OUT(change_open(&run.change, context, bound->table));
+    if (bound->table->foreign_count + bound->table->reference_count > 0) {
+        queue = foreign_queue_new(context);
+        if (queue == NULL)
+            TRY_OUT(STATUS_NO_MEMORY);
+    }
+    TRY_OUT(change_open(&run.change, context, bound->rules, queue));
+    /* The definition stays as it is until the transaction has ended. */
+    TRY_OUT(catalog_lock(context->txn, bound->table->schema, bound->table->name, QTDB_LOCK_SHARED,
+                         context->error));
     TRY_OUT(exec_open(context, planned->root, &exec));
     bool streams =
         bound->kind == AST_INSERT && !scans(planned->root) && planned->subplan_count == 0;
     TRY_OUT(streams ? insert_streaming(&run, exec) : change_collected(&run, exec));
+    if (queue != NULL)
+        TRY_OUT(foreign_run(queue));
     *row_count_out = run.count;
 out:
     exec_close(exec);
-    if (run.change.context != NULL)
-        arena_deinit(&run.change.arena);
+    change_close(&run.change);
+    foreign_queue_free(queue);
     memory_free(context->memory, MEMORY_SQL, run.row, size);
     return status;
 }

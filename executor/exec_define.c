@@ -1,254 +1,228 @@
-/* CREATE TABLE, SCHEMA, VIEW and DROP: from syntax to definitions in the catalog. */
+/*
+ * CREATE TABLE, TABLE AS, SCHEMA, VIEW, and the way to the other definitions: from syntax to
+ * definitions in the catalog.
+ */
+#include "executor/exec_define.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "executor/exec_private.h"
+#include "executor/ast_print.h"
+#include "executor/define.h"
 #include "kernel/base/check.h"
 
-struct definition {
-    const struct exec_context *context;
-    struct arena *arena;
-    struct table *table;
-};
+/* Locks. */
+
+enum status
+define_open(struct exec_context *context, const struct ast_name *name, struct arena *arena,
+            struct table **out)
+{
+    struct ast_name found;
+
+    if (context->isolation == QTDB_REPEATABLE_READ)
+        return sql_error_set(
+            context->error, "0A000", -1,
+            "changing a table's definition in a REPEATABLE READ transaction is not "
+            "supported yet");
+    TRY(search_path_find(context->txn, context->path, name, "t", &found, context->error));
+    TRY(table_find(context->txn, &found, arena, out, context->error));
+    TRY(catalog_lock(context->txn, (*out)->schema, (*out)->name, QTDB_LOCK_EXCLUSIVE,
+                     context->error));
+    return sql_from_code(qtdb_refresh(context->txn), context->error);
+}
+
+/* The catalog's lock, and a snapshot that is not older. */
+static enum status
+lock_catalog(struct exec_context *context)
+{
+    enum status status;
+
+    for (uint32_t attempt = 0;; attempt++) {
+        *context->error = (struct sql_error){.location = -1};
+        TRY(sql_from_code(qtdb_refresh(context->txn), context->error));
+        status = catalog_lock_all(context->txn, context->error);
+        if (status != STATUS_CONFLICT || strcmp(context->error->sqlstate, "40001") != 0 ||
+            context->isolation != QTDB_READ_COMMITTED || attempt == LOCK_ATTEMPTS_MAX)
+            break;
+    }
+    TRY(status);
+    return sql_from_code(qtdb_refresh(context->txn), context->error);
+}
+
+/* CREATE TABLE. */
 
 static enum status
-find_column(const struct definition *definition, const char *name, uint32_t *out)
+add_constraints(struct define *define, const struct ast_create_table *ast, bool foreign)
 {
-    for (uint32_t i = 0; i < definition->table->column_count; i++) {
-        if (strcmp(definition->table->columns[i].name, name) == 0) {
-            *out = i;
-            return STATUS_OK;
+    for (uint32_t i = 0; i < ast->column_count; i++) {
+        const struct ast_column_definition *column = &ast->columns[i];
+
+        for (uint32_t k = 0; k < column->constraint_count; k++) {
+            if ((column->constraints[k].kind == AST_CONSTRAINT_REFERENCES) == foreign)
+                TRY(define_constraint(define, &column->constraints[k], i));
         }
     }
-    return sql_error_set(definition->context->error, "42703", -1,
-                         "column \"%s\" named in key does not exist", name);
-}
-
-static enum status
-set_default(const struct definition *definition, struct table_column *column,
-            const struct ast_expr *ast)
-{
-    struct bind bind = {.txn = definition->context->txn,
-                        .arena = definition->arena,
-                        .error = definition->context->error};
-    struct value value;
-    size_t size = 0;
-
-    TRY(bind_constant(&bind, ast, &column->type, &value));
-    if (value.null)
-        return STATUS_OK;
-    column->default_text = value_print(&value, definition->arena, &size);
-    return column->default_text == NULL ? STATUS_NO_MEMORY : STATUS_OK;
-}
-
-static enum status
-add_key(struct definition *definition, const char *const *names, uint32_t count, int32_t location)
-{
-    struct table *table = definition->table;
-
-    if (table->key_count > 0)
-        return sql_error_set(definition->context->error, "42P16", location,
-                             "multiple primary keys for table \"%s\" are not allowed", table->name);
-    if (count > TABLE_KEY_COLUMNS_MAX)
-        return sql_error_set(definition->context->error, "54011", location,
-                             "a key has more than %d columns", TABLE_KEY_COLUMNS_MAX);
-    for (uint32_t i = 0; i < count; i++) {
-        TRY(find_column(definition, names[i], &table->keys[i]));
-        table->columns[table->keys[i]].not_null = true;
-    }
-    table->key_count = count;
-    return STATUS_OK;
-}
-
-static enum status
-add_unique(struct definition *definition, const char *const *names, uint32_t count,
-           const char *given_name, int32_t location)
-{
-    struct table *table = definition->table;
-    char name[QTDB_NAME_SIZE_MAX + 1];
-
-    if (table->index_count == TABLE_INDEX_MAX || count > TABLE_KEY_COLUMNS_MAX)
-        return sql_error_set(definition->context->error, "54011", location,
-                             "too many unique constraints or columns in one");
-    struct table_index *unique = &table->indexes[table->index_count++];
-    unique->id = table->next_index++;
-    unique->unique = unique->constraint = true;
-    (void)snprintf(name, sizeof(name), "%.100s_%.100s_key", table->name, names[0]);
-    if (given_name != NULL)
-        (void)snprintf(name, sizeof(name), "%s", given_name);
-    unique->name = arena_copy_text(definition->arena, name, strlen(name));
-    for (uint32_t i = 0; i < count; i++)
-        TRY(find_column(definition, names[i], &unique->columns[i]));
-    unique->column_count = count;
-    return unique->name == NULL ? STATUS_NO_MEMORY : STATUS_OK;
-}
-
-/* `column` NULL: a constraint of the table. */
-static enum status
-add_constraint(struct definition *definition, const struct ast_constraint *ast,
-               struct table_column *column)
-{
-    const char *const *names = column != NULL ? &column->name : ast->columns;
-    uint32_t count = column != NULL ? 1 : ast->column_count;
-
-    switch (ast->kind) {
-    case AST_CONSTRAINT_NULL:
-        return STATUS_OK;
-    case AST_CONSTRAINT_NOT_NULL:
-        CHECK(column != NULL);
-        column->not_null = true;
-        return STATUS_OK;
-    case AST_CONSTRAINT_DEFAULT:
-        CHECK(column != NULL);
-        return set_default(definition, column, ast->expr);
-    case AST_CONSTRAINT_PRIMARY_KEY:
-        return add_key(definition, names, count, ast->location);
-    case AST_CONSTRAINT_UNIQUE:
-        return add_unique(definition, names, count, ast->name, ast->location);
-    default:
-        return sql_error_set(definition->context->error, "0A000", ast->location,
-                             "%s constraints are not supported yet",
-                             ast->kind == AST_CONSTRAINT_CHECK ? "CHECK" : "REFERENCES");
-    }
-}
-
-static enum status
-add_columns(struct definition *definition, const struct ast_create_table *ast)
-{
-    struct table *table = definition->table;
-
-    for (uint32_t i = 0; i < ast->column_count; i++) {
-        uint32_t earlier = 0;
-
-        table->columns[i].name = ast->columns[i].name;
-        TRY(bind_type(&ast->columns[i].type, &table->columns[i].type, definition->context->error));
-        table->types[i] = table->columns[i].type;
-        while (strcmp(table->columns[earlier].name, table->columns[i].name) != 0)
-            earlier++;
-        if (earlier < i)
-            return sql_error_set(definition->context->error, "42701", ast->columns[i].location,
-                                 "column \"%s\" specified more than once", table->columns[i].name);
-        table->column_count = i + 1;
-    }
-    for (uint32_t i = 0; i < ast->column_count; i++) {
-        for (uint32_t k = 0; k < ast->columns[i].constraint_count; k++)
-            TRY(add_constraint(definition, &ast->columns[i].constraints[k], &table->columns[i]));
+    for (uint32_t i = 0; i < ast->constraint_count; i++) {
+        if ((ast->constraints[i].kind == AST_CONSTRAINT_REFERENCES) == foreign)
+            TRY(define_constraint(define, &ast->constraints[i], UINT32_MAX));
     }
     return STATUS_OK;
 }
 
 static enum status
-create_table(const struct exec_context *context, const struct ast_create_table *ast,
-             struct arena *arena)
+new_table(struct define *define, const struct ast_name *name, uint32_t column_count)
 {
-    struct table *table = arena_alloc(arena, sizeof(*table));
-    struct definition definition = {.context = context, .arena = arena, .table = table};
-    struct table *existing;
+    struct exec_context *context = define->context;
+    struct table *table = arena_alloc(define->arena, sizeof(*table));
+    struct ast_name place;
 
     if (table == NULL)
         return STATUS_NO_MEMORY;
-    if (ast->if_not_exists &&
-        table_find(context->txn, &ast->table, arena, &existing, context->error) == STATUS_OK)
-        return STATUS_OK;
-    if (ast->column_count > ROW_COLUMNS_MAX)
-        return sql_error_set(context->error, "54011", ast->table.location,
+    if (column_count > ROW_COLUMNS_MAX)
+        return sql_error_set(context->error, "54011", name->location,
                              "tables can have at most %d columns", ROW_COLUMNS_MAX);
-    table->schema = ast->table.schema != NULL ? ast->table.schema : "public";
-    table->name = ast->table.name;
-    table->columns = arena_alloc(arena, ast->column_count * sizeof(*table->columns));
-    table->types = arena_alloc(arena, ast->column_count * sizeof(*table->types));
-    table->indexes = arena_alloc(arena, TABLE_INDEX_MAX * sizeof(*table->indexes));
-    if (table->columns == NULL || table->types == NULL || table->indexes == NULL)
+    TRY(search_path_new(context->txn, context->path, name, &place, context->error));
+    table->schema = place.schema;
+    table->name = place.name;
+    table->columns = arena_alloc(define->arena, (column_count + 1) * sizeof(*table->columns));
+    table->indexes = arena_alloc(define->arena, TABLE_INDEX_MAX * sizeof(*table->indexes));
+    if (table->columns == NULL || table->indexes == NULL)
         return STATUS_NO_MEMORY;
-    TRY(add_columns(&definition, ast));
-    for (uint32_t i = 0; i < ast->constraint_count; i++)
-        TRY(add_constraint(&definition, &ast->constraints[i], NULL));
-    return table_create(context->txn, table, arena, context->error);
-}
-
-static enum status
-drop_one(const struct exec_context *context, enum ast_drop_kind kind, const struct ast_name *name,
-         struct arena *arena)
-{
-    struct table *table = NULL;
-    const char *text = NULL;
-
-    switch (kind) {
-    case AST_DROP_INDEX:
-        return exec__drop_index(context, name, arena);
-    case AST_DROP_VIEW:
-        TRY(catalog_find(context->txn, CATALOG_VIEW, name, arena, &text, context->error));
-        return catalog_remove(context->txn, CATALOG_VIEW,
-                              name->schema != NULL ? name->schema : "public", name->name,
-                              context->error);
-    case AST_DROP_TABLE: {
-        enum status status = table_find(context->txn, name, arena, &table, context->error);
-
-        if (status == STATUS_INVALID && strcmp(context->error->sqlstate, "42P01") == 0)
-            return STATUS_NOT_FOUND;
-        TRY(status);
-        return table_drop(context->txn, table, context->error);
-    }
-    default:
-        return sql_error_set(context->error, "0A000", -1, "DROP SCHEMA is not supported yet");
-    }
-}
-
-/* A name that is of something else. */
-static enum status
-check_kind(const struct exec_context *context, enum ast_drop_kind kind, const struct ast_name *name,
-           struct arena *arena)
-{
-    static const char *const words[] = {
-        [AST_DROP_TABLE] = "a table", [AST_DROP_INDEX] = "an index", [AST_DROP_VIEW] = "a view"};
-    const char *text = NULL;
-    struct table *table = NULL;
-    bool is_table = table_find(context->txn, name, arena, &table, context->error) == STATUS_OK;
-    bool is_view =
-        catalog_find(context->txn, CATALOG_VIEW, name, arena, &text, context->error) == STATUS_OK;
-    bool is_index =
-        catalog_find(context->txn, CATALOG_INDEX, name, arena, &text, context->error) == STATUS_OK;
-
-    if (!is_table && !is_view && !is_index)
-        return STATUS_NOT_FOUND;
-    return sql_error_set(context->error, "42809", -1, "\"%s\" is not %s", name->name, words[kind]);
-}
-
-static enum status
-drop(const struct exec_context *context, const struct ast_drop *ast, struct arena *arena)
-{
-    static const char *const words[] = {
-        [AST_DROP_TABLE] = "table", [AST_DROP_INDEX] = "index", [AST_DROP_VIEW] = "view"};
-
-    for (uint32_t i = 0; i < ast->name_count; i++) {
-        enum status status = drop_one(context, ast->kind, &ast->names[i], arena);
-
-        if (status == STATUS_NOT_FOUND)
-            status = check_kind(context, ast->kind, &ast->names[i], arena);
-        if (status == STATUS_NOT_FOUND && ast->if_exists)
-            continue;
-        if (status == STATUS_NOT_FOUND)
-            return sql_error_set(context->error, ast->kind == AST_DROP_INDEX ? "42704" : "42P01",
-                                 -1, "%s \"%s\" does not exist", words[ast->kind],
-                                 ast->names[i].name);
-        TRY(status);
-    }
+    define->table = table;
     return STATUS_OK;
 }
 
-/* What is stored is the text of the statement itself. */
+static enum status
+is_there(struct exec_context *context, const struct ast_name *name, bool *out)
+{
+    struct ast_name place;
+
+    TRY(search_path_new(context->txn, context->path, name, &place, context->error));
+    enum status status =
+        catalog_has(context->txn, CATALOG_TABLE, place.schema, place.name, context->error);
+    *out = status == STATUS_OK;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status
+create_table(struct exec_context *context, const struct ast_create_table *ast, struct arena *arena)
+{
+    struct define define = {.context = context, .arena = arena};
+    bool there = false;
+
+    if (ast->if_not_exists)
+        TRY(is_there(context, &ast->table, &there));
+    if (there)
+        return STATUS_OK;
+    TRY(new_table(&define, &ast->table, ast->column_count));
+    for (uint32_t i = 0; i < ast->column_count; i++) {
+        uint32_t column = 0;
+
+        TRY(define_column(&define, &ast->columns[i], &column));
+    }
+    for (uint32_t i = 0; i < ast->column_count; i++)
+        TRY(define_column_exprs(&define, &ast->columns[i], i));
+    TRY(add_constraints(&define, ast, false));
+    TRY(add_constraints(&define, ast, true));
+    TRY(table_create(context->txn, define.table, arena, context->error));
+    for (uint32_t i = 0; i < define.table->foreign_count; i++)
+        TRY(define_link(&define, &define.table->foreigns[i]));
+    return STATUS_OK;
+}
+
+/* CREATE TABLE AS: a table of the query's columns, then INSERT of the query. */
+
+static enum status
+define_from_query(struct define *define, const struct ast_create_table_as *ast)
+{
+    struct bind bind = define_bind(define->context, define->arena);
+    struct ast_statement select = {.kind = AST_SELECT, .select = ast->query};
+    struct bound *bound = NULL;
+    struct table *table;
+
+    TRY(bind_statement(&bind, &select, &bound));
+    TRY(new_table(define, &ast->table, bound->column_count));
+    table = define->table;
+    if (ast->column_name_count > bound->column_count)
+        return sql_error_set(define->context->error, "42601", ast->table.location,
+                             "too many column names were specified");
+    for (uint32_t i = 0; i < bound->column_count; i++) {
+        const char *name =
+            i < ast->column_name_count ? ast->column_names[i] : bound->columns[i].name;
+
+        if (table_column_find(table, name) != UINT32_MAX)
+            return sql_error_set(define->context->error, "42701", ast->table.location,
+                                 "column \"%s\" specified more than once", name);
+        table->columns[i] =
+            (struct table_column){.name = name, .type = bound->columns[i].type, .slot = i};
+        table->column_count = table->slot_count = i + 1;
+    }
+    TRY(table_settle(table, define->arena));
+    return table_create(define->context->txn, table, define->arena, define->context->error);
+}
+
+/* The context's own plan is none: a run of its own is made for the rows. */
+static enum status
+fill_from_query(struct define *define, struct ast_select *query, uint64_t *row_count)
+{
+    struct bind bind = define_bind(define->context, define->arena);
+    struct plan_context planning = {define->context->txn, define->arena, define->context->error};
+    struct ast_insert insert = {.table = {define->table->schema, define->table->name, -1},
+                                .source = query};
+    struct ast_statement statement = {.kind = AST_INSERT, .insert = &insert};
+    struct exec_context context = *define->context;
+    struct exec_rows returned = {.width = 0};
+    struct planned *planned = NULL;
+    struct bound *bound = NULL;
+
+    TRY(bind_statement(&bind, &statement, &bound));
+    TRY(plan_statement(&planning, bound, &planned));
+    arena_init(&returned.arena, context.memory, MEMORY_SQL);
+    enum status status = exec_context_open(&context, planned);
+    if (status == STATUS_OK)
+        status = exec_change(&context, &returned, row_count);
+    exec_context_close(&context);
+    arena_deinit(&returned.arena);
+    return status;
+}
+
+static enum status
+create_table_as(struct exec_context *context, const struct ast_create_table_as *ast,
+                struct arena *arena, struct define_result *result)
+{
+    struct define define = {.context = context, .arena = arena};
+    bool there = false;
+
+    if (ast->if_not_exists)
+        TRY(is_there(context, &ast->table, &there));
+    result->tag = "CREATE TABLE AS";
+    if (there)
+        return STATUS_OK;
+    TRY(define_from_query(&define, ast));
+    if (ast->no_data)
+        return STATUS_OK;
+    result->tag = "SELECT";
+    result->counts = true;
+    return fill_from_query(&define, ast->query, &result->row_count);
+}
+
+/* Views. What is stored is the text of the statement itself, behind the path its names were looked up
+ * along where that is not "public" alone. */
+
 static enum status
 create_view(const struct exec_context *context, const char *sql,
             const struct ast_statement *statement, struct arena *arena)
 {
     const struct ast_create_view *ast = statement->create_view;
-    struct bind bind = {.txn = context->txn, .arena = arena, .error = context->error};
-    char *text = arena_copy_text(arena, sql + statement->location, (size_t)statement->size);
+    struct bind bind = define_bind(context, arena);
+    struct ast_name place;
+    char *text = NULL;
 
-    if (text == NULL)
-        return STATUS_NO_MEMORY;
+    TRY(search_path_new(context->txn, context->path, &ast->name, &place, context->error));
     TRY(bind_view(&bind, ast));
-    return catalog_put(context->txn, CATALOG_VIEW, &ast->name, text, ast->replace, context->error);
+    TRY(search_path_stamp(context->path, sql + statement->location, (size_t)statement->size, arena,
+                          &text));
+    return catalog_put(context->txn, CATALOG_VIEW, &place, text, ast->replace, context->error);
 }
 
 static enum status
@@ -262,31 +236,86 @@ create_schema(const struct exec_context *context, const struct ast_create_schema
     return status;
 }
 
-enum status
-exec_define(const struct exec_context *context, const char *sql,
-            const struct ast_statement *statement, struct arena *arena, const char **tag_out)
+static const char *
+rename_tag(const struct ast_rename *ast)
 {
-    static const char *const dropped[] = {[AST_DROP_TABLE] = "DROP TABLE",
-                                          [AST_DROP_SCHEMA] = "DROP SCHEMA",
-                                          [AST_DROP_INDEX] = "DROP INDEX",
-                                          [AST_DROP_VIEW] = "DROP VIEW"};
+    static const char *const tags[] = {
+        [AST_RENAME_TABLE] = "ALTER TABLE",       [AST_RENAME_COLUMN] = "ALTER TABLE",
+        [AST_RENAME_CONSTRAINT] = "ALTER TABLE",  [AST_RENAME_INDEX] = "ALTER INDEX",
+        [AST_RENAME_SEQUENCE] = "ALTER SEQUENCE", [AST_RENAME_VIEW] = "ALTER VIEW",
+        [AST_RENAME_TYPE] = "ALTER TYPE",
+    };
 
+    return tags[ast->kind];
+}
+
+static const char *
+tag_of(const struct ast_statement *statement)
+{
+    static const char *const dropped[] = {
+        [AST_DROP_TABLE] = "DROP TABLE",       [AST_DROP_SCHEMA] = "DROP SCHEMA",
+        [AST_DROP_INDEX] = "DROP INDEX",       [AST_DROP_VIEW] = "DROP VIEW",
+        [AST_DROP_SEQUENCE] = "DROP SEQUENCE", [AST_DROP_TYPE] = "DROP TYPE",
+    };
+    static const char *const tags[] = {
+        [AST_CREATE_TABLE] = "CREATE TABLE",       [AST_CREATE_SCHEMA] = "CREATE SCHEMA",
+        [AST_CREATE_INDEX] = "CREATE INDEX",       [AST_CREATE_VIEW] = "CREATE VIEW",
+        [AST_ALTER_TABLE] = "ALTER TABLE",         [AST_CREATE_SEQUENCE] = "CREATE SEQUENCE",
+        [AST_ALTER_SEQUENCE] = "ALTER SEQUENCE",   [AST_TRUNCATE] = "TRUNCATE TABLE",
+        [AST_CREATE_TABLE_AS] = "CREATE TABLE AS", [AST_CREATE_ENUM] = "CREATE TYPE",
+        [AST_ALTER_ENUM] = "ALTER TYPE",           [AST_COMMENT] = "COMMENT",
+    };
+
+    if (statement->kind == AST_DROP)
+        return dropped[statement->drop->kind];
+    if (statement->kind == AST_RENAME || statement->kind == AST_SET_SCHEMA)
+        return rename_tag(statement->rename);
+    return tags[statement->kind];
+}
+
+bool
+exec_is_definition(enum ast_statement_kind kind)
+{
+    return kind == AST_CREATE_TABLE || kind == AST_DROP || kind == AST_CREATE_SCHEMA ||
+           kind == AST_CREATE_INDEX || kind == AST_CREATE_VIEW ||
+           (kind >= AST_ALTER_TABLE && kind <= AST_COMMENT);
+}
+
+enum status
+exec_define(struct exec_context *context, const char *sql, const struct ast_statement *statement,
+            struct arena *arena, struct define_result *result)
+{
+    *result = (struct define_result){.tag = tag_of(statement)};
+    TRY(lock_catalog(context));
     switch (statement->kind) {
     case AST_CREATE_TABLE:
-        *tag_out = "CREATE TABLE";
         return create_table(context, statement->create_table, arena);
+    case AST_CREATE_TABLE_AS:
+        return create_table_as(context, statement->create_table_as, arena, result);
     case AST_CREATE_SCHEMA:
-        *tag_out = "CREATE SCHEMA";
         return create_schema(context, statement->create_schema);
     case AST_CREATE_INDEX:
-        *tag_out = "CREATE INDEX";
         return exec__create_index(context, statement->create_index, arena);
     case AST_CREATE_VIEW:
-        *tag_out = "CREATE VIEW";
         return create_view(context, sql, statement, arena);
+    case AST_ALTER_TABLE:
+        return exec__alter_table(context, statement->alter_table, arena);
+    case AST_RENAME:
+    case AST_SET_SCHEMA:
+        return exec__rename(context, statement->rename, statement->kind == AST_SET_SCHEMA, arena);
+    case AST_CREATE_SEQUENCE:
+        return exec__create_sequence(context, statement->sequence, arena);
+    case AST_ALTER_SEQUENCE:
+        return exec__alter_sequence(context, statement->sequence, arena);
+    case AST_TRUNCATE:
+        return exec__truncate(context, statement->truncate, arena);
+    case AST_CREATE_ENUM:
+    case AST_ALTER_ENUM:
+        return sql_error_set(context->error, "0A000", -1, "an enum type is not supported yet");
+    case AST_COMMENT:
+        return exec__comment(context, statement->comment, arena);
     default:
         CHECK(statement->kind == AST_DROP);
-        *tag_out = dropped[statement->drop->kind];
-        return drop(context, statement->drop, arena);
+        return exec__drop(context, statement->drop, arena);
     }
 }

@@ -138,10 +138,10 @@ void exec__close_subplans(struct exec_context *context);
 MUST_CHECK enum status exec__open_subplans(struct exec_context *context);
 
 /* exec_index.c */
-MUST_CHECK enum status exec__create_index(const struct exec_context *context,
+MUST_CHECK enum status exec__create_index(struct exec_context *context,
                                           const struct ast_create_index *ast, struct arena *arena);
-MUST_CHECK enum status exec__drop_index(const struct exec_context *context,
-                                        const struct ast_name *name, struct arena *arena);
+MUST_CHECK enum status exec__drop_index(struct exec_context *context, const struct ast_name *name,
+                                        struct arena *arena);
 
 /* A work table: the rows the recursion made last. */
 struct exec__work {

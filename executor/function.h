@@ -12,6 +12,7 @@ enum { FUNCTION_CALL_ARGUMENTS_MAX = 100 };
 /* A table of functions, ended by one without a name. */
 extern const struct function function_text_table[];
 extern const struct function function_math_table[];
+extern const struct function function_sequence_table[];
 
 /**
  * The function with the most exactly matching arguments among those whose arguments `casts` allows;

@@ -35,7 +35,8 @@ const struct function *
 function_find(const char *name, const enum qtdb_type *types, uint32_t count,
               bool (*casts)(enum qtdb_type from, enum qtdb_type to))
 {
-    static const struct function *const tables[] = {function_text_table, function_math_table};
+    static const struct function *const tables[] = {function_text_table, function_math_table,
+                                                    function_sequence_table};
     const struct function *best = NULL;
     int best_match = -1;
 

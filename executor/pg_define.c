@@ -1,6 +1,7 @@
-/* Definitions: CREATE TABLE, SCHEMA, INDEX, VIEW, and DROP. */
+/* Definitions: CREATE TABLE, SCHEMA, INDEX, VIEW, and DROP. The rest is in pg_alter.c. */
 #include <string.h>
 
+#include "executor/ast_define.h"
 #include "executor/pg_private.h"
 
 static enum ast_constraint_kind
@@ -21,28 +22,75 @@ constraint_kind(struct pg__conversion *conversion, Constraint *source)
         return AST_CONSTRAINT_DEFAULT;
     case CONSTR_FOREIGN:
         return AST_CONSTRAINT_REFERENCES;
+    case CONSTR_IDENTITY:
+        return AST_CONSTRAINT_IDENTITY;
+    case CONSTR_GENERATED:
+        return AST_CONSTRAINT_GENERATED;
+    case CONSTR_ATTR_NOT_DEFERRABLE:
+    case CONSTR_ATTR_IMMEDIATE:
+        return AST_CONSTRAINT_NULL;
+    case CONSTR_ATTR_DEFERRABLE:
+    case CONSTR_ATTR_DEFERRED:
+        (void)pg__unsupported(conversion, source->location, "a DEFERRABLE constraint");
+        return AST_CONSTRAINT_NULL;
     default:
         (void)pg__unsupported(conversion, source->location, "this kind of constraint");
         return AST_CONSTRAINT_NULL;
     }
 }
 
+static enum ast_action
+convert_action(char action)
+{
+    switch (action) {
+    case FKCONSTR_ACTION_RESTRICT:
+        return AST_RESTRICT;
+    case FKCONSTR_ACTION_CASCADE:
+        return AST_CASCADE;
+    case FKCONSTR_ACTION_SETNULL:
+        return AST_SET_NULL;
+    case FKCONSTR_ACTION_SETDEFAULT:
+        return AST_SET_DEFAULT;
+    default:
+        return AST_NO_ACTION;
+    }
+}
+
 static void
-convert_constraint(struct pg__conversion *conversion, Constraint *source,
-                   struct ast_constraint *out)
+convert_foreign(struct pg__conversion *conversion, Constraint *source, struct ast_constraint *out)
+{
+    if (source->fk_matchtype == FKCONSTR_MATCH_FULL)
+        (void)pg__unsupported(conversion, source->location, "MATCH FULL");
+    if (source->fk_del_set_cols != NIL)
+        (void)pg__unsupported(conversion, source->location, "SET NULL of some columns");
+    out->foreign_table = pg__range_name(conversion, source->pktable);
+    out->foreign_columns = pg__names(conversion, source->pk_attrs, &out->foreign_count);
+    out->on_update = convert_action(source->fk_upd_action);
+    out->on_delete = convert_action(source->fk_del_action);
+}
+
+void
+pg__constraint(struct pg__conversion *conversion, Constraint *source, struct ast_constraint *out)
 {
     bool foreign = source->contype == CONSTR_FOREIGN;
 
     out->kind = constraint_kind(conversion, source);
     out->location = source->location;
     out->name = source->conname == NULL ? NULL : pg__copy(conversion, source->conname);
+    if (source->deferrable || source->initdeferred)
+        (void)pg__unsupported(conversion, source->location, "a DEFERRABLE constraint");
+    if (source->nulls_not_distinct || source->including != NIL || source->indexname != NULL)
+        (void)pg__unsupported(conversion, source->location,
+                              "NULLS NOT DISTINCT, INCLUDE or USING INDEX in a constraint");
     out->columns =
         pg__names(conversion, foreign ? source->fk_attrs : source->keys, &out->column_count);
     out->expr = pg__optional(conversion, source->raw_expr);
-    if (!foreign)
-        return;
-    out->foreign_table = pg__range_name(conversion, source->pktable);
-    out->foreign_columns = pg__names(conversion, source->pk_attrs, &out->foreign_count);
+    out->not_valid = source->skip_validation;
+    out->always = source->generated_when == 'a';
+    if (source->contype == CONSTR_IDENTITY)
+        out->options = pg__sequence_options(conversion, source->options, &out->option_count);
+    if (foreign)
+        convert_foreign(conversion, source, out);
 }
 
 static struct ast_constraint *
@@ -56,15 +104,16 @@ convert_constraints(struct pg__conversion *conversion, List *list, uint32_t *cou
     if (constraints == NULL)
         return NULL;
     foreach (cell, list)
-        convert_constraint(conversion, lfirst(cell), &constraints[next++]);
+        pg__constraint(conversion, lfirst(cell), &constraints[next++]);
     *count_out = next;
     return constraints;
 }
 
-static void
-convert_column_definition(struct pg__conversion *conversion, ColumnDef *source,
-                          struct ast_column_definition *out)
+void
+pg__column_definition(struct pg__conversion *conversion, ColumnDef *source,
+                      struct ast_column_definition *out)
 {
+    pg__collation(conversion, source->collClause);
     out->location = source->location;
     out->name = pg__copy(conversion, source->colname);
     out->type = pg__type(conversion, source->typeName);
@@ -92,7 +141,7 @@ convert_create_table(struct pg__conversion *conversion, CreateStmt *source)
         return NULL;
     foreach (cell, source->tableElts) {
         if (IsA(lfirst(cell), ColumnDef))
-            convert_column_definition(conversion, lfirst(cell), &out->columns[out->column_count++]);
+            pg__column_definition(conversion, lfirst(cell), &out->columns[out->column_count++]);
         else if (IsA(lfirst(cell), Constraint))
             constraints = lappend(constraints, lfirst(cell));
         else
@@ -124,10 +173,12 @@ convert_drop(struct pg__conversion *conversion, DropStmt *source)
 
     if (out == NULL)
         return NULL;
-    out->kind = source->removeType == OBJECT_TABLE    ? AST_DROP_TABLE
-                : source->removeType == OBJECT_SCHEMA ? AST_DROP_SCHEMA
-                : source->removeType == OBJECT_INDEX  ? AST_DROP_INDEX
-                                                      : AST_DROP_VIEW;
+    out->kind = source->removeType == OBJECT_TABLE      ? AST_DROP_TABLE
+                : source->removeType == OBJECT_SCHEMA   ? AST_DROP_SCHEMA
+                : source->removeType == OBJECT_INDEX    ? AST_DROP_INDEX
+                : source->removeType == OBJECT_SEQUENCE ? AST_DROP_SEQUENCE
+                : source->removeType == OBJECT_TYPE     ? AST_DROP_TYPE
+                                                        : AST_DROP_VIEW;
     if (out->kind == AST_DROP_VIEW && source->removeType != OBJECT_VIEW)
         return pg__unsupported(conversion, -1, "this kind of DROP");
     out->if_exists = source->missing_ok;
@@ -143,7 +194,7 @@ convert_drop(struct pg__conversion *conversion, DropStmt *source)
             name->name = pg__copy(conversion, strVal(lfirst(cell)));
             continue;
         }
-        List *parts = lfirst(cell);
+        List *parts = out->kind == AST_DROP_TYPE ? ((TypeName *)lfirst(cell))->names : lfirst(cell);
         name->name = pg__copy(conversion, strVal(llast(parts)));
         if (list_length(parts) > 1)
             name->schema = pg__copy(conversion, strVal(list_nth(parts, list_length(parts) - 2)));
@@ -158,29 +209,41 @@ convert_create_index(struct pg__conversion *conversion, IndexStmt *source)
     int location = source->relation->location;
     ListCell *cell;
 
-    if (source->whereClause != NULL || source->indexIncludingParams != NIL ||
-        source->options != NIL || source->nulls_not_distinct || source->excludeOpNames != NIL)
-        return pg__unsupported(conversion, location,
-                               "WHERE, INCLUDE, WITH or NULLS NOT DISTINCT in CREATE INDEX");
-    if (strcmp(source->accessMethod, "btree") != 0)
-        return pg__unsupported(conversion, location, "this access method");
+    if (source->options != NIL || source->nulls_not_distinct || source->excludeOpNames != NIL)
+        return pg__unsupported(conversion, location, "WITH or NULLS NOT DISTINCT in CREATE INDEX");
+    if (strcmp(source->accessMethod, "btree") != 0 && strcmp(source->accessMethod, "rmi") != 0)
+        return pg__fail(conversion, "42704", -1, "access method does not exist: use btree or rmi");
     if (out == NULL)
         return NULL;
     out->name = source->idxname == NULL ? NULL : pg__copy(conversion, source->idxname);
     out->table = pg__range_name(conversion, source->relation);
     out->unique = source->unique;
     out->if_not_exists = source->if_not_exists;
-    out->columns =
-        pg__take(conversion, (size_t)list_length(source->indexParams) * sizeof(*out->columns));
-    if (out->columns == NULL)
+    out->learned = strcmp(source->accessMethod, "rmi") == 0;
+    out->where = pg__optional(conversion, source->whereClause);
+    size_t count = (size_t)list_length(source->indexParams);
+    out->columns = pg__take(conversion, count * sizeof(*out->columns));
+    out->exprs = pg__take(conversion, count * sizeof(*out->exprs));
+    out->includes = pg__take(conversion, (size_t)list_length(source->indexIncludingParams) *
+                                             sizeof(*out->includes));
+    if (out->columns == NULL || out->exprs == NULL || out->includes == NULL)
         return NULL;
     foreach (cell, source->indexParams) {
         IndexElem *element = lfirst(cell);
 
-        if (element->name == NULL || element->collation != NIL || element->opclass != NIL)
+        if (element->collation != NIL || element->opclass != NIL)
             return pg__unsupported(conversion, location,
-                                   "an expression, collation or operator class in an index");
-        out->columns[out->column_count++] = pg__copy(conversion, element->name);
+                                   "a collation or operator class in an index");
+        if (element->name != NULL)
+            out->columns[out->column_count] = pg__copy(conversion, element->name);
+        out->exprs[out->column_count++] = pg__optional(conversion, element->expr);
+    }
+    foreach (cell, source->indexIncludingParams) {
+        IndexElem *element = lfirst(cell);
+
+        if (element->name == NULL)
+            return pg__unsupported(conversion, location, "an expression in INCLUDE");
+        out->includes[out->include_count++] = pg__copy(conversion, element->name);
     }
     return out;
 }
@@ -227,6 +290,6 @@ pg__definition(struct pg__conversion *conversion, Node *node, struct ast_stateme
         out->drop = convert_drop(conversion, (DropStmt *)node);
         return true;
     default:
-        return false;
+        return pg__alteration(conversion, node, out) || pg__setting(conversion, node, out);
     }
 }

@@ -64,6 +64,9 @@ convert_insert(struct pg__conversion *conversion, InsertStmt *insert)
     out->table = pg__range_name(conversion, insert->relation);
     if (insert->relation->alias != NULL)
         out->alias = pg__copy(conversion, insert->relation->alias->aliasname);
+    out->overriding = insert->override == OVERRIDING_USER_VALUE     ? AST_OVERRIDING_USER
+                      : insert->override == OVERRIDING_SYSTEM_VALUE ? AST_OVERRIDING_SYSTEM
+                                                                    : AST_OVERRIDING_NONE;
     if (insert->onConflictClause != NULL)
         out->conflict = convert_conflict(conversion, insert->onConflictClause);
     out->columns = pg__take(conversion, (size_t)list_length(insert->cols) * sizeof(*out->columns));
@@ -135,8 +138,7 @@ convert_transaction(struct pg__conversion *conversion, TransactionStmt *source,
         out->transaction = AST_RELEASE;
     else
         (void)pg__unsupported(conversion, -1, "this transaction statement");
-    if (source->options != NIL)
-        (void)pg__unsupported(conversion, -1, "options of BEGIN");
+    pg__modes(conversion, source->options, &out->modes);
     if (source->chain)
         (void)pg__unsupported(conversion, -1, "AND CHAIN");
     if (source->savepoint_name != NULL)

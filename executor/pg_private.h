@@ -56,6 +56,26 @@ struct ast_window *pg__windows(struct pg__conversion *conversion, List *list, ui
 /** False when the node is no definition. */
 bool pg__definition(struct pg__conversion *conversion, Node *node, struct ast_statement *out);
 
+/* What only one file makes and others take (ast_define.h). */
+struct ast_constraint;
+struct ast_column_definition;
+struct ast_sequence_option;
+void pg__constraint(struct pg__conversion *conversion, Constraint *source,
+                    struct ast_constraint *out);
+void pg__column_definition(struct pg__conversion *conversion, ColumnDef *source,
+                           struct ast_column_definition *out);
+
+/* pg_alter.c: ALTER, RENAME, sequences, enums, TRUNCATE, CREATE TABLE AS, COMMENT. */
+bool pg__alteration(struct pg__conversion *conversion, Node *node, struct ast_statement *out);
+struct ast_sequence_option *pg__sequence_options(struct pg__conversion *conversion, List *list,
+                                                 uint32_t *count_out);
+/** Refuses a collation that does not compare by bytes. NULL is fine. */
+void pg__collation(struct pg__conversion *conversion, CollateClause *source);
+
+/* pg_setting.c: SET, RESET, SHOW, transaction modes, MERGE. */
+bool pg__setting(struct pg__conversion *conversion, Node *node, struct ast_statement *out);
+void pg__modes(struct pg__conversion *conversion, List *options, struct ast_transaction_modes *out);
+
 /* pg_select.c */
 struct ast_from **pg__from(struct pg__conversion *conversion, List *list, uint32_t *count_out);
 struct ast_order *pg__orders(struct pg__conversion *conversion, List *list, uint32_t *count_out);

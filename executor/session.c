@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "executor/sequence.h"
 #include "kernel/api_error.h"
 #include "kernel/base/check.h"
 #include "kernel/base/error.h"
@@ -23,6 +24,12 @@ qtdb_session_open(struct qtdb *db, struct qtdb_session **out)
         return api_error(STATUS_NO_MEMORY);
     session->db = db;
     session->memory = memory;
+    session->settings = settings_new(memory);
+    session->sequences = sequence_memory_new(memory);
+    if (session->settings == NULL || session->sequences == NULL) {
+        qtdb_session_close(session);
+        return api_error(STATUS_NO_MEMORY);
+    }
     *out = session;
     return QTDB_OK;
 }
@@ -47,6 +54,8 @@ qtdb_session_close(struct qtdb_session *session)
     qtdb_rollback(session->txn);
     forget_savepoints(session, NULL);
     statement__cache_clear(session);
+    settings_free(session->settings);
+    sequence_memory_free(session->sequences);
     memory_free(session->memory, MEMORY_SQL, session, sizeof(*session));
 }
 
@@ -63,14 +72,17 @@ qtdb_interrupt(struct qtdb_session *session)
 }
 
 static enum status
-begin_block(struct qtdb_session *session, struct sql_error *error)
+begin_block(struct qtdb_session *session, const struct ast_transaction_modes *modes,
+            struct sql_error *error)
 {
-    struct qtdb_txn_options options = {.size = sizeof(options)};
-
     if (session->txn != NULL)
         return STATUS_OK; /* PostgreSQL warns and goes on. */
-    session->aborted = session->catalog_changed = false;
-    return sql_from_code(qtdb_begin(session->db, &options, &session->txn), error);
+    session->aborted = session->catalog_changed = session->used = false;
+    session->isolation = modes->isolation >= 0 ? (enum qtdb_isolation)modes->isolation
+                                               : settings_isolation(session->settings);
+    session->read_only =
+        modes->read_only >= 0 ? modes->read_only != 0 : settings_read_only(session->settings);
+    return session_begin(session, session->isolation, session->read_only, NULL, &session->txn, error);
 }
 
 /* Savepoints. */
@@ -156,17 +168,20 @@ session_transaction(struct qtdb_session *session, const struct ast_statement *as
         return savepoint_statement(session, ast, tag_out, error);
     if (ast->transaction == AST_BEGIN) {
         *tag_out = "BEGIN";
-        return begin_block(session, error);
+        return begin_block(session, &ast->modes, error);
     }
     forget_savepoints(session, NULL);
     session->txn = NULL;
     session->aborted = session->catalog_changed = false;
     if (ast->transaction == AST_COMMIT && txn != NULL && !aborted) {
         *tag_out = "COMMIT";
-        return sql_from_code(qtdb_commit(txn), error);
+        enum status status = sql_from_code(qtdb_commit(txn), error);
+        settings_end(session->settings, status == STATUS_OK);
+        return status;
     }
     *tag_out = ast->transaction == AST_COMMIT && txn == NULL ? "COMMIT" : "ROLLBACK";
     qtdb_rollback(txn);
+    settings_end(session->settings, false);
     return STATUS_OK;
 }
 

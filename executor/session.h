@@ -3,6 +3,7 @@
 #define EXECUTOR_SESSION_H
 
 #include "executor/exec.h"
+#include "executor/settings.h"
 
 /* A mark in the block, the last first. */
 struct session_savepoint {
@@ -18,9 +19,14 @@ enum { STATEMENT_CACHE_MAX = 100 };
 struct qtdb_session {
     struct qtdb *db;
     struct memory *memory;
-    struct qtdb_txn *txn; /* NULL outside a transaction block. */
-    bool aborted;         /* The block failed: only ROLLBACK is taken. */
-    bool catalog_changed; /* By the block: plans made in it are not kept. */
+    struct qtdb_txn *txn;          /* NULL outside a transaction block. */
+    bool aborted;                  /* The block failed: only ROLLBACK is taken. */
+    bool catalog_changed;          /* By the block: plans made in it are not kept. */
+    enum qtdb_isolation isolation; /* Of the block. */
+    bool read_only;
+    bool used; /* The block has run a statement. */
+    struct settings *settings;
+    struct sequence_memory *sequences;
     struct session_savepoint *savepoints;
     struct qtdb_statement *cache; /* Finalised statements, the last used first. */
     uint32_t cache_count;
@@ -62,6 +68,7 @@ struct qtdb_statement {
     struct arena bound;
     struct planned *planned; /* NULL: none. */
     uint64_t planned_version;
+    uint64_t planned_path_epoch;
     uint32_t planned_type_count;
     enum qtdb_type *planned_types;
 
@@ -97,6 +104,19 @@ void session_set_work_limit(struct qtdb_session *session, size_t size);
 MUST_CHECK enum status session_transaction(struct qtdb_session *session,
                                            const struct ast_statement *ast, const char **tag_out,
                                            struct sql_error *error);
+
+/* session_setting.c */
+/** SET, RESET, SET TRANSACTION and SET SESSION CHARACTERISTICS; sets the tag. */
+MUST_CHECK enum status session_set(struct qtdb_session *session, const struct ast_statement *ast,
+                                   const char **tag_out, struct sql_error *error);
+/** SHOW as a query of constants. */
+MUST_CHECK enum status session_show(const struct qtdb_session *session,
+                                    const struct ast_statement *ast, struct arena *arena,
+                                    struct ast_statement *out, struct sql_error *error);
+/** Begins a transaction by the session's settings. `statistics` (NULL: not asked) outlives it. */
+MUST_CHECK enum status session_begin(struct qtdb_session *session, enum qtdb_isolation isolation,
+                                     bool read_only, struct qtdb_txn_statistics *statistics,
+                                     struct qtdb_txn **out, struct sql_error *error);
 
 /* statement_cache.c */
 uint64_t statement__hash(const char *sql);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "executor/exec_define.h"
 #include "executor/session.h"
 #include "kernel/api_error.h"
 #include "kernel/base/check.h"
@@ -114,6 +115,15 @@ qtdb_finalize(struct qtdb_statement *statement)
 
 /* Transactions around a statement. */
 
+static const char *
+change_word(const struct ast_statement *ast)
+{
+    return ast->kind == AST_INSERT   ? "INSERT"
+           : ast->kind == AST_UPDATE ? "UPDATE"
+           : ast->kind == AST_DELETE ? "DELETE"
+                                     : "a definition";
+}
+
 static bool
 is_change(const struct ast_statement *ast)
 {
@@ -129,7 +139,7 @@ is_analyze(const struct ast_statement *ast)
 static bool
 is_query(const struct ast_statement *ast)
 {
-    return ast->kind == AST_SELECT || ast->kind == AST_EXPLAIN;
+    return ast->kind == AST_SELECT || ast->kind == AST_EXPLAIN || ast->kind == AST_SHOW;
 }
 
 static enum status
@@ -138,15 +148,22 @@ enter_transaction(struct qtdb_statement *statement)
     struct qtdb_session *session = statement->session;
     bool analyze = is_analyze(statement->ast);
     bool changes = analyze && is_change(statement->ast->explained);
-    struct qtdb_txn_options options = {.size = sizeof(options),
-                                       .read_only = is_query(statement->ast) && !changes,
-                                       .statistics = analyze ? &statement->cost : NULL};
+    bool query = is_query(statement->ast) && !changes, block = session->txn != NULL;
 
     statement->cost = (struct qtdb_txn_statistics){.size = sizeof(statement->cost)};
     if (session->aborted)
         return sql_error_set(&statement->error, "25P02", -1,
                              "current transaction is aborted, commands ignored until end of "
                              "transaction block");
+    if (!query && (block ? session->read_only : settings_read_only(session->settings)))
+        return sql_error_set(&statement->error, "25006", -1,
+                             "cannot execute %s in a read-only transaction",
+                             change_word(statement->ast));
+    /* A definition outside a block waits for others' rather than failing. */
+    enum qtdb_isolation isolation = block ? session->isolation
+                                    : exec_is_definition(statement->ast->kind)
+                                        ? QTDB_READ_COMMITTED
+                                        : settings_isolation(session->settings);
     statement->context = (struct exec_context){
         .txn = session->txn,
         .memory = session->memory,
@@ -156,14 +173,19 @@ enter_transaction(struct qtdb_statement *statement)
         .parameter_count = statement->parameter_count,
         .memory_limit = session->memory_limit,
         .work_limit = session->work_limit,
-        .db = session->db,
         .path_counts = session->path_counts,
+        .db = session->db,
+        .isolation = isolation,
+        .path = settings_path(session->settings),
+        .path_epoch = settings_path_epoch(session->settings),
+        .sequences = session->sequences,
     };
-    statement->own_txn = session->txn == NULL;
-    if (!statement->own_txn)
-        return STATUS_OK;
-    return sql_from_code(qtdb_begin(session->db, &options, &statement->context.txn),
-                         &statement->error);
+    statement->own_txn = !block;
+    if (!block)
+        return session_begin(session, isolation, query, analyze ? &statement->cost : NULL,
+                             &statement->context.txn, &statement->error);
+    session->used = true;
+    return sql_from_code(qtdb_refresh(session->txn), &statement->error);
 }
 
 /* Ends the statement's own transaction; inside a block a failure aborts the block. */
@@ -197,7 +219,8 @@ plan_fits(const struct qtdb_statement *statement, uint64_t version)
 {
     if (statement->planned == NULL || statement->planned_version != version ||
         statement->planned_type_count != statement->parameter_count ||
-        statement->session->catalog_changed)
+        statement->session->catalog_changed ||
+        statement->planned_path_epoch != statement->context.path_epoch)
         return false;
     for (uint32_t i = 0; i < statement->parameter_count; i++) {
         if (!statement->parameters[i].null &&
@@ -228,12 +251,12 @@ forget_plan(struct qtdb_statement *statement)
     arena_reset(&statement->bound);
 }
 
-/* Binds and plans, unless the plan of an earlier run still fits. */
 static enum status
-ensure_planned(struct qtdb_statement *statement, const struct ast_statement *ast)
+plan_anew(struct qtdb_statement *statement, const struct ast_statement *ast, uint64_t version)
 {
     struct qtdb_txn *txn = statement->context.txn;
     struct bind bind = {.txn = txn,
+                        .path = statement->context.path,
                         .arena = &statement->bound,
                         .parameters = statement->parameters,
                         .parameter_count = statement->parameter_count,
@@ -241,18 +264,28 @@ ensure_planned(struct qtdb_statement *statement, const struct ast_statement *ast
     struct plan_context context = {txn, &statement->bound, &statement->error};
     struct bound *bound = NULL;
     struct planned *planned = NULL;
-    uint64_t version = 0;
 
-    TRY(catalog_version(txn, &version, &statement->error));
-    if (plan_fits(statement, version))
-        return exec_context_open(&statement->context, statement->planned);
-    forget_plan(statement);
     TRY(bind_statement(&bind, ast, &bound));
     TRY(plan_statement(&context, bound, &planned));
     TRY(note_types(statement));
     statement->planned = planned;
     statement->planned_version = version;
+    statement->planned_path_epoch = statement->context.path_epoch;
     return exec_context_open(&statement->context, planned);
+}
+
+/* Binds and plans, unless the plan of an earlier run still fits. */
+static enum status
+ensure_planned(struct qtdb_statement *statement, const struct ast_statement *ast)
+{
+    uint64_t version = 0;
+
+    TRY(catalog_version(statement->context.txn, &version, &statement->error));
+    statement->context.catalog_version = statement->session->catalog_changed ? 0 : version;
+    if (plan_fits(statement, version))
+        return exec_context_open(&statement->context, statement->planned);
+    forget_plan(statement);
+    return plan_anew(statement, ast, version);
 }
 
 const struct rel_column *
@@ -353,10 +386,25 @@ start_explain(struct qtdb_statement *statement)
 }
 
 static enum status
+start_show(struct qtdb_statement *statement)
+{
+    struct ast_statement shown;
+
+    forget_plan(statement);
+    TRY(session_show(statement->session, statement->ast, &statement->bound, &shown,
+                     &statement->error));
+    TRY(plan_anew(statement, &shown, 0));
+    statement->visible = statement->planned->bound->column_count;
+    return STATUS_OK;
+}
+
+static enum status
 start_rows(struct qtdb_statement *statement)
 {
     if (statement->ast->kind == AST_EXPLAIN)
         return start_explain(statement);
+    if (statement->ast->kind == AST_SHOW)
+        return start_show(statement);
     TRY(ensure_planned(statement, statement->ast));
     const struct bound *bound = statement->planned->bound;
     statement->visible = bound->kind == AST_SELECT ? bound->column_count : bound->returning_count;
@@ -417,6 +465,36 @@ run_change(struct qtdb_statement *statement)
     return STATUS_OK;
 }
 
+/* READ COMMITTED: a row that was changed since the statement began is met by going back to its start
+ * and running it again on a new snapshot; the row's lock is kept. */
+static enum status
+run_change_again(struct qtdb_statement *statement)
+{
+    struct qtdb_txn *txn = statement->context.txn;
+    struct sql_error *error = &statement->error;
+    uint64_t mark = 0;
+
+    if (statement->context.isolation != QTDB_READ_COMMITTED)
+        return run_change(statement);
+    TRY(sql_from_code(qtdb_savepoint(txn, &mark), error));
+    for (;;) {
+        enum status status = run_change(statement);
+
+        if (status != STATUS_CONFLICT || strcmp(error->sqlstate, "40001") != 0)
+            return status;
+        if (atomic_load(&statement->session->interrupted))
+            return sql_error_set(error, "57014", -1, "canceling statement due to user request");
+        exec_context_close(&statement->context);
+        arena_reset(&statement->returned.arena);
+        statement->returned.count = statement->returned.capacity = 0;
+        statement->returned.rows = NULL;
+        *error = (struct sql_error){.location = -1};
+        TRY(sql_from_code(qtdb_rollback_to(txn, mark), error));
+        TRY(sql_from_code(qtdb_refresh(txn), error));
+        TRY(ensure_planned(statement, statement->ast));
+    }
+}
+
 static bool
 next_returned(struct qtdb_statement *statement)
 {
@@ -434,7 +512,7 @@ step_change(struct qtdb_statement *statement)
     if (status != STATUS_OK)
         return fail(statement, status);
     if (statement->phase == STATEMENT_BOUND) {
-        status = leave_transaction(statement, run_change(statement));
+        status = leave_transaction(statement, run_change_again(statement));
         if (status != STATUS_OK)
             return fail(statement, status);
     }
@@ -492,7 +570,7 @@ step_query(struct qtdb_statement *statement)
     (void)snprintf(statement->tag_text, sizeof(statement->tag_text), "%s %llu",
                    statement->ast->kind == AST_EXPLAIN ? "EXPLAIN" : "SELECT",
                    (unsigned long long)statement->row_count);
-    statement->tag = statement->tag_text;
+    statement->tag = statement->ast->kind == AST_SHOW ? "SHOW" : statement->tag_text;
     statement->phase = STATEMENT_DONE;
     return QTDB_DONE;
 }
@@ -501,17 +579,28 @@ step_query(struct qtdb_statement *statement)
 static enum status
 run_whole(struct qtdb_statement *statement)
 {
+    struct define_result result = {.tag = NULL};
     struct arena arena;
     enum status status;
 
     if (statement->ast->kind == AST_TRANSACTION)
         return session_transaction(statement->session, statement->ast, &statement->tag,
                                    &statement->error);
+    if (statement->ast->kind == AST_SET)
+        return session_set(statement->session, statement->ast, &statement->tag, &statement->error);
+    if (!exec_is_definition(statement->ast->kind))
+        return sql_error_set(&statement->error, "0A000", -1, "MERGE is not supported yet");
     arena_init(&arena, statement->session->memory, MEMORY_SQL);
     status = enter_transaction(statement);
     if (status == STATUS_OK)
-        status = exec_define(&statement->context, statement->sql, statement->ast, &arena,
-                             &statement->tag);
+        status = exec_define(&statement->context, statement->sql, statement->ast, &arena, &result);
+    statement->tag = result.tag;
+    statement->row_count = result.row_count;
+    if (result.counts) {
+        (void)snprintf(statement->tag_text, sizeof(statement->tag_text), "%s %llu", result.tag,
+                       (unsigned long long)result.row_count);
+        statement->tag = statement->tag_text;
+    }
     if (!statement->own_txn)
         statement->session->catalog_changed = true;
     arena_deinit(&arena);

@@ -60,8 +60,18 @@ table_index_key(const struct table *table, uint32_t index, const struct value *v
     bool any_null = false;
 
     CHECK(index < table->index_count);
+    if (definition->predicate > 0) {
+        const struct value *holds = &values[table->column_count + definition->predicate - 1];
+
+        *size_out = 0;
+        if (holds->null || holds->integer == 0)
+            return STATUS_OK;
+    }
     for (uint32_t i = 0; i < definition->column_count; i++) {
-        const struct value *value = &values[definition->columns[i]];
+        uint32_t column = definition->columns[i];
+        const struct value *value =
+            &values[column < TABLE_EXPR_BASE ? column
+                                             : table->column_count + column - TABLE_EXPR_BASE];
 
         any_null = any_null || value->null;
         if (!key_encode(value, &writer))
@@ -75,22 +85,154 @@ table_index_key(const struct table *table, uint32_t index, const struct value *v
     return STATUS_OK;
 }
 
+/* Rows. */
+
+uint32_t
+table_column_find(const struct table *table, const char *name)
+{
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (strcmp(table->columns[i].name, name) == 0)
+            return i;
+    }
+    return UINT32_MAX;
+}
+
+const char *
+table_key_name(const struct table *table, struct arena *arena)
+{
+    char name[QTDB_NAME_SIZE_MAX + 8];
+
+    if (table->key_name != NULL)
+        return table->key_name;
+    (void)snprintf(name, sizeof(name), "%.200s_pkey", table->name);
+    return arena_copy_text(arena, name, strlen(name));
+}
+
+static bool
+uses_expr(const struct table_index *index, uint32_t expr)
+{
+    bool uses = index->predicate == expr + 1;
+
+    for (uint32_t i = 0; i < index->column_count; i++)
+        uses = uses || index->columns[i] == TABLE_EXPR_BASE + expr;
+    return uses;
+}
+
+void
+table_prune(struct table *table)
+{
+    for (uint32_t expr = table->expr_count; expr-- > 0;) {
+        bool used = false;
+
+        for (uint32_t i = 0; i < table->index_count; i++)
+            used = used || uses_expr(&table->indexes[i], expr);
+        if (used)
+            continue;
+        table->expr_count--;
+        memmove(&table->exprs[expr], &table->exprs[expr + 1],
+                (table->expr_count - expr) * sizeof(*table->exprs));
+        for (uint32_t i = 0; i < table->index_count; i++) {
+            struct table_index *index = &table->indexes[i];
+
+            if (index->predicate > expr + 1)
+                index->predicate--;
+            for (uint32_t k = 0; k < index->column_count; k++) {
+                if (index->columns[k] > TABLE_EXPR_BASE + expr)
+                    index->columns[k]--;
+            }
+        }
+    }
+}
+
+enum status
+table_settle(struct table *table, struct arena *arena)
+{
+    CHECK(table->slot_count >= table->column_count);
+    table->types = arena_alloc(arena, (table->column_count + 1) * sizeof(*table->types));
+    if (table->types == NULL)
+        return STATUS_NO_MEMORY;
+    struct sql_type *slots =
+        arena_alloc(arena, (table->slot_count + 1) * sizeof(*table->slot_types));
+    if (slots == NULL)
+        return STATUS_NO_MEMORY;
+    if (table->slot_types != NULL)
+        memcpy(slots, table->slot_types, table->slot_count * sizeof(*slots));
+    table->slot_types = slots;
+    table->plain = table->slot_count == table->column_count;
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        table->types[i] = table->columns[i].type;
+        table->slot_types[table->columns[i].slot] = table->columns[i].type;
+        table->plain = table->plain && table->columns[i].slot == i;
+    }
+    return STATUS_OK;
+}
+
+bool
+table_encode_row(const struct table *table, const struct value *values, struct value *scratch,
+                 struct byte_writer *out)
+{
+    if (table->plain)
+        return row_encode(values, table->column_count, out);
+    for (uint32_t i = 0; i < table->slot_count; i++)
+        scratch[i] = value_null(table->slot_types[i].type);
+    for (uint32_t i = 0; i < table->column_count; i++)
+        scratch[table->columns[i].slot] = values[i];
+    return row_encode(scratch, table->slot_count, out);
+}
+
+static enum status
+damaged_row(const struct table *table, struct sql_error *error)
+{
+    return sql_error_set(error, "XX001", -1, "a row of table \"%s\" is damaged: run qtdb-check",
+                         table->name);
+}
+
+/* The value of a column in rows that are older than it. */
+static enum status
+missing_value(const struct table *table, uint32_t column, struct arena *arena, struct value *out,
+              struct sql_error *error)
+{
+    const char *text = table->columns[column].missing;
+
+    *out = value_null(table->types[column].type);
+    return text == NULL ? STATUS_OK
+                        : value_parse(&table->types[column], text, strlen(text), arena, out, error);
+}
+
+static enum status
+decode_slots(const struct table *table, const void *bytes, size_t size, struct arena *arena,
+             struct value *out, struct sql_error *error)
+{
+    struct value *slots = arena_alloc(arena, table->slot_count * sizeof(*slots));
+    uint32_t count = 0;
+
+    if (slots == NULL)
+        return STATUS_NO_MEMORY;
+    if (row_decode(bytes, size, table->slot_types, table->slot_count, slots, &count) != STATUS_OK)
+        return damaged_row(table, error);
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        uint32_t slot = table->columns[i].slot;
+
+        if (slot < count)
+            out[i] = slots[slot];
+        else
+            TRY(missing_value(table, i, arena, &out[i], error));
+    }
+    return STATUS_OK;
+}
+
 enum status
 table_decode_row(const struct table *table, const void *bytes, size_t size, struct arena *arena,
                  struct value *out, struct sql_error *error)
 {
     uint32_t count = 0;
 
+    if (!table->plain)
+        return decode_slots(table, bytes, size, arena, out, error);
     if (row_decode(bytes, size, table->types, table->column_count, out, &count) != STATUS_OK)
-        return sql_error_set(error, "XX001", -1, "a row of table \"%s\" is damaged: run qtdb-check",
-                             table->name);
-    for (uint32_t i = count; i < table->column_count; i++) {
-        const char *text = table->columns[i].default_text;
-
-        out[i] = value_null(table->types[i].type);
-        if (text != NULL)
-            TRY(value_parse(&table->types[i], text, strlen(text), arena, &out[i], error));
-    }
+        return damaged_row(table, error);
+    for (uint32_t i = count; i < table->column_count; i++)
+        TRY(missing_value(table, i, arena, &out[i], error));
     return STATUS_OK;
 }
 
@@ -106,6 +248,7 @@ table_tree(struct qtdb_txn *txn, const struct table *table, uint32_t index, stru
         options.key_kind = table_key_is_integer(table) ? QTDB_KEY_INT : QTDB_KEY_BYTES;
     } else {
         (void)snprintf(name, sizeof(name), "sql/u%u.%u", table->id, table->indexes[index].id);
+        options.router = table->indexes[index].learned ? QTDB_ROUTER_RMI : QTDB_ROUTER_AUTO;
     }
     return sql_from_code(qtdb_tree_open(txn, name, &options, out), error);
 }

@@ -1,0 +1,178 @@
+/* Binding and applying a table's rules (table_rules.h). */
+#include <string.h>
+
+#include "executor/ast_print.h"
+#include "executor/bind_private.h"
+#include "executor/table_rules.h"
+#include "kernel/base/check.h"
+
+/* Binding. */
+
+/* A column of the table becomes its position. */
+static enum status
+place_column(void *context, struct expr *expr, struct expr **out)
+{
+    struct bind *bind = context;
+
+    if (expr->kind != EXPR_COLUMN)
+        return STATUS_OK;
+    *out = bind__take(bind, sizeof(**out));
+    if (*out == NULL)
+        return STATUS_NO_MEMORY;
+    **out = *expr;
+    (*out)->relation = 0;
+    return STATUS_OK;
+}
+
+enum status
+rules_bind_one(struct bind *bind, const struct table *table, const struct ast_expr *ast,
+               const char *clause, const struct sql_type *type, struct expr **out)
+{
+    struct bind__level level = {.outer = NULL};
+    struct bind__scope scope;
+    struct rel *rel = NULL;
+    struct expr *expr = NULL;
+
+    bind__scope_init(&scope, &level, NULL);
+    scope.clause = clause;
+    TRY(bind__table_rel(bind, (struct table *)(uintptr_t)table, &rel));
+    TRY(bind__add_table(bind, &scope, rel, table->column_count, table->name, table->schema, NULL));
+    TRY(bind__expr(bind, &scope, ast, &expr));
+    if (type == NULL)
+        TRY(bind__settle(bind, &expr));
+    else if (!value_assigns(expr->type.type, type->type))
+        return sql_error_set(bind->error, "42804", ast->location,
+                             type->type == QTDB_TYPE_BOOL
+                                 ? "argument of %s must be type %s, not type %s"
+                                 : "%s is of type %s but expression is of type %s",
+                             clause, value_type_name(type->type), value_type_name(expr->type.type));
+    else
+        TRY(bind__cast(bind, expr, type, &expr));
+    return expr_rewrite(bind->arena, expr, place_column, bind, out);
+}
+
+static enum status
+bind_text(struct bind *bind, const struct table *table, const char *text, const char *clause,
+          const struct sql_type *type, struct expr **out)
+{
+    struct ast_expr *ast = NULL;
+
+    TRY(ast_read(text, bind->arena, &ast, bind->error));
+    enum status status = rules_bind_one(bind, table, ast, clause, type, out);
+    if (status == STATUS_INVALID)
+        bind->error->location = -1; /* Places in the stored text mean nothing in the statement. */
+    return status;
+}
+
+enum status
+rules_bind(struct bind *bind, const struct table *table, struct table_rules *out)
+{
+    static const struct sql_type boolean = {QTDB_TYPE_BOOL, -1, -1};
+
+    *out = (struct table_rules){.table = table};
+    out->generated = bind__take(bind, table->column_count * sizeof(struct expr *));
+    out->checks = bind__take(bind, table->check_count * sizeof(struct expr *));
+    out->exprs = bind__take(bind, table->expr_count * sizeof(struct expr *));
+    if (out->generated == NULL || out->checks == NULL || out->exprs == NULL)
+        return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        const struct table_column *column = &table->columns[i];
+
+        if (column->generated != TABLE_STORED)
+            continue;
+        out->generates = true;
+        TRY(bind_text(bind, table, column->expr, column->name, &column->type, &out->generated[i]));
+    }
+    for (uint32_t i = 0; i < table->check_count; i++)
+        TRY(bind_text(bind, table, table->checks[i].text, "CHECK", &boolean, &out->checks[i]));
+    for (uint32_t i = 0; i < table->expr_count; i++)
+        TRY(bind_text(bind, table, table->exprs[i].text, "index expressions", &table->exprs[i].type,
+                      &out->exprs[i]));
+    return STATUS_OK;
+}
+
+enum status
+rules_default(struct bind *bind, const struct table *table, uint32_t column, struct expr **out)
+{
+    return bind__default(bind, table, column, out);
+}
+
+static const char *const volatile_names[] = {
+    "nextval",         "currval",         "setval",    "lastval", "random",
+    "gen_random_uuid", "clock_timestamp", "timeofday", NULL,
+};
+
+static const char *const stable_names[] = {
+    "now",
+    "current_timestamp",
+    "current_date",
+    "current_time",
+    "localtime",
+    "localtimestamp",
+    "statement_timestamp",
+    "transaction_timestamp",
+    "current_setting",
+    "current_user",
+    "current_schema",
+    "current_schemas",
+    "age",
+    NULL,
+};
+
+bool
+rules_is_volatile(const struct ast_expr *ast)
+{
+    return ast_calls(ast, volatile_names);
+}
+
+enum status
+rules_check_immutable(const struct ast_expr *ast, const char *message, struct sql_error *error)
+{
+    if (ast_calls(ast, volatile_names) || ast_calls(ast, stable_names))
+        return sql_error_set(error, "42P17", ast->location, "%s", message);
+    return STATUS_OK;
+}
+
+/* Applying. */
+
+enum status
+rules_generate(const struct table_rules *rules, struct eval *eval, struct value *row)
+{
+    for (uint32_t i = 0; rules->generates && i < rules->table->column_count; i++) {
+        if (rules->generated[i] != NULL)
+            TRY(expr_eval(rules->generated[i], row, eval, &row[i]));
+    }
+    return STATUS_OK;
+}
+
+enum status
+rules_check(const struct table_rules *rules, struct eval *eval, const struct value *row)
+{
+    const struct table *table = rules->table;
+
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (row[i].null && table->columns[i].not_null)
+            return sql_error_set(eval->error, "23502", -1,
+                                 "null value in column \"%s\" of relation \"%s\" violates "
+                                 "not-null constraint",
+                                 table->columns[i].name, table->name);
+    }
+    for (uint32_t i = 0; i < table->check_count; i++) {
+        struct value holds;
+
+        TRY(expr_eval(rules->checks[i], row, eval, &holds));
+        if (!holds.null && holds.integer == 0)
+            return sql_error_set(eval->error, "23514", -1,
+                                 "new row for relation \"%s\" violates check constraint \"%s\"",
+                                 table->name, table->checks[i].name);
+    }
+    return STATUS_OK;
+}
+
+enum status
+rules_extend(const struct table_rules *rules, struct eval *eval, struct value *row)
+{
+    for (uint32_t i = 0; i < rules->table->expr_count; i++)
+        TRY(expr_eval(rules->exprs[i], row, eval, &row[rules->table->column_count + i]));
+    return STATUS_OK;
+}

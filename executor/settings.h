@@ -1,0 +1,45 @@
+/*
+ * A session's settings: SET, SET LOCAL, RESET and SHOW. What is set in a transaction goes back with its
+ * ROLLBACK; what is set LOCAL goes back at its end. A setting that would change what we do and is not
+ * built takes only the value we have (0A000 for others). One thread at a time.
+ */
+#ifndef EXECUTOR_SETTINGS_H
+#define EXECUTOR_SETTINGS_H
+
+#include "executor/search_path.h"
+
+struct settings;
+
+/** NULL: no memory. */
+struct settings *settings_new(struct memory *memory);
+/** NULL is fine. */
+void settings_free(struct settings *settings);
+
+/** `values` of SET; `local` counts within a block alone. 42704, 22023. */
+MUST_CHECK enum status settings_set(struct settings *settings, const char *name,
+                                    const char *const *values, uint32_t count, bool local,
+                                    bool in_block, struct sql_error *error);
+/** To its default; `name` NULL: all of them. */
+MUST_CHECK enum status settings_reset(struct settings *settings, const char *name, bool in_block,
+                                      struct sql_error *error);
+/** A block has ended. */
+void settings_end(struct settings *settings, bool committed);
+
+/** The value as text, valid until the setting changes. 42704. */
+MUST_CHECK enum status settings_get(const struct settings *settings, const char *name,
+                                    const char **name_out, const char **out,
+                                    struct sql_error *error);
+/** The setting of this number, in order of names; false past the last one. */
+bool settings_at(const struct settings *settings, uint32_t index, const char **name_out,
+                 const char **out);
+
+/* What the executor asks for. */
+const struct search_path *settings_path(const struct settings *settings);
+/** Changes whenever the path does. */
+uint64_t settings_path_epoch(const struct settings *settings);
+enum qtdb_isolation settings_isolation(const struct settings *settings);
+bool settings_read_only(const struct settings *settings);
+bool settings_asynchronous(const struct settings *settings);
+uint32_t settings_lock_timeout_ms(const struct settings *settings);
+
+#endif
