@@ -96,20 +96,19 @@ define_identity(struct define *define, uint32_t column, const struct ast_constra
     return STATUS_OK;
 }
 
-/* nextval('schema.sequence') as text. */
-static enum status
-serial_default(struct define *define, struct table_column *column)
+enum status
+define_serial_text(struct arena *arena, const char *schema, const char *sequence,
+                   const char **expr_out)
 {
-    TRY(own_sequence(define, column, NULL, 0));
-    size_t schema_size = strlen(define->table->schema), size = strlen(column->sequence);
-    char *text = arena_alloc(define->arena, 2 * (schema_size + size) + 32);
+    size_t schema_size = strlen(schema), size = strlen(sequence);
+    char *text = arena_alloc(arena, 2 * (schema_size + size) + 32);
+
     if (text == NULL)
         return STATUS_NO_MEMORY;
     char *out = text + sprintf(text, "nextval('");
     for (uint32_t part = 0; part < 2; part++) {
         *out++ = '"';
-        for (const char *at = part == 0 ? define->table->schema : column->sequence; *at != '\0';
-             at++) {
+        for (const char *at = part == 0 ? schema : sequence; *at != '\0'; at++) {
             if (*at == '\'' || *at == '"')
                 *out++ = *at;
             *out++ = *at;
@@ -119,9 +118,17 @@ serial_default(struct define *define, struct table_column *column)
             *out++ = '.';
     }
     (void)strcpy(out, "')");
-    column->expr = text;
-    column->not_null = true;
+    *expr_out = text;
     return STATUS_OK;
+}
+
+static enum status
+serial_default(struct define *define, struct table_column *column)
+{
+    TRY(own_sequence(define, column, NULL, 0));
+    column->not_null = true;
+    return define_serial_text(define->arena, define->table->schema, column->sequence,
+                              &column->expr);
 }
 
 /* Types. */

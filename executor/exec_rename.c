@@ -92,9 +92,11 @@ move_sequences(struct move *move)
 
         if (name.name == NULL)
             continue;
-        if (strcmp(table->schema, move->schema) != 0 && table->columns[i].expr != NULL)
-            return sql_error_set(context->error, "0A000", -1,
-                                 "SET SCHEMA of a table with a serial column is not supported yet");
+        const char *own = NULL;
+        TRY(define_serial_text(move->define.arena, table->schema, name.name, &own));
+        if (table->columns[i].expr != NULL && strcmp(table->columns[i].expr, own) == 0)
+            TRY(define_serial_text(move->define.arena, move->schema, name.name,
+                                   &table->columns[i].expr));
         TRY(sequence_find(context->txn, &name, move->define.arena, &sequence, context->error));
         sequence.owner_table = move->name;
         TRY(catalog_remove(context->txn, CATALOG_SEQUENCE, name.schema, name.name, context->error));

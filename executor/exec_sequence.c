@@ -84,6 +84,24 @@ exec__create_sequence(struct exec_context *context, const struct ast_sequence *a
     return sequence_store(context->txn, &name, &definition, true, context->error);
 }
 
+/* `next` is what the sequence as it was would have given: the new step starts from the value before. */
+static enum status
+go_on(struct exec_context *context, const char *name, const struct sequence_definition *before,
+      struct sequence_definition *io, int64_t next)
+{
+    int64_t value = 0;
+
+    if (next != before->start && (__builtin_sub_overflow(next, before->increment, &next) ||
+                                  __builtin_add_overflow(next, io->increment, &next)))
+        next = io->increment > 0 ? INT64_MAX : INT64_MIN;
+    if (next >= io->min && next <= io->max)
+        return sequence_restart(context->txn, context->db, io, next, context->error);
+    /* Past the end, as the next call is to find. */
+    TRY(sequence_restart(context->txn, context->db, io, io->increment > 0 ? io->max : io->min,
+                         context->error));
+    return sequence_next(context->db, name, io, &value, context->error);
+}
+
 enum status
 exec__alter_sequence(struct exec_context *context, const struct ast_sequence *ast,
                      struct arena *arena)
@@ -110,7 +128,7 @@ exec__alter_sequence(struct exec_context *context, const struct ast_sequence *as
     } else if (before.min != definition.min || before.max != definition.max ||
                before.increment != definition.increment) {
         TRY(sequence_next(context->db, name.name, &before, &next, context->error));
-        TRY(sequence_restart(context->txn, context->db, &definition, next, context->error));
+        TRY(go_on(context, name.name, &before, &definition, next));
     }
     if (owner != NULL)
         TRY(set_owner(context, owner, &name, &definition, arena));

@@ -596,6 +596,8 @@ update_child(struct foreign_queue *queue, const struct event *event, enum table_
     TRY(change_prepare(change, changed, &new_row));
     TRY(change_delete(change, old_row, key));
     TRY(change_put_again(change, key, new_row));
+    if (action == TABLE_SET_DEFAULT) /* The default may be the key that has gone. */
+        TRY(foreign_note(queue, change, NULL, new_row, key));
     return foreign_note(queue, change, row, new_row, key);
 }
 

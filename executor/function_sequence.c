@@ -83,9 +83,10 @@ look_up(const struct exec_context *context, const struct value *text, struct eva
     TRY(search_path_parse((const char *)text->bytes, text->size, eval->arena, &name, eval->error));
     TRY(search_path_find(context->txn, context->path, &name, "q", &found, eval->error));
     enum status status = sequence_find(context->txn, &found, eval->arena, out, eval->error);
+    struct sql_error ignored = {.location = -1};
     if (status == STATUS_INVALID &&
         catalog_has(context->txn, CATALOG_TABLE, found.schema != NULL ? found.schema : "public",
-                    found.name, eval->error) == STATUS_OK)
+                    found.name, &ignored) == STATUS_OK)
         return sql_error_set(eval->error, "42809", -1, "\"%s\" is not a sequence", found.name);
     return status;
 }
