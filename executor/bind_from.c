@@ -6,6 +6,7 @@
 
 #include "executor/bind_private.h"
 #include "executor/search_path.h"
+#include "executor/table_rules.h"
 #include "kernel/base/check.h"
 
 /* A FROM item: its rows, its names, and what it takes from items to its left. */
@@ -291,7 +292,7 @@ bind__table_rel(struct bind *bind, struct table *table, struct rel **out)
             (struct rel_column){table->columns[i].name, {table->columns[i].type.type, -1, -1}};
     rel->columns[table->column_count] = (struct rel_column){"?key?", {QTDB_TYPE_BYTEA, -1, -1}};
     *out = rel;
-    return STATUS_OK;
+    return rules_bind_exprs(bind, rel);
 }
 
 static enum status

@@ -51,6 +51,33 @@ rules_bind_one(struct bind *bind, const struct table *table, const struct ast_ex
     return expr_rewrite(bind->arena, expr, place_column, bind, out);
 }
 
+enum status
+rules_bind_exprs(struct bind *bind, struct rel *rel)
+{
+    const struct table *table = rel->table;
+    struct bind__level level = {.outer = NULL};
+    struct bind__scope scope;
+
+    if (table->expr_count == 0)
+        return STATUS_OK;
+    bind__scope_init(&scope, &level, NULL);
+    rel->index_exprs = bind__take(bind, table->expr_count * sizeof(struct expr *));
+    if (rel->index_exprs == NULL)
+        return STATUS_NO_MEMORY;
+    TRY(bind__add_table(bind, &scope, rel, table->column_count, table->name, table->schema, NULL));
+    for (uint32_t i = 0; i < table->expr_count; i++) {
+        struct ast_expr *ast = NULL;
+
+        TRY(ast_read(table->exprs[i].text, bind->arena, &ast, bind->error));
+        enum status status = bind__expr(bind, &scope, ast, &rel->index_exprs[i]);
+        if (status == STATUS_INVALID)
+            bind->error->location = -1;
+        TRY(status);
+        TRY(bind__settle(bind, &rel->index_exprs[i]));
+    }
+    return STATUS_OK;
+}
+
 static enum status
 bind_text(struct bind *bind, const struct table *table, const char *text, const char *clause,
           const struct sql_type *type, struct expr **out)

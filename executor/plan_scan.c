@@ -72,9 +72,12 @@ keeps_key(enum qtdb_type from, enum qtdb_type to)
     return from == QTDB_TYPE_VARCHAR && to == QTDB_TYPE_TEXT;
 }
 
+/* `column` is one of the table or, from TABLE_EXPR_BASE on, an expression of its indexes. */
 static bool
 is_column(const struct rel *rel, uint32_t column, const struct expr *expr)
 {
+    if (column >= TABLE_EXPR_BASE)
+        return expr_same(expr, rel->index_exprs[column - TABLE_EXPR_BASE]);
     if (expr->kind == EXPR_CAST && expr->type.precision < 0 &&
         keeps_key(expr->arguments[0]->type.type, expr->type.type))
         expr = expr->arguments[0];
@@ -204,6 +207,29 @@ bounds_of(const struct rel *rel, uint32_t column, const struct plan__list *condi
     return bounds;
 }
 
+/* Some condition on the column does not hold for null. */
+static bool
+excludes_null(const struct rel *rel, const struct expr *expr, const struct plan__list *conditions)
+{
+    if (expr->kind != EXPR_IS_NULL || !expr->negated || expr->arguments[0]->kind != EXPR_COLUMN)
+        return false;
+    struct bounds bounds = bounds_of(rel, expr->arguments[0]->index, conditions);
+    return bounds.equal != NULL || bounds.in != NULL || bounds.low != NULL || bounds.high != NULL;
+}
+
+/* The conditions ask for nothing but rows that a partial index has. */
+static bool
+implies(const struct rel *rel, const struct expr *predicate, const struct plan__list *conditions)
+{
+    bool implied = predicate->kind == EXPR_AND || excludes_null(rel, predicate, conditions);
+
+    for (uint32_t i = 0; predicate->kind == EXPR_AND && i < predicate->argument_count; i++)
+        implied = implied && implies(rel, predicate->arguments[i], conditions);
+    for (uint32_t i = 0; predicate->kind != EXPR_AND && i < conditions->count; i++)
+        implied = implied || expr_same(conditions->exprs[i], predicate);
+    return implied;
+}
+
 /* Fills the path for one key; returns the share of the table it reads. */
 static enum status
 try_key(struct planner *planner, const struct rel *rel, const uint32_t *columns, uint32_t count,
@@ -261,7 +287,10 @@ choose_path(struct planner *planner, const struct rel *rel, const struct plan__l
     *rows = path_rows(best, table_rows, share);
     for (uint32_t i = 0; i < table->index_count && conditions->count > 0; i++) {
         struct plan_path path = {.index = i};
+        uint32_t predicate = table->indexes[i].predicate;
 
+        if (predicate > 0 && !implies(rel, rel->index_exprs[predicate - 1], conditions))
+            continue;
         TRY(try_key(planner, rel, table->indexes[i].columns, table->indexes[i].column_count,
                     conditions, &path, &share));
         path.is_point = path.is_point && table->indexes[i].unique;

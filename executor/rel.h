@@ -126,9 +126,10 @@ struct rel {
     struct rel_column *columns;
 
     struct table *table;
-    uint32_t row_count;     /* VALUES: rows of column_count expressions. */
-    struct expr **exprs;    /* VALUES, PROJECT, SERIES; AGGREGATE: groups. */
-    struct expr *condition; /* FILTER, JOIN; NULL: none. */
+    struct expr **index_exprs; /* TABLE: the expressions of its indexes, over its columns. */
+    uint32_t row_count;        /* VALUES: rows of column_count expressions. */
+    struct expr **exprs;       /* VALUES, PROJECT, SERIES; AGGREGATE: groups. */
+    struct expr *condition;    /* FILTER, JOIN; NULL: none. */
     enum rel_join join;
     uint32_t slot_count; /* JOIN: the right side reads these, filled from the left side's row. */
     uint32_t *slots;

@@ -23,6 +23,8 @@ MUST_CHECK enum status rules_bind(struct bind *bind, const struct table *table,
 MUST_CHECK enum status rules_bind_one(struct bind *bind, const struct table *table,
                                       const struct ast_expr *ast, const char *clause,
                                       const struct sql_type *type, struct expr **out);
+/** The index expressions of a table over the columns of its relation. */
+MUST_CHECK enum status rules_bind_exprs(struct bind *bind, struct rel *rel);
 /** What a column gets by default, over no row. */
 MUST_CHECK enum status rules_default(struct bind *bind, const struct table *table, uint32_t column,
                                      struct expr **out);
