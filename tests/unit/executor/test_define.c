@@ -1,0 +1,420 @@
+/*
+ * Goal: a definition survives its bytes and refuses others; a definition statement that runs out of
+ * memory, at any allocation, changes nothing; a change that meets a newer row runs again; indexes on
+ * expressions and parts of a table are used where they may be.
+ * Method: definitions encoded, flipped and cut; statements on a simulated disk with allocation 0, 1, 2
+ * ... refused; two sessions in two threads on one row.
+ */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "executor/session.h"
+#include "tests/support/db_rig.h"
+
+static struct db_rig rig;
+static struct qtdb_session *session;
+static char output[32768];
+
+static void
+setup(void)
+{
+    db_rig_init(&rig, 1);
+    cr_assert_eq(qtdb_session_open(rig.db, &session), QTDB_OK);
+}
+
+static void
+teardown(void)
+{
+    qtdb_session_close(session);
+    db_rig_deinit(&rig);
+}
+
+TestSuite(define, .init = setup, .fini = teardown);
+
+static bool
+add_row(void *context, uint32_t count, const char *const *values, const char *const *names)
+{
+    char *out = context;
+    size_t used = strlen(out);
+
+    (void)names;
+    for (uint32_t i = 0; i < count; i++)
+        used += (size_t)snprintf(out + used, sizeof(output) - used, "%s%s", i > 0 ? "|" : "",
+                                 values[i] != NULL ? values[i] : "NULL");
+    snprintf(out + used, sizeof(output) - used, "\n");
+    return true;
+}
+
+static const char *
+rows_of(const char *sql)
+{
+    output[0] = '\0';
+    cr_assert_eq(qtdb_exec(session, sql, add_row, output), QTDB_OK, "%s: %s", sql,
+                 qtdb_error_last()->message);
+    return output;
+}
+
+static void
+expect(const char *sql, const char *rows)
+{
+    cr_assert_str_eq(rows_of(sql), rows, "%s gave:\n%s", sql, output);
+}
+
+static void
+refuse(const char *sql, const char *sqlstate)
+{
+    cr_assert_neq(qtdb_exec(session, sql, NULL, NULL), QTDB_OK, "%s", sql);
+    cr_assert_str_eq(qtdb_error_last()->sqlstate, sqlstate, "%s: %s", sql,
+                     qtdb_error_last()->message);
+}
+
+/* Definitions as bytes. */
+
+static void
+put_text(struct byte_writer *out, const char *text)
+{
+    byte_writer_put_varint(out, strlen(text));
+    byte_writer_put(out, text, strlen(text));
+}
+
+/* (id int primary key, n varchar(9) default 'x' unique) as format 1 and 2 wrote it. */
+static size_t
+old_definition(uint8_t format, uint8_t *bytes, size_t room)
+{
+    struct byte_writer out = byte_writer_init(bytes, room);
+
+    byte_writer_put_u8(&out, format);
+    byte_writer_put_u32(&out, 7);
+    byte_writer_put_varint(&out, 2);
+    put_text(&out, "id");
+    byte_writer_put_u8(&out, QTDB_TYPE_INT4);
+    byte_writer_put_u32(&out, UINT32_MAX);
+    byte_writer_put_u32(&out, UINT32_MAX);
+    byte_writer_put_u8(&out, 1);
+    put_text(&out, "n");
+    byte_writer_put_u8(&out, QTDB_TYPE_VARCHAR);
+    byte_writer_put_u32(&out, 9);
+    byte_writer_put_u32(&out, UINT32_MAX);
+    byte_writer_put_u8(&out, 2);
+    put_text(&out, "x");
+    byte_writer_put_varint(&out, 1); /* Primary key: column 0. */
+    byte_writer_put_varint(&out, 0);
+    if (format > 1)
+        byte_writer_put_varint(&out, 5);
+    byte_writer_put_varint(&out, 1);
+    put_text(&out, "t_n_key");
+    byte_writer_put_varint(&out, 1);
+    byte_writer_put_varint(&out, 1);
+    if (format > 1) {
+        byte_writer_put_varint(&out, 4);
+        byte_writer_put_u8(&out, 3);
+    }
+    return out.offset;
+}
+
+Test(define, older_formats_still_decode)
+{
+    uint8_t bytes[256];
+    struct arena arena;
+    struct table table;
+
+    arena_init(&arena, rig.memory, MEMORY_SQL);
+    for (uint8_t format = 1; format <= 2; format++) {
+        size_t size = old_definition(format, bytes, sizeof(bytes));
+
+        cr_assert_eq(table_decode(bytes, size, &arena, &table), STATUS_OK);
+        cr_assert_eq(table.id, 7);
+        cr_assert_eq(table.column_count, 2);
+        cr_assert(table.columns[0].not_null && !table.columns[1].not_null);
+        cr_assert_str_eq(table.columns[1].default_text, "x");
+        cr_assert_eq(table.columns[1].type.precision, 9);
+        cr_assert_eq(table.key_count, 1);
+        cr_assert_eq(table.next_index, format == 1 ? 1 : 5);
+        cr_assert_eq(table.indexes[0].id, format == 1 ? 0 : 4);
+        cr_assert(table.indexes[0].unique && table.indexes[0].constraint);
+        cr_assert(table.plain && table.slot_count == 2);
+        cr_assert_eq(table_decode(bytes, size - 1, &arena, &table), STATUS_CORRUPT);
+    }
+    bytes[0] = 4;
+    cr_assert_eq(table_decode(bytes, 20, &arena, &table), STATUS_CORRUPT);
+    arena_deinit(&arena);
+}
+
+static struct table *
+find(const char *name, struct arena *arena, struct qtdb_txn **txn)
+{
+    struct qtdb_txn_options options = {.size = sizeof(options), .read_only = true};
+    struct ast_name place = {.name = name, .location = -1};
+    struct sql_error error = {.location = -1};
+    struct table *table = NULL;
+
+    cr_assert_eq(qtdb_begin(rig.db, &options, txn), QTDB_OK);
+    cr_assert_eq(table_find(*txn, &place, arena, &table, &error), STATUS_OK, "%s", error.message);
+    return table;
+}
+
+static const char everything[] =
+    "create table parent (id int primary key, k text unique);"
+    "create table all_of (id serial primary key, a int default 1 + 1 check (a > 0),"
+    " gone text, b int generated always as (a * 2) stored, c text default lower('Q'),"
+    " p int references parent on delete cascade on update set null,"
+    " i bigint generated always as identity, unique (a, b));"
+    "create index on all_of (lower(c)) include (b) where a > 1;"
+    "create index on all_of using rmi (p);"
+    "alter table all_of drop column gone;"
+    "alter table all_of add column late text default 'then';"
+    "comment on table all_of is 'x'; comment on column all_of.a is 'y'";
+
+Test(define, bytes_that_were_not_written_are_refused)
+{
+    static uint8_t bytes[8192], copy[8192];
+    struct qtdb_txn *txn = NULL;
+    struct arena arena;
+    uint64_t refused = 0;
+
+    (void)rows_of(everything);
+    arena_init(&arena, rig.memory, MEMORY_SQL);
+    struct table *table = find("all_of", &arena, &txn), again;
+    struct byte_writer out = byte_writer_init(bytes, sizeof(bytes));
+    cr_assert(table_encode(table, &out));
+    cr_assert_eq(table_decode(bytes, out.offset, &arena, &again), STATUS_OK);
+    struct byte_writer twice = byte_writer_init(copy, sizeof(copy));
+    cr_assert(table_encode(&again, &twice));
+    cr_assert(twice.offset == out.offset && memcmp(bytes, copy, out.offset) == 0);
+    cr_assert_not(table->plain);
+    for (size_t size = 0; size < out.offset; size++)
+        cr_assert_eq(table_decode(bytes, size, &arena, &again), STATUS_CORRUPT, "%zu", size);
+    for (size_t bit = 0; bit < 8 * out.offset; bit++) {
+        memcpy(copy, bytes, out.offset);
+        copy[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+        enum status status = table_decode(copy, out.offset, &arena, &again);
+        cr_assert(status == STATUS_OK || status == STATUS_CORRUPT, "bit %zu", bit);
+        refused += status == STATUS_CORRUPT;
+        arena_reset(&arena);
+    }
+    cr_assert_gt(refused, out.offset); /* Most; names and numbers may be others. */
+    arena_deinit(&arena);
+    qtdb_rollback(txn);
+}
+
+/* Out of memory. */
+
+static const char state[] = "select * from pg_catalog.qtdb_definitions;"
+                            "select * from parent; select id, a, b, p from all_of order by id";
+
+static void
+refuse_each(const char *sql, const char *undo)
+{
+    static char before[sizeof(output)];
+    uint64_t index = 0;
+    bool failed = true;
+
+    snprintf(before, sizeof(before), "%s", rows_of(state));
+    for (; failed; index++) {
+        memory_fail_at(rig.memory, index, false);
+        enum qtdb_code code = qtdb_exec(session, sql, NULL, NULL);
+        failed = memory_failed(rig.memory);
+        memory_fail_at(rig.memory, UINT64_MAX, false);
+        cr_assert_lt(index, 100000, "%s never succeeds", sql);
+        cr_assert(code == QTDB_OK || (failed && code == QTDB_NO_MEMORY), "%s at %llu: %s", sql,
+                  (unsigned long long)index, qtdb_error_last()->message);
+        if (code == QTDB_OK && undo != NULL)
+            (void)rows_of(undo);
+        else if (code != QTDB_OK && session->txn != NULL)
+            (void)rows_of("rollback");
+        cr_assert_str_eq(rows_of(state), before, "%s at %llu", sql, (unsigned long long)index);
+    }
+    cr_assert_gt(index, 2, "%s allocates nothing", sql);
+}
+
+static void
+make_all(void)
+{
+    (void)rows_of(everything);
+    (void)rows_of("insert into parent values (1, 'a'), (2, 'b');"
+                  "insert into all_of (a, p) values (1, 1), (2, 2), (3, null)");
+}
+
+/* covers: E4 */
+Test(define, definitions_survive_every_refused_allocation)
+{
+    make_all();
+    refuse_each("create table n (id int generated always as identity, v serial,"
+                " w text default lower('X') check (w <> 'y'), x int references parent,"
+                " g int generated always as (v + 1) stored, unique (w))",
+                "drop table n");
+    refuse_each("create table n as select a, b from all_of", "drop table n");
+    refuse_each("create index n on all_of (upper(c)) where a > 2", "drop index n");
+    refuse_each("create view n as select a from all_of", "drop view n");
+    refuse_each("create sequence n increment 3", "drop sequence n");
+}
+
+/* covers: E4 */
+Test(define, alterations_survive_every_refused_allocation)
+{
+    make_all();
+    refuse_each("alter table all_of add column n int not null default 4 check (n > 1)",
+                "alter table all_of drop column n");
+    refuse_each("alter table all_of rename column a to n",
+                "alter table all_of rename column n to a");
+    refuse_each("alter table parent rename to n", "alter table n rename to parent");
+    refuse_each("alter table all_of alter column late set default upper('z')",
+                "alter table all_of alter column late set default 'then'");
+    refuse_each("alter table all_of add constraint n check (a < 100)",
+                "alter table all_of drop constraint n");
+    refuse_each("alter table all_of add constraint n foreign key (a) references parent not valid",
+                "alter table all_of drop constraint n");
+    refuse_each("alter table all_of add constraint n unique (id)",
+                "alter table all_of drop constraint n");
+}
+
+/* covers: E4 */
+Test(define, changes_under_rules_survive_every_refused_allocation)
+{
+    make_all();
+    refuse_each("insert into all_of (id, a, p) values (10, 5, 2), (11, 6, 1)",
+                "delete from all_of where id > 9");
+    refuse_each("begin; delete from parent where id = 1; rollback", NULL);
+    refuse_each("begin; update parent set id = 7 where id = 2; rollback", NULL);
+}
+
+Test(define, settings_survive_every_refused_allocation)
+{
+    make_all();
+    refuse_each("set search_path to \"Some one\", public", "reset search_path");
+    refuse_each("begin; set local search_path to other, public; set application_name to 'q'; "
+                "show all; commit",
+                "reset application_name");
+    expect("show search_path", "\"$user\", public\n");
+}
+
+/* Indexes. */
+
+Test(define, indexes_serve_the_conditions_they_are_made_for)
+{
+    (void)rows_of("create table u (id int primary key, n text, a int, b int);"
+                  "insert into u select g, 'Name' || g, g % 10, g from generate_series(1, 3000) g;"
+                  "create index ul on u (lower(n)); create index up on u (b) where a = 3");
+    cr_assert_not_null(strstr(rows_of("explain select id from u where lower(n) = 'name77'"), "ul"));
+    expect("select id from u where lower(n) = 'name77'", "77\n");
+    cr_assert_not_null(strstr(rows_of("explain select id from u where b = 13 and a = 3"), "up"));
+    expect("select id from u where b = 13 and a = 3", "13\n");
+    /* Rows that a partial index does not have are not looked for in it. */
+    cr_assert_null(strstr(rows_of("explain select id from u where b = 14"), "up"));
+    expect("select id from u where b = 14", "14\n");
+    (void)rows_of("update u set n = 'else', a = 3 where b = 14");
+    expect("select id from u where b = 14 and a = 3", "14\n");
+    expect("select count(*) from u where lower(n) = 'name14'", "0\n");
+    (void)rows_of("drop index ul");
+    expect("select id from u where lower(n) = 'name77' and b = 77", "77\n");
+}
+
+/* Isolation. */
+
+struct rival {
+    enum qtdb_code code;
+    const char *sql;
+    _Atomic bool started;
+};
+
+static void *
+run_rival(void *context)
+{
+    struct rival *rival = context;
+    struct qtdb_session *own = NULL;
+
+    if (qtdb_session_open(rig.db, &own) != QTDB_OK)
+        return NULL;
+    atomic_store(&rival->started, true);
+    rival->code = qtdb_exec(own, rival->sql, NULL, NULL);
+    qtdb_session_close(own);
+    return NULL;
+}
+
+static uint64_t
+lock_waits(void)
+{
+    struct qtdb_statistics statistics = {.size = sizeof(statistics)};
+
+    qtdb_get_statistics(rig.db, &statistics);
+    return statistics.lock_wait_count;
+}
+
+/* The rival's statement waits for our row, then finds it changed. */
+static enum qtdb_code
+race(const char *ours, const char *theirs)
+{
+    struct rival rival = {.code = QTDB_FAILED, .sql = theirs};
+    uint64_t waits = lock_waits();
+    pthread_t thread;
+
+    (void)rows_of("begin");
+    (void)rows_of(ours);
+    cr_assert_eq(pthread_create(&thread, NULL, run_rival, &rival), 0);
+    while (lock_waits() == waits)
+        sched_yield();
+    (void)rows_of("commit");
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    return rival.code;
+}
+
+Test(define, read_committed_runs_a_change_again_on_a_newer_row)
+{
+    (void)rows_of("create table r (id int primary key, n int, m int);"
+                  "insert into r values (1, 1, 0), (2, 2, 0)");
+    cr_assert_eq(race("update r set n = n + 10 where id = 1", "update r set n = n * 2 where n > 0"),
+                 QTDB_OK);
+    expect("select id, n from r order by id", "1|22\n2|4\n");
+    /* What no longer fits is left alone. */
+    cr_assert_eq(race("update r set n = -5 where id = 1", "update r set m = 1 where n = 22"),
+                 QTDB_OK);
+    expect("select id, n, m from r order by id", "1|-5|0\n2|4|0\n");
+    /* A row that came meanwhile is a duplicate. */
+    cr_assert_neq(race("insert into r values (3, 3, 3)", "insert into r values (3, 4, 4)"),
+                  QTDB_OK);
+    expect("select n from r where id = 3", "3\n");
+    cr_assert_neq(race("update r set n = 7 where id = 2",
+                       "begin isolation level repeatable read; select 1 from r;"
+                       "update r set n = 8 where id = 2"),
+                  QTDB_OK);
+    expect("select n from r where id = 2", "7\n");
+}
+
+Test(define, a_child_and_its_parent_wait_for_each_other)
+{
+    (void)rows_of("create table p (id int primary key);"
+                  "create table c (p int references p); insert into p values (1), (2)");
+    cr_assert_neq(race("insert into c values (1)", "delete from p where id = 1"), QTDB_OK);
+    expect("select count(*) from p", "2\n");
+    cr_assert_neq(race("delete from p where id = 2", "insert into c values (2)"), QTDB_OK);
+    expect("select p from c", "1\n");
+}
+
+Test(define, definitions_and_changes_wait_for_each_other)
+{
+    (void)rows_of("create table d (id int primary key, n int); insert into d values (1, 5)");
+    cr_assert_eq(race("insert into d values (2, 6)", "create index on d (n)"), QTDB_OK);
+    (void)rows_of("insert into d select g, g from generate_series(10, 2000) g");
+    expect("select id from d where n = 6", "2\n");
+    cr_assert_eq(race("alter table d add column x int default 9", "insert into d values (3, 7)"),
+                 QTDB_OK);
+    expect("select x from d where id = 3", "9\n");
+    cr_assert_neq(race("alter table d drop column n", "insert into d (id, n) values (4, 7)"),
+                  QTDB_OK);
+}
+
+Test(define, refuses_by_name_what_definitions_do_not_do)
+{
+    (void)rows_of("create table t (id int primary key, n int)");
+    refuse("alter table t add constraint x unique (n) deferrable", "0A000");
+    refuse("alter table t add foreign key (n) references t match full", "0A000");
+    refuse("alter table t cluster on t_pkey", "0A000");
+    refuse("create table l (like t)", "0A000");
+    refuse("create index on t using hash (n)", "42704");
+    refuse("create table s (a int check ((select 1) > a))", "0A000");
+    refuse("set timezone to 'Europe/Berlin'", "0A000");
+    refuse("begin isolation level repeatable read; alter table t add column x int", "0A000");
+    (void)rows_of("rollback");
+}
