@@ -6,7 +6,8 @@
  * parent. What a parent row took with it - its key is gone or another - waits for the end too. Then the
  * events are worked off in order; a cascade adds further ones behind, so nothing recurses. Before
  * children are looked for the snapshot is renewed (READ COMMITTED), so that those committed while we
- * waited for the parent's lock are seen.
+ * waited for the parent's lock are seen; REPEATABLE READ refuses those it does not see, and what
+ * SERIALIZABLE read is validated when it commits.
  */
 #include <string.h>
 
@@ -538,6 +539,37 @@ find_children(struct children *children, const struct value *key)
     return status;
 }
 
+/* REPEATABLE READ: children committed since our snapshot are a conflict (40001). They are found on a new
+ * snapshot; locking tells those from rows that we changed ourselves. */
+static enum status
+refuse_unseen(struct foreign_queue *queue, const struct event *event)
+{
+    struct qtdb_txn_options options = {.size = sizeof(options), .read_only = true};
+    struct exec_context *context = queue->context;
+    struct qtdb_txn *own = context->txn, *fresh = NULL;
+    struct children children = {
+        .queue = queue, .child = event->watch->child, .foreign = event->watch->foreign};
+
+    if (context->isolation != QTDB_REPEATABLE_READ)
+        return STATUS_OK;
+    TRY(sql_from_code(qtdb_begin(context->db, &options, &fresh), context->error));
+    children.rows.width = event->watch->child->table->column_count + 1;
+    arena_init(&children.rows.arena, context->memory, MEMORY_SQL);
+    context->txn = fresh;
+    enum status status = find_children(&children, event->before);
+    context->txn = own;
+    qtdb_rollback(fresh);
+    for (size_t i = 0; i < children.rows.count && status == STATUS_OK; i++) {
+        const struct value *key = &children.rows.rows[i][0];
+
+        status = sql_from_code(qtdb_lock(own, children.child->change.rows, key->bytes, key->size,
+                                         QTDB_LOCK_SHARED, true),
+                               context->error);
+    }
+    arena_deinit(&children.rows.arena);
+    return status;
+}
+
 /* Actions. */
 
 static enum status
@@ -662,6 +694,7 @@ run_parent(struct foreign_queue *queue, const struct event *event)
         TRY(has_parent_again(queue, event, &again));
     if (again)
         return STATUS_OK;
+    TRY(refuse_unseen(queue, event));
     children.rows.width = watch->child->table->column_count + 1;
     arena_init(&children.rows.arena, queue->context->memory, MEMORY_SQL);
     enum status status = find_children(&children, event->before);

@@ -392,6 +392,37 @@ Test(define, a_child_and_its_parent_wait_for_each_other)
     expect("select p from c", "1\n");
 }
 
+/* The other session's child comes after our snapshot. */
+static void
+delete_unseen(const char *level, const char *end)
+{
+    struct qtdb_session *other = NULL;
+    char begin[80];
+
+    (void)rows_of("insert into p values (9)");
+    snprintf(begin, sizeof(begin), "begin isolation level %s; select count(*) from c", level);
+    (void)rows_of(begin);
+    cr_assert_eq(qtdb_session_open(rig.db, &other), QTDB_OK);
+    cr_assert_eq(qtdb_exec(other, "insert into c values (9)", NULL, NULL), QTDB_OK);
+    refuse(end, "40001");
+    (void)rows_of("rollback");
+    expect("select count(*) from p where id = 9", "1\n");
+    cr_assert_eq(
+        qtdb_exec(other, "delete from c where p = 9; delete from p where id = 9", NULL, NULL),
+        QTDB_OK);
+    qtdb_session_close(other);
+}
+
+Test(define, no_snapshot_loses_a_parent)
+{
+    (void)rows_of("create table p (id int primary key); create table c (p int references p)");
+    delete_unseen("repeatable read", "delete from p where id = 9");
+    delete_unseen("serializable", "delete from p where id = 9; commit");
+    (void)rows_of("insert into p values (1); insert into c values (1);"
+                  "begin isolation level repeatable read; delete from c; delete from p; commit");
+    expect("select count(*) from p", "0\n");
+}
+
 Test(define, definitions_and_changes_wait_for_each_other)
 {
     (void)rows_of("create table d (id int primary key, n int); insert into d values (1, 5)");
