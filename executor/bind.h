@@ -15,6 +15,7 @@
  *   INSERT  the new row
  *   UPDATE  row key, old row, new row, what RETURNING carries
  *   DELETE  row key, old row, what RETURNING carries
+ *   MERGE   row key, old row, the source's columns; null where the source has no match
  */
 struct bound {
     enum ast_statement_kind kind;
@@ -33,6 +34,8 @@ struct bound {
     struct rel_column *returning_columns;
 
     struct table_rules *rules; /* Of the changed table; NULL: a query. */
+    uint32_t when_count;       /* MERGE */
+    struct bound_merge_when *whens;
 
     uint32_t slot_count; /* Slots and work tables that running needs. */
     uint32_t work_count;
@@ -46,6 +49,14 @@ struct bound_conflict {
     uint32_t excluded_relation;
     struct expr **exprs; /* One a column; NULL: kept. */
     struct expr *where;  /* NULL: none. */
+};
+
+/* A clause of MERGE, over the columns of `relation` by position. */
+struct bound_merge_when {
+    bool matched;
+    enum ast_statement_kind action; /* 0: DO NOTHING. */
+    struct expr *condition;         /* NULL: always. */
+    struct expr **exprs;            /* One a column; NULL: kept. */
 };
 
 struct search_path;

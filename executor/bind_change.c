@@ -10,9 +10,9 @@
 #include "executor/table_rules.h"
 #include "kernel/base/check.h"
 
-static enum status
-find_column(struct bind *bind, const struct table *table, const char *name, int32_t location,
-            uint32_t *out)
+enum status
+bind__find_column(struct bind *bind, const struct table *table, const char *name, int32_t location,
+                  uint32_t *out)
 {
     for (uint32_t i = 0; i < table->column_count; i++) {
         if (strcmp(table->columns[i].name, name) == 0) {
@@ -127,6 +127,21 @@ assigned(struct bind *bind, struct bind__scope *scope, const struct table *table
     return bind__cast(bind, expr, &table->columns[column].type, out);
 }
 
+enum status
+bind__assigned(struct bind *bind, struct bind__scope *scope, const struct table *table,
+               uint32_t column, const struct ast_expr *ast, bool insert, struct expr **out)
+{
+    const struct table_column *target = &table->columns[column];
+
+    if (ast->kind != AST_DEFAULT && insert)
+        TRY(check_given(bind, table, column, AST_OVERRIDING_NONE));
+    if (ast->kind != AST_DEFAULT && !insert &&
+        (target->generated == TABLE_STORED || target->generated == TABLE_IDENTITY_ALWAYS))
+        return sql_error_set(bind->error, "428C9", -1,
+                             "column \"%s\" can only be updated to DEFAULT", target->name);
+    return assigned(bind, scope, table, column, ast, out);
+}
+
 /* RETURNING. */
 
 /* Columns of other tables are carried along as further columns of the result. */
@@ -231,7 +246,7 @@ name_targets(struct insert *insert, uint32_t width)
         uint32_t column = i;
 
         if (ast->column_count > 0)
-            TRY(find_column(bind, table, ast->columns[i], ast->table.location, &column));
+            TRY(bind__find_column(bind, table, ast->columns[i], ast->table.location, &column));
         if (seen[column])
             return sql_error_set(bind->error, "42701", ast->table.location,
                                  "column \"%s\" specified more than once",
@@ -402,7 +417,7 @@ find_constraint(struct bind *bind, const struct ast_conflict *ast, const struct 
         return refuse_inference(bind, ast);
     for (uint32_t i = 0; i < ast->column_count; i++) {
         columns[i] = UINT32_MAX;
-        TRY(find_column(bind, table, ast->columns[i], ast->location, &columns[i]));
+        TRY(bind__find_column(bind, table, ast->columns[i], ast->location, &columns[i]));
     }
     if (table->key_count > 0 &&
         same_columns(columns, ast->column_count, table->keys, table->key_count))
@@ -424,16 +439,11 @@ bind_sets(struct bind *bind, struct bind__scope *scope, const struct table *tabl
     for (uint32_t i = 0; i < count; i++) {
         uint32_t column = 0;
 
-        TRY(find_column(bind, table, sets[i].name, sets[i].location, &column));
+        TRY(bind__find_column(bind, table, sets[i].name, sets[i].location, &column));
         if (exprs[column] != NULL)
             return sql_error_set(bind->error, "42601", sets[i].location,
                                  "multiple assignments to same column \"%s\"", sets[i].name);
-        if (sets[i].expr->kind != AST_DEFAULT &&
-            (table->columns[column].generated == TABLE_STORED ||
-             table->columns[column].generated == TABLE_IDENTITY_ALWAYS))
-            return sql_error_set(bind->error, "428C9", -1,
-                                 "column \"%s\" can only be updated to DEFAULT", sets[i].name);
-        TRY(assigned(bind, scope, table, column, sets[i].expr, &exprs[column]));
+        TRY(bind__assigned(bind, scope, table, column, sets[i].expr, false, &exprs[column]));
     }
     return STATUS_OK;
 }
@@ -644,6 +654,9 @@ bind_statement(struct bind *bind, const struct ast_statement *statement, struct 
         break;
     case AST_UPDATE:
         TRY(bind_update(bind, statement->update, bound));
+        break;
+    case AST_MERGE:
+        TRY(bind__merge(bind, statement->merge, bound));
         break;
     default:
         CHECK(statement->kind == AST_DELETE);

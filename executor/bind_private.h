@@ -237,7 +237,17 @@ MUST_CHECK enum status bind__set(struct bind *bind, struct bind__level *level,
 MUST_CHECK enum status bind__match(struct bind *bind, const char *what, struct bind__query *left,
                                    struct bind__query *right);
 
+/* bind_merge.c */
+MUST_CHECK enum status bind__merge(struct bind *bind, const struct ast_merge *ast,
+                                   struct bound *bound);
+
 /* bind_change.c */
+MUST_CHECK enum status bind__find_column(struct bind *bind, const struct table *table,
+                                         const char *name, int32_t location, uint32_t *out);
+/** A value for a column, cast to it; 428C9 where the table gives the value itself. */
+MUST_CHECK enum status bind__assigned(struct bind *bind, struct bind__scope *scope,
+                                      const struct table *table, uint32_t column,
+                                      const struct ast_expr *ast, bool insert, struct expr **out);
 /** What a column gets when nothing is said; null for one that is generated from others. */
 MUST_CHECK enum status bind__default(struct bind *bind, const struct table *table, uint32_t column,
                                      struct expr **out);

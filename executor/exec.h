@@ -104,6 +104,9 @@ struct exec_rows {
 MUST_CHECK enum status exec_change(struct exec_context *context, struct exec_rows *returned,
                                    uint64_t *row_count_out);
 
+/** Runs a MERGE to its end. */
+MUST_CHECK enum status exec_merge(struct exec_context *context, uint64_t *row_count_out);
+
 struct exec_explanation {
     const struct planned *planned;
     const struct ast_explain *options;

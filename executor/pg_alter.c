@@ -19,6 +19,20 @@ pg__collation(struct pg__conversion *conversion, CollateClause *source)
         (void)pg__unsupported(conversion, source->location, "this collation");
 }
 
+void
+pg__strip_regclass(struct ast_expr *call)
+{
+    static const char *const names[] = {"nextval", "currval", "setval"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && call->argument_count > 0; i++) {
+        struct ast_expr *first = call->arguments[0];
+
+        if (strcmp(call->names[call->name_count - 1], names[i]) == 0 && first->kind == AST_CAST &&
+            first->type.name != NULL && strcmp(first->type.name, "regclass") == 0)
+            call->arguments[0] = first->arguments[0];
+    }
+}
+
 /* A name given as a list of its parts. */
 static struct ast_name
 listed_name(struct pg__conversion *conversion, List *parts)

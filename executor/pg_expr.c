@@ -213,6 +213,8 @@ convert_function(struct pg__conversion *conversion, FuncCall *call)
     expr->orders = pg__orders(conversion, call->agg_order, &expr->order_count);
     if (call->over != NULL)
         expr->over = pg__window(conversion, call->over);
+    if (conversion->status == STATUS_OK)
+        pg__strip_regclass(expr);
     return expr;
 }
 

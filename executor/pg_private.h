@@ -69,6 +69,8 @@ void pg__column_definition(struct pg__conversion *conversion, ColumnDef *source,
 bool pg__alteration(struct pg__conversion *conversion, Node *node, struct ast_statement *out);
 struct ast_sequence_option *pg__sequence_options(struct pg__conversion *conversion, List *list,
                                                  uint32_t *count_out);
+/** nextval('name'::regclass) and its kin take the name itself. */
+void pg__strip_regclass(struct ast_expr *call);
 /** Refuses a collation that does not compare by bytes. NULL is fine. */
 void pg__collation(struct pg__conversion *conversion, CollateClause *source);
 

@@ -121,13 +121,15 @@ change_word(const struct ast_statement *ast)
     return ast->kind == AST_INSERT   ? "INSERT"
            : ast->kind == AST_UPDATE ? "UPDATE"
            : ast->kind == AST_DELETE ? "DELETE"
+           : ast->kind == AST_MERGE  ? "MERGE"
                                      : "a definition";
 }
 
 static bool
 is_change(const struct ast_statement *ast)
 {
-    return ast->kind == AST_INSERT || ast->kind == AST_UPDATE || ast->kind == AST_DELETE;
+    return ast->kind == AST_INSERT || ast->kind == AST_UPDATE || ast->kind == AST_DELETE ||
+           ast->kind == AST_MERGE;
 }
 
 static bool
@@ -455,10 +457,14 @@ statement__prepare_rows(struct qtdb_statement *statement)
 static enum status
 run_change(struct qtdb_statement *statement)
 {
-    static const char *const words[] = {
-        [AST_INSERT] = "INSERT 0", [AST_UPDATE] = "UPDATE", [AST_DELETE] = "DELETE"};
+    static const char *const words[] = {[AST_INSERT] = "INSERT 0",
+                                        [AST_UPDATE] = "UPDATE",
+                                        [AST_DELETE] = "DELETE",
+                                        [AST_MERGE] = "MERGE"};
 
-    TRY(exec_change(&statement->context, &statement->returned, &statement->row_count));
+    TRY(statement->ast->kind == AST_MERGE
+            ? exec_merge(&statement->context, &statement->row_count)
+            : exec_change(&statement->context, &statement->returned, &statement->row_count));
     (void)snprintf(statement->tag_text, sizeof(statement->tag_text), "%s %llu",
                    words[statement->ast->kind], (unsigned long long)statement->row_count);
     statement->tag = statement->tag_text;
@@ -588,8 +594,6 @@ run_whole(struct qtdb_statement *statement)
                                    &statement->error);
     if (statement->ast->kind == AST_SET)
         return session_set(statement->session, statement->ast, &statement->tag, &statement->error);
-    if (!exec_is_definition(statement->ast->kind))
-        return sql_error_set(&statement->error, "0A000", -1, "MERGE is not supported yet");
     arena_init(&arena, statement->session->memory, MEMORY_SQL);
     status = enter_transaction(statement);
     if (status == STATUS_OK)

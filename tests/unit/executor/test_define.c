@@ -276,6 +276,10 @@ Test(define, changes_under_rules_survive_every_refused_allocation)
     make_all();
     refuse_each("insert into all_of (id, a, p) values (10, 5, 2), (11, 6, 1)",
                 "delete from all_of where id > 9");
+    refuse_each("merge into all_of t using (values (1, 7), (50, 8)) v (x, y) on t.id = v.x "
+                "when matched then update set a = y when not matched then insert (id, a) "
+                "values (x, y)",
+                "delete from all_of where id = 50; update all_of set a = 1 where id = 1");
     refuse_each("begin; delete from parent where id = 1; rollback", NULL);
     refuse_each("begin; update parent set id = 7 where id = 2; rollback", NULL);
 }

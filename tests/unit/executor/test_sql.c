@@ -196,7 +196,9 @@ Test(sql, refuses_by_name_what_it_does_not_do)
     refuse("create table c (id int primary key deferrable)", "0A000", 36);
     refuse("create temp table c (id int)", "0A000", 19);
     refuse("create type mood as enum ('sad', 'ok')", "0A000", 0);
-    refuse("merge into items using items i on false when matched then delete", "0A000", 0);
+    refuse("merge into items using items i on false when not matched then "
+           "insert (id, name) values ((select 1), 'x')",
+           "0A000", 89);
 }
 
 /* Subqueries over the outer row are joins where that can be hashed; a key looks up for itself. */
