@@ -141,6 +141,21 @@ CREATE INDEX u_b ON public.u (b, a);
 t
 u
 END
+shell "$db" "CREATE TABLE v (id serial PRIMARY KEY, t_id int REFERENCES t ON DELETE CASCADE,
+    n int DEFAULT abs(-1) CHECK (n > 0)); CREATE INDEX v_n ON v ((n + 1)) WHERE n > 5;
+\\d v
+DROP TABLE v" >"$work/got"
+same "\\d with rules" <<'END'
+CREATE TABLE public.v (
+    id integer NOT NULL DEFAULT nextval('"public"."v_id_seq"'),
+    t_id integer,
+    n integer DEFAULT abs((-1)),
+    PRIMARY KEY (id),
+    CONSTRAINT v_n_check CHECK ((n > 0))
+);
+CREATE INDEX v_n ON public.v (((n + 1))) WHERE (n > 5);
+ALTER TABLE public.v ADD CONSTRAINT v_t_id_fkey FOREIGN KEY (t_id) REFERENCES public.t(id) ON DELETE CASCADE;
+END
 shell "$db" .check >"$work/got"
 same ".check" <<'END'
 ok

@@ -234,6 +234,8 @@ find(const char *word)
         word = ".help";
     else if (strcmp(word, "\\dt") == 0)
         word = ".tables";
+    else if (strcmp(word, "\\d") == 0)
+        word = ".schema";
     for (const struct command *command = commands; command->name != NULL; command++) {
         if (strcmp(command->name, word) == 0)
             return command;
