@@ -33,7 +33,7 @@ MUST_CHECK enum status define_default(struct define *define, uint32_t column,
                                       const struct ast_expr *ast);
 MUST_CHECK enum status define_identity(struct define *define, uint32_t column,
                                        const struct ast_constraint *ast);
-/** nextval('"schema"."sequence"') */
+/** nextval('schema.sequence') */
 MUST_CHECK enum status define_serial_text(struct arena *arena, const char *schema,
                                           const char *sequence, const char **expr_out);
 /** 42703 when there is none. */

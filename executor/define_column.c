@@ -4,7 +4,8 @@
 
 #include "executor/ast_print.h"
 #include "executor/define.h"
-#include "executor/sequence.h"
+#include "executor/definition_text.h"
+#include "executor/sql_sequence.h"
 #include "kernel/base/check.h"
 
 struct bind
@@ -100,26 +101,17 @@ enum status
 define_serial_text(struct arena *arena, const char *schema, const char *sequence,
                    const char **expr_out)
 {
-    size_t schema_size = strlen(schema), size = strlen(sequence);
-    char *text = arena_alloc(arena, 2 * (schema_size + size) + 32);
+    struct sql_text name, text;
 
-    if (text == NULL)
-        return STATUS_NO_MEMORY;
-    char *out = text + sprintf(text, "nextval('");
-    for (uint32_t part = 0; part < 2; part++) {
-        *out++ = '"';
-        for (const char *at = part == 0 ? schema : sequence; *at != '\0'; at++) {
-            if (*at == '\'' || *at == '"')
-                *out++ = *at;
-            *out++ = *at;
-        }
-        *out++ = '"';
-        if (part == 0)
-            *out++ = '.';
-    }
-    (void)strcpy(out, "')");
-    *expr_out = text;
-    return STATUS_OK;
+    sql_text_init(&name, arena);
+    definition_name(&name, schema, sequence);
+    TRY(name.status);
+    sql_text_init(&text, arena);
+    sql_text_add(&text, "nextval(");
+    sql_text_add_literal(&text, name.bytes);
+    sql_text_add(&text, ")");
+    *expr_out = text.bytes;
+    return text.status;
 }
 
 static enum status

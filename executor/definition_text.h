@@ -3,7 +3,7 @@
 #ifndef EXECUTOR_DEFINITION_TEXT_H
 #define EXECUTOR_DEFINITION_TEXT_H
 
-#include "executor/sequence.h"
+#include "executor/sql_sequence.h"
 #include "executor/sql_text.h"
 #include "executor/table.h"
 

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "executor/define.h"
-#include "executor/sequence.h"
+#include "executor/sql_sequence.h"
 #include "kernel/base/check.h"
 
 static const char *const kind_words[] = {

@@ -3,7 +3,7 @@
 
 #include "executor/ast_print.h"
 #include "executor/define.h"
-#include "executor/sequence.h"
+#include "executor/sql_sequence.h"
 #include "kernel/base/check.h"
 
 static const char *

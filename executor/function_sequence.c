@@ -7,7 +7,7 @@
 
 #include "executor/exec.h"
 #include "executor/function.h"
-#include "executor/sequence.h"
+#include "executor/sql_sequence.h"
 #include "kernel/base/check.h"
 
 struct known {

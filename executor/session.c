@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "executor/sequence.h"
+#include "executor/sql_sequence.h"
 #include "kernel/api_error.h"
 #include "kernel/base/check.h"
 #include "kernel/base/error.h"

@@ -7,7 +7,7 @@
  * entries of its index K in "sql/uN.K". Definitions are read within the transaction that uses them, so
  * DDL is transactional as every other change.
  *
- * Other keys: 'q' for sequences (sequence.h), 'e' for enums, 'c' for comments on what is no table.
+ * Other keys: 'q' for sequences (sql_sequence.h), 'e' for enums, 'c' for comments on what is no table.
  *
  * Definition bytes, written as format 3 (table_format.c; 1 and 2 still decode):
  *   u8 format | u32 id | varint column count | columns | varint key column count, positions |

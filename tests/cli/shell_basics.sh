@@ -147,7 +147,7 @@ shell "$db" "CREATE TABLE v (id serial PRIMARY KEY, t_id int REFERENCES t ON DEL
 DROP TABLE v" >"$work/got"
 same "\\d with rules" <<'END'
 CREATE TABLE public.v (
-    id integer NOT NULL DEFAULT nextval('"public"."v_id_seq"'),
+    id integer NOT NULL DEFAULT nextval('public.v_id_seq'),
     t_id integer,
     n integer DEFAULT abs((-1)),
     PRIMARY KEY (id),

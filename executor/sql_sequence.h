@@ -9,8 +9,8 @@
  * Definition bytes: u8 format (1) | u32 id | u8 type | u64 start | u64 increment | u64 min | u64 max |
  * u8 cycle | varint size, table that owns it | varint size, column.
  */
-#ifndef EXECUTOR_SEQUENCE_H
-#define EXECUTOR_SEQUENCE_H
+#ifndef EXECUTOR_SQL_SEQUENCE_H
+#define EXECUTOR_SQL_SEQUENCE_H
 
 #include "executor/ast_define.h"
 #include "executor/search_path.h"

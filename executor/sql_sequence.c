@@ -1,5 +1,5 @@
-/* Definitions and counters of sequences (sequence.h). Bytes from disk are validated. */
-#include "executor/sequence.h"
+/* Definitions and counters of sequences (sql_sequence.h). Bytes from disk are validated. */
+#include "executor/sql_sequence.h"
 
 #include <stdio.h>
 #include <string.h>
