@@ -128,9 +128,7 @@ bind_type(const struct ast_type *ast, struct sql_type *out, struct sql_error *er
     if (type == QTDB_TYPE_NULL)
         return sql_error_set(error, "42704", ast->location, "type \"%s\" does not exist",
                              ast->name);
-    if (ast->array_depth > 0)
-        return sql_error_set(error, "0A000", ast->location, "arrays are not supported yet");
-    *out = (struct sql_type){type, -1, -1};
+    *out = (struct sql_type){ast->array_depth > 0 ? value_array_of(type) : type, -1, -1};
     if (type == QTDB_TYPE_CHAR && ast->modifier_count == 0)
         out->precision = 1;
     if (ast->modifier_count > 0)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "executor/bind_private.h"
+#include "executor/function.h"
 #include "kernel/base/check.h"
 
 static const struct sql_type type_text = {QTDB_TYPE_TEXT, -1, -1};
@@ -151,6 +152,37 @@ bind_in(struct bind *bind, struct bind__scope *scope, const struct ast_expr *ast
     return bind__unify(bind, ast->location, expr->arguments, expr->argument_count, "IN", &type);
 }
 
+/* x op ANY (array): compared with each element. */
+static enum status
+bind_quantified_value(struct bind *bind, struct bind__scope *scope, const struct ast_expr *ast,
+                      struct expr *left, struct expr **out)
+{
+    struct expr *array = NULL, *expr = NULL, *sample = NULL;
+    struct sql_type type;
+
+    TRY(bind__expr(bind, scope, ast->arguments[1], &array));
+    if (bind__is_unknown(array)) {
+        enum qtdb_type element = bind__is_unknown(left) ? QTDB_TYPE_TEXT : left->type.type;
+
+        type = (struct sql_type){value_array_of(element), -1, -1};
+        TRY(bind__cast(bind, array, &type, &array));
+    }
+    if (!value_is_array(array->type.type))
+        return sql_error_set(bind->error, "42809", ast->location,
+                             "op ANY/ALL (array) requires array on right side");
+    TRY(bind__new_expr(bind, EXPR_COLUMN, value_element(array->type.type), ast->location, 0,
+                       &sample));
+    TRY(bind__operator(bind, ast->text, ast->location, left, sample, &expr));
+    if (expr->kind != EXPR_COMPARE)
+        return bind__unsupported(bind, ast->location, "this operator with ANY or ALL");
+    type = (struct sql_type){value_array_of(expr->arguments[0]->type.type), -1, -1};
+    expr->kind = EXPR_FUNCTION;
+    expr->function = ast->negated ? &function_array_all : &function_array_any;
+    expr->negated = false;
+    *out = expr;
+    return bind__cast(bind, array, &type, &expr->arguments[1]);
+}
+
 /* x op ANY (ARRAY[...]): OR of comparisons; ALL: AND. */
 static enum status
 bind_quantified(struct bind *bind, struct bind__scope *scope, const struct ast_expr *ast,
@@ -160,9 +192,9 @@ bind_quantified(struct bind *bind, struct bind__scope *scope, const struct ast_e
     const struct ast_expr *array = ast->arguments[1];
     struct expr *left = NULL, *all = NULL;
 
-    if (array->kind != AST_ARRAY || array->argument_count == 0)
-        return bind__unsupported(bind, ast->location, "ANY or ALL of an array value");
     TRY(bind__expr(bind, scope, ast->arguments[0], &left));
+    if (array->kind != AST_ARRAY || array->argument_count == 0)
+        return bind_quantified_value(bind, scope, ast, left, out);
     for (uint32_t i = 0; i < array->argument_count; i++) {
         struct expr *right = NULL, *next = NULL;
 
@@ -342,6 +374,41 @@ bind_is_true(struct bind *bind, struct bind__scope *scope, const struct ast_expr
     return STATUS_OK;
 }
 
+/* ARRAY[...]; of `type` where one is asked for. */
+static enum status
+bind_array(struct bind *bind, struct bind__scope *scope, const struct ast_expr *ast,
+           const struct sql_type *type, struct expr **out)
+{
+    struct sql_type element;
+    struct expr *expr = NULL;
+
+    if (ast->argument_count == 0 && type == NULL)
+        return sql_error_set(bind->error, "42P18", ast->location,
+                             "cannot determine type of empty array");
+    TRY(bind__new_expr(bind, EXPR_FUNCTION, QTDB_TYPE_NULL, ast->location, 0, &expr));
+    if (ast->argument_count > FUNCTION_CALL_ARGUMENTS_MAX)
+        return bind__unsupported(bind, ast->location, "ARRAY of more than 100 elements");
+    expr->function = &function_array_constructor;
+    expr->argument_count = ast->argument_count;
+    TRY(bind_list(bind, scope, ast, &expr->arguments));
+    if (type != NULL) {
+        element = (struct sql_type){value_element(type->type), type->precision, type->scale};
+        for (uint32_t i = 0; i < ast->argument_count; i++) {
+            bool nested = value_is_array(expr->arguments[i]->type.type);
+
+            TRY(bind__cast(bind, expr->arguments[i], nested ? type : &element,
+                           &expr->arguments[i]));
+        }
+        expr->type = (struct sql_type){type->type, -1, -1};
+    } else {
+        TRY(bind__unify(bind, ast->location, expr->arguments, expr->argument_count, "ARRAY",
+                        &element));
+        expr->type = (struct sql_type){value_array_of(element.type), -1, -1};
+    }
+    *out = expr;
+    return STATUS_OK;
+}
+
 static enum status
 bind_cast_expr(struct bind *bind, struct bind__scope *scope, const struct ast_expr *ast,
                struct expr **out)
@@ -350,7 +417,20 @@ bind_cast_expr(struct bind *bind, struct bind__scope *scope, const struct ast_ex
     struct expr *argument = NULL;
 
     TRY(bind_type(&ast->type, &type, bind->error));
+    if (ast->arguments[0]->kind == AST_ARRAY && value_is_array(type.type))
+        return bind_array(bind, scope, ast->arguments[0], &type, out);
     TRY(bind__expr(bind, scope, ast->arguments[0], &argument));
+    if (argument->kind == EXPR_CONSTANT && type.precision >= 0 &&
+        (type.type == QTDB_TYPE_VARCHAR || type.type == QTDB_TYPE_CHAR)) {
+        struct expr *cut = NULL;
+
+        TRY(bind__new_expr(bind, EXPR_CONSTANT, type.type, ast->location, 0, &cut));
+        cut->type = type;
+        TRY(value_cast_explicit(&argument->constant, &type, bind->arena, &cut->constant,
+                                bind->error));
+        *out = cut;
+        return STATUS_OK;
+    }
     TRY(bind__cast(bind, argument, &type, out));
     if (*out != argument && (*out)->kind == EXPR_CAST)
         (*out)->negated = true; /* Explicit: texts are cut to length instead of refused. */
@@ -412,9 +492,10 @@ bind__expr(struct bind *bind, struct bind__scope *scope, const struct ast_expr *
         return bind_distinct_from(bind, scope, ast, out);
     case AST_SUBQUERY:
         return bind__subquery(bind, scope, ast, out);
+    case AST_ARRAY:
+        return bind_array(bind, scope, ast, NULL, out);
     default:
-        return bind__unsupported(bind, ast->location,
-                                 ast->kind == AST_ARRAY ? "an array" : "this expression here");
+        return bind__unsupported(bind, ast->location, "this expression here");
     }
 }
 

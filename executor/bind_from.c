@@ -353,7 +353,7 @@ bind_derived(struct bind *bind, struct bind__scope *visible, const struct ast_fr
     return bind_query_item(bind, &query, from, from->alias, out);
 }
 
-/* generate_series(start, stop [, step]) of integers. */
+/* A function that gives rows. */
 static enum status
 bind_series(struct bind *bind, struct bind__scope *visible, const struct ast_from *from,
             struct item *out)
@@ -361,33 +361,17 @@ bind_series(struct bind *bind, struct bind__scope *visible, const struct ast_fro
     const struct ast_expr *call = from->function;
     struct bind__level *level = bind__take(bind, sizeof(*level));
     struct bind__scope scope;
-    struct sql_type type;
-    struct rel *rel = NULL;
 
     if (level == NULL)
         return STATUS_NO_MEMORY;
-    if (strcmp(call->names[call->name_count - 1], "generate_series") != 0 ||
-        call->argument_count < 2 || call->argument_count > 3)
-        return bind__unsupported(bind, call->location, "this function in FROM");
     level->outer = visible;
     bind__scope_init(&scope, level, visible->ctes);
     scope.clause = "functions in FROM";
-    TRY(bind__defining(bind, REL_SERIES, NULL, 1, &rel));
-    rel->row_count = call->argument_count;
-    rel->exprs = bind__take(bind, 3 * sizeof(struct expr *));
-    if (rel->exprs == NULL)
-        return STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < call->argument_count; i++)
-        TRY(bind__expr(bind, &scope, call->arguments[i], &rel->exprs[i]));
-    TRY(bind__unify(bind, call->location, rel->exprs, call->argument_count, "generate_series",
-                    &type));
-    if (type.type != QTDB_TYPE_INT4 && type.type != QTDB_TYPE_INT8)
-        return bind__unsupported(bind, call->location, "generate_series of what is not an integer");
-    const char *alias = from->alias != NULL ? from->alias : "generate_series";
-    rel->columns[0] = (struct rel_column){alias, type};
-    out->rel = rel;
+    TRY(bind__set_function(bind, &scope, from, &out->rel));
     out->lateral = *level;
-    return bind__add_table(bind, &out->scope, rel, 1, alias, NULL, from);
+    return bind__add_table(bind, &out->scope, out->rel, out->rel->column_count,
+                           from->alias != NULL ? from->alias : call->names[call->name_count - 1],
+                           NULL, from);
 }
 
 static enum status

@@ -249,21 +249,66 @@ bind_aggregate(struct bind *bind, struct bind__scope *scope, const struct ast_ex
 
 /* Functions. */
 
+/* The element type that arrays and elements among the arguments agree on. */
+static enum status
+find_element(struct bind *bind, struct expr *expr, enum qtdb_type *out)
+{
+    const struct function *function = expr->function;
+    bool asked = false;
+
+    for (uint32_t i = 0; i < expr->argument_count; i++) {
+        enum qtdb_type wanted = function->arguments[i < function->count ? i : function->count - 1];
+        enum qtdb_type type = expr->arguments[i]->type.type;
+        bool array = wanted == FUNCTION_ANY_ARRAY;
+
+        if ((!array && wanted != FUNCTION_ANY_ELEMENT) || bind__is_unknown(expr->arguments[i])) {
+            asked = asked || array || wanted == FUNCTION_ANY_ELEMENT;
+            continue;
+        }
+        asked = true;
+        type = array ? value_element(type) : type;
+        type = *out == QTDB_TYPE_NULL ? type : bind__common_type(*out, type);
+        if (type == QTDB_TYPE_NULL)
+            return no_function(bind, function->name, expr->location, expr->arguments,
+                               expr->argument_count);
+        *out = type;
+    }
+    if (asked && *out == QTDB_TYPE_NULL)
+        *out = QTDB_TYPE_TEXT;
+    return STATUS_OK;
+}
+
 static enum status
 cast_arguments(struct bind *bind, struct expr *expr)
 {
     const struct function *function = expr->function;
+    enum qtdb_type element = QTDB_TYPE_NULL;
 
+    TRY(find_element(bind, expr, &element));
+    if (function->result == FUNCTION_ANY_ARRAY)
+        expr->type.type = value_array_of(element);
+    else if (function->result == FUNCTION_ANY_ELEMENT)
+        expr->type.type = element;
     for (uint32_t i = 0; i < expr->argument_count; i++) {
         uint32_t place = i < function->count ? i : function->count - 1;
         struct sql_type type = {function->arguments[place], -1, -1};
 
+        if (type.type == FUNCTION_ANY_ARRAY)
+            type.type = value_array_of(element);
+        else if (type.type == FUNCTION_ANY_ELEMENT)
+            type.type = element;
         if (type.type == QTDB_TYPE_NULL)
             TRY(bind__settle(bind, &expr->arguments[i]));
         else
             TRY(bind__cast(bind, expr->arguments[i], &type, &expr->arguments[i]));
     }
     return STATUS_OK;
+}
+
+bool
+bind__is_symbol(const char *name)
+{
+    return strchr("+-*/<>=~!@#%^&|`?[", name[0]) != NULL;
 }
 
 enum status
@@ -280,8 +325,15 @@ bind__call(struct bind *bind, const char *name, int32_t location, struct expr **
     for (uint32_t i = 0; i < count; i++)
         types[i] = bind__is_unknown(arguments[i]) ? QTDB_TYPE_NULL : arguments[i]->type.type;
     const struct function *function = function_find(name, types, count, bind__casts_implicitly);
-    if (function == NULL)
+    if (function == NULL && !bind__is_symbol(name))
         return no_function(bind, name, location, arguments, count);
+    if (function == NULL && count == 2)
+        return sql_error_set(bind->error, "42883", location, "operator does not exist: %s %s %s",
+                             value_type_name(arguments[0]->type.type), name,
+                             value_type_name(arguments[1]->type.type));
+    if (function == NULL)
+        return sql_error_set(bind->error, "42883", location, "operator does not exist: %s %s", name,
+                             value_type_name(arguments[0]->type.type));
     TRY(bind__new_expr(bind, EXPR_FUNCTION, function->result, location, count, &expr));
     expr->function = function;
     for (uint32_t i = 0; i < count; i++)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "executor/bind_private.h"
+#include "executor/function.h"
 #include "kernel/base/check.h"
 
 static const struct sql_type type_text = {QTDB_TYPE_TEXT, -1, -1};
@@ -43,7 +44,7 @@ bind_comparison(struct bind *bind, struct expr *expr, const char *symbol)
     enum qtdb_type common = bind__common_type(left->type.type, right->type.type);
 
     if ((common == QTDB_TYPE_NULL && !(bind__is_unknown(left) && bind__is_unknown(right))) ||
-        common == QTDB_TYPE_JSON || common == QTDB_TYPE_JSONB)
+        common == QTDB_TYPE_JSON)
         return no_operator(bind, expr->location, symbol, left, right);
     expr->type.type = QTDB_TYPE_BOOL;
     return bind__unify(bind, expr->location, expr->arguments, 2, symbol, &type);
@@ -61,6 +62,14 @@ moment_operator(struct bind *bind, struct expr *expr, const char *symbol)
     int left_rank = bind__number_rank(left->type.type);
     int right_rank = bind__number_rank(right->type.type);
 
+    if (kind == EXPR_SUBTRACT && left_date != right_date &&
+        (bind__is_unknown(left) || bind__is_unknown(right))) {
+        struct sql_type date = {QTDB_TYPE_DATE, -1, -1};
+
+        TRY(bind__cast(bind, left, &date, &expr->arguments[0]));
+        TRY(bind__cast(bind, right, &date, &expr->arguments[1]));
+        left_date = right_date = true;
+    }
     if (kind == EXPR_SUBTRACT && left_date && right_date) {
         expr->type = integer;
         return STATUS_OK;
@@ -106,6 +115,72 @@ bind_concat(struct bind *bind, struct expr *expr)
     return bind__cast(bind, right, &type_text, &expr->arguments[1]);
 }
 
+static bool
+is_special(enum qtdb_type type)
+{
+    return value_is_array(type) || type == QTDB_TYPE_JSONB || type == QTDB_TYPE_BYTEA;
+}
+
+/* Whether the operator over these is a function: everything but numbers, and days of dates. */
+static bool
+has_function(struct expr **both)
+{
+    for (int i = 0; i < 2; i++) {
+        enum qtdb_type type = both[i]->type.type;
+
+        if (bind__number_rank(type) == 0 && type != QTDB_TYPE_NULL && type != QTDB_TYPE_DATE)
+            return true;
+    }
+    return false;
+}
+
+/* A literal beside a typed value is tried as the same type first, as PostgreSQL does. */
+static enum status
+bind_symbol(struct bind *bind, const char *symbol, int32_t location, struct expr **both,
+            struct expr **out)
+{
+    enum qtdb_type same[2];
+
+    for (int i = 0; i < 2; i++) {
+        same[i] = both[bind__is_unknown(both[i]) ? 1 - i : i]->type.type;
+        if (bind__is_unknown(both[i]) && bind__is_text(same[i]))
+            same[i] = QTDB_TYPE_TEXT;
+    }
+    if (bind__is_unknown(both[0]) != bind__is_unknown(both[1]) &&
+        function_find_exact(symbol, same, 2) != NULL) {
+        int literal = bind__is_unknown(both[0]) ? 0 : 1;
+        struct sql_type type = {same[literal], -1, -1};
+
+        TRY(bind__cast(bind, both[literal], &type, &both[literal]));
+    }
+    return bind__call(bind, symbol, location, both, 2, out);
+}
+
+/* PostgreSQL folds what has a null constant in it, so that an overflow beside it is never computed. */
+static bool
+is_always_null(const struct expr *expr)
+{
+    switch (expr->kind) {
+    case EXPR_CONSTANT:
+        return expr->constant.null;
+    case EXPR_ARITHMETIC:
+    case EXPR_COMPARE:
+        return expr->negated;
+    case EXPR_CAST:
+    case EXPR_NEGATE:
+    case EXPR_NOT:
+        return is_always_null(expr->arguments[0]);
+    default:
+        return false;
+    }
+}
+
+static void
+mark_null(struct expr *expr)
+{
+    expr->negated = is_always_null(expr->arguments[0]) || is_always_null(expr->arguments[1]);
+}
+
 enum status
 bind__operator(struct bind *bind, const char *symbol, int32_t location, struct expr *left,
                struct expr *right, struct expr **out)
@@ -118,15 +193,19 @@ bind__operator(struct bind *bind, const char *symbol, int32_t location, struct e
     expr->arguments[0] = left;
     expr->arguments[1] = right;
     *out = expr;
-    if (strcmp(symbol, "||") == 0)
+    if (strcmp(symbol, "||") == 0 && !is_special(left->type.type) && !is_special(right->type.type))
         return bind_concat(bind, expr);
     expr->operator_kind = find_operator(symbol);
-    if (expr->operator_kind == 0)
-        return no_operator(bind, location, symbol, left, right);
-    if (expr->operator_kind < EXPR_EQUAL)
-        return bind_arithmetic(bind, expr, symbol);
-    expr->kind = EXPR_COMPARE;
-    return bind_comparison(bind, expr, symbol);
+    if (expr->operator_kind == 0 || (expr->operator_kind < EXPR_EQUAL && has_function(both)))
+        return bind_symbol(bind, symbol, location, both, out);
+    if (expr->operator_kind < EXPR_EQUAL) {
+        TRY(bind_arithmetic(bind, expr, symbol));
+    } else {
+        expr->kind = EXPR_COMPARE;
+        TRY(bind_comparison(bind, expr, symbol));
+    }
+    mark_null(expr);
+    return STATUS_OK;
 }
 
 enum status
@@ -137,8 +216,7 @@ bind__prefix(struct bind *bind, const char *symbol, int32_t location, struct exp
 
     if (bind__number_rank(argument->type.type) == 0 ||
         (strcmp(symbol, "-") != 0 && strcmp(symbol, "+") != 0))
-        return sql_error_set(bind->error, "42883", location, "operator does not exist: %s %s",
-                             symbol, value_type_name(argument->type.type));
+        return bind__call(bind, symbol, location, &argument, 1, out);
     if (symbol[0] == '+') {
         *out = argument;
         return STATUS_OK;

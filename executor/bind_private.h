@@ -162,6 +162,8 @@ MUST_CHECK enum status bind__function(struct bind *bind, struct bind__scope *sco
 /** A function by name over bound arguments. */
 MUST_CHECK enum status bind__call(struct bind *bind, const char *name, int32_t location,
                                   struct expr **arguments, uint32_t count, struct expr **out);
+/** Operators are functions that have their symbol as name. */
+bool bind__is_symbol(const char *name);
 bool bind__is_aggregate(const struct ast_expr *ast);
 /** The call of an aggregate with its arguments and type; 0A000 and 42883 as for any call. */
 MUST_CHECK enum status bind__aggregate_call(struct bind *bind, struct bind__scope *scope,
@@ -191,6 +193,13 @@ MUST_CHECK enum status bind__subquery(struct bind *bind, struct bind__scope *sco
 MUST_CHECK enum status bind__from(struct bind *bind, struct bind__scope *scope,
                                   struct ast_from **items, uint32_t count, struct rel **out);
 MUST_CHECK enum status bind__table_rel(struct bind *bind, struct table *table, struct rel **out);
+
+/* bind_set_function.c */
+MUST_CHECK enum status bind__set_function(struct bind *bind, struct bind__scope *scope,
+                                          const struct ast_from *from, struct rel **out);
+/** The same SELECT with a set-returning function among its targets moved to FROM. */
+MUST_CHECK enum status bind__lift_sets(struct bind *bind, const struct ast_select *ast,
+                                       const struct ast_select **out);
 
 /* bind_group.c */
 MUST_CHECK enum status bind__grouping(struct bind *bind, struct bind__scope *scope,

@@ -429,6 +429,7 @@ static enum status
 bind_plain(struct bind *bind, struct bind__level *level, struct bind__cte *ctes,
            const struct ast_select *ast, struct bind__query *out)
 {
+    TRY(bind__lift_sets(bind, ast, &ast));
     uint32_t order_count = ast->order_count + ast->distinct_count;
     uint32_t *positions = bind__take(bind, order_count * sizeof(*positions));
     struct bind__aggregation aggregation = {.count = 0};

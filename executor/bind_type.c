@@ -75,6 +75,8 @@ bind__casts_implicitly(enum qtdb_type from, enum qtdb_type to)
         return true;
     if (bind__number_rank(from) > 0)
         return bind__number_rank(to) > bind__number_rank(from);
+    if (from == QTDB_TYPE_TIME)
+        return to == QTDB_TYPE_INTERVAL;
     return stamp_rank(from) > 0 && stamp_rank(to) > stamp_rank(from);
 }
 
@@ -95,6 +97,11 @@ bind__common_type(enum qtdb_type left, enum qtdb_type right)
     }
     if (bind__is_text(left) && bind__is_text(right))
         return left == QTDB_TYPE_TEXT || right == QTDB_TYPE_TEXT ? QTDB_TYPE_TEXT : QTDB_TYPE_CHAR;
+    if (value_is_array(left) && value_is_array(right)) {
+        enum qtdb_type element = bind__common_type(value_element(left), value_element(right));
+
+        return element == QTDB_TYPE_NULL ? element : value_array_of(element);
+    }
     if (stamp_rank(left) > 0 && stamp_rank(right) > 0)
         return stamp_rank(left) > stamp_rank(right) ? left : right;
     return QTDB_TYPE_NULL;

@@ -12,8 +12,8 @@ static const int64_t DAY_US = INT64_C(86400000000);
 
 enum { YEAR_MIN = -4712, YEAR_MAX = 294276, EPOCH_DAYS = 10957 /* 1970 to 2000 */ };
 
-static int64_t
-days_from_civil(int64_t year, int64_t month, int64_t day)
+int64_t
+datetime_days(int64_t year, int64_t month, int64_t day)
 {
     year -= month <= 2;
     int64_t era = (year >= 0 ? year : year - 399) / 400;
@@ -24,8 +24,8 @@ days_from_civil(int64_t year, int64_t month, int64_t day)
     return era * 146097 + day_of_era - 719468 - EPOCH_DAYS;
 }
 
-static void
-civil_from_days(int64_t days, int64_t *year, int64_t *month, int64_t *day)
+void
+datetime_civil(int64_t days, int64_t *year, int64_t *month, int64_t *day)
 {
     int64_t z = days + EPOCH_DAYS + 719468;
     int64_t era = (z >= 0 ? z : z - 146096) / 146097;
@@ -70,8 +70,8 @@ take_number(struct scan *scan, int least, int most, int64_t *out)
     return count >= least;
 }
 
-static int64_t
-days_in_month(int64_t year, int64_t month)
+int64_t
+datetime_month_days(int64_t year, int64_t month)
 {
     static const int8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
@@ -114,9 +114,9 @@ static bool
 days_of(const struct date *date, int64_t *days_out)
 {
     if (date->year < YEAR_MIN || date->year > YEAR_MAX || date->month < 1 || date->month > 12 ||
-        date->day < 1 || date->day > days_in_month(date->year, date->month))
+        date->day < 1 || date->day > datetime_month_days(date->year, date->month))
         return false;
-    *days_out = days_from_civil(date->year, date->month, date->day);
+    *days_out = datetime_days(date->year, date->month, date->day);
     return true;
 }
 
@@ -228,7 +228,7 @@ datetime_print_date(int64_t days, char *out)
 {
     int64_t year, month, day;
 
-    civil_from_days(days, &year, &month, &day);
+    datetime_civil(days, &year, &month, &day);
     return (size_t)snprintf(out, DATETIME_TEXT_SIZE, "%04lld-%02lld-%02lld%s",
                             (long long)(year > 0 ? year : 1 - year), (long long)month,
                             (long long)day, year > 0 ? "" : " BC");

@@ -24,4 +24,9 @@ size_t datetime_print_date(int64_t days, char *out);
 size_t datetime_print_time(int64_t microseconds, char *out);
 size_t datetime_print_timestamp(int64_t microseconds, bool with_zone, char *out);
 
+/* The calendar. Year 0 is 1 BC. */
+int64_t datetime_days(int64_t year, int64_t month, int64_t day);
+void datetime_civil(int64_t days, int64_t *year, int64_t *month, int64_t *day);
+int64_t datetime_month_days(int64_t year, int64_t month);
+
 #endif

@@ -48,6 +48,8 @@ struct exec_context {
     _Atomic bool *interrupted;
     const struct value *parameters;
     uint32_t parameter_count;
+    struct io *io;       /* Clock and random numbers. */
+    int64_t now_us;      /* now(): microseconds since 2000-01-01. */
     size_t memory_limit; /* Bytes that may be held; 0: EXEC_MEMORY_MAX. */
     size_t work_limit;   /* Bytes that a sort or a hash table holds before it spills; 0: default. */
     uint64_t *path_counts;         /* EXEC_PATH_COUNT of them; NULL: not counted. */

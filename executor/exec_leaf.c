@@ -1,6 +1,7 @@
 /* Nodes without inputs that make their rows themselves: one row, VALUES, a series, a work table. */
 #include <string.h>
 
+#include "executor/array.h"
 #include "executor/exec_private.h"
 #include "kernel/base/check.h"
 
@@ -53,10 +54,53 @@ const struct exec__class exec__values_class = {
 
 struct series {
     bool started;
+    struct array array; /* Rows that an array gives, in turns of the columns. */
+    uint32_t left;
     int64_t next;
     int64_t stop;
     int64_t step;
 };
+
+static bool
+is_array(const struct exec *exec)
+{
+    return value_is_array(exec->plan->exprs[0]->type.type);
+}
+
+static enum status
+start_array(struct exec *exec, struct series *series)
+{
+    struct eval eval = exec__eval(exec);
+    struct value value;
+
+    series->started = true;
+    series->left = 0;
+    eval.arena = &exec->held;
+    TRY(expr_eval(exec->plan->exprs[0], NULL, &eval, &value));
+    if (!value.null) {
+        series->array = array_open(&value);
+        series->left = series->array.count;
+    }
+    return exec__charge(exec);
+}
+
+static enum status
+next_array(struct exec *exec, struct series *series)
+{
+    if (!series->started)
+        TRY(start_array(exec, series));
+    while (series->left > 0 && !exec__is_full(exec)) {
+        struct value *row = exec__new_row(exec);
+
+        for (uint32_t i = 0; i < exec->plan->width; i++) {
+            row[i] = array_next(&series->array);
+            row[i].type = exec->plan->exprs[1 + i]->type.type;
+            series->left--;
+        }
+    }
+    exec->done = series->left == 0;
+    return STATUS_OK;
+}
 
 static enum status
 start_series(struct exec *exec, struct series *series)
@@ -89,6 +133,8 @@ next_series(struct exec *exec)
     struct series *series = exec->state;
     enum qtdb_type type = exec->plan->exprs[0]->type.type;
 
+    if (is_array(exec))
+        return next_array(exec, series);
     if (!series->started)
         TRY(start_series(exec, series));
     while (!exec->done && !exec__is_full(exec)) {

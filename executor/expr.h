@@ -19,8 +19,8 @@ enum expr_kind {
     EXPR_CONSTANT = 1,
     EXPR_COLUMN = 2,
     EXPR_PARAMETER = 3,
-    EXPR_ARITHMETIC = 4, /* operator; both of `type` after casts */
-    EXPR_COMPARE = 5,    /* operator; arguments of one type */
+    EXPR_ARITHMETIC = 4, /* operator; both of `type` after casts; negated: always null */
+    EXPR_COMPARE = 5,    /* operator; arguments of one type; negated: always null */
     EXPR_AND = 6,
     EXPR_OR = 7,
     EXPR_NOT = 8,
@@ -112,7 +112,7 @@ struct eval {
 typedef enum status function_call(const struct expr *expr, const struct value *arguments,
                                   struct eval *eval, struct value *out);
 
-enum { FUNCTION_ARGUMENTS_MAX = 4 };
+enum { FUNCTION_ARGUMENTS_MAX = 7 };
 
 struct function {
     const char *name;

@@ -45,8 +45,10 @@ eval_compare(const struct expr *expr, const struct value *row, struct eval *eval
 {
     struct value left, right;
 
-    TRY(eval_two(expr, row, eval, &left, &right));
     *out = value_null(QTDB_TYPE_BOOL);
+    if (expr->negated)
+        return STATUS_OK;
+    TRY(eval_two(expr, row, eval, &left, &right));
     if (!left.null && !right.null)
         *out = value_integer(QTDB_TYPE_BOOL, expr_order_satisfies(expr->operator_kind,
                                                                   value_compare(&left, &right)));
@@ -277,11 +279,11 @@ eval_arithmetic(const struct expr *expr, const struct value *row, struct eval *e
 {
     struct value left, right;
 
-    TRY(eval_two(expr, row, eval, &left, &right));
-    if (!left.null && !right.null)
-        return expr_calculate(expr, &left, &right, eval, out);
     *out = value_null(expr->type.type);
-    return STATUS_OK;
+    if (expr->negated)
+        return STATUS_OK;
+    TRY(eval_two(expr, row, eval, &left, &right));
+    return left.null || right.null ? STATUS_OK : expr_calculate(expr, &left, &right, eval, out);
 }
 
 static enum status
@@ -302,7 +304,9 @@ eval_cast(const struct expr *expr, const struct value *row, struct eval *eval, s
     struct value value;
 
     TRY(expr_eval(expr->arguments[0], row, eval, &value));
-    enum status status = value_cast(&value, &expr->type, eval->arena, out, eval->error);
+    enum status status =
+        expr->negated ? value_cast_explicit(&value, &expr->type, eval->arena, out, eval->error)
+                      : value_cast(&value, &expr->type, eval->arena, out, eval->error);
     if (status == STATUS_INVALID && eval->error->location < 0)
         eval->error->location = expr->location;
     return status;

@@ -9,10 +9,27 @@
 
 enum { FUNCTION_CALL_ARGUMENTS_MAX = 100 };
 
+/* Types in tables that follow those of the arguments. */
+#define FUNCTION_ANY QTDB_TYPE_NULL
+#define FUNCTION_ANY_ARRAY ((enum qtdb_type)250)
+#define FUNCTION_ANY_ELEMENT ((enum qtdb_type)251) /* Of FUNCTION_ANY_ARRAY. */
+
 /* A table of functions, ended by one without a name. */
 extern const struct function function_text_table[];
 extern const struct function function_math_table[];
 extern const struct function function_sequence_table[];
+extern const struct function function_array_table[];
+extern const struct function function_date_table[];
+extern const struct function function_format_table[];
+extern const struct function function_json_table[];
+extern const struct function function_regex_table[];
+extern const struct function function_bytes_table[];
+
+/* Not found by name: ARRAY[...], and what stands behind `x op ANY (array)` and ALL, whose operator is the
+ * expression's. */
+extern const struct function function_array_constructor;
+extern const struct function function_array_any;
+extern const struct function function_array_all;
 
 /**
  * The function with the most exactly matching arguments among those whose arguments `casts` allows;
@@ -20,6 +37,10 @@ extern const struct function function_sequence_table[];
  */
 const struct function *function_find(const char *name, const enum qtdb_type *types, uint32_t count,
                                      bool (*casts)(enum qtdb_type from, enum qtdb_type to));
+
+/** The function with exactly these types. */
+const struct function *function_find_exact(const char *name, const enum qtdb_type *types,
+                                           uint32_t count);
 
 /** Whole calls: evaluates the arguments, gives null where the function does not take it. */
 MUST_CHECK enum status function_eval(const struct expr *expr, const struct value *row,

@@ -16,27 +16,42 @@ static int
 match(const struct function *function, const enum qtdb_type *types, uint32_t count,
       bool (*casts)(enum qtdb_type from, enum qtdb_type to))
 {
-    int exact = 0;
+    enum qtdb_type element = QTDB_TYPE_NULL;
+    int exact = 0, literal_texts = 0; /* A literal is rather a text than anything else. */
 
     if (count < function->least || (count > function->count && !function->variadic))
         return -1;
     for (uint32_t i = 0; i < count; i++) {
         enum qtdb_type wanted = argument_type(function, i);
 
-        if (wanted == types[i] && types[i] != QTDB_TYPE_NULL)
+        if (wanted == FUNCTION_ANY_ARRAY) {
+            if (types[i] != QTDB_TYPE_NULL && !value_is_array(types[i]))
+                return -1;
+            if (types[i] != QTDB_TYPE_NULL)
+                element = value_element(types[i]);
+            exact += types[i] != QTDB_TYPE_NULL;
+        } else if (wanted == FUNCTION_ANY_ELEMENT) {
+            if (value_is_array(types[i]))
+                return -1;
+            exact += element == types[i] && element != QTDB_TYPE_NULL;
+        } else if (wanted == types[i] && types[i] != QTDB_TYPE_NULL)
             exact++;
         else if (wanted != QTDB_TYPE_NULL && !casts(types[i], wanted))
             return -1;
+        else if (types[i] == QTDB_TYPE_NULL && wanted == QTDB_TYPE_TEXT)
+            literal_texts++;
     }
-    return exact;
+    return exact * 100 + literal_texts;
 }
 
 const struct function *
 function_find(const char *name, const enum qtdb_type *types, uint32_t count,
               bool (*casts)(enum qtdb_type from, enum qtdb_type to))
 {
-    static const struct function *const tables[] = {function_text_table, function_math_table,
-                                                    function_sequence_table};
+    static const struct function *const tables[] = {
+        function_text_table,   function_math_table, function_array_table, function_date_table,
+        function_format_table, function_json_table, function_regex_table, function_bytes_table,
+        function_sequence_table};
     const struct function *best = NULL;
     int best_match = -1;
 
@@ -52,6 +67,18 @@ function_find(const char *name, const enum qtdb_type *types, uint32_t count,
         }
     }
     return best;
+}
+
+static bool
+casts_never(enum qtdb_type from, enum qtdb_type to)
+{
+    return from == to;
+}
+
+const struct function *
+function_find_exact(const char *name, const enum qtdb_type *types, uint32_t count)
+{
+    return function_find(name, types, count, casts_never);
 }
 
 enum status

@@ -3,11 +3,14 @@
  *
  * Numeric: a class first (1 negative, 2 zero, 3 positive, 4 NaN), then the weight (16 bits, offset),
  * each base-10,000 digit plus one (two bytes), and 0x0000. Negatives complement every byte after the
- * class, so that larger magnitudes come first.
+ * class, so that larger magnitudes come first. Interval: its span in microseconds, 128 bits. Array: the
+ * keys of its elements, a 0, then its bounds.
  */
 #include <math.h>
 #include <string.h>
 
+#include "executor/array.h"
+#include "executor/interval.h"
 #include "executor/numeric.h"
 #include "executor/row.h"
 #include "kernel/base/check.h"
@@ -79,6 +82,34 @@ put_numeric(struct byte_writer *out, const uint8_t *bytes)
     put_u16(out, 0, flip);
 }
 
+static void
+put_span(struct byte_writer *out, const struct value *value)
+{
+    __int128 span = interval_span(value);
+
+    put_big_endian(out, (uint64_t)(span >> 64) ^ UINT64_C(1) << 63);
+    put_big_endian(out, (uint64_t)span);
+}
+
+/* Elements begin with KEY_VALUE or KEY_NULL, which are above the 0 of the end. */
+static void
+put_array(struct byte_writer *out, const struct value *value)
+{
+    struct array array = array_open(value);
+
+    for (uint32_t i = 0; i < array.count; i++) {
+        struct value element = array_next(&array);
+
+        (void)key_encode(&element, out);
+    }
+    byte_writer_put_u8(out, 0);
+    byte_writer_put_u8(out, (uint8_t)array.dimension_count);
+    for (uint32_t i = 0; i < array.dimension_count; i++) {
+        put_big_endian(out, (uint64_t)array.lengths[i]);
+        put_big_endian(out, (uint64_t)((int64_t)array.lowers[i] - INT32_MIN));
+    }
+}
+
 bool
 key_encode(const struct value *value, struct byte_writer *out)
 {
@@ -89,6 +120,10 @@ key_encode(const struct value *value, struct byte_writer *out)
         return !out->overflow;
     if (value->type == QTDB_TYPE_NUMERIC) {
         put_numeric(out, value->bytes);
+    } else if (value->type == QTDB_TYPE_INTERVAL) {
+        put_span(out, value);
+    } else if (value_is_array(value->type)) {
+        put_array(out, value);
     } else if (value_type_is_bytes(value->type)) {
         while (value->type == QTDB_TYPE_CHAR && size > 0 && value->bytes[size - 1] == ' ')
             size--;

@@ -183,6 +183,11 @@ convert_a_expr(struct pg__conversion *conversion, A_Expr *source)
         return expr;
     case AEXPR_NULLIF:
         return convert_pair(conversion, AST_NULLIF, source);
+    case AEXPR_SIMILAR: /* The pattern comes wrapped in similar_to_escape. */
+        expr = convert_pair(conversion, AST_OPERATOR, source);
+        if (expr != NULL)
+            expr->text = strVal(linitial(source->name))[0] == '!' ? "!~" : "~";
+        return expr;
     case AEXPR_OP_ANY:
     case AEXPR_OP_ALL:
         expr = convert_pair(conversion, AST_QUANTIFIED, source);
@@ -229,6 +234,94 @@ convert_grouping_set(struct pg__conversion *conversion, GroupingSet *set)
                         : set->kind == GROUPING_SET_CUBE ? AST_GROUPING_CUBE
                         : set->kind == GROUPING_SET_SETS ? AST_GROUPING_LIST
                                                          : AST_GROUPING_EMPTY;
+    return expr;
+}
+
+/* A call that stands behind other syntax. */
+static struct ast_expr *
+new_call(struct pg__conversion *conversion, const char *name, int location, uint32_t argument_count)
+{
+    struct ast_expr *expr = new_expr(conversion, AST_FUNCTION, location, argument_count);
+
+    if (expr == NULL)
+        return NULL;
+    expr->names = pg__take(conversion, sizeof(*expr->names));
+    if (expr->names == NULL)
+        return NULL;
+    expr->names[0] = name;
+    expr->name_count = 1;
+    return expr;
+}
+
+/* CURRENT_DATE and its kin; a precision is refused. */
+static struct ast_expr *
+convert_value_function(struct pg__conversion *conversion, SQLValueFunction *source)
+{
+    switch (source->op) {
+    case SVFOP_CURRENT_DATE:
+        return new_call(conversion, "current_date", source->location, 0);
+    case SVFOP_CURRENT_TIMESTAMP:
+        return new_call(conversion, "current_timestamp", source->location, 0);
+    case SVFOP_LOCALTIMESTAMP:
+        return new_call(conversion, "localtimestamp", source->location, 0);
+    case SVFOP_LOCALTIME:
+        return new_call(conversion, "localtime", source->location, 0);
+    case SVFOP_CURRENT_USER:
+    case SVFOP_USER:
+    case SVFOP_SESSION_USER:
+    case SVFOP_CURRENT_ROLE:
+        return new_call(conversion, "current_user", source->location, 0);
+    case SVFOP_CURRENT_SCHEMA:
+        return new_call(conversion, "current_schema", source->location, 0);
+    case SVFOP_CURRENT_CATALOG:
+        return new_call(conversion, "current_database", source->location, 0);
+    default:
+        return pg__unsupported(conversion, source->location, "this value function");
+    }
+}
+
+/* Bounds that are left out are those of the array. */
+static struct ast_expr *
+convert_bound(struct pg__conversion *conversion, Node *bound, int64_t missing)
+{
+    struct ast_expr *expr;
+
+    if (bound != NULL)
+        return pg__expr(conversion, bound);
+    expr = new_expr(conversion, AST_INTEGER, -1, 0);
+    if (expr != NULL)
+        expr->integer = missing;
+    return expr;
+}
+
+/* array[i][j] as the function "[]", array[low:high] as "[:]" with two bounds a dimension. */
+static struct ast_expr *
+convert_indirection(struct pg__conversion *conversion, A_Indirection *source)
+{
+    bool slice = false;
+    uint32_t next = 1;
+    ListCell *cell;
+
+    foreach (cell, source->indirection) {
+        if (!IsA(lfirst(cell), A_Indices))
+            return pg__unsupported(conversion, -1, "a field of a composite value");
+        slice = slice || ((A_Indices *)lfirst(cell))->is_slice;
+    }
+    uint32_t count = (uint32_t)list_length(source->indirection);
+    struct ast_expr *expr =
+        new_call(conversion, slice ? "[:]" : "[]", -1, 1 + (slice ? 2 : 1) * count);
+    if (expr == NULL)
+        return NULL;
+    expr->arguments[0] = pg__expr(conversion, source->arg);
+    foreach (cell, source->indirection) {
+        A_Indices *indices = lfirst(cell);
+
+        if (slice)
+            expr->arguments[next++] = indices->is_slice
+                                          ? convert_bound(conversion, indices->lidx, INT32_MIN)
+                                          : convert_bound(conversion, NULL, 1);
+        expr->arguments[next++] = convert_bound(conversion, indices->uidx, INT32_MAX);
+    }
     return expr;
 }
 
@@ -399,6 +492,10 @@ convert_node(struct pg__conversion *conversion, Node *node)
     case T_A_ArrayExpr:
         return convert_list(conversion, AST_ARRAY, ((A_ArrayExpr *)node)->location,
                             ((A_ArrayExpr *)node)->elements, 0);
+    case T_SQLValueFunction:
+        return convert_value_function(conversion, (SQLValueFunction *)node);
+    case T_A_Indirection:
+        return convert_indirection(conversion, (A_Indirection *)node);
     case T_CollateClause:
         return convert_collate(conversion, (CollateClause *)node);
     case T_GroupingFunc:

@@ -92,7 +92,7 @@ plan_series(struct planner *planner, const struct rel *rel, struct plan **out)
 {
     struct plan *plan = NULL;
 
-    TRY(plan__new(planner, PLAN_SERIES, NULL, 1, &plan));
+    TRY(plan__new(planner, PLAN_SERIES, NULL, rel->column_count, &plan));
     lay_out(plan, rel->relation);
     plan->row_count = rel->row_count;
     plan->exprs = plan__take(planner, rel->row_count * sizeof(struct expr *));

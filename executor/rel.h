@@ -32,8 +32,9 @@ enum rel_kind {
     REL_SET = 11,       /* UNION, INTERSECT, EXCEPT */
     REL_RECURSIVE = 12, /* input: first rows; right: further rows from the work table. */
     REL_WORK = 13,      /* The rows the recursion made last. */
-    REL_SERIES = 14,    /* generate_series(exprs) */
-    REL_WINDOW = 15,    /* Sorted by sort_keys; the first group_count of them are the partition. */
+    REL_SERIES = 14, /* Integers from exprs[0] to exprs[1] by exprs[2]; or, exprs[0] an array, its
+                         * elements, whose types are those of the other exprs, column by column. */
+    REL_WINDOW = 15, /* Sorted by sort_keys; the first group_count of them are the partition. */
 };
 
 enum rel_join { REL_INNER = 1, REL_LEFT = 2, REL_FULL = 3, REL_SEMI = 4, REL_ANTI = 5 };

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "executor/array.h"
 #include "executor/numeric.h"
 #include "kernel/base/check.h"
 
@@ -85,7 +86,8 @@ decode_bytes(struct byte_reader *reader, enum qtdb_type type, struct value *out)
         !byte_reader_skip(reader, (size_t)size, &bytes))
         return false;
     if ((type == QTDB_TYPE_NUMERIC && !numeric_is_valid(bytes, (uint32_t)size)) ||
-        (type == QTDB_TYPE_UUID && size != 16))
+        ((type == QTDB_TYPE_UUID || type == QTDB_TYPE_INTERVAL) && size != 16) ||
+        (value_is_array(type) && !array_is_valid(value_element(type), bytes, (size_t)size)))
         return false;
     *out = value_bytes(type, bytes, (size_t)size);
     return true;

@@ -168,6 +168,7 @@ session_transaction(struct qtdb_session *session, const struct ast_statement *as
         return savepoint_statement(session, ast, tag_out, error);
     if (ast->transaction == AST_BEGIN) {
         *tag_out = "BEGIN";
+        session->block_us = 0;
         return begin_block(session, &ast->modes, error);
     }
     forget_savepoints(session, NULL);

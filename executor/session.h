@@ -32,6 +32,7 @@ struct qtdb_session {
     uint32_t cache_count;
     uint64_t cache_hit_count;
     uint64_t cache_miss_count;
+    int64_t block_us;    /* now() in the block; 0: not asked yet. */
     size_t memory_limit; /* Bytes a statement may hold; 0: EXEC_MEMORY_MAX. */
     size_t work_limit;   /* Bytes an operator may hold before it spills; 0: EXEC_WORK_DEFAULT. */
     uint64_t path_counts[EXEC_PATH_COUNT]; /* Scans begun, by enum exec_path. */

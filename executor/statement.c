@@ -144,6 +144,17 @@ is_query(const struct ast_statement *ast)
     return ast->kind == AST_SELECT || ast->kind == AST_EXPLAIN || ast->kind == AST_SHOW;
 }
 
+/* now(): when the block began, or the statement outside of one. Microseconds since 2000-01-01. */
+static int64_t
+statement_time(struct qtdb_session *session)
+{
+    static const int64_t epoch_us = INT64_C(946684800000000);
+
+    if (session->txn == NULL || session->block_us == 0)
+        session->block_us = (int64_t)(io_time_ns(database_io(session->db)) / 1000) - epoch_us;
+    return session->block_us;
+}
+
 static enum status
 enter_transaction(struct qtdb_statement *statement)
 {
@@ -181,6 +192,8 @@ enter_transaction(struct qtdb_statement *statement)
         .path = settings_path(session->settings),
         .path_epoch = settings_path_epoch(session->settings),
         .sequences = session->sequences,
+        .io = database_io(session->db),
+        .now_us = statement_time(session),
     };
     statement->own_txn = !block;
     if (!block)

@@ -131,7 +131,8 @@ qtdb_column_type(struct qtdb_statement *statement, uint32_t column)
     CHECK(column < qtdb_column_count(statement));
     if (statement->ast->kind == AST_EXPLAIN)
         return QTDB_TYPE_TEXT;
-    return statement__columns(statement)[column].type.type;
+    enum qtdb_type type = statement__columns(statement)[column].type.type;
+    return value_is_array(type) ? QTDB_TYPE_ARRAY : type;
 }
 
 static struct value

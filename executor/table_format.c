@@ -235,7 +235,7 @@ get_type(struct decoder *decoder, struct sql_type *out)
     uint8_t type = 0;
     uint32_t precision = 0, scale = 0;
 
-    if (!byte_reader_get_u8(&decoder->reader, &type) || type == 0 || type > QTDB_TYPE_ARRAY ||
+    if (!byte_reader_get_u8(&decoder->reader, &type) || !value_type_exists(type) ||
         !byte_reader_get_u32(&decoder->reader, &precision) ||
         !byte_reader_get_u32(&decoder->reader, &scale))
         return false;
@@ -367,7 +367,7 @@ get_slots(struct decoder *decoder, struct table *out)
         uint8_t type = 0;
 
         if (!get_count(decoder, out->slot_count - 1, &slot) ||
-            !byte_reader_get_u8(&decoder->reader, &type) || type == 0 || type > QTDB_TYPE_ARRAY)
+            !byte_reader_get_u8(&decoder->reader, &type) || !value_type_exists(type))
             return false;
         out->slot_types[slot] = (struct sql_type){(enum qtdb_type)type, -1, -1};
     }

@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "executor/array.h"
 #include "executor/datetime.h"
+#include "executor/interval.h"
 #include "executor/json.h"
 #include "executor/numeric.h"
 #include "kernel/base/check.h"
@@ -20,26 +22,30 @@ static const struct {
     enum qtdb_type type;
     const char *grammar_name;
     const char *shown_name;
+    const char *array_name;
 } type_names[] = {
-    {QTDB_TYPE_BOOL, "bool", "boolean"},
-    {QTDB_TYPE_INT2, "int2", "smallint"},
-    {QTDB_TYPE_INT4, "int4", "integer"},
-    {QTDB_TYPE_INT8, "int8", "bigint"},
-    {QTDB_TYPE_FLOAT4, "float4", "real"},
-    {QTDB_TYPE_FLOAT8, "float8", "double precision"},
-    {QTDB_TYPE_NUMERIC, "numeric", "numeric"},
-    {QTDB_TYPE_TEXT, "text", "text"},
-    {QTDB_TYPE_VARCHAR, "varchar", "character varying"},
-    {QTDB_TYPE_CHAR, "bpchar", "character"},
-    {QTDB_TYPE_BYTEA, "bytea", "bytea"},
-    {QTDB_TYPE_DATE, "date", "date"},
-    {QTDB_TYPE_TIMESTAMP, "timestamp", "timestamp without time zone"},
-    {QTDB_TYPE_TIMESTAMPTZ, "timestamptz", "timestamp with time zone"},
-    {QTDB_TYPE_UUID, "uuid", "uuid"},
-    {QTDB_TYPE_JSON, "json", "json"},
-    {QTDB_TYPE_JSONB, "jsonb", "jsonb"},
-    {QTDB_TYPE_TIME, "time", "time without time zone"},
-    {QTDB_TYPE_NULL, "unknown", "unknown"},
+    {QTDB_TYPE_BOOL, "bool", "boolean", "boolean[]"},
+    {QTDB_TYPE_INT2, "int2", "smallint", "smallint[]"},
+    {QTDB_TYPE_INT4, "int4", "integer", "integer[]"},
+    {QTDB_TYPE_INT8, "int8", "bigint", "bigint[]"},
+    {QTDB_TYPE_FLOAT4, "float4", "real", "real[]"},
+    {QTDB_TYPE_FLOAT8, "float8", "double precision", "double precision[]"},
+    {QTDB_TYPE_NUMERIC, "numeric", "numeric", "numeric[]"},
+    {QTDB_TYPE_TEXT, "text", "text", "text[]"},
+    {QTDB_TYPE_VARCHAR, "varchar", "character varying", "character varying[]"},
+    {QTDB_TYPE_CHAR, "bpchar", "character", "character[]"},
+    {QTDB_TYPE_BYTEA, "bytea", "bytea", "bytea[]"},
+    {QTDB_TYPE_DATE, "date", "date", "date[]"},
+    {QTDB_TYPE_TIMESTAMP, "timestamp", "timestamp without time zone",
+     "timestamp without time zone[]"},
+    {QTDB_TYPE_TIMESTAMPTZ, "timestamptz", "timestamp with time zone",
+     "timestamp with time zone[]"},
+    {QTDB_TYPE_UUID, "uuid", "uuid", "uuid[]"},
+    {QTDB_TYPE_JSON, "json", "json", "json[]"},
+    {QTDB_TYPE_JSONB, "jsonb", "jsonb", "jsonb[]"},
+    {QTDB_TYPE_TIME, "time", "time without time zone", "time without time zone[]"},
+    {QTDB_TYPE_INTERVAL, "interval", "interval", "interval[]"},
+    {QTDB_TYPE_NULL, "unknown", "unknown", "unknown[]"},
 };
 enum { TYPE_NAME_COUNT = sizeof(type_names) / sizeof(type_names[0]) };
 
@@ -47,10 +53,19 @@ const char *
 value_type_name(enum qtdb_type type)
 {
     for (uint32_t i = 0; i < TYPE_NAME_COUNT; i++) {
-        if (type_names[i].type == type)
-            return type_names[i].shown_name;
+        if (type_names[i].type == value_element(type))
+            return value_is_array(type) ? type_names[i].array_name : type_names[i].shown_name;
     }
     return "unknown";
+}
+
+bool
+value_type_exists(uint32_t type)
+{
+    uint32_t element = type & ~(uint32_t)VALUE_ARRAY;
+
+    return element > QTDB_TYPE_NULL && element < QTDB_TYPE_ARRAY &&
+           type <= (VALUE_ARRAY | QTDB_TYPE_ARRAY);
 }
 
 enum qtdb_type
@@ -75,9 +90,10 @@ value_type_is_bytes(enum qtdb_type type)
     case QTDB_TYPE_UUID:
     case QTDB_TYPE_JSON:
     case QTDB_TYPE_JSONB:
+    case QTDB_TYPE_INTERVAL:
         return true;
     default:
-        return false;
+        return value_is_array(type);
     }
 }
 
@@ -344,14 +360,19 @@ value_parse(const struct sql_type *type, const char *text, size_t size, struct a
     case QTDB_TYPE_BYTEA:
         return parse_bytea(type, text, size, arena, out, error);
     case QTDB_TYPE_JSON:
-    case QTDB_TYPE_JSONB:
         TRY(json_validate(text, size, error));
         return parse_text(type, text, size, arena, out);
+    case QTDB_TYPE_JSONB:
+        return json_parse_canonical(text, size, arena, out, error);
+    case QTDB_TYPE_INTERVAL:
+        return interval_parse(type, text, size, arena, out, error);
     case QTDB_TYPE_TEXT:
     case QTDB_TYPE_VARCHAR:
     case QTDB_TYPE_CHAR:
         return parse_text(type, text, size, arena, out);
     default:
+        if (value_is_array(type->type))
+            return array_parse(type, text, size, arena, out, error);
         return sql_error_set(error, "0A000", -1, "type %s is not supported yet",
                              value_type_name(type->type));
     }
@@ -465,7 +486,11 @@ value_print(const struct value *value, struct arena *arena, size_t *size_out)
         return print_uuid(value->bytes, arena, size_out);
     case QTDB_TYPE_BYTEA:
         return print_bytea(value->bytes, value->size, arena, size_out);
+    case QTDB_TYPE_INTERVAL:
+        return interval_print(value, arena, size_out);
     default:
+        if (value_is_array(value->type))
+            return array_print(value, arena, size_out);
         return keep_text(arena, (const char *)value->bytes, value->size, size_out);
     }
 }
@@ -510,6 +535,12 @@ value_compare(const struct value *left, const struct value *right)
 
         return compare_bytes(&a, &b);
     }
+    if (left->type == QTDB_TYPE_INTERVAL)
+        return interval_compare(left, right);
+    if (left->type == QTDB_TYPE_JSONB)
+        return json_compare(left, right);
+    if (value_is_array(left->type))
+        return array_compare(left, right);
     if (value_type_is_bytes(left->type))
         return compare_bytes(left, right);
     if (left->type == QTDB_TYPE_FLOAT4 || left->type == QTDB_TYPE_FLOAT8)
@@ -582,6 +613,12 @@ value_hash(const struct value *value)
 
         return hash_bytes(cut.bytes, cut.size);
     }
+    if (value->type == QTDB_TYPE_INTERVAL)
+        return mix((uint64_t)interval_span(value));
+    if (value->type == QTDB_TYPE_JSONB)
+        return json_hash(value);
+    if (value_is_array(value->type))
+        return array_hash(value);
     if (value_type_is_bytes(value->type))
         return hash_bytes(value->bytes, value->size);
     if (value->type == QTDB_TYPE_FLOAT4 || value->type == QTDB_TYPE_FLOAT8)

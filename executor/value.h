@@ -4,8 +4,9 @@
  *
  * In memory: numbers, dates (days since 2000-01-01), times (microseconds since midnight) and
  * timestamps (microseconds since 2000-01-01) are integers; floats are doubles; everything else is
- * bytes: text of any kind and json as UTF-8, uuid as 16 bytes, numeric as in numeric.h. Text compares
- * by bytes (collation C).
+ * bytes: text of any kind and json as UTF-8, uuid as 16 bytes, numeric as in numeric.h, interval as in
+ * interval.h, arrays as in array.h. jsonb is kept in its canonical text (json.h). Text compares by bytes
+ * (collation C).
  */
 #ifndef EXECUTOR_VALUE_H
 #define EXECUTOR_VALUE_H
@@ -27,9 +28,29 @@ struct value {
 /* A column's type with its modifiers. */
 struct sql_type {
     enum qtdb_type type;
-    int32_t precision; /* numeric(p, s), varchar(n), char(n): p or n; -1: none. */
+    int32_t precision; /* numeric(p, s), varchar(n), char(n): p or n; interval: fields; -1: none. */
     int32_t scale;
 };
+
+/* An array's type is its elements' type with this bit set; qtdb.h shows it as QTDB_TYPE_ARRAY. */
+enum { VALUE_ARRAY = 64 };
+static inline bool
+value_is_array(enum qtdb_type type)
+{
+    return ((unsigned)type & VALUE_ARRAY) != 0;
+}
+static inline enum qtdb_type
+value_array_of(enum qtdb_type element)
+{
+    return (enum qtdb_type)((unsigned)element | VALUE_ARRAY);
+}
+static inline enum qtdb_type
+value_element(enum qtdb_type array)
+{
+    return (enum qtdb_type)((unsigned)array & ~(unsigned)VALUE_ARRAY);
+}
+/** True for the number of a type that a column may have. */
+bool value_type_exists(uint32_t type);
 
 bool value_type_is_bytes(enum qtdb_type type);
 /** PostgreSQL's name, as in error messages: "integer", "timestamp with time zone". */
@@ -63,5 +84,10 @@ bool value_assigns(enum qtdb_type from, enum qtdb_type to);
 /** A value of the wanted type (with its modifiers applied), as an assignment cast would give it. */
 MUST_CHECK enum status value_cast(const struct value *value, const struct sql_type *type,
                                   struct arena *arena, struct value *out, struct sql_error *error);
+
+/** The same, as CAST does: texts past a varchar's or char's length are cut. */
+MUST_CHECK enum status value_cast_explicit(const struct value *value, const struct sql_type *type,
+                                           struct arena *arena, struct value *out,
+                                           struct sql_error *error);
 
 #endif

@@ -6,6 +6,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "executor/array.h"
+#include "executor/interval.h"
+#include "executor/json.h"
 #include "executor/numeric.h"
 #include "executor/value.h"
 #include "kernel/base/check.h"
@@ -168,6 +171,14 @@ apply_modifiers(const struct sql_type *type, struct arena *arena, struct value *
 
     if (type->precision < 0)
         return STATUS_OK;
+    if (type->type == QTDB_TYPE_INTERVAL)
+        return interval_value(interval_restrict(interval_get(value), type->precision), arena,
+                              value);
+    if (value_is_array(type->type)) {
+        struct sql_type element = {value_element(type->type), type->precision, type->scale};
+
+        return array_cast(value, &element, arena, value, error);
+    }
     if (type->type == QTDB_TYPE_VARCHAR || type->type == QTDB_TYPE_CHAR)
         return apply_length(type, arena, value, error);
     if (type->type != QTDB_TYPE_NUMERIC)
@@ -205,7 +216,7 @@ to_text(const struct value *value, enum qtdb_type type, struct arena *arena, str
 }
 
 static enum status
-to_moment(const struct value *value, enum qtdb_type type, struct value *out,
+to_moment(const struct value *value, enum qtdb_type type, struct arena *arena, struct value *out,
           struct sql_error *error)
 {
     enum qtdb_type from = value->type;
@@ -213,7 +224,11 @@ to_moment(const struct value *value, enum qtdb_type type, struct value *out,
     bool to_stamp = type == QTDB_TYPE_TIMESTAMP || type == QTDB_TYPE_TIMESTAMPTZ;
     int64_t moment = value->integer;
 
-    if (from == QTDB_TYPE_DATE && to_stamp) {
+    if (type == QTDB_TYPE_INTERVAL && from == QTDB_TYPE_TIME)
+        return interval_value((struct interval){moment, 0, 0}, arena, out);
+    if (from == QTDB_TYPE_INTERVAL && type == QTDB_TYPE_TIME) {
+        moment = (interval_get(value).microseconds % DAY_US + DAY_US) % DAY_US;
+    } else if (from == QTDB_TYPE_DATE && to_stamp) {
         moment *= DAY_US;
     } else if (from_stamp && type == QTDB_TYPE_DATE) {
         int64_t rest = moment % DAY_US;
@@ -228,6 +243,30 @@ to_moment(const struct value *value, enum qtdb_type type, struct value *out,
     return STATUS_OK;
 }
 
+/* jsonb to numbers and booleans. */
+static enum status
+from_json(const struct value *value, const struct sql_type *type, struct arena *arena,
+          struct value *out, struct sql_error *error)
+{
+    static const char *const kinds[] = {"null",    "string", "numeric", "boolean",
+                                        "boolean", "array",  "object"};
+    struct sql_type numeric = {QTDB_TYPE_NUMERIC, -1, -1};
+    struct json_node *node = NULL;
+    struct value number;
+
+    TRY(json_tree((const char *)value->bytes, value->size, arena, &node, error));
+    if (type->type == QTDB_TYPE_BOOL && (node->kind == JSON_TRUE || node->kind == JSON_FALSE)) {
+        *out = value_integer(QTDB_TYPE_BOOL, node->kind == JSON_TRUE);
+        return STATUS_OK;
+    }
+    if (type->type == QTDB_TYPE_BOOL || node->kind != JSON_NUMBER)
+        return sql_error_set(error, "22023", -1, "cannot cast jsonb %s to type %s",
+                             kinds[node->kind], value_type_name(type->type));
+    TRY(value_parse(&numeric, node->raw, node->raw_size, arena, &number, error));
+    struct sql_type plain = {type->type, -1, -1};
+    return value_cast(&number, &plain, arena, out, error);
+}
+
 static enum status
 convert(const struct value *value, const struct sql_type *type, struct arena *arena,
         struct value *out, struct sql_error *error)
@@ -240,9 +279,19 @@ convert(const struct value *value, const struct sql_type *type, struct arena *ar
     if (is_text(to)) {
         *out = *value;
         out->type = to;
+        /* The blanks that fill a char(n) are no part of it. */
+        while (from == QTDB_TYPE_CHAR && to != QTDB_TYPE_CHAR && out->size > 0 &&
+               out->bytes[out->size - 1] == ' ')
+            out->size--;
         return STATUS_OK;
     }
-    if (is_text(from) || from == QTDB_TYPE_NULL)
+    if (value_is_array(from) && value_is_array(to)) {
+        struct sql_type element = {value_element(to), -1, -1};
+
+        return array_cast(value, &element, arena, out, error);
+    }
+    if (is_text(from) || from == QTDB_TYPE_NULL ||
+        (from == QTDB_TYPE_JSON && to == QTDB_TYPE_JSONB))
         return value_parse(type, (const char *)value->bytes, value->size, arena, out, error);
     if (is_integer(to) && (from_number || from == QTDB_TYPE_BOOL))
         return to_integer(value, to, out, error);
@@ -254,13 +303,30 @@ convert(const struct value *value, const struct sql_type *type, struct arena *ar
         *out = value_integer(to, value->integer != 0);
         return STATUS_OK;
     }
-    if ((to == QTDB_TYPE_JSON || to == QTDB_TYPE_JSONB) &&
-        (from == QTDB_TYPE_JSON || from == QTDB_TYPE_JSONB)) {
+    if (from == QTDB_TYPE_JSONB && to != QTDB_TYPE_JSON)
+        return from_json(value, type, arena, out, error);
+    if (from == QTDB_TYPE_JSONB) {
         *out = *value;
         out->type = to;
         return STATUS_OK;
     }
-    return to_moment(value, to, out, error);
+    return to_moment(value, to, arena, out, error);
+}
+
+/* An explicit cast cuts a text that is too long instead of refusing it. */
+enum status
+value_cast_explicit(const struct value *value, const struct sql_type *type, struct arena *arena,
+                    struct value *out, struct sql_error *error)
+{
+    struct sql_type open = {type->type, -1, -1};
+    struct value text;
+
+    if ((type->type != QTDB_TYPE_VARCHAR && type->type != QTDB_TYPE_CHAR) || type->precision < 0 ||
+        value->null)
+        return value_cast(value, type, arena, out, error);
+    TRY(value_cast(value, &open, arena, &text, error));
+    text.size = (uint32_t)utf8_prefix(text.bytes, text.size, type->precision);
+    return value_cast(&text, type, arena, out, error);
 }
 
 enum status
@@ -316,6 +382,13 @@ value_can_cast(enum qtdb_type from, enum qtdb_type to)
         return true;
     if (is_number(from) && is_number(to))
         return true;
+    if (value_is_array(from) || value_is_array(to))
+        return value_is_array(from) && value_is_array(to) &&
+               value_can_cast(value_element(from), value_element(to));
+    if (from == QTDB_TYPE_JSONB && (is_number(to) || to == QTDB_TYPE_BOOL))
+        return true;
+    if (from == QTDB_TYPE_INTERVAL || to == QTDB_TYPE_INTERVAL)
+        return from == QTDB_TYPE_TIME || to == QTDB_TYPE_TIME;
     if (from == QTDB_TYPE_BOOL)
         return to == QTDB_TYPE_INT4;
     if (to == QTDB_TYPE_BOOL)
@@ -330,8 +403,10 @@ value_assigns(enum qtdb_type from, enum qtdb_type to)
 {
     if (from == to || from == QTDB_TYPE_NULL || is_text(to))
         return true;
-    if (is_text(from))
+    if (is_text(from) || (from == QTDB_TYPE_JSONB && to != QTDB_TYPE_JSON))
         return false;
+    if (value_is_array(from) && value_is_array(to))
+        return value_assigns(value_element(from), value_element(to));
     if (from == QTDB_TYPE_BOOL || to == QTDB_TYPE_BOOL)
         return false;
     return value_can_cast(from, to);

@@ -6,6 +6,8 @@ TEST_SOURCES := $(sort $(shell find tests -name '*.c' 2>/dev/null))
 THREAD_SOURCES := $(filter tests/thread/thread_%.c,$(TEST_SOURCES))
 FUZZ_SOURCES := $(filter tests/fuzz/fuzz_%.c,$(TEST_SOURCES))
 FUZZ_DRIVER := $(filter tests/fuzz/driver.c,$(TEST_SOURCES))
+# Tests that compare with PostgreSQL: they need the packages of the group pg and are built on request.
+POSTGRES_SOURCES := $(filter tests/postgres/%.c,$(TEST_SOURCES))
 CRITERION_KINDS := tests/unit/% tests/golden/% tests/fault/% tests/property/%
 
 # A folder with files test_*.c becomes one program of all files in that folder, because linking takes
@@ -18,10 +20,13 @@ program_of = $(B)/tests/$(subst /,-,$(patsubst tests/%,%,$1))
 
 # Every other .c below tests/ is help for all of them.
 SUPPORT_SOURCES := $(filter-out $(CRITERION_SOURCES) $(THREAD_SOURCES) $(FUZZ_SOURCES) \
-	$(FUZZ_DRIVER),$(TEST_SOURCES))
+	$(FUZZ_DRIVER) $(POSTGRES_SOURCES),$(TEST_SOURCES))
 
 CRITERION_PROGRAMS := $(foreach d,$(CRITERION_FOLDERS),$(call program_of,$d))
 THREAD_PROGRAMS := $(THREAD_SOURCES:tests/thread/%.c=$(B)/tests/%)
+POSTGRES_MAINS := $(filter tests/postgres/compare_%.c,$(POSTGRES_SOURCES))
+POSTGRES_COMMON := $(filter-out $(POSTGRES_MAINS),$(POSTGRES_SOURCES))
+POSTGRES_PROGRAMS := $(POSTGRES_MAINS:tests/postgres/%.c=$(B)/tests/%)
 FUZZ_PROGRAMS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(B)/tests/%)
 SHELL_TESTS := $(sort $(wildcard tests/cli/*.sh tests/sql/run.sh))
 
@@ -64,12 +69,18 @@ $(FUZZ_PROGRAMS): $(B)/tests/%: $(B)/obj/tests/fuzz/%.o \
 	$(Q)$(CC) $(LDFLAGS) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) $(filter %.o,$^) \
 		$(LINK_TEST) -o $@
 
+$(POSTGRES_PROGRAMS): $(B)/tests/%: $(B)/obj/tests/postgres/%.o \
+		$(call objects,$(POSTGRES_COMMON)) $(TEST_LIBS) $(LIB)
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) $(filter %.o,$^) $(LINK_TEST) -lpq -o $@
+
 -include $(patsubst %.c,$(B)/obj/%.d,$(TEST_SOURCES))
 
 # ---- Runs ----------------------------------------------------------------------------------------
 
 .PHONY: test test-asan test-clang test-tsan test-programs test-run thread-programs thread-run
-.PHONY: fuzz-programs fuzz-short coverage
+.PHONY: fuzz-programs fuzz-short coverage test-postgres postgres-run
 
 test-programs: all $(CRITERION_PROGRAMS) $(THREAD_PROGRAMS) $(FUZZ_PROGRAMS)
 thread-programs: $(THREAD_PROGRAMS)
@@ -91,6 +102,18 @@ test-clang: ## build everything with clang, warnings as errors
 	@$(MAKE) VARIANT=clang test-programs
 test-tsan: ## run tests/thread under the thread sanitizer
 	@$(MAKE) VARIANT=tsan thread-run
+
+# Where the packages of the group pg are missing, this says so and is no failure.
+SQLLOGICTEST := $(QTDB_SHARED)/sqllogictest/tests.tar.zst
+test-postgres: ## compare with PostgreSQL 15: sqllogictest and generated queries; make deps-pg installs it
+	@if ! scripts/deps check core pg >/dev/null 2>&1; then \
+		echo 'test-postgres: SKIPPED: make deps-pg installs PostgreSQL 15 and libpq'; \
+	else $(MAKE) postgres-run; fi
+postgres-run: $(POSTGRES_PROGRAMS)
+	$(Q)rm -rf $(B)/postgres && mkdir -p $(B)/postgres/sample
+	$(Q)if [ -r '$(SQLLOGICTEST)' ]; then tar -C $(B)/postgres/sample -xf '$(SQLLOGICTEST)' && \
+		scripts/with-postgres $(B)/tests/compare_logictest $(B)/postgres/sample; \
+	else echo 'test-postgres: sqllogictest SKIPPED: QTDB_SHARED has no sqllogictest/tests.tar.zst'; fi
 
 FUZZ_SECONDS ?= 10
 fuzz-short: ## run each fuzz target for FUZZ_SECONDS; the canary has to fail

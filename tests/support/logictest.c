@@ -16,10 +16,10 @@ struct values {
 };
 
 struct reader {
-    struct qtdb_session *session;
+    const struct logictest_engine *engine;
     char *next; /* NULL at the end. */
     uint64_t line;
-    void (*complain)(void *context, uint64_t line, const char *what);
+    void (*judge)(void *context, uint64_t line, const char *fault);
     void *context;
     struct logictest_result *result;
 };
@@ -64,15 +64,13 @@ values_free(struct values *values)
 
 /* One column's value as the format prints it. */
 static void
-print_value(struct qtdb_statement *statement, uint32_t column, char type, struct values *out)
+print_value(const char *text, bool truth, char type, struct values *out)
 {
     char buffer[64];
-    const char *text = qtdb_column_text(statement, column, NULL);
 
     if (text == NULL) {
         values_add(out, "NULL");
     } else if (type == 'I') {
-        bool truth = qtdb_column_type(statement, column) == QTDB_TYPE_BOOL;
         long long integer = truth ? text[0] == 't' : (long long)strtod(text, NULL);
 
         snprintf(buffer, sizeof(buffer), "%lld", integer);
@@ -91,6 +89,22 @@ print_value(struct qtdb_statement *statement, uint32_t column, char type, struct
         values_add(out, copy);
         free(copy);
     }
+}
+
+struct typed_values {
+    const char *types;
+    struct values *values;
+};
+
+static void
+take_row(void *rows, uint32_t width, const char *const *texts, const bool *truths)
+{
+    struct typed_values *typed = rows;
+
+    typed->values->width = width;
+    for (uint32_t i = 0; i < width; i++)
+        print_value(texts[i], truths[i], i < strlen(typed->types) ? typed->types[i] : 'T',
+                    typed->values);
 }
 
 static int
@@ -148,14 +162,15 @@ hash_values(const struct values *values, char out[33])
 /* Records. */
 
 static void
-judge(struct reader *reader, uint64_t line, const char *fault)
+note(struct reader *reader, uint64_t line, const char *fault)
 {
     if (fault == NULL) {
         reader->result->passed++;
+        reader->judge(reader->context, line, NULL);
         return;
     }
     reader->result->failed++;
-    reader->complain(reader->context, line, fault);
+    reader->judge(reader->context, line, fault);
 }
 
 /* Lines up to an empty one or `----`. */
@@ -187,45 +202,19 @@ read_sql(struct reader *reader, bool *has_result)
 static void
 run_statement(struct reader *reader, const char *wanted, const char *sqlstate, bool skip)
 {
+    const struct logictest_engine *engine = reader->engine;
     uint64_t line = reader->line;
     bool has_result;
-    char *sql = read_sql(reader, &has_result), fault[700];
+    char *sql = read_sql(reader, &has_result), fault[LOGICTEST_FAULT_SIZE] = "no error";
 
     if (!skip) {
-        bool ok = qtdb_exec(reader->session, sql, NULL, NULL) == QTDB_OK;
-        const char *state = ok ? "" : qtdb_error_last()->sqlstate;
+        bool ok = engine->execute(engine->context, sql, fault);
         bool right = ok == (strcmp(wanted, "ok") == 0) &&
-                     (ok || sqlstate[0] == '\0' || strcmp(sqlstate, state) == 0);
+                     (ok || sqlstate[0] == '\0' || strncmp(sqlstate, fault, 5) == 0);
 
-        snprintf(fault, sizeof(fault), "%s %s", ok ? "no error" : state,
-                 ok ? "" : qtdb_error_last()->message);
-        judge(reader, line, right ? NULL : fault);
+        note(reader, line, right ? NULL : fault);
     }
     free(sql);
-}
-
-/* True when all rows were read; else the fault is written. */
-static bool
-read_rows(struct reader *reader, const char *sql, const char *types, struct values *out,
-          char *fault, size_t room)
-{
-    struct qtdb_statement *statement = NULL;
-    enum qtdb_code code = qtdb_prepare(reader->session, sql, &statement, NULL);
-
-    if (code == QTDB_OK) {
-        for (code = qtdb_step(statement); code == QTDB_ROW; code = qtdb_step(statement)) {
-            uint32_t width = qtdb_column_count(statement);
-
-            out->width = width;
-            for (uint32_t i = 0; i < width; i++)
-                print_value(statement, i, i < strlen(types) ? types[i] : 'T', out);
-        }
-        qtdb_finalize(statement);
-    }
-    if (code == QTDB_OK || code == QTDB_DONE)
-        return true;
-    snprintf(fault, room, "%s %s", qtdb_error_last()->sqlstate, qtdb_error_last()->message);
-    return false;
 }
 
 static bool
@@ -256,17 +245,18 @@ run_query(struct reader *reader, const char *types, const char *sort, bool skip)
     struct values got = {.count = 0}, expected = {.count = 0};
     uint64_t line = reader->line;
     bool has_result;
-    char *sql = read_sql(reader, &has_result), *text, fault[700];
+    char *sql = read_sql(reader, &has_result), *text, fault[LOGICTEST_FAULT_SIZE];
 
     while (has_result && (text = next_line(reader)) != NULL && text[0] != '\0')
         values_add(&expected, text);
     if (!skip) {
-        bool ok = read_rows(reader, sql, types, &got, fault, sizeof(fault));
+        struct typed_values typed = {types, &got};
+        bool ok = reader->engine->query(reader->engine->context, sql, take_row, &typed, fault);
 
         sort_values(&got, sort);
         if (ok && has_result)
             ok = matches(&got, &expected, fault, sizeof(fault));
-        judge(reader, line, ok ? NULL : fault);
+        note(reader, line, ok ? NULL : fault);
     }
     values_free(&got);
     values_free(&expected);
@@ -274,11 +264,11 @@ run_query(struct reader *reader, const char *types, const char *sort, bool skip)
 }
 
 void
-logictest_run(struct qtdb_session *session, char *text,
-              void (*complain)(void *context, uint64_t line, const char *what), void *context,
+logictest_run(const struct logictest_engine *engine, char *text,
+              void (*judge)(void *context, uint64_t line, const char *fault), void *context,
               struct logictest_result *result)
 {
-    struct reader reader = {session, text, 0, complain, context, result};
+    struct reader reader = {engine, text, 0, judge, context, result};
     bool skip = false;
     char *line;
 
@@ -305,4 +295,53 @@ logictest_run(struct qtdb_session *session, char *text,
             skip = false;
         }
     }
+}
+
+/* qtdb as an engine. */
+
+enum { WIDTH_MAX = 256 };
+
+static bool
+fail(char fault[LOGICTEST_FAULT_SIZE])
+{
+    snprintf(fault, LOGICTEST_FAULT_SIZE, "%s %s", qtdb_error_last()->sqlstate,
+             qtdb_error_last()->message);
+    return false;
+}
+
+static bool
+qtdb_execute(void *context, const char *sql, char fault[LOGICTEST_FAULT_SIZE])
+{
+    return qtdb_exec(context, sql, NULL, NULL) == QTDB_OK || fail(fault);
+}
+
+static bool
+qtdb_query(void *context, const char *sql, logictest_row *row, void *rows,
+           char fault[LOGICTEST_FAULT_SIZE])
+{
+    struct qtdb_statement *statement = NULL;
+    enum qtdb_code code = qtdb_prepare(context, sql, &statement, NULL);
+    const char *texts[WIDTH_MAX];
+    bool truths[WIDTH_MAX];
+
+    if (code == QTDB_OK) {
+        for (code = qtdb_step(statement); code == QTDB_ROW; code = qtdb_step(statement)) {
+            uint32_t width = qtdb_column_count(statement);
+
+            CHECK(width <= WIDTH_MAX);
+            for (uint32_t i = 0; i < width; i++) {
+                texts[i] = qtdb_column_text(statement, i, NULL);
+                truths[i] = qtdb_column_type(statement, i) == QTDB_TYPE_BOOL;
+            }
+            row(rows, width, texts, truths);
+        }
+        qtdb_finalize(statement);
+    }
+    return code == QTDB_OK || code == QTDB_DONE || fail(fault);
+}
+
+struct logictest_engine
+logictest_qtdb(struct qtdb_session *session)
+{
+    return (struct logictest_engine){session, qtdb_execute, qtdb_query};
 }
