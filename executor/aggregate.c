@@ -21,6 +21,7 @@ struct aggregate_state {
     size_t buffer_size;
     struct exec__table *seen;
     struct exec_rows *rows; /* Arguments, then sort keys. */
+    struct exec_rows *kept; /* Arguments of aggregates that need them all. */
 };
 
 size_t
@@ -161,12 +162,30 @@ add_text(const struct value *arguments, struct arena *held, struct aggregate_sta
 }
 
 static enum status
+keep(const struct rel_aggregate *call, const struct value *arguments, struct arena *held,
+     struct aggregate_state *state)
+{
+    if (state->kept == NULL) {
+        state->kept = arena_alloc(held, sizeof(*state->kept));
+        if (state->kept == NULL)
+            return STATUS_NO_MEMORY;
+        state->kept->width = call->argument_count;
+    }
+    state->kept->arena = *held; /* Lent for the call. */
+    enum status status = exec__rows_add(state->kept, arguments);
+    *held = state->kept->arena;
+    return status;
+}
+
+static enum status
 take(const struct rel_aggregate *call, struct eval *eval, const struct value *arguments,
      struct arena *held, struct aggregate_state *state)
 {
     const struct value *value = &arguments[0];
 
     state->count++;
+    if (call->kind >= REL_ARRAY_AGG)
+        return keep(call, arguments, held, state);
     switch (call->kind) {
     case REL_COUNT:
         return STATUS_OK;
@@ -244,7 +263,8 @@ aggregate_add(const struct rel_aggregate *call, struct eval *eval, const struct 
         return STATUS_OK;
     for (uint32_t i = 0; i < call->argument_count; i++)
         TRY(expr_eval(call->arguments[i], row, eval, &arguments[i]));
-    if (call->argument_count > 0 && arguments[0].null)
+    bool takes_null = call->kind >= REL_ARRAY_AGG && call->kind <= REL_JSON_OBJECT;
+    if (call->argument_count > 0 && arguments[0].null && !takes_null)
         return STATUS_OK;
     if (call->distinct)
         TRY(is_first(call, arguments, held, state, &wanted));
@@ -369,6 +389,8 @@ aggregate_finish(const struct rel_aggregate *call, struct eval *eval, struct are
         *out = value_null(call->type.type);
         return STATUS_OK;
     }
+    if (call->kind >= REL_ARRAY_AGG)
+        return aggregate_of_rows(call, eval, state->kept, out);
     if (call->kind == REL_SUM || call->kind == REL_AVERAGE)
         return finish_sum(call, eval, state, out);
     *out = state->value;

@@ -9,9 +9,31 @@ static const struct {
     const char *name;
     enum rel_aggregate_kind kind;
 } aggregates[] = {
-    {"count", REL_COUNT},       {"sum", REL_SUM},        {"min", REL_MIN},
-    {"max", REL_MAX},           {"avg", REL_AVERAGE},    {"string_agg", REL_STRING_AGG},
-    {"bool_and", REL_BOOL_AND}, {"every", REL_BOOL_AND}, {"bool_or", REL_BOOL_OR},
+    {"count", REL_COUNT},
+    {"sum", REL_SUM},
+    {"min", REL_MIN},
+    {"max", REL_MAX},
+    {"avg", REL_AVERAGE},
+    {"string_agg", REL_STRING_AGG},
+    {"bool_and", REL_BOOL_AND},
+    {"every", REL_BOOL_AND},
+    {"bool_or", REL_BOOL_OR},
+    {"array_agg", REL_ARRAY_AGG},
+    {"json_agg", REL_JSON_ARRAY},
+    {"jsonb_agg", REL_JSON_ARRAY},
+    {"json_object_agg", REL_JSON_OBJECT},
+    {"jsonb_object_agg", REL_JSON_OBJECT},
+    {"variance", REL_VARIANCE},
+    {"var_samp", REL_VARIANCE},
+    {"var_pop", REL_VARIANCE},
+    {"stddev", REL_VARIANCE},
+    {"stddev_samp", REL_VARIANCE},
+    {"stddev_pop", REL_VARIANCE},
+    {"percentile_cont", REL_PERCENTILE_CONT},
+    {"percentile_disc", REL_PERCENTILE_DISC},
+    {"mode", REL_MODE},
+    {"bit_and", REL_BIT_AND},
+    {"bit_or", REL_BIT_OR},
 };
 
 static enum rel_aggregate_kind
@@ -63,6 +85,54 @@ no_aggregate(struct bind *bind, const struct ast_expr *ast, struct rel_aggregate
                        call->argument_count);
 }
 
+/* The aggregates that collect their values. */
+static enum status
+type_collected(struct bind *bind, const struct ast_expr *ast, struct rel_aggregate *call,
+               enum qtdb_type type)
+{
+    static const struct sql_type real = {QTDB_TYPE_FLOAT8, -1, -1};
+    const char *name = ast->names[ast->name_count - 1];
+    int rank = bind__number_rank(type);
+
+    call->type = (struct sql_type){type, -1, -1};
+    switch (call->kind) {
+    case REL_ARRAY_AGG:
+        if (value_is_array(type))
+            return bind__unsupported(bind, ast->location, "array_agg of arrays");
+        call->type.type = value_array_of(type);
+        return STATUS_OK;
+    case REL_JSON_ARRAY:
+    case REL_JSON_OBJECT:
+        call->type.type = name[4] == 'b' ? QTDB_TYPE_JSONB : QTDB_TYPE_JSON;
+        return STATUS_OK;
+    case REL_VARIANCE:
+        if (rank == 0)
+            return no_aggregate(bind, ast, call);
+        call->type.type = rank < 5 ? QTDB_TYPE_NUMERIC : QTDB_TYPE_FLOAT8;
+        call->sample = strstr(name, "_pop") == NULL;
+        call->root = name[0] == 's';
+        return bind__cast(bind, call->arguments[0], &call->type, &call->arguments[0]);
+    case REL_BIT_AND:
+    case REL_BIT_OR:
+        return rank > 0 && rank < 4 ? STATUS_OK : no_aggregate(bind, ast, call);
+    case REL_PERCENTILE_CONT:
+        if (rank == 0)
+            return bind__unsupported(bind, ast->location,
+                                     "percentile_cont of what is not a number");
+        call->type = real;
+        TRY(bind__cast(bind, call->arguments[0], &real, &call->arguments[0]));
+        break;
+    default:
+        break;
+    }
+    if (call->sort_count != 1)
+        return sql_error_set(bind->error, "42883", ast->location,
+                             "%s wants WITHIN GROUP (ORDER BY ...)", name);
+    return call->kind == REL_MODE
+               ? STATUS_OK
+               : bind__cast(bind, call->arguments[1], &real, &call->arguments[1]);
+}
+
 static enum status
 type_aggregate(struct bind *bind, const struct ast_expr *ast, struct rel_aggregate *call)
 {
@@ -77,6 +147,11 @@ type_aggregate(struct bind *bind, const struct ast_expr *ast, struct rel_aggrega
         return STATUS_OK;
     case REL_SUM:
     case REL_AVERAGE:
+        if (type == QTDB_TYPE_INTERVAL) {
+            call->kind = call->kind == REL_SUM ? REL_INTERVAL_SUM : REL_INTERVAL_AVERAGE;
+            call->type = (struct sql_type){type, -1, -1};
+            return STATUS_OK;
+        }
         if (rank == 0)
             return no_aggregate(bind, ast, call);
         if (call->kind == REL_AVERAGE)
@@ -97,6 +172,16 @@ type_aggregate(struct bind *bind, const struct ast_expr *ast, struct rel_aggrega
             TRY(bind__cast(bind, call->arguments[i], &text, &call->arguments[i]));
         }
         return STATUS_OK;
+    case REL_ARRAY_AGG:
+    case REL_JSON_ARRAY:
+    case REL_JSON_OBJECT:
+    case REL_VARIANCE:
+    case REL_PERCENTILE_CONT:
+    case REL_PERCENTILE_DISC:
+    case REL_MODE:
+    case REL_BIT_AND:
+    case REL_BIT_OR:
+        return type_collected(bind, ast, call, type);
     default:
         if (type == QTDB_TYPE_JSON || type == QTDB_TYPE_JSONB || type == QTDB_TYPE_BOOL ||
             type == QTDB_TYPE_UUID || type == QTDB_TYPE_BYTEA)
@@ -146,7 +231,8 @@ bind_arguments(struct bind *bind, struct bind__scope *scope, const struct ast_ex
     if (call->sort_keys == NULL)
         return STATUS_NO_MEMORY;
     /* PostgreSQL finds duplicates by sorting, which shows in the order of a text. */
-    if (call->kind == REL_STRING_AGG && call->distinct && ast->order_count == 0) {
+    if ((call->kind == REL_STRING_AGG || call->kind >= REL_ARRAY_AGG) && call->distinct &&
+        ast->order_count == 0) {
         call->sort_count = ast->argument_count;
         for (uint32_t i = 0; i < ast->argument_count; i++)
             call->sort_keys[i] = (struct rel_sort_key){.expr = call->arguments[i]};
@@ -169,7 +255,8 @@ bind_arguments(struct bind *bind, struct bind__scope *scope, const struct ast_ex
 static bool
 same_call(const struct rel_aggregate *left, const struct rel_aggregate *right)
 {
-    if (left->kind != right->kind || left->argument_count != right->argument_count ||
+    if (left->kind != right->kind || left->sample != right->sample || left->root != right->root ||
+        left->type.type != right->type.type || left->argument_count != right->argument_count ||
         left->distinct != right->distinct || left->sort_count > 0 || right->sort_count > 0 ||
         left->grouped_count != right->grouped_count ||
         (left->filter == NULL) != (right->filter == NULL))
@@ -216,7 +303,9 @@ bind__aggregate_call(struct bind *bind, struct bind__scope *scope, const struct 
                      struct rel_aggregate *call)
 {
     enum rel_aggregate_kind kind = aggregate_kind(ast);
-    uint32_t wanted = kind == REL_STRING_AGG ? 2 : 1;
+    bool pair = kind == REL_STRING_AGG || kind == REL_JSON_OBJECT || kind == REL_PERCENTILE_CONT ||
+                kind == REL_PERCENTILE_DISC;
+    uint32_t wanted = pair ? 2 : 1;
 
     *call = (struct rel_aggregate){.kind = kind, .distinct = ast->distinct};
     if (ast->star ? kind != REL_COUNT : ast->argument_count != wanted)

@@ -128,6 +128,9 @@ void aggregate_restart(struct aggregate_state *state);
 bool aggregate_is_removable(const struct rel_aggregate *call);
 MUST_CHECK enum status aggregate_remove(const struct rel_aggregate *call, struct eval *eval,
                                         const struct value *row, struct aggregate_state *state);
+/** Of collected arguments, at least one row (aggregate_rows.c). */
+MUST_CHECK enum status aggregate_of_rows(const struct rel_aggregate *call, struct eval *eval,
+                                         const struct exec_rows *rows, struct value *out);
 
 /* exec_subquery.c */
 MUST_CHECK enum status exec__subquery(const struct expr *expr, const struct value *row,

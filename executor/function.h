@@ -6,6 +6,7 @@
 #define EXECUTOR_FUNCTION_H
 
 #include "executor/expr.h"
+#include "executor/text_out.h"
 
 enum { FUNCTION_CALL_ARGUMENTS_MAX = 100 };
 
@@ -41,6 +42,13 @@ const struct function *function_find(const char *name, const enum qtdb_type *typ
 /** The function with exactly these types. */
 const struct function *function_find_exact(const char *name, const enum qtdb_type *types,
                                            uint32_t count);
+
+/** Any value as JSON, at the end of the text. */
+MUST_CHECK enum status json_put_value(const struct value *value, struct text_out *text,
+                                      struct eval *eval);
+/** The square root of a numeric, to the digits that PostgreSQL gives. */
+MUST_CHECK enum status numeric_sqrt_value(const struct value *value, struct eval *eval,
+                                          struct value *out);
 
 /** Whole calls: evaluates the arguments, gives null where the function does not take it. */
 MUST_CHECK enum status function_eval(const struct expr *expr, const struct value *row,

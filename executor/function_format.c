@@ -1,5 +1,567 @@
+/*
+ * to_char of timestamps, dates, intervals and numbers, to_date, to_timestamp, to_number: the patterns of
+ * everyday use. A letter group that is no pattern is copied, as PostgreSQL does.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "executor/datetime.h"
 #include "executor/function.h"
+#include "executor/interval.h"
+#include "executor/numeric.h"
+#include "executor/text_out.h"
+#include "kernel/base/check.h"
+
+static const int64_t DAY_US = INT64_C(86400000000);
+
+static const char *const months[] = {"January",   "February", "March",    "April",
+                                     "May",       "June",     "July",     "August",
+                                     "September", "October",  "November", "December"};
+static const char *const days[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                   "Thursday", "Friday", "Saturday"};
+
+/* Longer ones before those they begin with. Case tells that of names. */
+static const char *const patterns[] = {
+    "HH24", "HH12",  "HH",    "MI",    "SSSS", "SS",  "MS",   "US", "YYYY", "YYY", "YY",
+    "Y",    "Month", "MONTH", "month", "Mon",  "MON", "mon",  "MM", "Day",  "DAY", "day",
+    "Dy",   "DY",    "dy",    "DDD",   "DD",   "D",   "IYYY", "ID", "IW",   "WW",  "W",
+    "Q",    "CC",    "AM",    "PM",    "am",   "pm",  "TZ",   "OF", "J",
+};
+enum { PATTERN_COUNT = sizeof(patterns) / sizeof(patterns[0]) };
+
+/* The pattern that stands at the text, without regard to case where it does not matter; NULL: none. */
+static const char *
+find_pattern(const char *text, size_t left)
+{
+    for (size_t i = 0; i < PATTERN_COUNT; i++) {
+        size_t size = strlen(patterns[i]);
+        bool names = strpbrk(patterns[i], "onay") != NULL ||
+                     strncasecmp(patterns[i], "dy", 2) == 0 ||
+                     strncasecmp(patterns[i], "mon", 3) == 0 ||
+                     strncasecmp(patterns[i], "day", 3) == 0 || patterns[i][size - 1] == 'M';
+        bool exact = names && size > 1 && strcmp(patterns[i], "MM") != 0;
+
+        if (size <= left && (exact ? memcmp(patterns[i], text, size) == 0
+                                   : strncasecmp(patterns[i], text, size) == 0))
+            return patterns[i];
+    }
+    return NULL;
+}
+
+struct clock {
+    int64_t year, month, day, hour, minute, second, microsecond, day_number;
+};
+
+static struct clock
+clock_of(int64_t moment)
+{
+    struct clock clock;
+    int64_t time = (moment % DAY_US + DAY_US) % DAY_US;
+
+    clock.day_number = (moment - time) / DAY_US;
+    datetime_civil(clock.day_number, &clock.year, &clock.month, &clock.day);
+    clock.hour = time / INT64_C(3600000000);
+    clock.minute = time / 60000000 % 60;
+    clock.second = time / 1000000 % 60;
+    clock.microsecond = time % 1000000;
+    return clock;
+}
+
+static void
+put_name(struct text_out *out, const char *name, const char *pattern, bool shorten, bool fill)
+{
+    char text[12];
+    size_t size = strlen(name);
+
+    snprintf(text, sizeof(text), "%-9s", name);
+    for (char *c = text; *c != '\0'; c++) {
+        if (isupper((unsigned char)pattern[1]))
+            *c = (char)toupper((unsigned char)*c);
+        else if (islower((unsigned char)pattern[0]))
+            *c = (char)tolower((unsigned char)*c);
+    }
+    text_out_put(out, text, shorten ? 3 : fill ? 9 : size);
+}
+
+static void
+put_number(struct text_out *out, int64_t number, int width, bool fill, bool *number_out)
+{
+    char text[32];
+    int size = snprintf(text, sizeof(text), "%0*lld", fill ? width : 1, (long long)number);
+
+    text_out_put(out, text, (size_t)size);
+    *number_out = true;
+}
+
+static int64_t
+iso_monday(int64_t year)
+{
+    int64_t fourth = datetime_days(year, 1, 4);
+
+    return fourth - ((fourth + 5) % 7 + 7) % 7;
+}
+
+static int64_t
+iso_year_of(const struct clock *clock)
+{
+    if (clock->day_number < iso_monday(clock->year))
+        return clock->year - 1;
+    return clock->day_number >= iso_monday(clock->year + 1) ? clock->year + 1 : clock->year;
+}
+
+/* Fields of days, weeks and years. */
+static void
+put_day_field(struct text_out *out, const char *pattern, const struct clock *clock, bool fill,
+              bool *number)
+{
+    int64_t weekday = ((clock->day_number + 6) % 7 + 7) % 7;
+    int64_t in_year = clock->day_number - datetime_days(clock->year, 1, 1) + 1;
+    int64_t shown = clock->year > 0 ? clock->year : 1 - clock->year;
+
+    if (strcmp(pattern, "YYYY") == 0)
+        put_number(out, shown, 4, fill, number);
+    else if (strcmp(pattern, "YYY") == 0)
+        put_number(out, shown % 1000, 3, fill, number);
+    else if (strcmp(pattern, "YY") == 0)
+        put_number(out, shown % 100, 2, fill, number);
+    else if (strcmp(pattern, "Y") == 0)
+        put_number(out, shown % 10, 1, fill, number);
+    else if (strcmp(pattern, "CC") == 0)
+        put_number(out, (shown + 99) / 100, 2, fill, number);
+    else if (strcmp(pattern, "Q") == 0)
+        put_number(out, (clock->month - 1) / 3 + 1, 1, fill, number);
+    else if (strcmp(pattern, "DDD") == 0)
+        put_number(out, in_year, 3, fill, number);
+    else if (strcmp(pattern, "D") == 0)
+        put_number(out, weekday + 1, 1, fill, number);
+    else if (strcmp(pattern, "ID") == 0)
+        put_number(out, weekday == 0 ? 7 : weekday, 1, fill, number);
+    else if (strcmp(pattern, "WW") == 0)
+        put_number(out, (in_year - 1) / 7 + 1, 2, fill, number);
+    else if (strcmp(pattern, "W") == 0)
+        put_number(out, (clock->day - 1) / 7 + 1, 1, fill, number);
+    else if (strcmp(pattern, "IYYY") == 0)
+        put_number(out, iso_year_of(clock), 4, fill, number);
+    else if (strcmp(pattern, "IW") == 0)
+        put_number(out, (clock->day_number - iso_monday(iso_year_of(clock))) / 7 + 1, 2, fill,
+                   number);
+    else if (strcmp(pattern, "J") == 0)
+        put_number(out, clock->day_number + 2451545, 1, fill, number);
+    else
+        put_name(out, days[weekday], pattern, strlen(pattern) == 2, fill);
+}
+
+static void
+put_field(struct text_out *out, const char *pattern, const struct clock *clock, bool fill,
+          bool zone, bool *number)
+{
+    int64_t twelve = clock->hour % 12 == 0 ? 12 : clock->hour % 12;
+
+    if (strcmp(pattern, "HH24") == 0)
+        put_number(out, clock->hour, 2, fill, number);
+    else if (pattern[0] == 'H')
+        put_number(out, twelve, 2, fill, number);
+    else if (strcmp(pattern, "MI") == 0)
+        put_number(out, clock->minute, 2, fill, number);
+    else if (strcmp(pattern, "SSSS") == 0)
+        put_number(out, (clock->hour * 60 + clock->minute) * 60 + clock->second, 1, fill, number);
+    else if (strcmp(pattern, "SS") == 0)
+        put_number(out, clock->second, 2, fill, number);
+    else if (strcmp(pattern, "MS") == 0)
+        put_number(out, clock->microsecond / 1000, 3, true, number);
+    else if (strcmp(pattern, "US") == 0)
+        put_number(out, clock->microsecond, 6, true, number);
+    else if (strcmp(pattern, "MM") == 0)
+        put_number(out, clock->month, 2, fill, number);
+    else if (strcmp(pattern, "DD") == 0)
+        put_number(out, clock->day, 2, fill, number);
+    else if (strcasecmp(pattern, "am") == 0 || strcasecmp(pattern, "pm") == 0)
+        text_out_puts(out, islower((unsigned char)pattern[0]) ? (clock->hour < 12 ? "am" : "pm")
+                           : clock->hour < 12                 ? "AM"
+                                                              : "PM");
+    else if (strcmp(pattern, "TZ") == 0)
+        text_out_puts(out, zone ? "UTC" : "");
+    else if (strcmp(pattern, "OF") == 0)
+        text_out_puts(out, "+00");
+    else if (strncasecmp(pattern, "mon", 3) == 0)
+        put_name(out, months[clock->month - 1], pattern, strlen(pattern) == 3, fill);
+    else
+        put_day_field(out, pattern, clock, fill, number);
+}
+
+static void
+put_ordinal(struct text_out *out, bool upper)
+{
+    int last = out->size > 0 ? out->bytes[out->size - 1] - '0' : 0;
+    bool teen = out->size > 1 && out->bytes[out->size - 2] == '1';
+    static const char *const endings[2][4] = {{"th", "st", "nd", "rd"}, {"TH", "ST", "ND", "RD"}};
+
+    text_out_puts(out, endings[upper][teen || last > 3 || last < 1 ? 0 : last]);
+}
+
+static enum status
+call_char_stamp(const struct expr *expr, const struct value *arguments, struct eval *eval,
+                struct value *out)
+{
+    const char *at = (const char *)arguments[1].bytes, *end = at + arguments[1].size;
+    bool zone = arguments[0].type == QTDB_TYPE_TIMESTAMPTZ, number = false;
+    struct text_out text = {.arena = eval->arena};
+    struct clock clock;
+
+    (void)expr;
+    if (arguments[0].type == QTDB_TYPE_INTERVAL) {
+        struct interval interval = interval_get(&arguments[0]);
+
+        clock = clock_of(interval.microseconds);
+        clock.hour = interval.microseconds / INT64_C(3600000000);
+        clock.year = interval.months / 12;
+        clock.month = interval.months % 12;
+        clock.day = interval.days;
+        if (clock.month == 0 && memmem(at, (size_t)(end - at), "on", 2) != NULL)
+            clock.month = 1;
+    } else {
+        clock = clock_of(arguments[0].integer);
+    }
+    while (at < end) {
+        bool fill = true;
+
+        if (*at == '"') {
+            const char *close = memchr(at + 1, '"', (size_t)(end - at - 1));
+
+            close = close == NULL ? end : close;
+            text_out_put(&text, at + 1, (size_t)(close - at - 1));
+            at = close < end ? close + 1 : end;
+            continue;
+        }
+        if (end - at > 2 && strncasecmp(at, "FM", 2) == 0) {
+            fill = false;
+            at += 2;
+        }
+        const char *pattern = find_pattern(at, (size_t)(end - at));
+        if (pattern == NULL) {
+            text_out_put(&text, at++, 1);
+            continue;
+        }
+        at += strlen(pattern);
+        number = false;
+        put_field(&text, pattern, &clock, fill, zone, &number);
+        if (number && end - at >= 2 && strncasecmp(at, "th", 2) == 0) {
+            put_ordinal(&text, *at == 'T');
+            at += 2;
+        }
+    }
+    return text_out_value(&text, QTDB_TYPE_TEXT, out);
+}
+
+/* Reading. */
+
+struct take {
+    const char *next;
+    const char *end;
+};
+
+static bool
+take_number(struct take *take, int most, int64_t *out)
+{
+    int count = 0;
+    int64_t number = 0;
+
+    while (take->next < take->end && *take->next == ' ')
+        take->next++;
+    for (; count < most && take->next < take->end && isdigit((unsigned char)*take->next); count++)
+        number = number * 10 + (*take->next++ - '0');
+    *out = number;
+    return count > 0;
+}
+
+static bool
+take_name(struct take *take, const char *const *names, int count, bool shorten, int64_t *out)
+{
+    for (int i = 0; i < count; i++) {
+        size_t size = shorten ? 3 : strlen(names[i]);
+
+        if ((size_t)(take->end - take->next) >= size &&
+            strncasecmp(take->next, names[i], size) == 0) {
+            take->next += size;
+            *out = i + 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+struct read_clock {
+    struct clock clock;
+    bool twelve, afternoon;
+};
+
+/* A pattern's part of the text. */
+static bool
+take_field(struct take *take, const char *pattern, struct read_clock *out)
+{
+    struct clock *clock = &out->clock;
+    int64_t ignored = 0;
+
+    if (strcmp(pattern, "YYYY") == 0)
+        return take_number(take, 4, &clock->year);
+    if (strcmp(pattern, "YY") == 0) {
+        bool ok = take_number(take, 2, &clock->year);
+
+        clock->year += clock->year < 70 ? 2000 : 1900;
+        return ok;
+    }
+    if (strcmp(pattern, "MM") == 0)
+        return take_number(take, 2, &clock->month);
+    if (strcmp(pattern, "DD") == 0)
+        return take_number(take, 2, &clock->day);
+    if (pattern[0] == 'H') {
+        out->twelve = strcmp(pattern, "HH24") != 0;
+        return take_number(take, 2, &clock->hour);
+    }
+    if (strcmp(pattern, "MI") == 0)
+        return take_number(take, 2, &clock->minute);
+    if (strcmp(pattern, "SS") == 0)
+        return take_number(take, 2, &clock->second);
+    if (strcmp(pattern, "MS") == 0 || strcmp(pattern, "US") == 0) {
+        const char *from = take->next;
+        bool ok = take_number(take, pattern[0] == 'M' ? 3 : 6, &clock->microsecond);
+
+        for (long count = take->next - from; count < 6; count++)
+            clock->microsecond *= 10;
+        return ok;
+    }
+    if (strcasecmp(pattern, "am") == 0 || strcasecmp(pattern, "pm") == 0) {
+        static const char *const halves[] = {"AM ", "PM "};
+        bool pm = take->next < take->end && (*take->next | 32) == 'p';
+
+        (void)halves;
+        out->afternoon = pm;
+        if (take->end - take->next < 2)
+            return false;
+        take->next += 2;
+        return true;
+    }
+    if (strncasecmp(pattern, "mon", 3) == 0)
+        return take_name(take, months, 12, strlen(pattern) == 3, &clock->month);
+    if (strcasecmp(pattern, "day") == 0 || strcasecmp(pattern, "dy") == 0)
+        return take_name(take, days, 7, strlen(pattern) == 2, &ignored);
+    return false;
+}
+
+static enum status
+refuse_text(const struct expr *expr, const struct value *text, const char *pattern,
+            struct eval *eval)
+{
+    return sql_error_set(eval->error, "22007", expr->location, "invalid value \"%.*s\" for \"%s\"",
+                         (int)(text->size < 60 ? text->size : 60), (const char *)text->bytes,
+                         pattern);
+}
+
+/* to_date(text, pattern), to_timestamp(text, pattern). */
+static enum status
+call_read_stamp(const struct expr *expr, const struct value *arguments, struct eval *eval,
+                struct value *out)
+{
+    const char *at = (const char *)arguments[1].bytes, *end = at + arguments[1].size;
+    struct take take = {(const char *)arguments[0].bytes, NULL};
+    struct read_clock read = {.clock = {.year = 1, .month = 1, .day = 1}};
+    struct clock *clock = &read.clock;
+
+    take.end = take.next + arguments[0].size;
+    while (at < end && take.next < take.end) {
+        if (end - at > 2 && strncasecmp(at, "FM", 2) == 0)
+            at += 2;
+        const char *pattern = find_pattern(at, (size_t)(end - at));
+        if (pattern == NULL) {
+            at++;
+            if (!isalnum((unsigned char)*take.next))
+                take.next++;
+            continue;
+        }
+        at += strlen(pattern);
+        if (!take_field(&take, pattern, &read))
+            return refuse_text(expr, &arguments[0], pattern, eval);
+    }
+    if (read.twelve)
+        clock->hour = clock->hour % 12 + (read.afternoon ? 12 : 0);
+    if (clock->month < 1 || clock->month > 12 || clock->day < 1 || clock->year < 1 ||
+        clock->day > datetime_month_days(clock->year, clock->month) || clock->hour > 23 ||
+        clock->minute > 59 || clock->second > 59)
+        return sql_error_set(eval->error, "22008", expr->location,
+                             "date/time field value out of range: \"%.*s\"",
+                             (int)(arguments[0].size < 60 ? arguments[0].size : 60),
+                             (const char *)arguments[0].bytes);
+    int64_t day = datetime_days(clock->year, clock->month, clock->day);
+    int64_t seconds = (clock->hour * 60 + clock->minute) * 60 + clock->second;
+    *out =
+        value_integer(expr->type.type, expr->type.type == QTDB_TYPE_DATE
+                                           ? day
+                                           : day * DAY_US + seconds * 1000000 + clock->microsecond);
+    return STATUS_OK;
+}
+
+/* Numbers. */
+
+struct number_format {
+    int before, after; /* Digits. */
+    int first_zero;    /* Digits from here on are shown even when leading; before: none. */
+    bool point, fill, sign_first, minus_last;
+};
+
+static struct number_format
+read_format(const char *at, const char *end)
+{
+    struct number_format format = {0, 0, 1000, false, true, false, false};
+
+    for (; at < end; at++) {
+        if (end - at >= 2 && strncasecmp(at, "FM", 2) == 0) {
+            format.fill = false;
+            at++;
+        } else if (end - at >= 2 && strncasecmp(at, "MI", 2) == 0) {
+            format.minus_last = true;
+            at++;
+        } else if (*at == 'S' || *at == 's') {
+            format.sign_first = true;
+        } else if (*at == '.' || *at == 'D' || *at == 'd') {
+            format.point = true;
+        } else if (*at == '9' || *at == '0') {
+            if (*at == '0' && !format.point && format.before < format.first_zero)
+                format.first_zero = format.before;
+            format.before += !format.point;
+            format.after += format.point;
+        }
+    }
+    return format;
+}
+
+/* to_char(number, pattern): 9, 0, point, comma, S, MI, FM, and what else stands there. */
+static enum status
+call_char_number(const struct expr *expr, const struct value *arguments, struct eval *eval,
+                 struct value *out)
+{
+    static const struct sql_type numeric = {QTDB_TYPE_NUMERIC, -1, -1};
+    const char *at = (const char *)arguments[1].bytes, *end = at + arguments[1].size;
+    struct number_format format = read_format(at, end);
+    struct text_out text = {.arena = eval->arena};
+    const uint8_t *bytes = NULL;
+    uint32_t bytes_size = 0;
+    size_t size = 0;
+    struct value number;
+
+    if (format.before + format.after > 100)
+        return sql_error_set(eval->error, "22023", expr->location, "a number format is too long");
+    TRY(value_cast(&arguments[0], &numeric, eval->arena, &number, eval->error));
+    TRY(numeric_round(number.bytes, number.size, 0, format.after, eval->arena, &bytes,
+                      &bytes_size));
+    const char *digits = numeric_print(bytes, bytes_size, eval->arena, &size);
+    if (digits == NULL)
+        return STATUS_NO_MEMORY;
+    bool negative = digits[0] == '-';
+    digits += negative;
+    const char *point = strchr(digits, '.');
+    int whole = (int)(point != NULL ? (size_t)(point - digits) : strlen(digits));
+    if (whole == 1 && digits[0] == '0')
+        whole =
+            0; /* A zero before the point is shown by 0 alone, or a single 9 without fraction. */
+    bool overflow = whole > format.before;
+    int place = 0, decimal = 0;
+    bool started = false, after = false, sign_put = format.sign_first || format.minus_last;
+    for (; at < end; at++) {
+        bool two = end - at >= 2;
+
+        if (two && strncasecmp(at, "FM", 2) == 0) {
+            at++;
+        } else if (two && strncasecmp(at, "MI", 2) == 0) {
+            text_out_puts(&text, negative ? "-" : format.fill ? " " : "");
+            at++;
+        } else if (*at == 'S' || *at == 's') {
+            text_out_puts(&text, negative ? "-" : "+");
+        } else if (*at == '.' || *at == 'D' || *at == 'd') {
+            after = true;
+            text_out_puts(&text, ".");
+        } else if (*at == ',' || *at == 'G' || *at == 'g') {
+            text_out_puts(&text, started ? "," : format.fill ? " " : "");
+        } else if ((*at == '9' || *at == '0') && !after) {
+            int left = format.before - place++;
+            bool shown = left <= whole || place > format.first_zero ||
+                         (left == 1 && whole == 0 && !format.point);
+
+            if (!shown && left == 1 && format.fill)
+                text_out_puts(&text, " ");
+            if (!sign_put && (shown || (left == 1))) {
+                if (negative)
+                    text_out_puts(&text, "-");
+                else if (format.fill)
+                    text_out_puts(&text, " ");
+                sign_put = true;
+            }
+            if (!shown) {
+                text_out_puts(&text, format.fill && left > 1 ? " " : "");
+                continue;
+            }
+            started = true;
+            char c = overflow ? '#' : left <= whole ? digits[whole - left] : '0';
+            text_out_put(&text, &c, 1);
+        } else if (*at == '9' || *at == '0') {
+            char c = overflow ? '#' : point[1 + decimal];
+
+            /* With FM, zeros at the end are shown by 0 alone. */
+            bool zeros = strspn(point + 1 + decimal, "0") == strlen(point + 1 + decimal);
+            bool wanted = memchr(at, '0', (size_t)(end - at)) != NULL;
+            decimal++;
+            if (format.fill || !zeros || wanted)
+                text_out_put(&text, &c, 1);
+        } else if (*at == '"') {
+            for (at++; at < end && *at != '"'; at++)
+                text_out_put(&text, at, 1);
+        } else {
+            text_out_put(&text, at, 1);
+        }
+    }
+    return text_out_value(&text, QTDB_TYPE_TEXT, out);
+}
+
+/* to_number(text, pattern): digits, sign and point; the rest is passed over. */
+static enum status
+call_to_number(const struct expr *expr, const struct value *arguments, struct eval *eval,
+               struct value *out)
+{
+    static const struct sql_type numeric = {QTDB_TYPE_NUMERIC, -1, -1};
+    struct text_out text = {.arena = eval->arena};
+    bool negative = false;
+
+    for (uint32_t i = 0; i < arguments[0].size; i++) {
+        char c = (char)arguments[0].bytes[i];
+
+        if (isdigit((unsigned char)c) || c == '.')
+            text_out_put(&text, &c, 1);
+        negative = negative || c == '-';
+    }
+    if (text.size == 0)
+        return sql_error_set(eval->error, "22P02", expr->location,
+                             "invalid input syntax for type numeric: \" \"");
+    TRY(value_parse(&numeric, text.bytes, text.size, eval->arena, out, eval->error));
+    return negative ? expr_negate(expr, out, eval, out) : STATUS_OK;
+}
+
+#define TEXT QTDB_TYPE_TEXT
+#define TWO(name, left, result, call)                        \
+    {                                                        \
+        name, 2, 2, {left, TEXT}, result, false, false, call \
+    }
 
 const struct function function_format_table[] = {
+    TWO("to_char", QTDB_TYPE_TIMESTAMPTZ, TEXT, call_char_stamp),
+    TWO("to_char", QTDB_TYPE_TIMESTAMP, TEXT, call_char_stamp),
+    TWO("to_char", QTDB_TYPE_INTERVAL, TEXT, call_char_stamp),
+    TWO("to_char", QTDB_TYPE_INT4, TEXT, call_char_number),
+    TWO("to_char", QTDB_TYPE_INT8, TEXT, call_char_number),
+    TWO("to_char", QTDB_TYPE_NUMERIC, TEXT, call_char_number),
+    TWO("to_char", QTDB_TYPE_FLOAT8, TEXT, call_char_number),
+    TWO("to_date", TEXT, QTDB_TYPE_DATE, call_read_stamp),
+    TWO("to_timestamp", TEXT, QTDB_TYPE_TIMESTAMPTZ, call_read_stamp),
+    TWO("to_number", TEXT, QTDB_TYPE_NUMERIC, call_to_number),
     {NULL, 0, 0, {0}, 0, false, false, NULL},
 };

@@ -456,9 +456,8 @@ call_set(const struct expr *expr, const struct value *arguments, struct eval *ev
 
 /* Making. */
 
-/* Any value as JSON; `text` gets it. */
-static enum status
-put_value(const struct value *value, struct text_out *text, struct eval *eval)
+enum status
+json_put_value(const struct value *value, struct text_out *text, struct eval *eval)
 {
     size_t size = 0;
 
@@ -477,7 +476,7 @@ put_value(const struct value *value, struct text_out *text, struct eval *eval)
             struct value element = array_next(&array);
 
             text_out_put(text, ",", i > 0 ? 1 : 0);
-            TRY(put_value(&element, text, eval));
+            TRY(json_put_value(&element, text, eval));
         }
         text_out_put(text, "]", 1);
         return STATUS_OK;
@@ -542,7 +541,7 @@ call_to_json(const struct expr *expr, const struct value *arguments, struct eval
 {
     struct text_out text = {.arena = eval->arena};
 
-    TRY(put_value(&arguments[0], &text, eval));
+    TRY(json_put_value(&arguments[0], &text, eval));
     return finish(&text, expr->type.type, eval, out);
 }
 
@@ -555,7 +554,7 @@ call_build_array(const struct expr *expr, const struct value *arguments, struct 
     text_out_put(&text, "[", 1);
     for (uint32_t i = 0; i < expr->argument_count; i++) {
         text_out_puts(&text, i > 0 ? ", " : "");
-        TRY(put_value(&arguments[i], &text, eval));
+        TRY(json_put_value(&arguments[i], &text, eval));
     }
     text_out_put(&text, "]", 1);
     return finish(&text, expr->type.type, eval, out);
@@ -583,7 +582,7 @@ call_build_object(const struct expr *expr, const struct value *arguments, struct
         text_out_puts(&text, i > 0 ? ", " : "");
         json_put_string(&text, key, size);
         text_out_puts(&text, " : ");
-        TRY(put_value(&arguments[i + 1], &text, eval));
+        TRY(json_put_value(&arguments[i + 1], &text, eval));
     }
     text_out_put(&text, "}", 1);
     return finish(&text, expr->type.type, eval, out);

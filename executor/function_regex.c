@@ -309,6 +309,33 @@ call_similar(const struct expr *expr, const struct value *arguments, struct eval
     return text_out_value(&text, QTDB_TYPE_TEXT, out);
 }
 
+/* LIKE ... ESCAPE: the pattern with backslashes as escapes. */
+static enum status
+call_like_escape(const struct expr *expr, const struct value *arguments, struct eval *eval,
+                 struct value *out)
+{
+    const struct value *pattern = &arguments[0], *escape = &arguments[1];
+    struct text_out text = {.arena = eval->arena};
+
+    if (escape->size > 1 && (escape->bytes[0] & 0x80) == 0)
+        return sql_error_set(eval->error, "22025", expr->location, "invalid escape string");
+    for (uint32_t i = 0; i < pattern->size; i++) {
+        bool escaped = escape->size > 0 && i + escape->size <= pattern->size &&
+                       memcmp(pattern->bytes + i, escape->bytes, escape->size) == 0;
+
+        if (escaped) {
+            i += escape->size;
+            text_out_put(&text, "\\", 1);
+            if (i < pattern->size)
+                text_out_put(&text, pattern->bytes + i, 1);
+        } else {
+            text_out_puts(&text, pattern->bytes[i] == '\\' ? "\\" : "");
+            text_out_put(&text, pattern->bytes + i, 1);
+        }
+    }
+    return text_out_value(&text, QTDB_TYPE_TEXT, out);
+}
+
 #define TEXT QTDB_TYPE_TEXT
 #define TEXTS ((enum qtdb_type)(QTDB_TYPE_TEXT | VALUE_ARRAY))
 #define BYTES ((enum qtdb_type)(QTDB_TYPE_BYTEA | VALUE_ARRAY))
@@ -327,6 +354,7 @@ const struct function function_regex_table[] = {
     {"regexp_count", 2, 2, {TEXT, TEXT}, QTDB_TYPE_INT4, false, false, call_count},
     {"regexp_substr", 2, 2, {TEXT, TEXT}, TEXT, false, false, call_substring},
     {"substring", 2, 2, {TEXT, TEXT}, TEXT, false, false, call_substring},
+    {"like_escape", 2, 2, {TEXT, TEXT}, TEXT, false, false, call_like_escape},
     {"similar_to_escape", 1, 2, {TEXT, TEXT}, TEXT, false, false, call_similar},
     {NULL, 0, 0, {0}, 0, false, false, NULL},
 };

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "executor/function.h"
+#include "executor/text_out.h"
+#include "executor/unicode.h"
 #include "kernel/base/check.h"
 
 enum { TEXT_SIZE_MAX = 256 << 20 };
@@ -67,16 +69,21 @@ static enum status
 call_case(const struct expr *expr, const struct value *arguments, struct eval *eval,
           struct value *out)
 {
-    const struct value *value = &arguments[0];
-    bool upper = expr->function->name[0] == 'u';
-    uint8_t *bytes = NULL;
+    const char *next = (const char *)arguments[0].bytes, *end = next + arguments[0].size;
+    struct text_out text = {.arena = eval->arena};
+    char kind = expr->function->name[0]; /* upper, lower, initcap */
+    bool inside = false;                 /* A word. */
 
-    TRY(take_text(expr, value->size, eval, &bytes));
-    CHECK(bytes != NULL);
-    for (uint32_t i = 0; i < value->size; i++)
-        bytes[i] = (uint8_t)(upper ? toupper(value->bytes[i]) : tolower(value->bytes[i]));
-    *out = value_bytes(QTDB_TYPE_TEXT, bytes, value->size);
-    return STATUS_OK;
+    while (next < end) {
+        uint32_t c = unicode_next(&next, end);
+        bool upper = kind == 'u' || (kind == 'i' && !inside);
+        char bytes[4];
+        size_t size = unicode_put(upper ? unicode_upper(c) : unicode_lower(c), bytes);
+
+        inside = c >= 0x80 ? unicode_upper(c) != unicode_lower(c) : isalnum((int)c) != 0;
+        text_out_put(&text, bytes, size);
+    }
+    return text_out_value(&text, QTDB_TYPE_TEXT, out);
 }
 
 /* substr(text, from [, count]): positions from 1, before it they are counted and dropped. */
@@ -378,6 +385,7 @@ const struct function function_text_table[] = {
     {"octet_length", 1, 1, {QTDB_TYPE_BYTEA}, QTDB_TYPE_INT4, false, false, call_octet_length},
     {"lower", 1, 1, {QTDB_TYPE_TEXT}, QTDB_TYPE_TEXT, false, false, call_case},
     {"upper", 1, 1, {QTDB_TYPE_TEXT}, QTDB_TYPE_TEXT, false, false, call_case},
+    {"initcap", 1, 1, {QTDB_TYPE_TEXT}, QTDB_TYPE_TEXT, false, false, call_case},
     {"substr",
      2,
      3,

@@ -343,8 +343,7 @@ json_put(struct text_out *out, const struct json_node *node, int indent)
         }
         json_put(out, member, inner);
     }
-    if (node->count > 0)
-        put_break(out, indent);
+    put_break(out, indent);
     text_out_put(out, node->kind == JSON_OBJECT ? "}" : "]", 1);
 }
 

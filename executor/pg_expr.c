@@ -206,11 +206,17 @@ convert_function(struct pg__conversion *conversion, FuncCall *call)
 {
     struct ast_expr *expr;
 
-    if (call->agg_within_group || call->func_variadic)
-        return pg__unsupported(conversion, call->location, "WITHIN GROUP or VARIADIC in a call");
-    expr = convert_list(conversion, AST_FUNCTION, call->location, call->args, 0);
+    if (call->agg_within_group && call->over != NULL)
+        return pg__unsupported(conversion, call->location, "WITHIN GROUP with OVER");
+    if (call->func_variadic)
+        return pg__unsupported(conversion, call->location, "VARIADIC in a call");
+    /* What a group is ordered by is the aggregated argument; the direct ones stand behind it. */
+    expr = convert_list(conversion, AST_FUNCTION, call->location, call->args,
+                        call->agg_within_group ? 1 : 0);
     if (expr == NULL)
         return NULL;
+    if (call->agg_within_group)
+        expr->arguments[0] = pg__expr(conversion, ((SortBy *)linitial(call->agg_order))->node);
     expr->names = pg__names(conversion, call->funcname, &expr->name_count);
     expr->star = call->agg_star;
     expr->distinct = call->agg_distinct;

@@ -49,6 +49,18 @@ enum rel_aggregate_kind {
     REL_BOOL_AND = 7,
     REL_BOOL_OR = 8,
     REL_GROUPING = 9, /* GROUPING(...): which of its columns the grouping set leaves out. */
+    /* From here on all values are collected until the end (aggregate_rows.c). */
+    REL_ARRAY_AGG = 10,
+    REL_JSON_ARRAY = 11,
+    REL_JSON_OBJECT = 12,
+    REL_VARIANCE = 13, /* And standard deviation: `sample`, `root`. */
+    REL_PERCENTILE_CONT = 14,
+    REL_PERCENTILE_DISC = 15,
+    REL_MODE = 16,
+    REL_BIT_AND = 17,
+    REL_BIT_OR = 18,
+    REL_INTERVAL_SUM = 19,
+    REL_INTERVAL_AVERAGE = 20,
 };
 
 struct rel_column {
@@ -71,6 +83,8 @@ struct rel_aggregate {
     struct rel_sort_key *sort_keys;
     struct sql_type type;
     bool distinct;
+    bool sample; /* VARIANCE: divided by one less than the count. */
+    bool root;   /* VARIANCE: its square root. */
     uint32_t grouped_count; /* GROUPING: arguments, and its value in each grouping set. */
     struct expr **grouped;
     int32_t *groupings;

@@ -82,7 +82,8 @@ begin_block(struct qtdb_session *session, const struct ast_transaction_modes *mo
                                                : settings_isolation(session->settings);
     session->read_only =
         modes->read_only >= 0 ? modes->read_only != 0 : settings_read_only(session->settings);
-    return session_begin(session, session->isolation, session->read_only, NULL, &session->txn, error);
+    return session_begin(session, session->isolation, session->read_only, NULL, &session->txn,
+                         error);
 }
 
 /* Savepoints. */

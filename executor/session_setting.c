@@ -38,7 +38,8 @@ set_transaction(struct qtdb_session *session, const struct ast_transaction_modes
         session->isolation = (enum qtdb_isolation)modes->isolation;
     if (modes->read_only >= 0)
         session->read_only = modes->read_only != 0;
-    return session_begin(session, session->isolation, session->read_only, NULL, &session->txn, error);
+    return session_begin(session, session->isolation, session->read_only, NULL, &session->txn,
+                         error);
 }
 
 static const char *

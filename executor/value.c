@@ -247,6 +247,23 @@ parse_numeric(const struct sql_type *type, const char *text, size_t size, struct
     return status;
 }
 
+/* y-m-d or h:m[:s], so that what is wrong is a field's value. */
+static bool
+has_moment_form(const char *text, size_t size)
+{
+    uint32_t dashes = 0, colons = 0;
+
+    for (size_t i = 0; i < size; i++) {
+        dashes += text[i] == '-' && i > 0;
+        colons += text[i] == ':' && i > 0;
+        if (strchr("0123456789-:. +T", text[i]) == NULL || text[i] == '\0' ||
+            (strchr("-:", text[i]) != NULL &&
+             (i == 0 || i + 1 == size || strchr("-: ", text[i + 1]) != NULL)))
+            return false;
+    }
+    return dashes == 2 || (dashes == 0 && colons > 0);
+}
+
 static enum status
 parse_moment(const struct sql_type *type, const char *text, size_t size, struct value *out,
              struct sql_error *error)
@@ -261,6 +278,15 @@ parse_moment(const struct sql_type *type, const char *text, size_t size, struct 
         ok = datetime_parse_time(text, size, &moment);
     else
         ok = datetime_parse_timestamp(text, size, type->type == QTDB_TYPE_TIMESTAMPTZ, &moment);
+    if (!ok && type->type != QTDB_TYPE_TIME && size == 5 && strncasecmp(text, "epoch", 5) == 0) {
+        int64_t epoch = type->type == QTDB_TYPE_DATE ? -10957 : INT64_C(-946684800000000);
+
+        *out = value_integer(type->type, epoch);
+        return STATUS_OK;
+    }
+    if (!ok && has_moment_form(text, size))
+        return sql_error_set(error, "22008", -1, "date/time field value out of range: \"%.*s\"",
+                             (int)(size < 100 ? size : 100), text);
     if (!ok)
         return sql_error_set(error, "22007", -1, "invalid input syntax for type %s: \"%.*s\"",
                              value_type_name(type->type), (int)(size < 100 ? size : 100), text);
@@ -302,12 +328,43 @@ parse_uuid(const struct sql_type *type, const char *text, size_t size, struct ar
     return STATUS_OK;
 }
 
+/* The older form: a doubled backslash and backslash ooo, everything else as it is. */
+static enum status
+parse_escaped_bytea(const struct sql_type *type, const char *text, size_t size, struct arena *arena,
+                    struct value *out, struct sql_error *error)
+{
+    uint8_t *bytes = arena_alloc(arena, size + 1);
+    size_t used = 0;
+
+    if (bytes == NULL)
+        return STATUS_NO_MEMORY;
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] != '\\') {
+            bytes[used++] = (uint8_t)text[i];
+        } else if (i + 1 < size && text[i + 1] == '\\') {
+            bytes[used++] = '\\';
+            i++;
+        } else if (size - i > 3 && text[i + 1] >= '0' && text[i + 1] <= '3' && text[i + 2] >= '0' &&
+                   text[i + 2] <= '7' && text[i + 3] >= '0' && text[i + 3] <= '7') {
+            bytes[used++] = (uint8_t)((text[i + 1] - '0') << 6 | (text[i + 2] - '0') << 3 |
+                                      (text[i + 3] - '0'));
+            i += 3;
+        } else {
+            return bad_syntax(error, type, text, size);
+        }
+    }
+    *out = value_bytes(QTDB_TYPE_BYTEA, bytes, used);
+    return STATUS_OK;
+}
+
 static enum status
 parse_bytea(const struct sql_type *type, const char *text, size_t size, struct arena *arena,
             struct value *out, struct sql_error *error)
 {
-    if (size < 2 || text[0] != '\\' || text[1] != 'x' || size % 2 != 0)
-        return bad_syntax(error, type, text, size);
+    if (size < 2 || text[0] != '\\' || text[1] != 'x')
+        return parse_escaped_bytea(type, text, size, arena, out, error);
+    if (size % 2 != 0)
+        return sql_error_set(error, "22023", -1, "invalid hexadecimal data: odd number of digits");
     uint8_t *bytes = arena_alloc(arena, size / 2);
     if (bytes == NULL)
         return STATUS_NO_MEMORY;
