@@ -200,9 +200,12 @@ take(const struct rel_aggregate *call, struct eval *eval, const struct value *ar
             state->value = *value;
         return STATUS_OK;
     default:
-        if (state->count > 1 &&
-            (value_compare(value, &state->value) < 0) != (call->kind == REL_MIN))
-            return STATUS_OK;
+        if (state->count > 1) { /* The last of equals, as PostgreSQL. */
+            int order = value_compare(value, &state->value);
+
+            if (call->kind == REL_MIN ? order > 0 : order < 0)
+                return STATUS_OK;
+        }
         return store(state, value, held);
     }
 }

@@ -108,7 +108,9 @@ numeric_variance(const struct rel_aggregate *call, struct eval *eval, const stru
     }
     TRY(calculate(NUMERIC_MULTIPLY, &count, &less, eval, &count));
     TRY(calculate(NUMERIC_DIVIDE, &squares, &count, eval, out));
-    return call->root ? numeric_sqrt_value(out, eval, out) : STATUS_OK;
+    struct numeric_header header;
+    memcpy(&header, out->bytes, sizeof(header));
+    return call->root ? numeric_sqrt_value(out, le16_get(header.scale), eval, out) : STATUS_OK;
 }
 
 /* Youngs and Cramer's running sums, as PostgreSQL's. */

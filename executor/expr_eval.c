@@ -266,7 +266,9 @@ eval_greatest(const struct expr *expr, const struct value *row, struct eval *eva
         TRY(expr_eval(expr->arguments[i], row, eval, &value));
         if (value.null)
             continue;
-        if (out->null || (value_compare(&value, out) > 0) != expr->negated)
+        /* The first of equals. */
+        int order = out->null ? 0 : value_compare(&value, out);
+        if (out->null || (expr->negated ? order < 0 : order > 0))
             *out = value;
     }
     return STATUS_OK;

@@ -46,9 +46,9 @@ const struct function *function_find_exact(const char *name, const enum qtdb_typ
 /** Any value as JSON, at the end of the text. */
 MUST_CHECK enum status json_put_value(const struct value *value, struct text_out *text,
                                       struct eval *eval);
-/** The square root of a numeric, to the digits that PostgreSQL gives. */
-MUST_CHECK enum status numeric_sqrt_value(const struct value *value, struct eval *eval,
-                                          struct value *out);
+/** The square root of a numeric, to `scale` decimals; below 0: as many as PostgreSQL's sqrt gives. */
+MUST_CHECK enum status numeric_sqrt_value(const struct value *value, int32_t scale,
+                                          struct eval *eval, struct value *out);
 
 /** Whole calls: evaluates the arguments, gives null where the function does not take it. */
 MUST_CHECK enum status function_eval(const struct expr *expr, const struct value *row,

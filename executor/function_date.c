@@ -170,18 +170,16 @@ call_justify(const struct expr *expr, const struct value *arguments, struct eval
         months += days / 30;
         days %= 30;
     }
-    if (what == 'i' && months > 0 && (days < 0 || (days == 0 && time < 0))) {
+    if (what != 'h' && months > 0 && (days < 0 || (what == 'i' && days == 0 && time < 0))) {
         days += 30;
         months--;
-    } else if (what == 'i' && months < 0 && (days > 0 || (days == 0 && time > 0))) {
+    } else if (what != 'h' && months < 0 && (days > 0 || (what == 'i' && days == 0 && time > 0))) {
         days -= 30;
         months++;
     }
-    if (what == 'd' || (days > 0 && time < 0) || (days < 0 && time > 0)) {
-        if (what != 'd') {
-            time += days > 0 ? DAY_US : -DAY_US;
-            days += days > 0 ? -1 : 1;
-        }
+    if (what != 'd' && ((days > 0 && time < 0) || (days < 0 && time > 0))) {
+        time += days > 0 ? DAY_US : -DAY_US;
+        days += days > 0 ? -1 : 1;
     }
     if (days > INT32_MAX || days < INT32_MIN || months > INT32_MAX || months < INT32_MIN)
         return refuse(expr, eval, "interval");
@@ -584,9 +582,7 @@ call_age(const struct expr *expr, const struct value *arguments, struct eval *ev
         days--;
     }
     if (days < 0) {
-        days += negative ? datetime_month_days(a.month == 1 ? a.year - 1 : a.year,
-                                               a.month == 1 ? 12 : a.month - 1)
-                         : datetime_month_days(b.year, b.month);
+        days += datetime_month_days(b.year, b.month);
         months--;
     }
     struct interval interval = {time, (int32_t)days, (int32_t)months};

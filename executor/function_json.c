@@ -77,6 +77,9 @@ call_get(const struct expr *expr, const struct value *arguments, struct eval *ev
             found = json_member(node, (const char *)arguments[1].bytes, arguments[1].size);
     } else if (node->kind == JSON_ARRAY) {
         found = json_element(node, arguments[1].integer);
+    } else if (node->kind != JSON_OBJECT && arguments[0].type == QTDB_TYPE_JSONB &&
+               (arguments[1].integer == 0 || arguments[1].integer == -1)) {
+        found = node; /* A bare scalar is an array of itself. */
     }
     return give_node(found, expr->type.type, eval, out);
 }

@@ -92,7 +92,7 @@ call_ceil(const struct expr *expr, const struct value *arguments, struct eval *e
 /* Numeric variants that compute to 16 digits and more. */
 /* Newton's steps from the double's root; 16 significant digits or the argument's scale, as PostgreSQL. */
 enum status
-numeric_sqrt_value(const struct value *value, struct eval *eval, struct value *out)
+numeric_sqrt_value(const struct value *value, int32_t scale, struct eval *eval, struct value *out)
 {
     static const struct sql_type numeric = {QTDB_TYPE_NUMERIC, -1, -1};
     struct numeric_header header;
@@ -107,9 +107,12 @@ numeric_sqrt_value(const struct value *value, struct eval *eval, struct value *o
     }
     int32_t weight = (int16_t)le16_get(header.weight);
     int32_t digits = weight >= 0 ? weight * 2 + 1 : 1 - (1 - weight * 4) / 2;
-    int32_t scale = 16 - digits;
-    scale = scale < le16_get(header.scale) ? le16_get(header.scale) : scale;
-    scale = scale < 0 ? 0 : scale > 1000 ? 1000 : scale;
+    if (scale < 0) {
+        scale = 16 - digits;
+        scale = scale < le16_get(header.scale) ? le16_get(header.scale) : scale;
+        scale = scale < 0 ? 0 : scale;
+    }
+    scale = scale > 1000 ? 1000 : scale;
     TRY(numeric_parse("0.5", 3, eval->arena, &half, &half_size));
     double real = sqrt(numeric_to_real(value->bytes, value->size, eval->arena));
     struct value start = value_real(QTDB_TYPE_FLOAT8, real);
@@ -147,7 +150,7 @@ call_sqrt_numeric(const struct expr *expr, const struct value *arguments, struct
     if (le16_get(header.sign) == NUMERIC_NEGATIVE)
         return sql_error_set(eval->error, "2201F", expr->location,
                              "cannot take square root of a negative number");
-    return numeric_sqrt_value(&arguments[0], eval, out);
+    return numeric_sqrt_value(&arguments[0], -1, eval, out);
 }
 
 /* sign, trunc, degrees and the like. */

@@ -86,14 +86,17 @@ function_eval(const struct expr *expr, const struct value *row, struct eval *eva
               struct value *out)
 {
     struct value arguments[FUNCTION_CALL_ARGUMENTS_MAX];
+    bool null = false;
 
     CHECK(expr->argument_count <= FUNCTION_CALL_ARGUMENTS_MAX);
+    /* All of them, because one behind a null may fail. */
     for (uint32_t i = 0; i < expr->argument_count; i++) {
         TRY(expr_eval(expr->arguments[i], row, eval, &arguments[i]));
-        if (arguments[i].null && !expr->function->takes_null) {
-            *out = value_null(expr->type.type);
-            return STATUS_OK;
-        }
+        null = null || arguments[i].null;
+    }
+    if (null && !expr->function->takes_null) {
+        *out = value_null(expr->type.type);
+        return STATUS_OK;
     }
     return expr->function->call(expr, arguments, eval, out);
 }

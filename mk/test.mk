@@ -103,6 +103,9 @@ test-clang: ## build everything with clang, warnings as errors
 test-tsan: ## run tests/thread under the thread sanitizer
 	@$(MAKE) VARIANT=tsan thread-run
 
+# Generated queries: 100,000 in the long run, a tenth of it elsewhere.
+COMPARE_QUERIES ?= 10000
+COMPARE_SEED ?= 1
 # Where the packages of the group pg are missing, this says so and is no failure.
 SQLLOGICTEST := $(QTDB_SHARED)/sqllogictest/tests.tar.zst
 test-postgres: ## compare with PostgreSQL 15: sqllogictest and generated queries; make deps-pg installs it
@@ -112,8 +115,10 @@ test-postgres: ## compare with PostgreSQL 15: sqllogictest and generated queries
 postgres-run: $(POSTGRES_PROGRAMS)
 	$(Q)rm -rf $(B)/postgres && mkdir -p $(B)/postgres/sample
 	$(Q)if [ -r '$(SQLLOGICTEST)' ]; then tar -C $(B)/postgres/sample -xf '$(SQLLOGICTEST)' && \
-		scripts/with-postgres $(B)/tests/compare_logictest $(B)/postgres/sample; \
+		TMPDIR=$(B)/postgres scripts/with-postgres $(B)/tests/compare_logictest $(B)/postgres/sample; \
 	else echo 'test-postgres: sqllogictest SKIPPED: QTDB_SHARED has no sqllogictest/tests.tar.zst'; fi
+	$(Q)TMPDIR=$(B)/postgres scripts/with-postgres $(B)/tests/compare_queries \
+		tests/postgres/differences.txt $(COMPARE_QUERIES) $(COMPARE_SEED)
 
 FUZZ_SECONDS ?= 10
 fuzz-short: ## run each fuzz target for FUZZ_SECONDS; the canary has to fail
