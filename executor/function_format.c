@@ -436,91 +436,118 @@ read_format(const char *at, const char *end)
     return format;
 }
 
+/* A number on its way into a format. */
+struct number_out {
+    struct number_format format;
+    struct text_out text;
+    const char *digits; /* Without sign. */
+    const char *point;  /* In them; NULL: none. */
+    int whole;          /* Digits before the point; 0 for a bare zero. */
+    int place, decimal; /* Reached in the format. */
+    bool negative, overflow, started, sign_put;
+};
+
+/* A 9 or 0 before the point: a blank, the sign once digits come, or a digit. */
+static void
+put_whole_digit(struct number_out *out)
+{
+    bool fill = out->format.fill;
+    int left = out->format.before - out->place++;
+    bool shown = left <= out->whole || out->place > out->format.first_zero ||
+                 (left == 1 && out->whole == 0 && !out->format.point);
+
+    if (!shown && left == 1 && fill)
+        text_out_puts(&out->text, " ");
+    if (!out->sign_put && (shown || left == 1)) {
+        text_out_puts(&out->text, out->negative ? "-" : fill ? " " : "");
+        out->sign_put = true;
+    }
+    if (!shown) {
+        text_out_puts(&out->text, fill && left > 1 ? " " : "");
+        return;
+    }
+    out->started = true;
+    char c = out->overflow ? '#' : left <= out->whole ? out->digits[out->whole - left] : '0';
+    text_out_put(&out->text, &c, 1);
+}
+
+/* One behind the point; `rest` is the format from here on. With FM, zeros at the end are shown by 0 alone. */
+static void
+put_decimal_digit(struct number_out *out, const char *rest, size_t rest_size)
+{
+    const char *digits = out->point + 1 + out->decimal++;
+    bool zeros = strspn(digits, "0") == strlen(digits);
+
+    if (out->format.fill || !zeros || memchr(rest, '0', rest_size) != NULL)
+        text_out_put(&out->text, out->overflow ? "#" : digits, 1);
+}
+
+static void
+put_format(struct number_out *out, const char *at, const char *end)
+{
+    bool after = false, fill = out->format.fill;
+
+    for (; at < end; at++) {
+        bool digit = *at == '9' || *at == '0';
+
+        if (end - at >= 2 && strncasecmp(at, "FM", 2) == 0) {
+            at++;
+        } else if (end - at >= 2 && strncasecmp(at, "MI", 2) == 0) {
+            text_out_puts(&out->text, out->negative ? "-" : fill ? " " : "");
+            at++;
+        } else if (*at == 'S' || *at == 's') {
+            text_out_puts(&out->text, out->negative ? "-" : "+");
+        } else if (*at == '.' || *at == 'D' || *at == 'd') {
+            after = true;
+            text_out_puts(&out->text, ".");
+        } else if (*at == ',' || *at == 'G' || *at == 'g') {
+            text_out_puts(&out->text, out->started ? "," : fill ? " " : "");
+        } else if (digit && !after) {
+            put_whole_digit(out);
+        } else if (digit && out->point != NULL && out->decimal < out->format.after) {
+            put_decimal_digit(out, at, (size_t)(end - at));
+        } else if (*at == '"') {
+            for (at++; at < end && *at != '"'; at++)
+                text_out_put(&out->text, at, 1);
+        } else {
+            text_out_put(&out->text, at, 1);
+        }
+    }
+}
+
 /* to_char(number, pattern): 9, 0, point, comma, S, MI, FM, and what else stands there. */
 static enum status
 call_char_number(const struct expr *expr, const struct value *arguments, struct eval *eval,
                  struct value *out)
 {
     static const struct sql_type numeric = {QTDB_TYPE_NUMERIC, -1, -1};
-    const char *at = (const char *)arguments[1].bytes, *end = at + arguments[1].size;
-    struct number_format format = read_format(at, end);
-    struct text_out text = {.arena = eval->arena};
+    const char *pattern = (const char *)arguments[1].bytes;
     const uint8_t *bytes = NULL;
     uint32_t bytes_size = 0;
     size_t size = 0;
     struct value number;
+    struct number_out state = {.text = {.arena = eval->arena}};
 
-    if (format.before + format.after > 100)
+    state.format = read_format(pattern, pattern + arguments[1].size);
+    if (state.format.before + state.format.after > 100)
         return sql_error_set(eval->error, "22023", expr->location, "a number format is too long");
     TRY(value_cast(&arguments[0], &numeric, eval->arena, &number, eval->error));
-    TRY(numeric_round(number.bytes, number.size, 0, format.after, eval->arena, &bytes,
+    TRY(numeric_round(number.bytes, number.size, 0, state.format.after, eval->arena, &bytes,
                       &bytes_size));
-    const char *digits = numeric_print(bytes, bytes_size, eval->arena, &size);
-    if (digits == NULL)
+    state.digits = numeric_print(bytes, bytes_size, eval->arena, &size);
+    if (state.digits == NULL)
         return STATUS_NO_MEMORY;
-    bool negative = digits[0] == '-';
-    digits += negative;
-    const char *point = strchr(digits, '.');
-    int whole = (int)(point != NULL ? (size_t)(point - digits) : strlen(digits));
-    if (whole == 1 && digits[0] == '0')
-        whole =
-            0; /* A zero before the point is shown by 0 alone, or a single 9 without fraction. */
-    bool overflow = whole > format.before;
-    int place = 0, decimal = 0;
-    bool started = false, after = false, sign_put = format.sign_first || format.minus_last;
-    for (; at < end; at++) {
-        bool two = end - at >= 2;
-
-        if (two && strncasecmp(at, "FM", 2) == 0) {
-            at++;
-        } else if (two && strncasecmp(at, "MI", 2) == 0) {
-            text_out_puts(&text, negative ? "-" : format.fill ? " " : "");
-            at++;
-        } else if (*at == 'S' || *at == 's') {
-            text_out_puts(&text, negative ? "-" : "+");
-        } else if (*at == '.' || *at == 'D' || *at == 'd') {
-            after = true;
-            text_out_puts(&text, ".");
-        } else if (*at == ',' || *at == 'G' || *at == 'g') {
-            text_out_puts(&text, started ? "," : format.fill ? " " : "");
-        } else if ((*at == '9' || *at == '0') && !after) {
-            int left = format.before - place++;
-            bool shown = left <= whole || place > format.first_zero ||
-                         (left == 1 && whole == 0 && !format.point);
-
-            if (!shown && left == 1 && format.fill)
-                text_out_puts(&text, " ");
-            if (!sign_put && (shown || (left == 1))) {
-                if (negative)
-                    text_out_puts(&text, "-");
-                else if (format.fill)
-                    text_out_puts(&text, " ");
-                sign_put = true;
-            }
-            if (!shown) {
-                text_out_puts(&text, format.fill && left > 1 ? " " : "");
-                continue;
-            }
-            started = true;
-            char c = overflow ? '#' : left <= whole ? digits[whole - left] : '0';
-            text_out_put(&text, &c, 1);
-        } else if (*at == '9' || *at == '0') {
-            char c = overflow ? '#' : point[1 + decimal];
-
-            /* With FM, zeros at the end are shown by 0 alone. */
-            bool zeros = strspn(point + 1 + decimal, "0") == strlen(point + 1 + decimal);
-            bool wanted = memchr(at, '0', (size_t)(end - at)) != NULL;
-            decimal++;
-            if (format.fill || !zeros || wanted)
-                text_out_put(&text, &c, 1);
-        } else if (*at == '"') {
-            for (at++; at < end && *at != '"'; at++)
-                text_out_put(&text, at, 1);
-        } else {
-            text_out_put(&text, at, 1);
-        }
-    }
-    return text_out_value(&text, QTDB_TYPE_TEXT, out);
+    state.negative = state.digits[0] == '-';
+    state.digits += state.negative;
+    state.point = strchr(state.digits, '.');
+    state.whole =
+        (int)(state.point != NULL ? (size_t)(state.point - state.digits) : strlen(state.digits));
+    if (state.whole == 1 && state.digits[0] == '0')
+        state.whole = 0; /* Shown by 0 alone, or a single 9 without fraction. */
+    state.overflow = state.whole > state.format.before;
+    state.sign_put = state.format.sign_first || state.format.minus_last;
+    put_format(&state, pattern, pattern + arguments[1].size);
+    return text_out_value(&state.text, QTDB_TYPE_TEXT, out);
 }
 
 /* to_number(text, pattern): digits, sign and point; the rest is passed over. */

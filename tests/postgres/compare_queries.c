@@ -67,7 +67,7 @@ static void
 literal(struct text *out, enum type type)
 {
     static const char *const words[] = {"",    "a",   "ab",   "Abc", "b%c",
-                                        "a_c", "xyz", "  q ", "10",  "é"};
+                                        "a_c", "xyz", "  q ", "10",  "\303\251"};
     static const char *const spans[] = {"1 day", "2 hours", "1 mon -3 days", "-5 min",
                                         "1 year 00:00:01.5"};
     static const char *const documents[] = {"{\"a\": 1, \"b\": [1, 2]}",
