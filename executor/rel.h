@@ -83,8 +83,8 @@ struct rel_aggregate {
     struct rel_sort_key *sort_keys;
     struct sql_type type;
     bool distinct;
-    bool sample; /* VARIANCE: divided by one less than the count. */
-    bool root;   /* VARIANCE: its square root. */
+    bool sample;            /* VARIANCE: divided by one less than the count. */
+    bool root;              /* VARIANCE: its square root. */
     uint32_t grouped_count; /* GROUPING: arguments, and its value in each grouping set. */
     struct expr **grouped;
     int32_t *groupings;
