@@ -315,8 +315,13 @@ used_pages(struct pager_backup *backup, uint32_t first, uint32_t count, uint64_t
 
         if (number < PAGE_CATALOG_ROOT || page_is_map(number))
             continue;
-        if (map_page_of(number) != loaded)
-            TRY(pager_copy(backup->pager, map_page_of(number), backup->map));
+        if (map_page_of(number) != loaded) {
+            enum status status = pager_copy(backup->pager, map_page_of(number), backup->map);
+
+            if (status != STATUS_OK && number >= pager_page_count(backup->pager))
+                return STATUS_OK; /* The file was shrunk meanwhile. */
+            TRY(status);
+        }
         loaded = map_page_of(number);
         if (map_entry_get(backup->map, map_index_of(number)).state == PAGE_STATE_USED)
             *out |= UINT64_C(1) << index;
@@ -346,6 +351,19 @@ copy_all(struct pager_backup *backup)
     return STATUS_OK;
 }
 
+/* Is the page in use now? Not if the file was shrunk meanwhile. */
+static enum status
+is_used(const struct pager_backup *backup, uint32_t page_number, bool *out)
+{
+    enum page_state state = PAGE_STATE_UNUSED;
+    enum status status = pager_page_state(backup->pager, page_number, &state);
+
+    if (status != STATUS_OK && page_number < pager_page_count(backup->pager))
+        return status;
+    *out = status == STATUS_OK && state == PAGE_STATE_USED;
+    return STATUS_OK;
+}
+
 static enum status
 copy_changed(struct pager_backup *backup)
 {
@@ -357,13 +375,12 @@ copy_changed(struct pager_backup *backup)
         uint32_t first = index * WORD_BITS;
 
         for (uint32_t bit = 0; wanted != 0 && bit < WORD_BITS; bit++) {
-            enum page_state state = PAGE_STATE_UNUSED;
+            bool used = false;
 
             if ((wanted >> bit & 1) == 0)
                 continue;
-            if (first + bit < pager_page_count(backup->pager))
-                TRY(pager_page_state(backup->pager, first + bit, &state));
-            if (state == PAGE_STATE_USED)
+            TRY(is_used(backup, first + bit, &used));
+            if (used)
                 TRY(copy_chunk(backup, first + bit, 1, 1));
             else
                 TRY(tell(backup, 1));

@@ -355,6 +355,45 @@ Test(backup, compressed_is_the_same_file)
     db_rig_deinit(&rig);
 }
 
+static bool
+shrink_beside(void *context, const struct qtdb_backup_progress *progress)
+{
+    bool *done = context;
+
+    (void)progress;
+    if (*done)
+        return true;
+    *done = true;
+    struct qtdb_txn *txn = db_begin(rig.db);
+
+    DB(qtdb_tree_drop(txn, "filler"));
+    DB(qtdb_commit(txn));
+    DB(qtdb_shrink(rig.db));
+    return true;
+}
+
+Test(backup, of_a_file_that_shrinks_meanwhile)
+{
+    bool done = false;
+    struct qtdb_backup_options options = {
+        .size = sizeof(options), .progress = shrink_beside, .context = &done};
+    struct qtdb_txn *txn;
+
+    begin(12);
+    for (int i = 0; i < 20; i++) {
+        char key[2] = {(char)('a' + i), '\0'};
+
+        txn = db_begin(rig.db);
+        DB(qtdb_put(txn, open_tree(txn, "filler"), key, 1, value, VALUE_SIZE, QTDB_PUT_ANY));
+        DB(qtdb_commit(txn));
+    }
+    DB(qtdb_backup(rig.db, COPY, &options));
+    cr_assert(done);
+    db_check(rig.db);
+    expect_copy(rig.io);
+    db_rig_deinit(&rig);
+}
+
 /* covers: P17 */
 Test(backup, names_a_damaged_page_and_does_not_copy_it)
 {
