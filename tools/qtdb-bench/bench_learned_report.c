@@ -87,11 +87,11 @@ add_bars(const struct page *page, int variant, const char *title, uint64_t rows)
         const char *router = learned_router_name(i);
         double ns = learned_ns(page->results, learned_variant_name(variant), router, rows);
 
-        if (ns > 0)
-            bars[count++] =
-                (struct bench_bar){.label = router,
-                                   .own = i < 5,
-                                   .figure = {.value = ns, .least = ns, .most = ns, .count = 1}};
+        if (ns <= 0)
+            continue;
+        bars[count] = (struct bench_bar){.label = router, .own = i < 5};
+        bars[count++].figure =
+            (struct bench_median){.value = ns, .least = ns, .most = ns, .count = 1};
     }
     bench_svg_bars(page->text, title, bars, count, true);
 }
