@@ -90,8 +90,9 @@ add_bars(const struct page *page, int variant, const char *title, uint64_t rows)
         if (ns <= 0)
             continue;
         bars[count] = (struct bench_bar){.label = router, .own = i < 5};
-        bars[count++].figure =
+        bars[count].figure =
             (struct bench_median){.value = ns, .least = ns, .most = ns, .count = 1};
+        count++;
     }
     bench_svg_bars(page->text, title, bars, count, true);
 }
