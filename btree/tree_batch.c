@@ -2,10 +2,13 @@
  * Many look-ups at once. Keys go down the tree in groups, all of a group one level at a time: while
  * the page of one key is on its way from memory, the others' are asked for. Before a page is looked at,
  * its entry in the page table was fetched in the round before, then the lines of header, fences and
- * hints, then (leaves) the block of keys that the hints name with its values.
+ * hints, then (leaves) the block of keys that the hints name, then the value. Lines that come for
+ * nothing cost as much as others, so what is fetched is what will be read.
  *
- * A view is opened for each look and ended before the next key's turn, so no two are open at once;
- * what was seen without one (a word of the page table, to know what to fetch) decides nothing.
+ * A view is opened for each look and ended before the next key's turn, so no two are open at once. What
+ * one look leaves for the next (the block, the row's index) counts only if that one finds the page in
+ * the same state: its word unchanged. What was seen without a view (a word of the page table, to know
+ * what to fetch) decides nothing.
  *
  * Whatever is out of the ordinary leaves the group: pages that are absent are read side by side and
  * their keys tried again; what is then still not done goes through btree_get, alone. Variable trees
@@ -17,10 +20,15 @@ enum { GROUP_SIZE = 24, ABSENT_ROUNDS = 4 };
 
 struct lane {
     uint64_t key;
-    struct int_span span; /* Of the page in its parent. */
     uint32_t page_number; /* To be looked at next; PAGE_NONE: given up. */
     bool absent;          /* Given up because that page is not in memory. */
     struct btree_get *get;
+
+    /* Of the leaf, as it was when its word was `seen`. */
+    uint64_t seen;
+    struct node_int_block block;
+    struct int_leaf leaf;
+    uint32_t index;
 };
 
 struct group {
@@ -63,30 +71,74 @@ fetch_page(const struct group *group, const struct lane *lane)
         __builtin_prefetch(bytes + PAGE_SIZE - 64); /* Fences. */
 }
 
-/* Keys and values of the block in which the key lies. */
+/* A view on the leaf, in the state in which the lane saw it last; false: the lane gives up. */
+NODE_INT_INLINE bool
+lane_view_again(const struct group *group, struct lane *lane, struct page_view *view)
+{
+    if (!lane_view(group, lane, view))
+        return false;
+    if (((view->seen ^ lane->seen) & ~WORD_WAITERS) == 0)
+        return true;
+    (void)page_view_end(view);
+    lane->page_number = PAGE_NONE;
+    return false;
+}
+
+/* The leaf proves to be the key's; the block of keys in which the key lies is asked for. */
 NODE_INT_INLINE void
-fetch_block(const struct group *group, struct lane *lane, node_int_below *below)
+find_block(const struct group *group, struct lane *lane, node_int_below *below)
 {
     struct page_view view;
-    struct int_leaf leaf;
 
     if (!lane_view(group, lane, &view))
         return;
-    struct node_int_block block = node__int_block(view.bytes, lane->key, below);
+    lane->seen = view.seen;
+    lane->block = node__int_block(view.bytes, lane->key, below);
+    bool right = is_node_for(&view, group->tree, lane->key, 0) && load_leaf(&view, &lane->leaf) &&
+                 lane->block.first + lane->block.size <= lane->leaf.count;
     const uint8_t *keys =
-        view.bytes + NODE_INT_HEADER_SIZE + (size_t)block.first * NODE_INT_KEY_SIZE;
+        view.bytes + NODE_INT_HEADER_SIZE + (size_t)lane->block.first * NODE_INT_KEY_SIZE;
 
-    for (uint32_t offset = 0; offset <= block.size * NODE_INT_KEY_SIZE; offset += 64)
-        __builtin_prefetch(keys + offset);
-    if (load_leaf(&view, &leaf)) {
-        const uint8_t *values = view.bytes + leaf.values + (size_t)block.first * leaf.width;
-
-        __builtin_prefetch(values);
-        __builtin_prefetch(values + (size_t)block.size * leaf.width / 2);
-        __builtin_prefetch(values + (size_t)block.size * leaf.width);
+    lane->get->csn = leaf_csn(&view);
+    if (!page_view_end(&view) || !right) {
+        lane->page_number = PAGE_NONE;
+        return;
     }
-    /* What was seen decides nothing: whether it held does not matter. */
-    (void)page_view_end(&view);
+    __builtin_prefetch(keys);
+    __builtin_prefetch(keys + 64);
+    __builtin_prefetch(keys + (size_t)lane->block.size * NODE_INT_KEY_SIZE);
+}
+
+/* The row, or its absence; the row's value or its slot is asked for. */
+NODE_INT_INLINE void
+find_row(const struct group *group, struct lane *lane, node_int_below *below)
+{
+    struct page_view view;
+
+    if (!lane_view_again(group, lane, &view))
+        return;
+    uint32_t keys = NODE_INT_HEADER_SIZE + lane->block.first * NODE_INT_KEY_SIZE;
+    uint32_t place = below(view.bytes + keys, lane->block.size, lane->key);
+
+    lane->index = lane->block.first + place;
+    bool found = lane->index < lane->leaf.count &&
+                 view_u64(&view, keys + place * NODE_INT_KEY_SIZE) == lane->key;
+    const uint8_t *value = view.bytes + lane->leaf.values + lane->index * lane->leaf.width;
+
+    if (!page_view_end(&view)) {
+        lane->page_number = PAGE_NONE;
+        return;
+    }
+    if (!found) {
+        lane->get->status = STATUS_NOT_FOUND;
+        lane->page_number = PAGE_NONE;
+        return;
+    }
+    __builtin_prefetch(value);
+    if (lane->leaf.width > 8) {
+        __builtin_prefetch(value + 64);
+        __builtin_prefetch(value + lane->leaf.width - 1);
+    }
 }
 
 /* From an inner page to the child. */
@@ -94,29 +146,28 @@ NODE_INT_INLINE void
 step_down(const struct group *group, struct lane *lane, uint32_t level, node_int_below *below)
 {
     uint32_t child = PAGE_NONE;
+    struct int_span span;
     struct page_view view;
 
     if (!lane_view(group, lane, &view))
         return;
     if (is_node_for(&view, group->tree, lane->key, level))
-        child = look_into_inner(&view, lane->key, &lane->span, below);
+        child = look_into_inner(&view, lane->key, &span, below);
     lane->page_number = page_view_end(&view) ? child : PAGE_NONE;
     fetch_word(group, lane);
 }
 
+/* Copies the value. */
 NODE_INT_INLINE void
-finish(const struct group *group, struct lane *lane, node_int_below *below)
+finish(const struct group *group, struct lane *lane)
 {
     struct btree_get *get = lane->get;
-    struct int_leaf leaf = {.count = 0};
     size_t room = get->size;
     struct page_view view;
 
-    if (!lane_view(group, lane, &view))
+    if (!lane_view_again(group, lane, &view))
         return;
-    if (is_node_for(&view, group->tree, lane->key, 0))
-        get->status = look_into_leaf(&view, lane->key, get->value, &get->size, &leaf, below);
-    get->csn = leaf_csn(&view);
+    get->status = copy_value(&view, &lane->leaf, lane->index, get->value, &get->size);
     if (!page_view_end(&view))
         get->status = STATUS_MISSING;
     if (get->status == STATUS_MISSING)
@@ -146,9 +197,11 @@ run_int(struct group *group, uint32_t level, node_int_below *below)
             fetch_page(group, &group->lane[i]);
     }
     for (uint32_t i = 0; i < group->count; i++)
-        fetch_block(group, &group->lane[i], below);
+        find_block(group, &group->lane[i], below);
     for (uint32_t i = 0; i < group->count; i++)
-        finish(group, &group->lane[i], below);
+        find_row(group, &group->lane[i], below);
+    for (uint32_t i = 0; i < group->count; i++)
+        finish(group, &group->lane[i]);
 }
 
 static void
