@@ -88,8 +88,8 @@ load_hint(const struct btree *tree)
 NODE_INT_INLINE void
 fetch_around(const uint8_t *page, uint32_t offset, uint32_t around)
 {
-    for (uint32_t at = offset - around; at <= offset + around; at += 64)
-        __builtin_prefetch(page + (at & (PAGE_SIZE - 1)));
+    for (uint32_t done = 0; done <= 2 * around; done += 64)
+        __builtin_prefetch(page + ((offset - around + done) & (PAGE_SIZE - 1)));
 }
 
 /* Asks for the lines in which the key's row lies if keys are spread evenly over the leaf's span and the
