@@ -131,8 +131,11 @@ lead(struct qtdb *db, struct commit_request *request, struct event *event)
         status = pager_change_resolve(db->pager);
     if (request->next != NULL && csn_last > 0)
         status = pager_flush(db->pager, csn_last);
-    if (status != STATUS_OK)
+    /* What the attempts of others said is no error of this thread. */
+    if (status != STATUS_OK || request->next != NULL || request->found != OUTCOME_APPLIED) {
         error_clear();
+        api_error_sqlstate(NULL);
+    }
     tell_group(first, event);
 }
 
