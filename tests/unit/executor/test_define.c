@@ -320,7 +320,7 @@ Test(define, indexes_serve_the_conditions_they_are_made_for)
 struct rival {
     enum qtdb_code code;
     const char *sql;
-    _Atomic bool started;
+    _Atomic bool ended;
 };
 
 static void *
@@ -329,11 +329,10 @@ run_rival(void *context)
     struct rival *rival = context;
     struct qtdb_session *own = NULL;
 
-    if (qtdb_session_open(rig.db, &own) != QTDB_OK)
-        return NULL;
-    atomic_store(&rival->started, true);
-    rival->code = qtdb_exec(own, rival->sql, NULL, NULL);
+    if (qtdb_session_open(rig.db, &own) == QTDB_OK)
+        rival->code = qtdb_exec(own, rival->sql, NULL, NULL);
     qtdb_session_close(own);
+    atomic_store(&rival->ended, true);
     return NULL;
 }
 
@@ -357,10 +356,12 @@ race(const char *ours, const char *theirs)
     (void)rows_of("begin");
     (void)rows_of(ours);
     cr_assert_eq(pthread_create(&thread, NULL, run_rival, &rival), 0);
-    while (lock_waits() == waits)
+    while (lock_waits() == waits && !atomic_load(&rival.ended))
         sched_yield();
+    bool waited = !atomic_load(&rival.ended);
     (void)rows_of("commit");
     cr_assert_eq(pthread_join(thread, NULL), 0);
+    cr_assert(waited, "%s did not wait for: %s", theirs, ours);
     return rival.code;
 }
 
