@@ -276,9 +276,26 @@ tag_of(const struct ast_statement *statement)
 bool
 exec_is_definition(enum ast_statement_kind kind)
 {
-    return kind == AST_CREATE_TABLE || kind == AST_DROP || kind == AST_CREATE_SCHEMA ||
-           kind == AST_CREATE_INDEX || kind == AST_CREATE_VIEW ||
-           (kind >= AST_ALTER_TABLE && kind <= AST_COMMENT);
+    switch (kind) {
+    case AST_CREATE_TABLE:
+    case AST_CREATE_TABLE_AS:
+    case AST_CREATE_SCHEMA:
+    case AST_CREATE_INDEX:
+    case AST_CREATE_VIEW:
+    case AST_CREATE_SEQUENCE:
+    case AST_CREATE_ENUM:
+    case AST_ALTER_TABLE:
+    case AST_ALTER_SEQUENCE:
+    case AST_ALTER_ENUM:
+    case AST_RENAME:
+    case AST_SET_SCHEMA:
+    case AST_TRUNCATE:
+    case AST_COMMENT:
+    case AST_DROP:
+        return true;
+    default:
+        return false;
+    }
 }
 
 enum status
