@@ -10,7 +10,7 @@
  *
  * While one leader waits for the disk the next group gathers, and its leader's frame goes with the next
  * write. Without this a commit costs a second sleep and wake-up, on the attempt latch, which is most
- * of what it costs with many clients (docs/decisions/0006).
+ * of what it costs with many clients (docs/decisions/0007).
  *
  * Only success is shared. A commit that fails in the leader's hands has left nothing (T4), so it is
  * given back, and its own thread makes the attempt again: what it fails of, and the message, are then
