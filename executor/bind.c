@@ -91,12 +91,30 @@ bind__column(struct bind *bind, const struct rel *rel, uint32_t index, struct ex
     return STATUS_OK;
 }
 
+/* A condition of a filter with an AND over what is always null lets no row pass. */
+static bool
+lets_none_pass(const struct expr *condition)
+{
+    if (condition->kind != EXPR_AND)
+        return bind__is_always_null(condition);
+    for (uint32_t i = 0; i < condition->argument_count; i++) {
+        if (lets_none_pass(condition->arguments[i]))
+            return true;
+    }
+    return false;
+}
+
 enum status
 bind__filter(struct bind *bind, struct expr *condition, struct rel **rel)
 {
     struct rel *filter = NULL;
 
     TRY(bind__rel(bind, REL_FILTER, *rel, &filter));
+    if (lets_none_pass(condition)) {
+        TRY(bind__new_expr(bind, EXPR_CONSTANT, QTDB_TYPE_BOOL, condition->location, 0,
+                           &condition));
+        condition->constant = value_integer(QTDB_TYPE_BOOL, 0);
+    }
     filter->condition = condition;
     *rel = filter;
     return STATUS_OK;

@@ -157,8 +157,8 @@ bind_symbol(struct bind *bind, const char *symbol, int32_t location, struct expr
 }
 
 /* PostgreSQL folds what has a null constant in it, so that an overflow beside it is never computed. */
-static bool
-is_always_null(const struct expr *expr)
+bool
+bind__is_always_null(const struct expr *expr)
 {
     switch (expr->kind) {
     case EXPR_CONSTANT:
@@ -169,7 +169,7 @@ is_always_null(const struct expr *expr)
     case EXPR_CAST:
     case EXPR_NEGATE:
     case EXPR_NOT:
-        return is_always_null(expr->arguments[0]);
+        return bind__is_always_null(expr->arguments[0]);
     default:
         return false;
     }
@@ -178,7 +178,8 @@ is_always_null(const struct expr *expr)
 static void
 mark_null(struct expr *expr)
 {
-    expr->negated = is_always_null(expr->arguments[0]) || is_always_null(expr->arguments[1]);
+    expr->negated =
+        bind__is_always_null(expr->arguments[0]) || bind__is_always_null(expr->arguments[1]);
 }
 
 enum status

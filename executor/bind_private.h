@@ -134,6 +134,8 @@ MUST_CHECK enum status bind__unify(struct bind *bind, int32_t location, struct e
 /* bind_operator.c */
 MUST_CHECK enum status bind__operator(struct bind *bind, const char *symbol, int32_t location,
                                       struct expr *left, struct expr *right, struct expr **out);
+/** True for what a null constant makes null whatever the row. */
+bool bind__is_always_null(const struct expr *expr);
 MUST_CHECK enum status bind__prefix(struct bind *bind, const char *symbol, int32_t location,
                                     struct expr *argument, struct expr **out);
 /** Rows of the same size by =, <>, <, <=, >, >=. */
