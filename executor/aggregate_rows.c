@@ -85,7 +85,7 @@ numeric_variance(const struct rel_aggregate *call, struct eval *eval, const stru
     struct value count = value_integer(QTDB_TYPE_INT8, (int64_t)rows->count);
     struct value less =
         value_integer(QTDB_TYPE_INT8, (int64_t)rows->count - (call->sample ? 1 : 0));
-    struct value sum = rows->rows[0][0], squares, square;
+    struct value sum = rows->rows[0][0], squares = sum, square = sum;
 
     TRY(value_cast(&count, &numeric, eval->arena, &count, eval->error));
     TRY(value_cast(&less, &numeric, eval->arena, &less, eval->error));

@@ -57,7 +57,7 @@ struct clock {
 static struct clock
 clock_of(int64_t moment)
 {
-    struct clock clock;
+    struct clock clock = {.year = 0};
     int64_t time = (moment % DAY_US + DAY_US) % DAY_US;
 
     clock.day_number = (moment - time) / DAY_US;
@@ -467,7 +467,10 @@ put_whole_digit(struct number_out *out)
         return;
     }
     out->started = true;
-    char c = out->overflow ? '#' : left <= out->whole ? out->digits[out->whole - left] : '0';
+    char c = '0';
+    if (left <= out->whole)
+        c = out->digits[out->whole - left];
+    c = (char)(out->overflow ? '#' : c);
     text_out_put(&out->text, &c, 1);
 }
 

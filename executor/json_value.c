@@ -121,7 +121,7 @@ take_string(struct json_reader *reader, const char **text_out, size_t *size_out)
             continue;
         }
         const char *letter = strchr(letters, c);
-        text[size++] = letter != NULL ? codes[letter - letters] : c;
+        text[size++] = (char)(letter != NULL ? codes[letter - letters] : c);
     }
     text[size] = '\0';
     reader->next = close + 1;
@@ -462,8 +462,8 @@ compare_magnitudes(const char *a, size_t a_size, const char *b, size_t b_size)
     if (a_whole != b_whole)
         return a_whole > b_whole ? 1 : -1;
     for (size_t i = 0; i < a_size || i < b_size; i++) {
-        char x = i < a_size ? a[i] : i == a_whole ? '.' : '0';
-        char y = i < b_size ? b[i] : i == b_whole ? '.' : '0';
+        char x = (char)(i < a_size ? a[i] : i == a_whole ? '.' : '0');
+        char y = (char)(i < b_size ? b[i] : i == b_whole ? '.' : '0');
 
         if (x != y)
             return x > y ? 1 : -1;
