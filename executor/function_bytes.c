@@ -381,7 +381,6 @@ take_spec(const struct value *format, uint32_t *at, struct format_spec *out)
         if (number == 0)
             return false;
         number = 0;
-        from = *at;
     } else if (*at > from) {
         out->width = number;
         return true;

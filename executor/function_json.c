@@ -516,7 +516,7 @@ json_put_value(const struct value *value, struct text_out *text, struct eval *ev
         if (blank != NULL)
             *blank = 'T';
         if (value->type == QTDB_TYPE_TIMESTAMPTZ) {
-            memcpy(stamp + kept, ":00", 3);
+            memcpy(stamp + kept, ":00", 4);
             kept += 3;
         }
         json_put_string(text, stamp, kept);
