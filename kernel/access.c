@@ -40,6 +40,25 @@ get_own(struct qtdb *db, const struct write_entry *entry, void *value, size_t *s
     return STATUS_OK;
 }
 
+/* An own write that is not in memory any more. `*found_out` false: there is none. */
+static enum status
+get_spilled(struct qtdb_txn *txn, const struct txn_tree *tree, const void *key, size_t key_size,
+            void *value, size_t *size_io, bool *found_out)
+{
+    struct version_value own = {value, *size_io, WRITE_NONE, {0}};
+    size_t room = *size_io;
+
+    TRY(spill__get(txn, tree, key, key_size, &own, found_out));
+    if (!*found_out)
+        return STATUS_OK;
+    if (own.kind == WRITE_DELETE)
+        return STATUS_NOT_FOUND;
+    if (own.kind == WRITE_LARGE)
+        return value__read(txn->db, (const uint8_t *)&own.large, sizeof(own.large), value, size_io);
+    *size_io = own.size;
+    return own.size > room ? STATUS_FULL : STATUS_OK;
+}
+
 /* The tree's row was the snapshot's unless the version store knows better. */
 static enum status
 get_version(struct qtdb_txn *txn, const struct qtdb_tree *tree, const void *key, size_t key_size,
@@ -80,15 +99,31 @@ access__get_committed(struct qtdb_txn *txn, const struct qtdb_tree *tree, const 
     return status;
 }
 
-enum status
-access__get_unnoted(struct qtdb_txn *txn, const struct txn_tree *tree, const void *key,
-                    size_t key_size, void *value, size_t *size_io)
+/* What the transaction has written itself, in memory or below; `*found_out` false: nothing. */
+static enum status
+get_written(struct qtdb_txn *txn, const struct txn_tree *tree, const void *key, size_t key_size,
+            void *value, size_t *size_io, bool *found_out)
 {
     const struct write_entry *own =
         tree->writes.count > 0 ? key_map_find(&tree->writes, key, key_size) : NULL;
 
-    if (own != NULL && own->kind != WRITE_NONE)
+    *found_out = own != NULL && own->kind != WRITE_NONE && own->kind != WRITE_BELOW;
+    if (*found_out)
         return get_own(txn->db, own, value, size_io);
+    if (tree->spill == NULL || (own != NULL && own->kind == WRITE_NONE))
+        return STATUS_OK;
+    return get_spilled(txn, tree, key, key_size, value, size_io, found_out);
+}
+
+enum status
+access__get_unnoted(struct qtdb_txn *txn, const struct txn_tree *tree, const void *key,
+                    size_t key_size, void *value, size_t *size_io)
+{
+    bool found;
+    enum status status = get_written(txn, tree, key, key_size, value, size_io, &found);
+
+    if (found || status != STATUS_OK)
+        return status;
     return access__get_committed(txn, tree->tree, key, key_size, value, size_io);
 }
 
@@ -96,12 +131,13 @@ enum status
 access__get(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t key_size,
             void *value, size_t *size_io)
 {
-    const struct write_entry *own =
-        tree->writes.count > 0 ? key_map_find(&tree->writes, key, key_size) : NULL;
+    bool found;
 
     CHECK(txn->running);
-    if (own != NULL && own->kind != WRITE_NONE)
-        return get_own(txn->db, own, value, size_io);
+    enum status status = get_written(txn, tree, key, key_size, value, size_io, &found);
+
+    if (found || status != STATUS_OK)
+        return status;
     if (txn->track_reads) {
         struct key_range range = {key, key, key_size, key_size};
 
@@ -124,9 +160,9 @@ get_plain(struct qtdb_txn *txn, const struct qtdb_tree *tree, const void *key, s
     size_t room = *size_io;
     uint64_t csn = 0;
 
-    if (known == NULL || known->tree != tree || known->writes.count > 0 || txn->has_ddl ||
-        txn->track_reads || known->btree.root == PAGE_NONE || key_size - 1 >= QTDB_KEY_SIZE_MAX ||
-        (known->btree.kind == BTREE_INT && key_size != 8))
+    if (known == NULL || known->tree != tree || known->writes.count > 0 || known->spill != NULL ||
+        txn->has_ddl || txn->track_reads || known->btree.root == PAGE_NONE ||
+        key_size - 1 >= QTDB_KEY_SIZE_MAX || (known->btree.kind == BTREE_INT && key_size != 8))
         return STATUS_MISSING;
     enum status status = route__get(txn, tree, &known->btree, key, key_size, value, size_io, &csn);
 

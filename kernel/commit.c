@@ -59,7 +59,7 @@ has_writes(const struct qtdb_txn *txn)
              entry = entry->next[0])
             if (entry->kind != WRITE_NONE)
                 return true;
-    return false;
+    return spill__exists(txn);
 }
 
 /* By tree id: the catalog comes first. */
@@ -366,7 +366,9 @@ hand_over(struct qtdb_txn *txn, struct write_chunk *chunk)
     struct memory *memory = txn->db->env.memory;
 
     chunk->arena = txn->arena;
+    chunk->writes = txn->write_arena;
     arena_init(&txn->arena, memory, MEMORY_WRITE_SET);
+    arena_init(&txn->write_arena, memory, MEMORY_WRITE_SET);
     for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next) {
         memory_free(memory, MEMORY_LOCKS, tree->reads, tree->read_capacity * sizeof(*tree->reads));
         tree->reads = NULL;
@@ -419,6 +421,9 @@ commit__flush(const struct qtdb *db, enum qtdb_durability durability, uint64_t c
 static enum status
 commit_in_one_change(struct qtdb_txn *txn, struct write_chunk **chunk_out, uint64_t *csn_out)
 {
+    txn->too_big = spill__exists(txn);
+    if (txn->too_big)
+        return error_raise(STATUS_FULL, "the writes do not fit one change");
     TRY(commit_big__enter(txn->db));
     enum status status = prepare(txn, chunk_out);
 

@@ -16,7 +16,7 @@
  * Each change is whole or absent and in order, so at any moment a row that is not as it was before is in
  * the undo. Any failure before the end is undone at once (undo.c), and where that fails too, later.
  *
- * Memory: one batch. The transaction's writes are its own, see write_set_limit.
+ * Memory: one batch. The transaction's writes are in its memory, or spilled (spill.c).
  */
 #include <stdio.h>
 
@@ -42,7 +42,7 @@ is_written(const struct big *big, const struct txn_tree *part, bool *out)
 {
     enum status status = STATUS_OK;
 
-    *out = part->writes.count > 0;
+    *out = part->writes.count > 0 || part->spill != NULL;
     if (!*out || !big->txn->has_ddl || part->tree == big->db->catalog)
         return STATUS_OK;
     status = txn__tree_visible(big->txn, part->tree);
@@ -210,25 +210,99 @@ read_before(struct big *big, const struct btree *tree, struct batch_row *row)
     return STATUS_OK;
 }
 
-/* Fills the batch from the entry on; `*entry_io` is then the first that is not in it. */
+/* The transaction's writes to a tree, in key order: in its memory, or all of them spilled. */
+struct source {
+    const struct write_entry *entry;
+    struct btree_cursor spilled;
+    bool is_spilled;
+    bool ended;
+};
+
 static enum status
-collect(struct big *big, const struct btree *tree, bool undo, const struct write_entry **entry_io)
+source_take(struct source *source, enum status status)
+{
+    source->ended = status != STATUS_OK;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status
+source_begin(struct source *source, const struct txn_tree *part, struct memory *memory)
+{
+    *source = (struct source){.entry = part->writes.head[0], .is_spilled = part->spill != NULL};
+    source->ended = source->entry == NULL;
+    if (!source->is_spilled)
+        return STATUS_OK;
+    btree_cursor_init(&source->spilled, &part->spill->rows, memory);
+    return source_take(source, btree_cursor_seek(&source->spilled, NULL, 0));
+}
+
+static void
+source_end(struct source *source)
+{
+    if (source->is_spilled)
+        btree_cursor_deinit(&source->spilled);
+}
+
+/* The present write into the batch, copied where it does not stay. */
+static enum status
+add_spilled(struct row_batch *batch, const struct btree *rows, const struct btree_row *from)
+{
+    struct btree_value large;
+    uint8_t *bytes = arena_alloc(&batch->arena, from->key_size + from->value_size);
+    struct batch_row *row = row_batch__add(batch);
+
+    if (bytes == NULL)
+        return STATUS_NO_MEMORY;
+    TRY(undo__decode(rows, from->value, from->value_size, &row->kind, &large));
+    memcpy(bytes, from->key, from->key_size);
+    memcpy(bytes + from->key_size, from->value, from->value_size);
+    row->key = bytes;
+    row->key_size = from->key_size;
+    row->write = bytes + from->key_size + 1;
+    row->write_size = from->value_size - 1;
+    return STATUS_OK;
+}
+
+static void
+add_entry(struct row_batch *batch, const struct write_entry *entry)
+{
+    if (entry->kind == WRITE_NONE)
+        return;
+    *row_batch__add(batch) = (struct batch_row){
+        .key = entry->key,
+        .key_size = entry->key_size,
+        .kind = entry->kind,
+        .write = entry->value,
+        .write_size = entry->value_size,
+    };
+}
+
+static enum status
+source_step(struct source *source, struct row_batch *batch)
+{
+    if (source->is_spilled) {
+        TRY(add_spilled(batch, &source->spilled.tree, &source->spilled.row));
+        return source_take(source, btree_cursor_next(&source->spilled));
+    }
+    add_entry(batch, source->entry);
+    source->entry = source->entry->next[0];
+    source->ended = source->entry == NULL;
+    return STATUS_OK;
+}
+
+/* Fills the batch with the next writes, and the rows as they are where there is an undo. */
+static enum status
+collect(struct big *big, const struct btree *tree, bool undo, struct source *source)
 {
     struct row_batch *batch = &big->batch;
 
     row_batch__clear(batch);
-    for (; *entry_io != NULL && !row_batch__is_full(batch); *entry_io = (*entry_io)->next[0]) {
-        const struct write_entry *entry = *entry_io;
+    while (!source->ended && !row_batch__is_full(batch)) {
+        uint32_t count = batch->row_count;
 
-        if (entry->kind == WRITE_NONE)
-            continue;
-        struct batch_row *row = row_batch__add(batch);
-
-        row->entry = entry;
-        row->key = entry->key;
-        row->key_size = entry->key_size;
-        if (undo)
-            TRY(read_before(big, tree, row));
+        TRY(source_step(source, batch));
+        if (undo && batch->row_count > count)
+            TRY(read_before(big, tree, &batch->rows[count]));
     }
     return STATUS_OK;
 }
@@ -255,18 +329,17 @@ apply_row(struct pager_change *change, const struct batch_row *row, void *contex
 {
     const struct apply *apply = context;
     const struct btree *tree = apply->tree;
-    const struct write_entry *entry = row->entry;
 
     if (row->value_size > 0 && row->value[0] == UNDO_ROW_WAS_LARGE)
         TRY(value__drop(change, apply->db, row->value + 1, row->value_size - 1));
-    if (entry->kind == WRITE_LARGE && apply->is_new)
-        TRY(value__adopt(change, apply->db, entry));
-    if (entry->kind == WRITE_LARGE || entry->kind == WRITE_PACKED)
-        return value__put_entry(change, tree, entry);
-    if (entry->kind == WRITE_PUT)
-        return btree_put(change, tree, entry->key, entry->key_size, entry->value, entry->value_size,
-                         NULL);
-    enum status status = btree_delete(change, tree, entry->key, entry->key_size);
+    if (row->kind == WRITE_LARGE && apply->is_new)
+        TRY(value__adopt(change, apply->db, row->write, row->write_size));
+    if (row->kind == WRITE_LARGE || row->kind == WRITE_PACKED)
+        return value__put_as(change, tree, row->kind, row->key, row->key_size, row->write,
+                             row->write_size);
+    if (row->kind == WRITE_PUT)
+        return btree_put(change, tree, row->key, row->key_size, row->write, row->write_size, NULL);
+    enum status status = btree_delete(change, tree, row->key, row->key_size);
 
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
@@ -303,20 +376,17 @@ undo_of(const struct qtdb *db, uint32_t tree_id)
 
 /* The catalog's own writes are applied at the end, in one change. */
 static enum status
-apply_tree(struct big *big, const struct txn_tree *part)
+apply_source(struct big *big, struct qtdb_tree *tree, struct source *source)
 {
-    struct undo *undo = undo_of(big->db, part->tree->tree_id);
-    struct btree tree = btree_of(part->tree);
-    struct apply apply = {.db = big->db, .tree = &tree, .is_new = is_made_here(part->tree)};
-    const struct write_entry *entry = part->writes.head[0];
-    bool written = false;
+    struct undo *undo = undo_of(big->db, tree->tree_id);
+    struct btree btree = btree_of(tree);
+    struct apply apply = {.db = big->db, .tree = &btree, .is_new = is_made_here(tree)};
 
-    TRY(is_written(big, part, &written));
-    while (written && entry != NULL) {
-        TRY(collect(big, &tree, undo != NULL, &entry));
+    while (!source->ended) {
+        TRY(collect(big, &btree, undo != NULL, source));
         if (!BUG(UNDO_AFTER_CHANGE))
             TRY(put_undo_rows(big, undo));
-        if (part->tree != big->db->catalog)
+        if (tree != big->db->catalog)
             TRY(run(big, &apply, apply_row));
         if (BUG(UNDO_AFTER_CHANGE))
             TRY(put_undo_rows(big, undo));
@@ -326,22 +396,47 @@ apply_tree(struct big *big, const struct txn_tree *part)
     return STATUS_OK;
 }
 
+static enum status
+apply_tree(struct big *big, const struct txn_tree *part)
+{
+    struct source source;
+    bool written = false;
+
+    TRY(is_written(big, part, &written));
+    if (!written)
+        return STATUS_OK;
+    enum status status = source_begin(&source, part, big->db->env.memory);
+
+    if (status == STATUS_OK)
+        status = apply_source(big, part->tree, &source);
+    source_end(&source);
+    return status;
+}
+
 /* ---- Ending ------------------------------------------------------------------------------------- */
 
 /* The rows name them now. */
 static enum status
 adopt_values(struct pager_change *change, struct big *big, const struct txn_tree *part)
 {
+    struct source source;
     bool written = false;
 
     TRY(is_written(big, part, &written));
-    if (is_made_here(part->tree))
+    if (!written || is_made_here(part->tree))
         return STATUS_OK;
-    for (const struct write_entry *entry = part->writes.head[0]; written && entry != NULL;
-         entry = entry->next[0])
-        if (entry->kind == WRITE_LARGE)
-            TRY(value__adopt(change, big->db, entry));
-    return STATUS_OK;
+    enum status status = source_begin(&source, part, big->db->env.memory);
+
+    while (status == STATUS_OK && !source.ended) {
+        row_batch__clear(&big->batch);
+        status = source_step(&source, &big->batch);
+        const struct batch_row *row = &big->batch.rows[0];
+
+        if (status == STATUS_OK && big->batch.row_count > 0 && row->kind == WRITE_LARGE)
+            status = value__adopt(change, big->db, row->write, row->write_size);
+    }
+    source_end(&source);
+    return status;
 }
 
 static enum status
@@ -535,6 +630,8 @@ commit_big__run(struct qtdb_txn *txn, uint64_t *csn_out)
     struct qtdb *db = txn->db;
     struct big big = {.txn = txn, .db = db};
 
+    if (spill__exists(txn))
+        TRY(spill__all(txn)); /* The rest: then each tree's writes are in one place. */
     row_batch__init(&big.batch, db->pager, db->env.memory);
     gate__close(&db->gate);
     enum status status = catch_up(db);

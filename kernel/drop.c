@@ -66,7 +66,7 @@ find_due(struct qtdb *db, struct btree_cursor *cursor, struct step *out, bool *l
                        ? !value__has_ticket(db, le32_get(record.tree_id))
                        : le64_get(record.csn_dropped) <= oldest;
 
-        if (!due)
+        if (!due || spill__is_in_use(db, le32_get(record.tree_id)))
             continue;
         memcpy(out->key, row->key, sizeof(out->key));
         out->tree = (struct btree){

@@ -92,7 +92,8 @@ get_batch(struct qtdb_txn *txn, struct qtdb_tree *handle, struct qtdb_lookup *lo
             tree->writes.count > 0 ? key_map_find(&tree->writes, lookup->key, lookup->key_size)
                                    : NULL;
 
-        if ((own != NULL && own->kind != WRITE_NONE) || tree->btree.root == PAGE_NONE) {
+        if ((own != NULL && own->kind != WRITE_NONE) || tree->spill != NULL ||
+            tree->btree.root == PAGE_NONE) {
             TRY(answer(lookup, access__get_unnoted(txn, tree, lookup->key, lookup->key_size,
                                                    lookup->value, &lookup->value_size)));
             continue;

@@ -85,6 +85,7 @@ struct txn_tree {
     struct qtdb_tree *tree;
     struct btree btree; /* Its root is PAGE_NONE when this transaction makes the tree. */
     struct key_map writes;
+    struct spill *spill;        /* Below them, when they were too large for memory; or NULL. */
     struct write_entry *merged; /* By chunk_next: writes handed to tree->versions. */
     struct btree_build *run;    /* While committing: the writes from run_first on; or NULL. */
     const struct write_entry *run_first;
@@ -112,8 +113,15 @@ struct undo {
     enum undo_state state;
 };
 
+/* A tree of the file that holds writes of a transaction (spill.c). */
+struct spill {
+    struct spill *next;
+    struct btree rows;
+};
+
 /* One undoable step, kept from the first savepoint on. */
 struct journal_step {
+    struct txn_tree *tree;
     struct write_entry *entry;
     const uint8_t *value;
     uint32_t value_size;
@@ -127,6 +135,7 @@ struct write_chunk {
     bool published;
     bool merging;
     struct arena arena;     /* Holds trees and entries, and this. */
+    struct arena writes;    /* More entries. */
     struct txn_tree *trees; /* Their maps serve while the chunk is pending. */
 };
 
@@ -149,17 +158,22 @@ struct qtdb_txn {
     uint64_t lock_timeout_ns;
     uint64_t snapshot;
     struct arena arena;
+    struct arena write_arena; /* Writes past a part of the budget: can be spilled and freed. */
     struct txn_tree *trees;
     struct txn_tree first_tree; /* Of a read-only transaction, to spare it the arena. */
     struct qtdb_cursor *cursors;
     struct value_stream *value_streams;
-    bool has_values; /* It has tickets. */
-    size_t write_size;
+    bool has_values;                        /* It has tickets. */
+    size_t write_size;                      /* Bytes of memory. */
+    size_t write_kept;                      /* Of them in `arena`. */
     struct qtdb_txn_statistics *statistics; /* The caller's; NULL: none. */
     struct pager_change_cost cost;          /* Of its commit. */
     uint64_t page_reads_before;             /* Of the thread, when it began. */
     bool journal_on;
+    bool broken; /* Rolling back to a savepoint failed half-way: good only to be rolled back. */
     struct journal_step *journal;
+    uint64_t journal_base; /* Steps before those in memory: spilled. */
+    struct spill *journal_spill;
     uint64_t journal_used;
     uint64_t journal_capacity;
 
@@ -253,9 +267,10 @@ struct qtdb {
     struct qtdb_txn *finished; /* For reuse. */
     struct qtdb_txn *finished_last;
     uint32_t finished_count;
-    uint64_t csn_async; /* Highest CSN of an asynchronous commit: visible at once. */
-    uint64_t csn_limit; /* No snapshot lies past it while a big commit is under way; CSN_NEVER. */
-    struct undo *undos; /* In ascending order of csn. */
+    uint64_t csn_async;   /* Highest CSN of an asynchronous commit: visible at once. */
+    uint64_t csn_limit;   /* No snapshot lies past it while a big commit is under way; CSN_NEVER. */
+    struct undo *undos;   /* In ascending order of csn. */
+    struct spill *spills; /* Of running transactions. */
     _Atomic uint32_t undo_count; /* Read anywhere. */
     struct write_chunk *pending; /* About to be published, or published and not yet merged. */
     uint32_t pending_count;
@@ -335,6 +350,26 @@ MUST_CHECK enum status txn__tree_visible(struct qtdb_txn *txn, const struct qtdb
 MUST_CHECK enum status write_set__put(struct qtdb_txn *txn, struct txn_tree *tree, const void *key,
                                       size_t key_size, const void *value, size_t value_size,
                                       enum write_kind kind);
+/** Makes the own write of a key what it was, for a savepoint; not journaled. */
+MUST_CHECK enum status write_set__restore(struct qtdb_txn *txn, struct txn_tree *tree,
+                                          const void *key, size_t key_size, const void *value,
+                                          size_t value_size, enum write_kind kind);
+
+/* spill.c: write sets larger than their budget. Neither latch nor gate is held. */
+/** Moves all writes, and the journal, from memory to trees of the file. On failure all is as it was. */
+MUST_CHECK enum status spill__all(struct qtdb_txn *txn);
+bool spill__exists(const struct qtdb_txn *txn);
+/** The own write of a key below the map; `value` as for versions__get. */
+MUST_CHECK enum status spill__get(struct qtdb_txn *txn, const struct txn_tree *tree,
+                                  const void *key, size_t key_size, struct version_value *value,
+                                  bool *found_out);
+/** Undoes the spilled steps of the journal from `mark` on; there are none in memory. On failure some
+ * have been undone. */
+MUST_CHECK enum status spill__roll_back_to(struct qtdb_txn *txn, uint64_t mark);
+/** Gives the trees up; their pages are freed later. */
+void spill__free_all(struct qtdb_txn *txn);
+/** Is it the tree of a running transaction? Takes the snapshot latch. */
+bool spill__is_in_use(struct qtdb *db, uint32_t tree_id);
 
 /* undo.c: the rows before big commits, in trees of the file. */
 /** Finds what an unfinished big commit left behind, and undoes it unless the handle is read-only: then
@@ -373,6 +408,11 @@ MUST_CHECK enum status undo__decode(const struct btree *rows, const uint8_t *byt
 MUST_CHECK enum status undo__get(struct qtdb_txn *txn, const struct qtdb_tree *tree,
                                  const void *key, size_t key_size, uint64_t csn, size_t room,
                                  struct version_value *value, bool *found_out);
+/** A row of a tree whose values begin with a byte, 1: the row is what follows, 2: there is none. `room`
+ * bytes of it are copied at most. */
+MUST_CHECK enum status undo__get_tagged(struct memory *memory, const struct btree *rows,
+                                        const void *key, size_t key_size, size_t room,
+                                        struct version_value *value, bool *found_out);
 /** For versions__seek: takes a nearer row, or an older one of the same key, into `row`. */
 MUST_CHECK enum status undo__seek(struct qtdb_txn *txn, const struct qtdb_tree *tree,
                                   const struct version_place *place, struct version_row *row);
@@ -416,6 +456,8 @@ void versions__prune(struct qtdb *db);
 /** Frees all; no transaction is running. */
 void versions__free_all(struct qtdb *db);
 
+/** Bytes of memory that the chunk holds. */
+size_t versions__chunk_size(const struct write_chunk *chunk);
 /** Takes the entry out of the tree's map. Under the latch. */
 void versions__unlink(struct txn_tree *part, struct write_entry *entry);
 
@@ -540,10 +582,11 @@ MUST_CHECK enum status value__pack_tree(struct qtdb_txn *txn, struct txn_tree *t
 MUST_CHECK enum status value__apply(struct pager_change *change, struct qtdb *db,
                                     const struct btree *tree, const struct write_entry *entry);
 /** Parts of that for big commits. A value that is put stays among the dropped ones until it is adopted. */
-MUST_CHECK enum status value__put_entry(struct pager_change *change, const struct btree *tree,
-                                        const struct write_entry *entry);
+MUST_CHECK enum status value__put_as(struct pager_change *change, const struct btree *tree,
+                                     enum write_kind kind, const void *key, size_t key_size,
+                                     const uint8_t *bytes, size_t size);
 MUST_CHECK enum status value__adopt(struct pager_change *change, struct qtdb *db,
-                                    const struct write_entry *entry);
+                                    const uint8_t *bytes, size_t size);
 /** The struct undo_value will be freed when no snapshot is older than the change. */
 MUST_CHECK enum status value__drop(struct pager_change *change, struct qtdb *db,
                                    const uint8_t *bytes, size_t size);
@@ -614,6 +657,8 @@ MUST_CHECK enum status cursor__note_reads(struct qtdb_txn *txn);
 void cursor__detach_all(struct qtdb_txn *txn);
 /** The snapshot is another: open cursors forget what they have looked at ahead. */
 void cursor__forget_all(struct qtdb_txn *txn);
+/** Before the own writes go from memory: shown rows are copied. On failure nothing has changed. */
+MUST_CHECK enum status cursor__keep_rows(struct qtdb_txn *txn);
 
 /* background.c */
 MUST_CHECK enum status background__start(struct qtdb *db);

@@ -20,7 +20,8 @@ enum write_kind {
     WRITE_DELETE = 2,
     WRITE_LARGE = 3, /* A put; the bytes are a struct btree_value (large_value.c). */
     WRITE_PACKED =
-        4, /* A put, once its commit is prepared: le32 size, then the zstd frame of it. */
+        4,           /* A put, once its commit is prepared: le32 size, then the zstd frame of it. */
+    WRITE_BELOW = 5, /* As if there were no entry: what was spilled counts (spill.c). */
 };
 
 struct write_entry {

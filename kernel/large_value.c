@@ -329,9 +329,9 @@ adopt(struct pager_change *change, struct qtdb *db, const struct btree_value *va
 }
 
 enum status
-value__adopt(struct pager_change *change, struct qtdb *db, const struct write_entry *entry)
+value__adopt(struct pager_change *change, struct qtdb *db, const uint8_t *bytes, size_t size)
 {
-    struct btree_value value = value_of(entry->value, entry->value_size);
+    struct btree_value value = value_of(bytes, size);
 
     return adopt(change, db, &value);
 }
@@ -351,20 +351,20 @@ value__drop(struct pager_change *change, struct qtdb *db, const uint8_t *bytes, 
 }
 
 enum status
-value__put_entry(struct pager_change *change, const struct btree *tree,
-                 const struct write_entry *entry)
+value__put_as(struct pager_change *change, const struct btree *tree, enum write_kind kind,
+              const void *key, size_t key_size, const uint8_t *bytes, size_t size)
 {
-    if (entry->kind == WRITE_PACKED) {
-        le32 size;
+    if (kind == WRITE_PACKED) {
+        le32 unpacked;
 
-        memcpy(&size, entry->value, sizeof(size));
-        return btree_put_packed(change, tree, entry->key, entry->key_size,
-                                entry->value + sizeof(size), entry->value_size - sizeof(size),
-                                le32_get(size));
+        memcpy(&unpacked, bytes, sizeof(unpacked));
+        return btree_put_packed(change, tree, key, key_size, bytes + sizeof(unpacked),
+                                size - sizeof(unpacked), le32_get(unpacked));
     }
-    struct btree_value value = value_of(entry->value, entry->value_size);
+    struct btree_value value = value_of(bytes, size);
 
-    return btree_put_value(change, tree, entry->key, entry->key_size, &value);
+    CHECK(kind == WRITE_LARGE);
+    return btree_put_value(change, tree, key, key_size, &value);
 }
 
 enum status
@@ -377,10 +377,11 @@ value__apply(struct pager_change *change, struct qtdb *db, const struct btree *t
         TRY(put_record(change, db, &before, pager_change_csn(change)));
     }
     if (entry->kind == WRITE_LARGE)
-        TRY(value__adopt(change, db, entry));
+        TRY(value__adopt(change, db, entry->value, entry->value_size));
     if (entry->kind != WRITE_LARGE && entry->kind != WRITE_PACKED)
         return STATUS_OK;
-    return value__put_entry(change, tree, entry);
+    return value__put_as(change, tree, entry->kind, entry->key, entry->key_size, entry->value,
+                         entry->value_size);
 }
 
 /* ---- Reading ------------------------------------------------------------------------------------ */
@@ -428,15 +429,36 @@ value__find_committed(struct qtdb_txn *txn, const struct qtdb_tree *tree, const 
     return version.kind == WRITE_DELETE ? STATUS_NOT_FOUND : STATUS_OK;
 }
 
+/* What the transaction wrote itself: WRITE_NONE when it did not. */
+static enum status
+find_written(struct qtdb_txn *txn, const struct txn_tree *tree, const void *key, size_t key_size,
+             struct btree_value *out, enum write_kind *kind_out)
+{
+    const struct write_entry *own =
+        tree->writes.count > 0 ? key_map_find(&tree->writes, key, key_size) : NULL;
+    struct version_value below = {NULL, 0, WRITE_NONE, {0}};
+    bool found = false;
+
+    *kind_out = own == NULL ? WRITE_BELOW : own->kind;
+    if (*kind_out == WRITE_LARGE)
+        *out = value_of(own->value, own->value_size);
+    if (*kind_out != WRITE_BELOW)
+        return STATUS_OK;
+    TRY(spill__get(txn, tree, key, key_size, &below, &found));
+    *kind_out = found ? below.kind : WRITE_NONE;
+    *out = below.large;
+    return STATUS_OK;
+}
+
 enum status
 value__find(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t key_size,
             struct btree_value *out, bool *is_large_out)
 {
-    const struct write_entry *own =
-        tree->writes.count > 0 ? key_map_find(&tree->writes, key, key_size) : NULL;
+    enum write_kind kind = WRITE_NONE;
 
     *is_large_out = false;
-    if (own == NULL || own->kind == WRITE_NONE) {
+    TRY(find_written(txn, tree, key, key_size, out, &kind));
+    if (kind == WRITE_NONE) {
         if (txn->track_reads) {
             struct key_range range = {key, key, key_size, key_size};
 
@@ -444,10 +466,6 @@ value__find(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t
         }
         return value__find_committed(txn, tree->tree, key, key_size, out, is_large_out);
     }
-    if (own->kind == WRITE_DELETE)
-        return STATUS_NOT_FOUND;
-    *is_large_out = own->kind == WRITE_LARGE;
-    if (*is_large_out)
-        *out = value_of(own->value, own->value_size);
-    return STATUS_OK;
+    *is_large_out = kind == WRITE_LARGE;
+    return kind == WRITE_DELETE ? STATUS_NOT_FOUND : STATUS_OK;
 }

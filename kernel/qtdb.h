@@ -82,10 +82,12 @@ struct qtdb_options {
     bool rescue;     /* Open in spite of a missing or rotten log. */
     bool no_threads; /* No background thread; work is done by committing threads. */
     enum qtdb_policy policy;
-    uint64_t pool_size;        /* Bytes; default 64 MiB. */
-    uint64_t log_limit;        /* Bytes; default 256 MiB. */
-    uint64_t segment_size;     /* Bytes; default 16 MiB. */
-    uint64_t write_set_limit;  /* Bytes a transaction may keep in memory; default 64 MiB. */
+    uint64_t pool_size;    /* Bytes; default 64 MiB. */
+    uint64_t log_limit;    /* Bytes; default 256 MiB. */
+    uint64_t segment_size; /* Bytes; default 16 MiB. */
+    /* Bytes of memory that a transaction's writes may take before they are spilled to the file, and
+     * as many for its row locks, which are refused past it; default 64 MiB. */
+    uint64_t write_set_limit;
     uint32_t recovery_threads; /* Default 2. */
     /* Bytes of earlier states of rows kept for running transactions; default 64 MiB. Past it the
      * oldest snapshots end: their next read of a changed row gives QTDB_CONFLICT. */

@@ -18,7 +18,10 @@ struct batch_row {
     const uint8_t *value;
     size_t key_size;
     size_t value_size;
-    const struct write_entry *entry; /* The caller's. */
+    /* What is to become of it, for commits. */
+    enum write_kind kind;
+    const uint8_t *write;
+    size_t write_size;
 };
 
 struct row_batch {

@@ -20,6 +20,9 @@ txn__usable(const struct qtdb_txn *txn)
 {
     if (!txn->running)
         return error_raise(STATUS_INVALID, "the transaction has ended");
+    if (txn->broken)
+        return error_raise(STATUS_INVALID,
+                           "the transaction could not go back to its savepoint: roll it back");
     return STATUS_OK;
 }
 
@@ -118,6 +121,7 @@ start(struct qtdb_txn *txn, struct qtdb *db, const struct qtdb_txn_options *opti
     txn->track_reads = !txn->read_only && options->isolation == QTDB_SERIALIZABLE;
     arena_init(&txn->arena, db->env.memory, MEMORY_WRITE_SET);
     route__txn_begin(txn);
+    arena_init(&txn->write_arena, db->env.memory, MEMORY_WRITE_SET);
     list_as_running(txn);
 }
 
@@ -235,9 +239,11 @@ give_back(struct qtdb_txn *txn)
     if (txn->statistics != NULL)
         copy_statistics(txn, txn->statistics);
     free_reads(txn);
+    spill__free_all(txn);
     memory_free(db->env.memory, MEMORY_WRITE_SET, txn->journal,
                 txn->journal_capacity * sizeof(*txn->journal));
     arena_deinit(&txn->arena);
+    arena_deinit(&txn->write_arena);
     txn->trees = NULL;
 }
 

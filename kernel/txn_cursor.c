@@ -47,10 +47,18 @@ struct qtdb_cursor {
     enum direction old_direction; /* NOWHERE: not asked. */
     bool old_counts;              /* At the present step. */
 
+    struct btree_cursor spilled; /* Own writes that are not in memory. */
+    bool spilled_open;
+    bool spilled_ended;
+    enum direction spilled_direction; /* As rows_direction. */
+
     struct key_buffer place; /* Size 0: before all rows, or behind all. */
     bool has_row;
     bool plain;         /* The row is the tree's, in a leaf that is as the snapshot has it. */
     enum direction lag; /* Place and range are behind the row, which lies that way of them. */
+    bool row_is_own;    /* It lies in the memory of the transaction's writes ... */
+    uint8_t *kept;      /* ... or lay there, and was copied. */
+    size_t kept_size;
     const uint8_t *key;
     const uint8_t *value;
     size_t key_size;
@@ -221,6 +229,39 @@ cursor__forget_all(struct qtdb_txn *txn)
     }
 }
 
+static enum status
+keep_row(struct qtdb_cursor *cursor)
+{
+    if (!cursor->has_row || !cursor->row_is_own)
+        return STATUS_OK;
+    if (cursor->value_size > cursor->kept_size) {
+        uint8_t *fresh = memory_alloc(cursor->memory, MEMORY_OTHER, cursor->value_size);
+
+        if (fresh == NULL)
+            return STATUS_NO_MEMORY;
+        memory_free(cursor->memory, MEMORY_OTHER, cursor->kept, cursor->kept_size);
+        cursor->kept = fresh;
+        cursor->kept_size = cursor->value_size;
+    }
+    if (cursor->value_size > 0) {
+        memcpy(cursor->kept, cursor->value, cursor->value_size);
+        cursor->value = cursor->kept;
+    }
+    cursor->key = cursor->place.bytes;
+    cursor->row_is_own = false;
+    return STATUS_OK;
+}
+
+enum status
+cursor__keep_rows(struct qtdb_txn *txn)
+{
+    for (struct qtdb_cursor *cursor = txn->cursors; cursor != NULL; cursor = cursor->next) {
+        TRY(keep_row(cursor));
+        cursor->spilled_direction = NOWHERE;
+    }
+    return STATUS_OK;
+}
+
 void
 cursor__detach_all(struct qtdb_txn *txn)
 {
@@ -242,6 +283,9 @@ qtdb_cursor_close(struct qtdb_cursor *cursor)
         unlink_cursor(cursor);
     }
     btree_cursor_deinit(&cursor->rows);
+    if (cursor->spilled_open)
+        btree_cursor_deinit(&cursor->spilled);
+    memory_free(memory, MEMORY_OTHER, cursor->kept, cursor->kept_size);
     version_row__deinit(&cursor->old);
     memory_free(memory, MEMORY_OTHER, cursor->large, cursor->large_size);
     buffer_free(cursor, &cursor->place);
@@ -385,29 +429,6 @@ old_settle(struct qtdb_cursor *cursor, enum direction direction, bool inclusive)
 
 /* ---- The own writes' side ----------------------------------------------------------------------- */
 
-static const struct write_entry *
-own_after(const struct qtdb_cursor *cursor, enum direction direction, bool inclusive)
-{
-    const struct key_map *writes = &cursor->tree->writes;
-    const struct key_buffer *place = &cursor->place;
-    const struct write_entry *entry;
-
-    if (writes->count == 0)
-        return NULL;
-    if (direction == FORWARD) {
-        entry = key_map_seek(writes, place->bytes, place->size, !inclusive);
-        while (entry != NULL && entry->kind == WRITE_NONE)
-            entry = entry->next[0];
-        return entry;
-    }
-    entry = key_map_seek_last(writes, place->bytes, place->size, !inclusive);
-    while (entry != NULL && entry->kind == WRITE_NONE)
-        entry = entry->previous;
-    return entry;
-}
-
-/* ---- Steps -------------------------------------------------------------------------------------- */
-
 /* A row that the cursor may come to next. */
 struct candidate {
     const uint8_t *key; /* NULL: none. */
@@ -415,7 +436,130 @@ struct candidate {
     size_t key_size;
     size_t value_size;
     enum write_kind kind; /* WRITE_NONE: the tree's row. */
+    bool is_own;          /* In the memory of the writes. */
 };
+
+/* In memory, from the key on; entries that say nothing here are passed over. */
+static const struct write_entry *
+own_after(const struct qtdb_cursor *cursor, enum direction direction, const uint8_t *key,
+          size_t key_size, bool inclusive)
+{
+    const struct key_map *writes = &cursor->tree->writes;
+    bool hides = cursor->tree->spill != NULL; /* Then NONE says something. */
+    const struct write_entry *entry;
+
+    if (writes->count == 0)
+        return NULL;
+    entry = direction == FORWARD ? key_map_seek(writes, key, key_size, !inclusive)
+                                 : key_map_seek_last(writes, key, key_size, !inclusive);
+    while (entry != NULL && (entry->kind == WRITE_BELOW || (entry->kind == WRITE_NONE && !hides)))
+        entry = direction == FORWARD ? entry->next[0] : entry->previous;
+    return entry;
+}
+
+/* Whether `spilled` stands at or past the key; it was before it when it was last asked. */
+static bool
+spilled_is_good(const struct qtdb_cursor *cursor, enum direction direction, const uint8_t *key,
+                size_t key_size, bool inclusive)
+{
+    const struct btree_row *row = &cursor->spilled.row;
+
+    if (cursor->spilled_direction != direction)
+        return false;
+    if (cursor->spilled_ended || key_size == 0)
+        return true;
+    int order = ahead(direction, row->key, row->key_size, key, key_size);
+
+    return order > 0 || (order == 0 && inclusive);
+}
+
+/* Brings `spilled` to its first row at or past the key. */
+static enum status
+spilled_settle(struct qtdb_cursor *cursor, enum direction direction, const uint8_t *key,
+               size_t key_size, bool inclusive)
+{
+    struct btree_cursor *spilled = &cursor->spilled;
+
+    if (!cursor->spilled_open)
+        btree_cursor_init(spilled, &cursor->tree->spill->rows, cursor->memory);
+    cursor->spilled_open = true;
+    if (spilled_is_good(cursor, direction, key, key_size, inclusive))
+        return STATUS_OK;
+    cursor->spilled_direction = NOWHERE;
+    enum status status = direction == FORWARD ? btree_cursor_seek(spilled, key, key_size)
+                                              : btree_cursor_seek_last(spilled, key, key_size);
+
+    if (status == STATUS_OK && !inclusive && key_size > 0 &&
+        key_compare(spilled->row.key, spilled->row.key_size, key, key_size) == 0)
+        status = direction == FORWARD ? btree_cursor_next(spilled) : btree_cursor_previous(spilled);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+        return status;
+    cursor->spilled_ended = status == STATUS_NOT_FOUND;
+    cursor->spilled_direction = direction;
+    return STATUS_OK;
+}
+
+static struct candidate
+candidate_of(const struct write_entry *entry)
+{
+    return (struct candidate){
+        .key = entry->key,
+        .value = entry->value,
+        .key_size = entry->key_size,
+        .value_size = entry->value_size,
+        .kind = entry->kind,
+        .is_own = true,
+    };
+}
+
+static enum status
+candidate_of_spilled(const struct btree *rows, const struct btree_row *row, struct candidate *out)
+{
+    struct btree_value large;
+    enum write_kind kind = WRITE_NONE;
+
+    TRY(undo__decode(rows, row->value, row->value_size, &kind, &large));
+    *out = (struct candidate){
+        .key = row->key,
+        .value = row->value + 1,
+        .key_size = row->key_size,
+        .value_size = row->value_size - 1,
+        .kind = kind,
+    };
+    return STATUS_OK;
+}
+
+/* The first own write at or past the place, in memory or below it. */
+static enum status
+own_settle(struct qtdb_cursor *cursor, enum direction direction, bool inclusive,
+           struct candidate *out)
+{
+    const uint8_t *key = cursor->place.bytes;
+    size_t key_size = cursor->place.size;
+    const struct btree_row *row = &cursor->spilled.row;
+
+    *out = (struct candidate){.key = NULL};
+    for (;;) {
+        const struct write_entry *entry = own_after(cursor, direction, key, key_size, inclusive);
+
+        if (cursor->tree->spill != NULL)
+            TRY(spilled_settle(cursor, direction, key, key_size, inclusive));
+        bool below = cursor->tree->spill != NULL && !cursor->spilled_ended;
+
+        if (entry == NULL ||
+            (below && ahead(direction, row->key, row->key_size, entry->key, entry->key_size) < 0))
+            return below ? candidate_of_spilled(&cursor->tree->spill->rows, row, out) : STATUS_OK;
+        if (entry->kind != WRITE_NONE) {
+            *out = candidate_of(entry);
+            return STATUS_OK;
+        }
+        key = entry->key; /* Rolled back: hides what is below, and no more. */
+        key_size = entry->key_size;
+        inclusive = false;
+    }
+}
+
+/* ---- Steps -------------------------------------------------------------------------------------- */
 
 /* Takes the other one when it is not behind: of two of the same key the later offered counts. */
 static void
@@ -428,26 +572,29 @@ prefer(struct candidate *best, enum direction direction, const struct candidate 
 
 /* The nearest of the tree's row, the version store's and the own write. */
 static struct candidate
-choose(const struct qtdb_cursor *cursor, enum direction direction, bool inclusive)
+choose(const struct qtdb_cursor *cursor, enum direction direction, const struct candidate *own)
 {
-    const struct write_entry *own = own_after(cursor, direction, inclusive);
     const struct btree_row *row = &cursor->rows.row;
     const struct version_row *old = &cursor->old;
-    struct candidate best = {NULL, NULL, 0, 0, WRITE_NONE};
+    struct candidate best = {.key = NULL};
 
     if (!cursor->rows_ended)
-        best = (struct candidate){row->key, row->value, row->key_size, row->value_size, WRITE_NONE};
+        best = (struct candidate){.key = row->key,
+                                  .value = row->value,
+                                  .key_size = row->key_size,
+                                  .value_size = row->value_size,
+                                  .kind = WRITE_NONE};
     if (cursor->old_counts) {
-        struct candidate version = {old->bytes, old->bytes + old->key_size, old->key_size,
-                                    old->value_size, old->kind};
+        struct candidate version = {.key = old->bytes,
+                                    .value = old->bytes + old->key_size,
+                                    .key_size = old->key_size,
+                                    .value_size = old->value_size,
+                                    .kind = old->kind};
 
         prefer(&best, direction, &version);
     }
-    if (own != NULL) {
-        struct candidate write = {own->key, own->value, own->key_size, own->value_size, own->kind};
-
-        prefer(&best, direction, &write);
-    }
+    if (own->key != NULL)
+        prefer(&best, direction, own);
     return best;
 }
 
@@ -460,6 +607,7 @@ arrive(struct qtdb_cursor *cursor, const struct candidate *row)
     cursor->key_size = row->key_size;
     cursor->value = row->value;
     cursor->value_size = row->value_size;
+    cursor->row_is_own = row->is_own;
     if (cursor->value_size == 0)
         cursor->value = nothing; /* Never NULL where there is a row. */
     return buffer_set(cursor, &cursor->place, cursor->key, cursor->key_size);
@@ -496,7 +644,10 @@ step(struct qtdb_cursor *cursor, enum direction direction, bool inclusive)
     for (;;) {
         TRY(rows_settle(cursor, direction, inclusive));
         TRY(old_settle(cursor, direction, inclusive));
-        struct candidate next = choose(cursor, direction, inclusive);
+        struct candidate own;
+
+        TRY(own_settle(cursor, direction, inclusive, &own));
+        struct candidate next = choose(cursor, direction, &own);
 
         TRY(pass(cursor, direction, next.key, next.key_size));
         if (next.key == NULL)
@@ -520,7 +671,8 @@ static bool
 step_plain(struct qtdb_cursor *cursor, enum direction direction)
 {
     if (!cursor->plain || cursor->rows_direction != direction || cursor->tree->writes.count > 0 ||
-        cursor->txn->has_ddl || !btree_cursor_step(&cursor->rows, direction == FORWARD))
+        cursor->tree->spill != NULL || cursor->txn->has_ddl ||
+        !btree_cursor_step(&cursor->rows, direction == FORWARD))
         return false;
     const struct btree_row *row = &cursor->rows.row;
 
@@ -551,6 +703,7 @@ jump(struct qtdb_cursor *cursor, enum direction direction, const void *key, size
     cursor->has_row = false;
     cursor->rows_direction = NOWHERE;
     cursor->old_direction = NOWHERE;
+    cursor->spilled_direction = NOWHERE;
     TRY(note_range(cursor));
     TRY(buffer_set(cursor, &cursor->place, key, key_size));
     return step(cursor, direction, true);

@@ -62,26 +62,41 @@ get_large(struct memory *memory, const struct btree *rows, const void *key, size
 }
 
 enum status
+undo__get_tagged(struct memory *memory, const struct btree *rows, const void *key, size_t key_size,
+                 size_t room, struct version_value *value, bool *found_out)
+{
+    uint8_t bytes[BTREE_INLINE_VALUE_MAX + 1];
+    size_t size = sizeof(bytes);
+    uint64_t csn;
+    enum status status = btree_get(rows, key, key_size, bytes, &size, &csn);
+
+    *found_out = false;
+    if (status == STATUS_NOT_FOUND)
+        return STATUS_OK;
+    if (status == STATUS_OK)
+        status = take_value(rows, bytes, size, room, value);
+    else if (status == STATUS_FULL)
+        status = get_large(memory, rows, key, key_size, size, room, value);
+    *found_out = status == STATUS_OK;
+    return status;
+}
+
+enum status
 undo__get(struct qtdb_txn *txn, const struct qtdb_tree *tree, const void *key, size_t key_size,
           uint64_t csn, size_t room, struct version_value *value, bool *found_out)
 {
-    uint8_t bytes[BTREE_INLINE_VALUE_MAX + 1];
+    struct memory *memory = txn->db->env.memory;
     uint64_t at = txn->snapshot;
     struct btree rows;
 
     while (next_undo(txn->db, tree->tree_id, false, &at, &rows) && at < csn) {
-        size_t size = sizeof(bytes);
-        uint64_t csn_leaf;
-        enum status status = btree_get(&rows, key, key_size, bytes, &size, &csn_leaf);
+        bool found;
 
-        if (status == STATUS_NOT_FOUND)
+        TRY(undo__get_tagged(memory, &rows, key, key_size, room, value, &found));
+        if (!found)
             continue;
-        if (status == STATUS_OK)
-            status = take_value(&rows, bytes, size, room, value);
-        else if (status == STATUS_FULL)
-            status = get_large(txn->db->env.memory, &rows, key, key_size, size, room, value);
-        *found_out = status == STATUS_OK;
-        return status;
+        *found_out = true;
+        return STATUS_OK;
     }
     return STATUS_OK;
 }

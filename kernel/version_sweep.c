@@ -117,8 +117,8 @@ versions__sweep(struct qtdb *db)
             *(previous != NULL ? &previous->next : &db->merged) = next;
             if (next == NULL)
                 db->merged_last = previous;
-            CHECK(db->merged_size >= chunk->arena.total_size);
-            db->merged_size -= chunk->arena.total_size;
+            CHECK(db->merged_size >= versions__chunk_size(chunk));
+            db->merged_size -= versions__chunk_size(chunk);
             chunk->next = empty;
             empty = chunk;
         } else {

@@ -146,7 +146,7 @@ merge(struct qtdb *db, struct write_chunk *chunk)
     else
         db->merged = chunk;
     db->merged_last = chunk;
-    db->merged_size += chunk->arena.total_size;
+    db->merged_size += versions__chunk_size(chunk);
 }
 
 /* The oldest pending chunk that can be merged, or NULL. */
@@ -183,7 +183,14 @@ chunk_free(struct write_chunk *chunk)
 {
     struct arena arena = chunk->arena;
 
+    arena_deinit(&chunk->writes);
     arena_deinit(&arena);
+}
+
+size_t
+versions__chunk_size(const struct write_chunk *chunk)
+{
+    return chunk->arena.total_size + chunk->writes.total_size;
 }
 
 /* The bytes at which looking through the whole store is worth it again. */
@@ -214,8 +221,8 @@ unmerge_first(struct qtdb *db)
     db->merged = chunk->next;
     if (db->merged == NULL)
         db->merged_last = NULL;
-    CHECK(db->merged_size >= chunk->arena.total_size);
-    db->merged_size -= chunk->arena.total_size;
+    CHECK(db->merged_size >= versions__chunk_size(chunk));
+    db->merged_size -= versions__chunk_size(chunk);
     for (struct txn_tree *part = chunk->trees; part != NULL; part = part->next) {
         for (struct write_entry *entry = part->merged; entry != NULL; entry = entry->chunk_next) {
             versions__unlink(part, entry);

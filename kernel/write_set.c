@@ -1,15 +1,19 @@
 /*
  * A transaction's own writes: per tree an ordered map in the transaction's arena, and from the first
  * savepoint on a journal of what each write replaced. Rolling back to a mark plays the journal
- * backwards; entries stay linked and say WRITE_NONE. Values are never overwritten in place, so a row
+ * backwards; entries stay linked and say what they said. Values are never overwritten in place, so a row
  * that a cursor shows stays what it was.
+ *
+ * The first quarter of the budget lies in the transaction's arena with everything else, which the version
+ * store takes over at commit. What comes then has an arena of its own, and when the budget is used up
+ * all writes go to trees of the file (spill.c) and that arena is freed.
  */
 #include "kernel/kernel_private.h"
 
-enum { JOURNAL_FIRST = 64 };
+enum { JOURNAL_FIRST = 64, KEPT_SHARE = 4 };
 
 static enum status
-journal_push(struct qtdb_txn *txn, struct write_entry *entry)
+journal_push(struct qtdb_txn *txn, struct txn_tree *tree, struct write_entry *entry)
 {
     struct memory *memory = txn->db->env.memory;
 
@@ -27,6 +31,7 @@ journal_push(struct qtdb_txn *txn, struct write_entry *entry)
         txn->journal_capacity = capacity;
     }
     txn->journal[txn->journal_used++] = (struct journal_step){
+        .tree = tree,
         .entry = entry,
         .value = entry->value,
         .value_size = entry->value_size,
@@ -39,40 +44,107 @@ static enum status
 refuse_size(const struct qtdb_txn *txn)
 {
     return error_raise(STATUS_FULL,
-                       "the transaction's writes exceed its limit of %zu bytes in memory "
-                       "(write_set_limit): commit in smaller steps or raise the limit",
+                       "one write takes more than the %zu bytes of memory that a transaction may "
+                       "use (write_set_limit): raise the limit",
                        txn->db->write_set_limit);
+}
+
+/* What a write to the key takes. */
+static size_t
+cost_of(const struct write_entry *entry, size_t key_size, size_t value_size)
+{
+    return value_size + (entry == NULL ? sizeof(*entry) + 32 + key_size : 0);
+}
+
+/* Room for a write in the budget; what is in memory may have to go. */
+static enum status
+make_room(struct qtdb_txn *txn, const struct txn_tree *tree, const void *key, size_t key_size,
+          size_t value_size, struct write_entry **entry_io, size_t *cost_out)
+{
+    size_t limit = txn->db->write_set_limit;
+
+    *cost_out = cost_of(*entry_io, key_size, value_size);
+    if (txn->write_size + *cost_out <= limit)
+        return STATUS_OK;
+    TRY(spill__all(txn));
+    *entry_io = key_map_find(&tree->writes, key, key_size);
+    *cost_out = cost_of(*entry_io, key_size, value_size);
+    return txn->write_size + *cost_out <= limit ? STATUS_OK : refuse_size(txn);
+}
+
+/* The arena for a write; accounts for it. The catalog's stay in memory. */
+static struct arena *
+take_arena(struct qtdb_txn *txn, const struct txn_tree *tree, size_t cost)
+{
+    bool kept = txn->write_kept + cost <= txn->db->write_set_limit / KEPT_SHARE ||
+                tree->tree == txn->db->catalog;
+
+    txn->write_size += cost;
+    txn->write_kept += kept ? cost : 0;
+    return kept ? &txn->arena : &txn->write_arena;
+}
+
+/* The entry with room for its value, which is copied; not yet the entry's. */
+static enum status
+take_entry(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t key_size,
+           const void *value, size_t value_size, struct write_entry **out, uint8_t **copy_out)
+{
+    struct write_entry *entry = key_map_find(&tree->writes, key, key_size);
+    size_t cost = 0;
+
+    TRY(make_room(txn, tree, key, key_size, value_size, &entry, &cost));
+    struct arena *arena = take_arena(txn, tree, cost);
+
+    *copy_out = NULL;
+    if (value_size > 0) {
+        *copy_out = arena_alloc(arena, value_size);
+        if (*copy_out == NULL)
+            return STATUS_NO_MEMORY;
+        memcpy(*copy_out, value, value_size);
+    }
+    if (entry == NULL) {
+        entry = key_map_entry_new(arena, &tree->writes, key, key_size);
+        if (entry == NULL)
+            return STATUS_NO_MEMORY;
+        entry->kind = tree->spill != NULL ? WRITE_BELOW : WRITE_NONE;
+        key_map_insert(&tree->writes, entry);
+    }
+    *out = entry;
+    return STATUS_OK;
+}
+
+static void
+set_entry(struct write_entry *entry, enum write_kind kind, const uint8_t *value, size_t value_size)
+{
+    entry->kind = kind;
+    entry->value = value;
+    entry->value_size = (uint32_t)value_size;
 }
 
 enum status
 write_set__put(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t key_size,
                const void *value, size_t value_size, enum write_kind kind)
 {
-    struct write_entry *entry = key_map_find(&tree->writes, key, key_size);
-    size_t cost = value_size + (entry == NULL ? sizeof(*entry) + 32 + key_size : 0);
+    struct write_entry *entry = NULL;
     uint8_t *copy = NULL;
 
     CHECK(txn->running && !txn->read_only);
     CHECK(kind == WRITE_PUT || kind == WRITE_LARGE || (kind == WRITE_DELETE && value_size == 0));
-    if (txn->write_size + cost > txn->db->write_set_limit)
-        return refuse_size(txn);
-    if (value_size > 0) {
-        copy = arena_alloc(&txn->arena, value_size);
-        if (copy == NULL)
-            return STATUS_NO_MEMORY;
-        memcpy(copy, value, value_size);
-    }
-    if (entry == NULL) {
-        entry = key_map_entry_new(&txn->arena, &tree->writes, key, key_size);
-        if (entry == NULL)
-            return STATUS_NO_MEMORY;
-        key_map_insert(&tree->writes, entry);
-    }
-    TRY(journal_push(txn, entry));
-    txn->write_size += cost;
-    entry->kind = kind;
-    entry->value = copy;
-    entry->value_size = (uint32_t)value_size;
+    TRY(take_entry(txn, tree, key, key_size, value, value_size, &entry, &copy));
+    TRY(journal_push(txn, tree, entry));
+    set_entry(entry, kind, copy, value_size);
+    return STATUS_OK;
+}
+
+enum status
+write_set__restore(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t key_size,
+                   const void *value, size_t value_size, enum write_kind kind)
+{
+    struct write_entry *entry = NULL;
+    uint8_t *copy = NULL;
+
+    TRY(take_entry(txn, tree, key, key_size, value, value_size, &entry, &copy));
+    set_entry(entry, kind, copy, value_size);
     return STATUS_OK;
 }
 
@@ -84,7 +156,7 @@ qtdb_savepoint(struct qtdb_txn *txn, uint64_t *mark_out)
     if (status != STATUS_OK)
         return api_error(status);
     txn->journal_on = true;
-    *mark_out = txn->journal_used;
+    *mark_out = txn->journal_base + txn->journal_used;
     return QTDB_OK;
 }
 
@@ -95,15 +167,16 @@ qtdb_rollback_to(struct qtdb_txn *txn, uint64_t mark)
 
     if (status != STATUS_OK)
         return api_error(status);
-    if (!txn->journal_on || mark > txn->journal_used)
+    if (!txn->journal_on || mark > txn->journal_base + txn->journal_used)
         return api_error_set(QTDB_INVALID, "3B001", 0, false,
                              "there is no such savepoint: the transaction rolled back past it");
-    while (txn->journal_used > mark) {
-        struct journal_step *step = &txn->journal[--txn->journal_used];
+    while (txn->journal_used > 0 && txn->journal_base + txn->journal_used > mark) {
+        const struct journal_step *step = &txn->journal[--txn->journal_used];
 
-        step->entry->kind = step->kind;
-        step->entry->value = step->value;
-        step->entry->value_size = step->value_size;
+        set_entry(step->entry, step->kind, step->value, step->value_size);
     }
-    return QTDB_OK;
+    if (mark < txn->journal_base)
+        status = spill__roll_back_to(txn, mark);
+    txn->broken = status != STATUS_OK;
+    return api_error(status);
 }

@@ -1,10 +1,11 @@
 /*
  * The mode big: one transaction that changes every row of tables ten times the pool, crashed at points
- * spread over its commit. What comes back has all of it or nothing, and all of it once it was
+ * spread over it. What comes back has all of it or nothing, and all of it once it was
  * acknowledged; the engine's memory stays within pool, write set and 16 MB, by its own count.
  *
  *   1. a run beside a thread that reads: it may not see two generations in one snapshot
- *   2. a run that counts the operations of the commit
+ *   2. a run that counts its operations; its writes are larger than their budget, so it spills before
+ *      it commits
  *   3. the same run again, forked at its points; each fork is opened, compared, checked, and now and
  *      then opened read-only first, crashed again inside its recovery, or changed and reopened
  *
@@ -33,7 +34,7 @@ struct big_run {
     struct crash_report *report;
     struct memory *rig;
     struct big_world world;
-    uint64_t op_begin; /* Of the commit. */
+    uint64_t op_begin; /* Of the transaction. */
     uint64_t op_end;
     uint64_t points;
     uint64_t point; /* The next one. */
@@ -258,11 +259,12 @@ static bool
 commit(struct big_run *run)
 {
     struct qtdb_txn *txn;
-    bool good = big_world_write(&run->world, &txn);
 
     io_sim_watch(run->world.io, watch_commit, run);
     if (run->op_begin == 0)
         run->op_begin = io_sim_op_count(run->world.io);
+    bool good = big_world_write(&run->world, &txn);
+
     if (good && qtdb_commit(txn) != QTDB_OK) {
         (void)snprintf(run->world.what, sizeof(run->world.what), "commit: %.150s",
                        qtdb_error_last()->message);
@@ -299,7 +301,7 @@ check_memory(struct big_run *run)
 
     crash_report_line(run->report,
                       "%" PRIu32 " numbers, pool %d bytes, memory at most %" PRIu64 " of %" PRIu64
-                      " bytes, %" PRIu64 " operations in the commit",
+                      " bytes, %" PRIu64 " operations",
                       run->world.row_count, BIG_POOL_SIZE, run->memory_max, bound,
                       run->op_end - run->op_begin);
     if (run->memory_max > bound)

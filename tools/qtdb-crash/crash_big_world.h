@@ -12,9 +12,9 @@
 enum {
     BIG_POOL_SIZE = 64 * PAGE_SIZE,
     BIG_POOL_SIZE_READ_ONLY = 4096 * PAGE_SIZE, /* Holds all that a log may name. */
-    BIG_WRITE_SET_LIMIT = 24 << 20,
-    BIG_MEMORY_ROOM = 16 << 20, /* Beside pool and write set. */
-    BIG_GENERATION_LIFE = 5,    /* Of the row that a life after a crash changes. */
+    BIG_WRITE_SET_LIMIT = 3 << 20,              /* Holds the locks, not the writes. */
+    BIG_MEMORY_ROOM = 16 << 20,                 /* Beside pool and write set. */
+    BIG_GENERATION_LIFE = 5,                    /* Of the row that a life after a crash changes. */
     BIG_TEXT_SIZE = 200,
 };
 

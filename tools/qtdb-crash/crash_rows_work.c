@@ -43,6 +43,7 @@ rows_options(const struct crash_id *id)
         .pool_size = (uint64_t)POOL_PAGES * 4096,
         .log_limit = 8 * (uint64_t)CRASH_SEGMENT_SIZE,
         .segment_size = CRASH_SEGMENT_SIZE,
+        .write_set_limit = 160 << 10, /* Some transactions spill. */
     };
 }
 
