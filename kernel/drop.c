@@ -93,6 +93,10 @@ drop__step(struct qtdb *db, bool *more_out)
     /* What is still to be undone may name values that are among the dropped ones. */
     if (!atomic_load(&db->drops_due) || atomic_load(&db->undo_due))
         return STATUS_OK;
+    if (atomic_load(&db->undo_count) > 0 && gate__try_enter(&db->gate)) {
+        undo__prune(db); /* The rows of them are among the trees dropped. */
+        gate__leave(&db->gate);
+    }
     /* Cleared first: a drop that commits from here on sets it again. */
     atomic_store(&db->drops_due, false);
     btree_cursor_init(&cursor, &catalog, db->env.memory);

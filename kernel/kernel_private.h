@@ -395,6 +395,7 @@ MUST_CHECK enum status undo__roll_back(struct qtdb *db);
 /** Whether a big commit is under way or has still to be undone. Takes the latch. */
 bool undo__is_unfinished(struct qtdb *db);
 /** Frees the structs that no snapshot needs. Takes the latch. */
+/** Frees the structs that no snapshot needs. Inside the gate, or with it closed. Takes the latch. */
 void undo__prune(struct qtdb *db);
 
 /** What an undo row says: WRITE_PUT (the value is what follows the first byte), WRITE_DELETE, or

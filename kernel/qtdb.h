@@ -86,7 +86,7 @@ struct qtdb_options {
     uint64_t log_limit;    /* Bytes; default 256 MiB. */
     uint64_t segment_size; /* Bytes; default 16 MiB. */
     /* Bytes of memory that a transaction's writes may take before they are spilled to the file, and
-     * as many for its row locks, which are refused past it; default 64 MiB. */
+     * as many for its row locks, past which it locks whole trees; default 64 MiB. */
     uint64_t write_set_limit;
     uint32_t recovery_threads; /* Default 2. */
     /* Bytes of earlier states of rows kept for running transactions; default 64 MiB. Past it the

@@ -18,6 +18,7 @@
 #include "kernel/base/check.h"
 #include "kernel/base/checksum.h"
 #include "kernel/base/error.h"
+#include "kernel/row_lock_private.h"
 
 enum { CHAINS_FIRST = 64, CHAIN_FILL = 2 };
 
@@ -340,11 +341,9 @@ static enum status
 claim_new(struct lock_holder *holder, const struct lock_name *name, struct row_lock **out)
 {
     if (holder->arena.total_size > holder->size_limit)
-        return error_raise(
-            STATUS_FULL,
-            "the transaction's row locks take more than %zu bytes (write_set_limit): "
-            "work in smaller steps",
-            holder->size_limit);
+        return error_raise(STATUS_FULL,
+                           "the transaction's row locks take more than %zu bytes (write_set_limit)",
+                           holder->size_limit);
     struct row_lock *claim = arena_alloc(&holder->arena, sizeof(*claim) + name->key_size);
 
     if (claim == NULL)
@@ -361,12 +360,13 @@ claim_new(struct lock_holder *holder, const struct lock_name *name, struct row_l
 /* Under the latch: grants the claim or lets it wait. */
 static enum status
 claim_key(struct lock_table *table, struct lock_holder *holder, const struct lock_name *name,
-          enum lock_mode mode, bool may_wait, struct row_lock **out)
+          enum lock_mode mode, bool may_wait, struct row_lock **out, bool *new_out)
 {
     struct lock_partition *partition = partition_of(table, name->hash);
     struct row_lock *own = find_own(partition, holder, name);
     struct row_lock *claim = own;
 
+    *new_out = own == NULL;
     if (own == NULL)
         TRY(claim_new(holder, name, &claim));
     *out = claim;
@@ -385,8 +385,8 @@ claim_key(struct lock_table *table, struct lock_holder *holder, const struct loc
 }
 
 enum status
-lock_acquire(struct lock_table *table, struct lock_holder *holder, uint32_t tree_id,
-             const void *key, size_t key_size, enum lock_mode mode, uint64_t timeout_ns)
+lock__key(struct lock_table *table, struct lock_holder *holder, uint32_t tree_id, const void *key,
+          size_t key_size, enum lock_mode mode, uint64_t timeout_ns, bool *new_out)
 {
     struct lock_name name = {checksum64(key, key_size, tree_id), tree_id, key, key_size};
     struct lock_partition *partition = partition_of(table, name.hash);
@@ -394,11 +394,48 @@ lock_acquire(struct lock_table *table, struct lock_holder *holder, uint32_t tree
 
     CHECK(mode != LOCK_NONE && holder->waiting == NULL);
     latch_lock(&partition->latch);
-    enum status status = claim_key(table, holder, &name, mode, timeout_ns > 0, &claim);
+    enum status status = claim_key(table, holder, &name, mode, timeout_ns > 0, &claim, new_out);
     bool waits = status == STATUS_OK && holder->waiting != NULL;
 
     latch_unlock(&partition->latch);
     return waits ? wait_for(table, claim, timeout_ns) : status;
+}
+
+bool
+lock__is_held(struct lock_table *table, const struct lock_holder *holder,
+              const struct lock_row *row)
+{
+    struct lock_name name = {checksum64(row->key, row->key_size, row->tree_id), row->tree_id,
+                             row->key, row->key_size};
+    struct lock_partition *partition = partition_of(table, name.hash);
+
+    latch_lock(&partition->latch);
+    const struct row_lock *own = find_own(partition, holder, &name);
+    bool held = own != NULL && own->mode >= row->mode;
+
+    latch_unlock(&partition->latch);
+    return held;
+}
+
+/* Out of list, chain and sight; the next ones may have it. */
+static void
+give_back(struct lock_table *table, struct row_lock *claim)
+{
+    struct lock_partition *partition = partition_of(table, claim->hash);
+
+    CHECK(claim->holder->locks == claim);
+    claim->holder->locks = claim->holder_next;
+    latch_lock(&partition->latch);
+    unlink_claim(partition, claim);
+    grant_next(partition, claim);
+    latch_unlock(&partition->latch);
+}
+
+void
+lock__give_back_newest(struct lock_table *table, struct lock_holder *holder)
+{
+    CHECK(holder->waiting == NULL && holder->locks != NULL);
+    give_back(table, holder->locks);
 }
 
 void
@@ -407,15 +444,8 @@ lock_release_all(struct lock_table *table, struct lock_holder *holder)
     CHECK(holder->waiting == NULL);
     if (holder->locks == NULL)
         return;
-    while (holder->locks != NULL) {
-        struct row_lock *claim = holder->locks;
-        struct lock_partition *partition = partition_of(table, claim->hash);
-
-        holder->locks = claim->holder_next;
-        latch_lock(&partition->latch);
-        unlink_claim(partition, claim);
-        grant_next(partition, claim);
-        latch_unlock(&partition->latch);
-    }
+    lock__disown_all(table, holder);
+    while (holder->locks != NULL)
+        give_back(table, holder->locks);
     arena_reset(&holder->arena);
 }

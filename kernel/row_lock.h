@@ -7,6 +7,9 @@
  * partitions, each with a latch of its own that is held for a look at one chain; only who has to wait
  * takes them all, in order, to look for a cycle. They come last in the order of locks, and nothing but
  * memory is asked for under them.
+ *
+ * A transaction whose row locks take more memory than it may have locks whole trees instead
+ * (row_lock_tree.c).
  */
 #ifndef KERNEL_ROW_LOCK_H
 #define KERNEL_ROW_LOCK_H
@@ -44,13 +47,20 @@ struct lock_holder {
     /* The owner's. */
     struct arena arena;
     struct row_lock *locks;
-    size_t size_limit; /* Bytes of the arena. */
+    size_t size_limit; /* Bytes of the arena; past it whole trees are locked. */
     struct event event;
 
     /* Guarded by the partitions' latches. */
     struct row_lock *waiting; /* Written under the one of its key. */
     uint64_t visited;         /* Under all of them. */
     struct lock_holder *visit_next;
+};
+
+/* Who has a whole tree. In the holder's arena. */
+struct lock_owner {
+    struct lock_owner *next;
+    struct lock_holder *holder;
+    uint32_t tree_id;
 };
 
 struct lock_partition {
@@ -65,6 +75,10 @@ struct lock_table {
     uint64_t round; /* Of looking for cycles; under all latches. */
     _Atomic uint64_t wait_count;
     _Atomic uint64_t deadlock_count;
+    _Atomic uint64_t escalation_count;
+    _Atomic uint32_t owner_count;
+    struct latch owner_latch; /* Nothing else is taken under it. */
+    struct lock_owner *owners;
     struct lock_partition partition[LOCK_PARTITIONS];
 };
 
@@ -76,7 +90,8 @@ void lock_holder_deinit(struct lock_holder *holder);
 /**
  * Grants the lock or waits for it, at most `timeout_ns` (0: not at all). A lock that is held in this mode
  * or a stronger one costs nothing new. STATUS_BUSY: not granted in time. STATUS_CONFLICT: waiting
- * would close a circle (deadlock); the locks held so far stay. STATUS_FULL: too many locks.
+ * would close a circle (deadlock); the locks held so far stay. Past the holder's size_limit the whole tree
+ * is locked, exclusively, which waits for all others who have rows of it. `key_size` is 1 to 1,024.
  */
 MUST_CHECK enum status lock_acquire(struct lock_table *table, struct lock_holder *holder,
                                     uint32_t tree_id, const void *key, size_t key_size,

@@ -115,28 +115,6 @@ Test(row_lock, every_allocation_that_fails_is_a_clean_refusal)
     memory_delete(memory);
 }
 
-/* covers: T11 */
-Test(row_lock, a_transaction_with_too_many_locks_is_refused)
-{
-    struct qtdb_tree *tree;
-    struct qtdb_txn *txn;
-    struct db_rig rig;
-    enum qtdb_code code = QTDB_OK;
-
-    db_rig_init(&rig, 1);
-    db_rig_close(&rig);
-    rig.options.write_set_limit = 30000;
-    db_rig_open(&rig);
-    tree = db_tree(rig.db, "t");
-    txn = db_begin(rig.db);
-    for (uint32_t key = 0; key < 5000 && code == QTDB_OK; key++)
-        code = qtdb_lock(txn, tree, &key, sizeof(key), QTDB_LOCK_SHARED, true);
-    cr_assert_eq(code, QTDB_FULL);
-    DB(qtdb_commit(txn));
-    cr_assert_eq(rig.db->locks.partition[0].count, 0);
-    db_rig_deinit(&rig);
-}
-
 /* ---- Waiting ---------------------------------------------------------------------------------- */
 
 struct waiter {
@@ -386,5 +364,157 @@ Test(row_lock, other_levels_keep_their_snapshot)
         DB(qtdb_commit(txn));
     }
     DB_REFUSED(qtdb_refresh(txn), QTDB_INVALID);
+    db_rig_deinit(&rig);
+}
+
+/* ---- Whole trees -------------------------------------------------------------------------------- */
+
+/* Locks rows from `first` on until the transaction has the tree. */
+static enum qtdb_code
+lock_many(struct qtdb_txn *txn, struct qtdb_tree *tree, uint32_t first, uint32_t count)
+{
+    enum qtdb_code code = QTDB_OK;
+
+    for (uint32_t key = first; key < first + count && code == QTDB_OK; key++)
+        code = qtdb_lock(txn, tree, &key, sizeof(key), QTDB_LOCK_SHARED, true);
+    return code;
+}
+
+static void
+cast_init_small(struct cast *cast)
+{
+    memset(cast, 0, sizeof(*cast));
+    db_rig_init(&cast->rig, 1);
+    db_rig_close(&cast->rig);
+    cast->rig.options.write_set_limit = 30000;
+    db_rig_open(&cast->rig);
+    cast->tree = db_tree(cast->rig.db, "t");
+    for (int i = 0; i < CAST; i++) {
+        cast->waiter[i].db = cast->rig.db;
+        cast->waiter[i].tree = cast->tree;
+        cast->waiter[i].txn = db_begin(cast->rig.db);
+    }
+}
+
+/* covers: T11 */
+Test(row_lock, a_transaction_with_too_many_locks_has_the_whole_tree)
+{
+    static struct cast cast;
+    struct waiter *w = cast.waiter;
+
+    cast_init_small(&cast);
+    struct qtdb_tree *other = db_tree(cast.rig.db, "other");
+    struct qtdb_txn *late = db_begin(cast.rig.db);
+
+    DB(lock_many(w[0].txn, cast.tree, 0, 20000));
+    cr_assert_eq(atomic_load(&cast.rig.db->locks.escalation_count), 1);
+    cr_assert_lt(memory_used(cast.rig.memory, MEMORY_LOCKS), 200000);
+    DB_REFUSED(qtdb_lock(w[1].txn, cast.tree, "free", 4, QTDB_LOCK_SHARED, false), QTDB_BUSY);
+    DB(qtdb_lock(late, other, "free", 4, QTDB_LOCK_EXCLUSIVE, false));
+    DB(db_put(w[0].txn, cast.tree, "row", "1"));
+    start(&w[1], "free", QTDB_LOCK_EXCLUSIVE);
+    start(&w[2], "row", QTDB_LOCK_EXCLUSIVE);
+    DB(qtdb_commit(w[0].txn));
+    w[0].txn = NULL;
+    DB(finish(&w[1]));
+    cr_assert_eq(finish(&w[2]), QTDB_CONFLICT);
+    DB(qtdb_lock(w[3].txn, cast.tree, "third", 5, QTDB_LOCK_EXCLUSIVE, false));
+    qtdb_rollback(late);
+    cr_assert_eq(atomic_load(&cast.rig.db->locks.owner_count), 0);
+    cast_deinit(&cast);
+}
+
+static void *
+lock_many_in_thread(void *argument)
+{
+    struct waiter *waiter = argument;
+
+    waiter->code = lock_many(waiter->txn, waiter->tree, 0, 5000);
+    atomic_store(&waiter->done, true);
+    return NULL;
+}
+
+static void
+start_many(struct waiter *waiter)
+{
+    uint64_t before = atomic_load(&waiter->db->locks.wait_count);
+
+    atomic_store(&waiter->done, false);
+    cr_assert_eq(pthread_create(&waiter->thread, NULL, lock_many_in_thread, waiter), 0);
+    while (atomic_load(&waiter->db->locks.wait_count) == before)
+        sync_pause();
+}
+
+/* covers: T11, T12 */
+Test(row_lock, who_wants_the_whole_tree_waits_for_those_who_have_rows_of_it)
+{
+    static struct cast cast;
+    struct waiter *w = cast.waiter;
+
+    cast_init_small(&cast);
+    DB(qtdb_lock(w[1].txn, cast.tree, "one", 3, QTDB_LOCK_SHARED, true));
+    DB(qtdb_lock(w[2].txn, cast.tree, "two", 3, QTDB_LOCK_SHARED, true));
+    start_many(&w[0]);
+    /* What they have stays theirs, and more they cannot have: that would never end. */
+    DB(qtdb_lock(w[1].txn, cast.tree, "one", 3, QTDB_LOCK_SHARED, true));
+    DB_REFUSED(qtdb_lock(w[3].txn, cast.tree, "three", 5, QTDB_LOCK_SHARED, false), QTDB_BUSY);
+    enum qtdb_code first = qtdb_lock(w[1].txn, cast.tree, "three", 5, QTDB_LOCK_SHARED, false);
+
+    cr_assert_eq(first, QTDB_BUSY);
+    cr_assert_not(atomic_load(&w[0].done));
+    qtdb_rollback(w[1].txn);
+    w[1].txn = NULL;
+    qtdb_rollback(w[2].txn);
+    w[2].txn = NULL;
+    DB(finish(&w[0]));
+    cr_assert_eq(atomic_load(&cast.rig.db->locks.escalation_count), 1);
+    cast_deinit(&cast);
+}
+
+/* covers: T12 */
+Test(row_lock, a_circle_over_a_whole_tree_has_one_victim)
+{
+    static struct cast cast;
+    struct waiter *w = cast.waiter;
+
+    cast_init_small(&cast);
+    DB(qtdb_lock(w[1].txn, cast.tree, "one", 3, QTDB_LOCK_SHARED, true));
+    start_many(&w[0]);
+    DB_REFUSED(qtdb_lock(w[1].txn, cast.tree, "two", 3, QTDB_LOCK_SHARED, true), QTDB_CONFLICT);
+    cr_assert_str_eq(qtdb_error_last()->sqlstate, "40P01");
+    cr_assert_eq(atomic_load(&cast.rig.db->locks.deadlock_count), 1);
+    qtdb_rollback(w[1].txn);
+    w[1].txn = NULL;
+    DB(finish(&w[0]));
+    cast_deinit(&cast);
+}
+
+/* covers: T11 */
+Test(row_lock, a_tree_that_cannot_be_had_in_time_is_refused)
+{
+    struct db_rig rig;
+    struct qtdb_tree *tree;
+    enum qtdb_code code = QTDB_OK;
+
+    db_rig_init(&rig, 1);
+    db_rig_close(&rig);
+    rig.options.write_set_limit = 30000;
+    db_rig_open(&rig);
+    tree = db_tree(rig.db, "t");
+    struct qtdb_txn *holder = db_begin(rig.db);
+    struct qtdb_txn *txn = db_begin_as(rig.db, QTDB_REPEATABLE_READ);
+
+    DB(qtdb_lock(holder, tree, "row", 3, QTDB_LOCK_SHARED, true));
+    for (uint32_t key = 0; key < 5000 && code == QTDB_OK; key++)
+        code = qtdb_lock(txn, tree, &key, sizeof(key), QTDB_LOCK_SHARED, true);
+    DB_REFUSED(code, QTDB_BUSY);
+    cr_assert_eq(atomic_load(&rig.db->locks.owner_count), 0);
+    qtdb_rollback(holder);
+    uint32_t next = 6000;
+
+    DB(qtdb_lock(txn, tree, &next, sizeof(next), QTDB_LOCK_SHARED, true));
+    cr_assert_eq(atomic_load(&rig.db->locks.escalation_count), 1);
+    DB(qtdb_commit(txn));
+    cr_assert_eq(rig.db->locks.partition[0].count, 0);
     db_rig_deinit(&rig);
 }
