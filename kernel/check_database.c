@@ -78,7 +78,7 @@ check_tree(struct checker *checker, const char *name, const struct btree *tree, 
 static enum status
 check_undo_row(struct checker *checker, const struct btree_row *row)
 {
-    struct catalog_undo record;
+    struct catalog_undo record = {.version = 0};
 
     if (undo__record_decode(row->value, row->value_size, &record) != STATUS_OK) {
         report(checker, "catalog: a row is damaged: %s", error_message());

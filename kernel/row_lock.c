@@ -369,6 +369,7 @@ claim_key(struct lock_table *table, struct lock_holder *holder, const struct loc
     *new_out = own == NULL;
     if (own == NULL)
         TRY(claim_new(holder, name, &claim));
+    CHECK(claim != NULL);
     *out = claim;
     if (claim->mode >= mode)
         return STATUS_OK;

@@ -44,7 +44,7 @@ names_a_tree(const struct catalog_undo *record)
 enum status
 undo__record_decode(const void *bytes, size_t size, struct catalog_undo *out)
 {
-    struct catalog_undo record;
+    struct catalog_undo record = {.version = 0};
 
     if (size != sizeof(record))
         return error_raise(STATUS_CORRUPT, "catalog: an undo record has %zu bytes instead of %zu",
@@ -354,7 +354,7 @@ undo__roll_back(struct qtdb *db)
 static enum status
 list_record(struct qtdb *db, const struct btree_row *row)
 {
-    struct catalog_undo record;
+    struct catalog_undo record = {.version = 0};
     struct undo *undo;
 
     TRY(undo__record_decode(row->value, row->value_size, &record));
