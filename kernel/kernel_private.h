@@ -394,7 +394,6 @@ void undo__settle(struct qtdb *db, enum undo_state state);
 MUST_CHECK enum status undo__roll_back(struct qtdb *db);
 /** Whether a big commit is under way or has still to be undone. Takes the latch. */
 bool undo__is_unfinished(struct qtdb *db);
-/** Frees the structs that no snapshot needs. Takes the latch. */
 /** Frees the structs that no snapshot needs. Inside the gate, or with it closed. Takes the latch. */
 void undo__prune(struct qtdb *db);
 

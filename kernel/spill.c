@@ -19,7 +19,7 @@
  * The trees are in the catalog as dropped ones from the beginning, so that a crash needs no further thought:
  * the next handle frees their pages. As long as the transaction runs they are in a list that keeps drop.c
  * off. A temporary file would spare the log, at the price of another format, cache and merge
- * (docs/decisions/0007-spilled-write-sets.md).
+ * (docs/decisions/0010-spilled-write-sets.md).
  *
  * A spilled transaction is committed as a big one (commit_big.c), which reads its writes from here.
  */
