@@ -3,7 +3,7 @@
  *
  * A value over large_min bytes is a tree of its own (btree.h). Its pieces go to the file while the
  * transaction runs, in commits of their own that nobody sees, so memory stays bounded whatever the
- * size. What keeps its pages from being lost (T15):
+ * size. What keeps its pages from being lost (T17):
  *
  *   first batch    makes the tree and a record among the dropped ones, due CSN_NEVER; the transaction
  *                  holds a ticket for it

@@ -201,7 +201,7 @@ Test(value, of_any_size_reads_as_it_was_put)
     db_rig_deinit(&rig);
 }
 
-/* covers: T1, T15 */
+/* covers: T1, T17 */
 Test(value, of_older_snapshots_stays_until_they_end)
 {
     uint64_t used;
@@ -228,7 +228,7 @@ Test(value, of_older_snapshots_stays_until_they_end)
     db_rig_deinit(&rig);
 }
 
-/* covers: T4, T9, T15 */
+/* covers: T4, T9, T17 */
 Test(value, that_is_not_committed_gives_its_pages_back)
 {
     struct qtdb_value_writer *writer;
@@ -266,7 +266,7 @@ Test(value, that_is_not_committed_gives_its_pages_back)
     db_rig_deinit(&rig);
 }
 
-/* covers: T15 */
+/* covers: T17 */
 Test(value, of_a_dropped_tree_is_freed_with_it)
 {
     struct qtdb_txn *txn;
@@ -413,7 +413,7 @@ pages_of_plain(const char *name, bool no_compression, size_t size)
     return drain(rig.db) - before;
 }
 
-/* covers: B11 */
+/* covers: B12 */
 Test(value, is_compressed_where_that_saves_a_page)
 {
     begin(9);
@@ -509,7 +509,7 @@ value_in(struct qtdb *db)
     return which;
 }
 
-/* covers: T4, T5, T8, T15 */
+/* covers: T4, T5, T8, T17 */
 Test(value, is_whole_or_absent_at_every_cut)
 {
     static struct cutter cutter;
@@ -574,7 +574,7 @@ replace(struct qtdb *db)
     return code;
 }
 
-/* covers: T4, T15 */
+/* covers: T4, T17 */
 Test(value, every_allocation_that_fails_is_a_clean_refusal)
 {
     enum qtdb_code code = QTDB_NO_MEMORY;
@@ -604,7 +604,7 @@ Test(value, every_allocation_that_fails_is_a_clean_refusal)
     db_rig_deinit(&rig);
 }
 
-/* covers: T15 */
+/* covers: T17 */
 Test(value, on_a_full_disk_is_refused_and_nothing_is_lost)
 {
     enum qtdb_code code = QTDB_FULL;
@@ -629,7 +629,7 @@ Test(value, on_a_full_disk_is_refused_and_nothing_is_lost)
     cr_assert_gt(refusals, 2);
 }
 
-/* covers: T4, T15 */
+/* covers: T4, T17 */
 Test(value, every_operation_of_the_disk_that_fails_loses_nothing)
 {
     enum qtdb_code code = QTDB_IO;
