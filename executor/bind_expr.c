@@ -161,6 +161,7 @@ bind_quantified_value(struct bind *bind, struct bind__scope *scope, const struct
     struct sql_type type;
 
     TRY(bind__expr(bind, scope, ast->arguments[1], &array));
+    CHECK(left != NULL && array != NULL);
     if (bind__is_unknown(array)) {
         enum qtdb_type element = bind__is_unknown(left) ? QTDB_TYPE_TEXT : left->type.type;
 
@@ -420,6 +421,7 @@ bind_cast_expr(struct bind *bind, struct bind__scope *scope, const struct ast_ex
     if (ast->arguments[0]->kind == AST_ARRAY && value_is_array(type.type))
         return bind_array(bind, scope, ast->arguments[0], &type, out);
     TRY(bind__expr(bind, scope, ast->arguments[0], &argument));
+    CHECK(argument != NULL);
     if (argument->kind == EXPR_CONSTANT && type.precision >= 0 &&
         (type.type == QTDB_TYPE_VARCHAR || type.type == QTDB_TYPE_CHAR)) {
         struct expr *cut = NULL;

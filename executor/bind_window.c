@@ -102,6 +102,7 @@ complete_window(struct bind *bind, const struct ast_select *ast, const struct as
     }
     while (out->reference != NULL) {
         TRY(find_named(bind, ast, out->reference, out->location, last, &base));
+        CHECK(base != NULL);
         TRY(check_override(bind, out, base));
         out->partition_count = base->partition_count;
         out->partitions = base->partitions;

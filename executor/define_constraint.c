@@ -285,7 +285,7 @@ add_foreign(struct define *define, const struct ast_constraint *ast, const char 
     struct table_foreign foreign = {.on_update = (enum table_action)ast->on_update,
                                     .on_delete = (enum table_action)ast->on_delete,
                                     .not_valid = ast->not_valid};
-    uint32_t columns[TABLE_KEY_COLUMNS_MAX];
+    uint32_t columns[TABLE_KEY_COLUMNS_MAX] = {0};
     struct ast_name found;
 
     TRY(check_room(define, table->foreign_count, ast->location));

@@ -143,6 +143,7 @@ define_from_query(struct define *define, const struct ast_create_table_as *ast)
     TRY(bind_statement(&bind, &select, &bound));
     TRY(new_table(define, &ast->table, bound->column_count));
     table = define->table;
+    CHECK(table != NULL);
     if (ast->column_name_count > bound->column_count)
         return sql_error_set(define->context->error, "42601", ast->table.location,
                              "too many column names were specified");

@@ -154,6 +154,13 @@ put_day_field(struct text_out *out, const char *pattern, const struct clock *clo
 }
 
 static void
+put_month_name(struct text_out *out, const char *pattern, const struct clock *clock, bool fill)
+{
+    CHECK(clock->month >= 1 && clock->month <= 12);
+    put_name(out, months[clock->month - 1], pattern, strlen(pattern) == 3, fill);
+}
+
+static void
 put_field(struct text_out *out, const char *pattern, const struct clock *clock, bool fill,
           bool zone, bool *number)
 {
@@ -186,7 +193,7 @@ put_field(struct text_out *out, const char *pattern, const struct clock *clock, 
     else if (strcmp(pattern, "OF") == 0)
         text_out_puts(out, "+00");
     else if (strncasecmp(pattern, "mon", 3) == 0)
-        put_name(out, months[clock->month - 1], pattern, strlen(pattern) == 3, fill);
+        put_month_name(out, pattern, clock, fill);
     else
         put_day_field(out, pattern, clock, fill, number);
 }
@@ -201,6 +208,19 @@ put_ordinal(struct text_out *out, bool upper)
     text_out_puts(out, endings[upper][teen || last > 3 || last < 1 ? 0 : last]);
 }
 
+/* Names and numbers of days of the week and names of months and zones belong to dates only. */
+static bool
+is_of_dates(const char *pattern)
+{
+    static const char *const dates[] = {"mon", "month", "day", "dy", "d", "id", "tz", "of"};
+
+    for (size_t i = 0; i < sizeof(dates) / sizeof(dates[0]); i++) {
+        if (strcasecmp(pattern, dates[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static enum status
 call_char_stamp(const struct expr *expr, const struct value *arguments, struct eval *eval,
                 struct value *out)
@@ -210,7 +230,6 @@ call_char_stamp(const struct expr *expr, const struct value *arguments, struct e
     struct text_out text = {.arena = eval->arena};
     struct clock clock;
 
-    (void)expr;
     if (arguments[0].type == QTDB_TYPE_INTERVAL) {
         struct interval interval = interval_get(&arguments[0]);
 
@@ -219,8 +238,6 @@ call_char_stamp(const struct expr *expr, const struct value *arguments, struct e
         clock.year = interval.months / 12;
         clock.month = interval.months % 12;
         clock.day = interval.days;
-        if (clock.month == 0 && memmem(at, (size_t)(end - at), "on", 2) != NULL)
-            clock.month = 1;
     } else {
         clock = clock_of(arguments[0].integer);
     }
@@ -244,6 +261,9 @@ call_char_stamp(const struct expr *expr, const struct value *arguments, struct e
             text_out_put(&text, at++, 1);
             continue;
         }
+        if (arguments[0].type == QTDB_TYPE_INTERVAL && is_of_dates(pattern))
+            return sql_error_set(eval->error, "22007", expr->location,
+                                 "invalid format specification for an interval value");
         at += strlen(pattern);
         number = false;
         put_field(&text, pattern, &clock, fill, zone, &number);

@@ -282,7 +282,7 @@ call_similar(const struct expr *expr, const struct value *arguments, struct eval
     if (expr->argument_count > 1 && arguments[1].size > 1)
         return sql_error_set(eval->error, "22019", expr->location, "invalid escape string");
     if (expr->argument_count > 1)
-        escape = arguments[1].size == 0 ? '\0' : (char)arguments[1].bytes[0];
+        escape = (char)(arguments[1].size == 0 ? '\0' : arguments[1].bytes[0]);
     text_out_puts(&text, "^(?:");
     for (uint32_t i = 0; i < pattern->size; i++) {
         char c = (char)pattern->bytes[i];

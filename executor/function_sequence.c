@@ -224,7 +224,7 @@ call_setval(const struct expr *expr, const struct value *arguments, struct eval 
             struct value *out)
 {
     bool called = expr->argument_count < 3 || arguments[2].integer != 0;
-    struct sequence_definition definition;
+    struct sequence_definition definition = {.id = 0};
     int64_t value = arguments[1].integer;
 
     TRY(find(&arguments[0], eval, &definition));

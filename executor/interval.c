@@ -117,9 +117,13 @@ find_unit(const char *word, size_t size)
 static const struct unit *
 default_unit(int32_t fields)
 {
-    for (size_t i = UNIT_COUNT; fields >= 0 && fields != INTERVAL_FULL && i-- > 0;) {
-        if (units[i].field != 0 && (fields & units[i].field) != 0)
-            return &units[i];
+    bool limited = fields >= 0 && fields != INTERVAL_FULL;
+
+    for (size_t left = UNIT_COUNT; limited && left > 0; left--) {
+        const struct unit *unit = &units[left - 1];
+
+        if (unit->field != 0 && (fields & unit->field) != 0)
+            return unit;
     }
     return find_unit("second", 6);
 }

@@ -115,6 +115,7 @@ split_or(struct planner *planner, struct plan__list *list, struct expr *conditio
         TRY(plan__list_add(planner, &rest, branch));
     }
     TRY(plan__conjunction(planner, &rest, &shorter));
+    CHECK(shorter != NULL);
     shorter->kind = EXPR_OR;
     return plan__list_add(planner, list, shorter);
 }

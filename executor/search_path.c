@@ -79,7 +79,9 @@ take_part(const char **at, const char *end, struct arena *arena)
                 break;
             place++;
         }
-        part[size++] = !quoted && letter >= 'A' && letter <= 'Z' ? (char)(letter + 32) : letter;
+        if (!quoted && letter >= 'A' && letter <= 'Z')
+            letter = (char)(letter + 32);
+        part[size++] = letter;
     }
     if (quoted && (place == end || *place++ != '"'))
         size = 0;

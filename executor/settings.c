@@ -334,10 +334,15 @@ is_accepted(const struct setting *setting, const char *value)
     char wanted[64] = ",";
     size_t size = 1;
 
-    for (; *value != '\0' && size < sizeof(wanted) - 2; value++)
-        wanted[size++] = *value == ','                    ? ';'
-                         : *value >= 'A' && *value <= 'Z' ? (char)(*value + 32)
-                                                          : *value;
+    for (; *value != '\0' && size < sizeof(wanted) - 2; value++) {
+        char letter = *value;
+
+        if (letter == ',')
+            letter = ';';
+        else if (letter >= 'A' && letter <= 'Z')
+            letter = (char)(letter + 32);
+        wanted[size++] = letter;
+    }
     wanted[size++] = ',';
     wanted[size] = '\0';
     return strstr(setting->accepted, wanted) != NULL;

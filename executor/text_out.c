@@ -15,7 +15,7 @@ text_out_put(struct text_out *out, const void *bytes, size_t size)
         out->failed = grown == NULL;
         if (out->failed)
             return;
-        if (out->size > 0)
+        if (out->bytes != NULL)
             memcpy(grown, out->bytes, out->size);
         out->bytes = grown;
         out->capacity = capacity;

@@ -213,7 +213,7 @@ play_steps(struct play *play, int steps, bool savepoints)
     }
 }
 
-/* covers: T1, T4, T9, T17 */
+/* covers: T1, T4, T9, T18 */
 Test(spill, a_transaction_larger_than_its_budget_is_like_any_other)
 {
     for (uint64_t seed = 1; seed <= 12; seed++) {
@@ -264,7 +264,7 @@ pages_in_use(struct qtdb *db)
     return result.used_count;
 }
 
-/* covers: T4, T8, T17 */
+/* covers: T4, T8, T18 */
 Test(spill, what_was_spilled_goes_with_the_transaction_or_the_next_open)
 {
     struct play play;
