@@ -25,7 +25,7 @@ enum { WRITERS = 2, VALUE_SIZE = 100, LOAD_BATCH = 10000, BATCH = 100, SEEN = 10
 
 #define POOL_SIZE (UINT64_C(64) << 20)
 #define VERSION_LIMIT (UINT64_C(64) << 20)
-#define WRITE_SET_LIMIT (UINT64_C(16) << 20)
+#define WRITE_SET_LIMIT (UINT64_C(64) << 20)
 #define ALLOWANCE (UINT64_C(16) << 20)
 
 static const struct tool tool = {
