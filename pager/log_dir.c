@@ -25,12 +25,15 @@ struct wal_options
 pager__log_options(const struct pager *pager)
 {
     const struct pager_options *options = &pager->options;
+    uint64_t commit_size =
+        (uint64_t)options->change_limit * (PAGE_DELTA_SIZE_MAX + WAL_RECORD_OVERHEAD_MAX);
 
     return (struct wal_options){
         .file_id = pager->file_id,
         .log_id = pager->log_id,
         .segment_size = options->segment_size,
         .buffer_count = options->log_buffer_count,
+        .commit_size_max = options->log_buffer_count == 0 ? commit_size : 0,
         .frame_size_max = options->log_frame_size,
         .read_only = pager->read_only,
         .accept_loss = options->rescue,

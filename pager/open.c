@@ -34,7 +34,6 @@ enum {
     FLUSH_DEPTH_MAX = 4096,
     THREADS_MAX = 64,
     LOG_FRAME_MIN = 256,
-    LOG_BUFFERS_MIN = 8,
     LOG_BUFFERS_MAX = 64,
 };
 
@@ -118,21 +117,6 @@ options_check(const struct pager_options *options)
     return STATUS_OK;
 }
 
-/* The log's buffers hold a whole commit: as many as the largest change needs. */
-static uint32_t
-log_buffer_count_for(const struct pager_options *options)
-{
-    uint64_t frame_size =
-        options->log_frame_size != 0 ? options->log_frame_size : WAL_FRAME_PAYLOAD_MAX;
-    uint64_t commit_size =
-        (uint64_t)options->change_limit * (PAGE_DELTA_SIZE_MAX + WAL_RECORD_OVERHEAD_MAX);
-    uint64_t count = commit_size / frame_size + 2;
-
-    if (count < LOG_BUFFERS_MIN)
-        return LOG_BUFFERS_MIN;
-    return count < LOG_BUFFERS_MAX ? (uint32_t)count : LOG_BUFFERS_MAX;
-}
-
 static enum status
 options_fill(struct pager_options *options)
 {
@@ -153,8 +137,6 @@ options_fill(struct pager_options *options)
                                                                     : UINT32_MAX);
     if (options->change_limit == 0 || options->change_limit > frames / 2)
         options->change_limit = frames / CHANGE_SHARE;
-    if (options->log_buffer_count == 0)
-        options->log_buffer_count = log_buffer_count_for(options);
     return options_log(options);
 }
 

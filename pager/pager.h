@@ -49,7 +49,7 @@ struct pager_options {
     uint32_t change_limit;     /* Pages a change set may touch; 0: a quarter of the pool. */
     uint32_t flush_depth;      /* Page writes in flight, 0: 128. */
     uint32_t recovery_threads; /* 0 or 1: none but the caller's. */
-    uint32_t log_buffer_count; /* 0: default of wal_options. */
+    uint32_t log_buffer_count; /* 0: as many as the largest change needs, at most 64. */
     uint32_t log_frame_size;   /* 0: default of wal_options. */
     uint64_t file_id;          /* For a created file; 0: random. */
     uint64_t owner_pid;        /* Named to other processes as the holder; 0: this process. */

@@ -41,6 +41,9 @@ struct wal_options {
     uint64_t segment_size; /* Multiple of WAL_BLOCK_SIZE in [MIN, MAX]; wal_create only. */
     uint32_t buffer_count; /* Frame buffers of about 1 MiB, 2 to 64; 0: default 8. A commit must fit
                                 them all together. Up to 4 more serve small frames in flight. */
+    uint64_t
+        commit_size_max; /* Bytes of the largest commit: buffers become more, up to 64, until they
+                                 hold it, whatever a segment of this log makes of their size. */
     uint32_t frame_size_max; /* Bytes of payload a frame, 256 to WAL_FRAME_PAYLOAD_MAX, cut to
                                 what fits a segment; 0: the most. Smaller for tests. */
     uint32_t spare_count;    /* Recycled segments kept ready; 0: default 2. */

@@ -26,6 +26,11 @@ set_geometry(struct wal *wal)
     if (payload_max > segment_room)
         payload_max = segment_room;
     wal->payload_max = (uint32_t)payload_max;
+    uint64_t wanted = wal->options.commit_size_max / payload_max + 2;
+
+    if (wal->options.commit_size_max > 0 && wanted > wal->options.buffer_count)
+        wal->options.buffer_count =
+            wanted < WAL__BUFFER_COUNT_MAX ? (uint32_t)wanted : WAL__BUFFER_COUNT_MAX;
     /* Some more for small frames in flight, so that a commit that needs all buffers is not kept out
      * for ever by others that need one. */
     wal->slot_count = wal->options.buffer_count;
