@@ -82,13 +82,69 @@ put_suffix(struct printer *printer, const struct ast_expr *expr, const char *wor
     put(printer, ")");
 }
 
+/* array[i][j], and array[low:high] with two bounds a dimension; the parser's bounds for those left out
+ * are left out. */
+static void
+put_element(struct printer *printer, const struct ast_expr *expr, bool slice)
+{
+    put(printer, "(");
+    print(printer, expr->arguments[0]);
+    put(printer, ")");
+    for (uint32_t i = 1; i < expr->argument_count; i += slice ? 2 : 1) {
+        const struct ast_expr *low = expr->arguments[i];
+        const struct ast_expr *high = slice ? expr->arguments[i + 1] : NULL;
+
+        put(printer, "[");
+        if (!slice || low->kind != AST_INTEGER || low->integer != INT32_MIN)
+            print(printer, low);
+        if (slice) {
+            put(printer, ":");
+            if (high->kind != AST_INTEGER || high->integer != INT32_MAX)
+                print(printer, high);
+        }
+        put(printer, "]");
+    }
+}
+
+/* What has a syntax of its own rather than name and parentheses. */
+static bool
+put_special(struct printer *printer, const struct ast_expr *expr)
+{
+    static const char *const words[][2] = {
+        {"current_date", "CURRENT_DATE"},     {"current_timestamp", "CURRENT_TIMESTAMP"},
+        {"localtimestamp", "LOCALTIMESTAMP"}, {"localtime", "LOCALTIME"},
+        {"current_user", "CURRENT_USER"},     {"current_schema", "CURRENT_SCHEMA"},
+    };
+    const char *name = expr->names[0];
+
+    if (expr->name_count != 1)
+        return false;
+    if (strcmp(name, "[]") == 0 || strcmp(name, "[:]") == 0) {
+        put_element(printer, expr, name[1] == ':');
+        return true;
+    }
+    for (size_t i = 0; expr->argument_count == 0 && i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(name, words[i][0]) == 0) {
+            put(printer, words[i][1]);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 put_function(struct printer *printer, const struct ast_expr *expr)
 {
+    if (expr->over != NULL) {
+        refuse(printer, expr, "a window function");
+        return;
+    }
     if (expr->star || expr->distinct || expr->filter != NULL || expr->order_count > 0) {
         refuse(printer, expr, "an aggregate");
         return;
     }
+    if (put_special(printer, expr))
+        return;
     for (uint32_t i = 0; i + 1 < expr->name_count; i++) {
         put_name(printer, expr->names[i]);
         put(printer, ".");
@@ -281,6 +337,7 @@ put_word(struct printer *printer, const struct ast_expr *expr)
         refuse(printer, expr,
                expr->kind == AST_SUBQUERY    ? "a subquery"
                : expr->kind == AST_PARAMETER ? "a parameter"
+               : expr->kind == AST_GROUPING  ? "GROUPING"
                                              : "this kind of expression");
     }
 }
