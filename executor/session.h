@@ -98,7 +98,7 @@ struct qtdb_statement {
 /** Turns what went wrong into the thread's qtdb_error; positions count characters of `sql`. */
 enum qtdb_code session_report(enum status status, const struct sql_error *error, const char *sql);
 
-/** work_mem in bytes, 0 for the default; from the next statement on. */
+/** What counts where work_mem is not set: bytes, 0 for EXEC_WORK_DEFAULT; from the next statement on. */
 void session_set_work_limit(struct qtdb_session *session, size_t size);
 
 /** BEGIN, COMMIT, ROLLBACK and savepoints; sets the tag. A failure inside a block aborts it. */

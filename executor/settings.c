@@ -19,7 +19,11 @@ enum kind {
     BOOLEAN = 5,
     ISOLATION = 6,
     MILLISECONDS = 7,
+    MEMORY = 8, /* In kB, at least WORK_MEM_MIN. */
 };
+
+/* PostgreSQL's bounds of work_mem, in kB. */
+enum { WORK_MEM_MIN = 64, WORK_MEM_MAX = INT32_MAX };
 
 enum {
     DEFAULT_ISOLATION = 6,
@@ -27,6 +31,7 @@ enum {
     LOCK_TIMEOUT = 14,
     SEARCH_PATH = 17,
     SYNCHRONOUS_COMMIT = 23,
+    WORK_MEM = 25,
     SETTING_COUNT = 27,
 };
 
@@ -62,7 +67,7 @@ static const struct setting {
     {"statement_timeout", FIXED, "0", ",0,"},
     [SYNCHRONOUS_COMMIT] = {"synchronous_commit", BOOLEAN, "on", NULL},
     {"timezone", FIXED, "UTC", ",utc,gmt,etc/utc,0,default,"},
-    {"work_mem", FREE, "4MB", NULL},
+    [WORK_MEM] = {"work_mem", MEMORY, "64MB", NULL},
     {"xmloption", FREE, "content", NULL},
 };
 
@@ -328,6 +333,47 @@ read_milliseconds(const char *text, uint32_t *out)
     return true;
 }
 
+/* A whole number of kB, or of what its unit says; in kB. */
+static bool
+read_memory(const char *text, uint64_t *out)
+{
+    static const struct {
+        const char *name;
+        uint64_t size;
+    } units[] = {{"", 1024},
+                 {"B", 1},
+                 {"kB", 1024},
+                 {"MB", UINT64_C(1) << 20},
+                 {"GB", UINT64_C(1) << 30},
+                 {"TB", UINT64_C(1) << 40}};
+    char *end = NULL;
+
+    if (*text < '0' || *text > '9')
+        return false;
+    unsigned long long value = strtoull(text, &end, 10);
+    while (*end == ' ')
+        end++;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (strcmp(end, units[i].name) == 0 && value <= INT64_MAX / units[i].size) {
+            *out = value * units[i].size / 1024;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* In the largest unit that leaves no rest, as PostgreSQL shows it. */
+static void
+write_memory(uint64_t value, char *out, size_t room)
+{
+    static const char *const units[] = {"kB", "MB", "GB", "TB"};
+    uint32_t unit = 0;
+
+    for (; unit < 3 && value % 1024 == 0; unit++)
+        value /= 1024;
+    (void)snprintf(out, room, "%llu%s", (unsigned long long)value, units[unit]);
+}
+
 static bool
 is_accepted(const struct setting *setting, const char *value)
 {
@@ -346,6 +392,20 @@ is_accepted(const struct setting *setting, const char *value)
     wanted[size++] = ',';
     wanted[size] = '\0';
     return strstr(setting->accepted, wanted) != NULL;
+}
+
+static enum status
+check_memory(const struct setting *setting, const char *value, struct sql_error *error)
+{
+    uint64_t size = 0;
+
+    if (!read_memory(value, &size))
+        return invalid(setting->name, value, error);
+    if (size < WORK_MEM_MIN || size > WORK_MEM_MAX)
+        return sql_error_set(error, "22023", -1,
+                             "%llu kB is outside the valid range for parameter \"%s\" (%d .. %d)",
+                             (unsigned long long)size, setting->name, WORK_MEM_MIN, WORK_MEM_MAX);
+    return STATUS_OK;
 }
 
 static enum status
@@ -375,6 +435,8 @@ check_value(const struct setting *setting, const char *value, struct sql_error *
     case MILLISECONDS:
         return read_milliseconds(value, &milliseconds) ? STATUS_OK
                                                        : invalid(setting->name, value, error);
+    case MEMORY:
+        return check_memory(setting, value, error);
     default:
         return STATUS_OK;
     }
@@ -420,6 +482,10 @@ settings_set(struct settings *settings, const char *name, const char *const *val
     if (join(values, count, table[index].kind == PATH, text, sizeof(text)) != STATUS_OK)
         return sql_error_set(error, "22023", -1, "the value of \"%s\" is too long", name);
     TRY(check_value(&table[index], text, error));
+    uint64_t size = 0;
+
+    if (table[index].kind == MEMORY && read_memory(text, &size))
+        write_memory(size, text, sizeof(text));
     if (local && !in_block)
         return STATUS_OK; /* PostgreSQL warns that it has no effect. */
     return store(settings, index, text, local, in_block);
@@ -513,4 +579,15 @@ settings_lock_timeout_ms(const struct settings *settings)
 
     CHECK(read_milliseconds(value_of(settings, LOCK_TIMEOUT), &milliseconds));
     return milliseconds;
+}
+
+size_t
+settings_work_mem(const struct settings *settings)
+{
+    uint64_t size = 0;
+
+    if (settings->now[WORK_MEM] == NULL)
+        return 0;
+    CHECK(read_memory(settings->now[WORK_MEM], &size) && size <= WORK_MEM_MAX);
+    return (size_t)size * 1024;
 }

@@ -41,5 +41,7 @@ enum qtdb_isolation settings_isolation(const struct settings *settings);
 bool settings_read_only(const struct settings *settings);
 bool settings_asynchronous(const struct settings *settings);
 uint32_t settings_lock_timeout_ms(const struct settings *settings);
+/** work_mem in bytes; 0: not set, the default counts. */
+size_t settings_work_mem(const struct settings *settings);
 
 #endif

@@ -177,6 +177,8 @@ enter_transaction(struct qtdb_statement *statement)
                                     : exec_is_definition(statement->ast->kind)
                                         ? QTDB_READ_COMMITTED
                                         : settings_isolation(session->settings);
+    size_t work_mem = settings_work_mem(session->settings);
+
     statement->context = (struct exec_context){
         .txn = session->txn,
         .memory = session->memory,
@@ -185,7 +187,7 @@ enter_transaction(struct qtdb_statement *statement)
         .parameters = statement->parameters,
         .parameter_count = statement->parameter_count,
         .memory_limit = session->memory_limit,
-        .work_limit = session->work_limit,
+        .work_limit = work_mem > 0 ? work_mem : session->work_limit,
         .path_counts = session->path_counts,
         .db = session->db,
         .isolation = isolation,
