@@ -142,6 +142,10 @@ static const char *const stable_names[] = {
     "current_user",
     "current_schema",
     "current_schemas",
+    "current_database",
+    "session_user",
+    "version",
+    "pg_get_serial_sequence",
     "age",
     NULL,
 };
