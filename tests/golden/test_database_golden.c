@@ -250,7 +250,7 @@ make(const char *folder, bool closed)
 
     compress_free(compress);
     cr_assert_gt(size, 0);
-    snprintf(path, sizeof(path), "%s/1-%s.golden", folder, closed ? "closed" : "killed");
+    snprintf(path, sizeof(path), "%s/2-%s.golden", folder, closed ? "closed" : "killed");
     FILE *file = fopen(path, "wb");
 
     cr_assert(file != NULL && fwrite(&used, sizeof(used), 1, file) == 1);
@@ -330,6 +330,17 @@ Test(database_golden, a_closed_file_of_version_1)
 Test(database_golden, a_killed_database_of_version_1)
 {
     see("1-killed");
+}
+
+/* Table definitions of format 3, log records with runs of zeros. */
+Test(database_golden, a_closed_file_of_version_2)
+{
+    see("2-closed");
+}
+
+Test(database_golden, a_killed_database_of_version_2)
+{
+    see("2-killed");
 }
 
 Test(database_golden, makes_new_ones_on_request)
