@@ -209,7 +209,7 @@ static const struct tree_row tree_rows[] = {
      .value_size = 8,
      .batch = 100000},
     {.name = "one transaction updating every row of a table 10x the pool, crashed at 1,000 points",
-     .note = "not measured here: crash points are the work of qtdb-crash"},
+     .note = "not measured here: qtdb-crash big --states 1000"},
     {.name = "data 10x the pool, cold random gets: page reads each",
      .workload = "cold",
      .figure = LEAF_READS,
@@ -281,7 +281,7 @@ static const struct tree_row tree_rows[] = {
      .batch = 1,
      .rows = 50000},
     {.name = "memory beyond the configured pool, an hour of updates beside snapshots",
-     .note = "not measured here: make soak"},
+     .note = "not measured here: build/bench/bench_memory --seconds 3600"},
 };
 
 static struct bench_case
