@@ -105,7 +105,7 @@ Test(commit_queue, a_group_is_one_write_and_all_of_it_is_durable)
 {
     struct io_sim_crash crash = {.mode = IO_SIM_CRASH_LOST};
     struct group group;
-    char key[8];
+    char key[16];
 
     group_init(&group);
     uint64_t frames = frame_count(group.rig.db);
@@ -218,7 +218,7 @@ Test(commit_queue, what_a_group_lacks_is_fetched)
 Test(commit_queue, a_failed_write_is_no_acknowledgement_for_anyone)
 {
     struct group group;
-    char key[8];
+    char key[16];
 
     group_init(&group);
     for (int i = 0; i < GROUP; i++) {
