@@ -110,16 +110,19 @@ block_byte_bits(const uint8_t *before, const uint8_t *after, uint32_t offset)
     return offset == 0 ? ~equal & UINT64_MAX << PAGE_DELTA_FIRST_BYTE : ~equal;
 }
 
-/* Whether at least `count` bytes differ; all that do are in `blocks`. */
+/* Whether at least `count` bytes differ and are not zero (runs of zeros are written as a length); all
+ * that differ are in `blocks`. */
 static bool
 differs_by(const uint8_t *before, const uint8_t *after, uint64_t blocks, size_t count)
 {
+    static const uint8_t zeros[PAGE_SIZE];
     size_t found = 0;
 
     for (; blocks != 0; blocks &= blocks - 1) {
         uint32_t offset = (uint32_t)__builtin_ctzll(blocks) * BLOCK_SIZE;
 
-        found += (size_t)__builtin_popcountll(block_byte_bits(before, after, offset));
+        found += (size_t)__builtin_popcountll(block_byte_bits(before, after, offset) &
+                                              block_byte_bits(zeros, after, offset));
         if (found >= count)
             return true;
     }
@@ -385,7 +388,8 @@ range_list_finish(struct range_list *list, const uint8_t *page)
 
 /*
  * Collects the ranges that remain after the moves; `*move_count` becomes 0 when the body would be as
- * small without. A body has no fewer bytes than differ, so that counting them mostly decides it.
+ * small without. A body has no fewer bytes than differ and are not zero, so that counting those mostly
+ * decides it.
  */
 static void
 range_list_choose(struct range_list *list, const struct page_delta *delta, uint32_t *move_count)

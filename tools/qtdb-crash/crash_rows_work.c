@@ -10,8 +10,10 @@
 
 enum {
     FEW_MAX = 24,
-    RUN_MIN = 1800, /* Rows at the tree's end that fill more than 32 leaves. */
-    POOL_PAGES = 160,
+    SCATTER = 900,
+    RUN_MIN = 1800,          /* Rows at the tree's end that fill more than 32 leaves. */
+    POOL_PAGES = 160,        /* Most transactions are big commits, or ... */
+    POOL_PAGES_LARGE = 1024, /* ... few, and one commit goes over many segments. */
     VALUE_SPAN = 1 << 30,
     WRONG_SIZE = 512,
 };
@@ -21,8 +23,9 @@ enum kind {
     FEW,    /* Puts and deletes over all trees. */
     FORGET, /* The same, rolled back. */
     APPEND, /* Rows at the end of a tree, few or a long run. */
-    CLEAR,  /* Deletes all rows of half a tree. */
-    TREES,  /* Drops a tree, or makes it again. */
+    SCATTER_ROWS,
+    CLEAR, /* Deletes all rows of half a tree. */
+    TREES, /* Drops a tree, or makes it again. */
     NUMBERS,
     CHECKPOINT,
     SYNC,
@@ -30,7 +33,7 @@ enum kind {
     CLOSE,
     KIND_COUNT,
 };
-static const uint32_t weights[KIND_COUNT] = {60, 6, 6, 4, 5, 4, 6, 4, 3, 2};
+static const uint32_t weights[KIND_COUNT] = {60, 6, 6, 5, 4, 5, 4, 6, 4, 3, 2};
 
 struct qtdb_options
 rows_options(const struct crash_id *id)
@@ -40,7 +43,7 @@ rows_options(const struct crash_id *id)
         .create = true,
         .no_threads = true,
         .policy = id->policy == PAGER_POLICY_RANGE ? QTDB_POLICY_RANGE : QTDB_POLICY_IMAGE,
-        .pool_size = (uint64_t)POOL_PAGES * 4096,
+        .pool_size = (uint64_t)(id->seed % 2 == 0 ? POOL_PAGES : POOL_PAGES_LARGE) * 4096,
         .log_limit = 8 * (uint64_t)CRASH_SEGMENT_SIZE,
         .segment_size = CRASH_SEGMENT_SIZE,
         .write_set_limit = 160 << 10, /* Some transactions spill. */
@@ -206,6 +209,24 @@ few(struct rows_history *history, bool forget, bool may_be_full)
         work_forget(&work);
     else
         work_commit(&work, durability, may_be_full);
+}
+
+/* Many rows all over a tree: with a large pool one commit of many pages. */
+static void
+scatter(struct rows_history *history)
+{
+    struct work work;
+
+    if (!work_begin(&work, history, QTDB_SYNC))
+        return;
+    for (uint32_t index = 0; index < SCATTER && !history->failed; index++) {
+        if (!work_write(&work, ROWS_TEXT, draw(history, ROWS_KEYS), 1 + draw(history, VALUE_SPAN)))
+            break;
+    }
+    if (history->failed)
+        work_forget(&work);
+    else
+        work_commit(&work, QTDB_SYNC, false);
 }
 
 static void
@@ -383,6 +404,9 @@ rows_step(struct rows_history *history)
         break;
     case APPEND:
         append(history);
+        break;
+    case SCATTER_ROWS:
+        scatter(history);
         break;
     case CLEAR:
         clear(history);
