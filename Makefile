@@ -54,6 +54,17 @@ deps-bench: ## install the databases that qtdb-bench compares with
 deps-pg: ## install PostgreSQL for the differential tests
 	@scripts/deps install core pg
 
+# ---- Tests and checks: their parts are in mk/test.mk and mk/check.mk -----------------------------
+
+.PHONY: test check
+test: ## build and run all tests; installs what is missing (VARIANT=... for others)
+	@scripts/deps missing core test >/dev/null || scripts/deps install core test
+	@$(MAKE) test-run
+check: ## run every check on the sources (format, layers, headers, tidy and more)
+	@scripts/deps check core test check
+	+@$(MAKE) VARIANT= build/lib/libqtdb.a || echo "the library does not build: checks go on"
+	+@MAKE='$(MAKE)' scripts/run-checks $(CHECKS)
+
 # ---- Long runs and shows -------------------------------------------------------------------------
 # Each hook is a script of that name; a missing script is said, and is not an error.
 

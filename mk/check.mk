@@ -4,11 +4,7 @@
 CHECKS := format layers headers thirdparty guards names length banned symbols invariants text links \
 	tidy cppcheck selftest
 
-.PHONY: check check-tidy-files check-header-files check-selftest-run format
-check: ## run every check on the sources (format, layers, headers, tidy and more)
-	@scripts/deps check core test check
-	+@$(MAKE) VARIANT= build/lib/libqtdb.a || echo "the library does not build: checks go on"
-	+@MAKE='$(MAKE)' scripts/run-checks $(CHECKS)
+.PHONY: check-tidy-files check-header-files check-selftest-run format
 
 # ---- Checks of single files, done again only when the file or what it includes has changed -------
 

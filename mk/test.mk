@@ -79,7 +79,7 @@ $(POSTGRES_PROGRAMS): $(B)/tests/%: $(B)/obj/tests/postgres/%.o \
 
 # ---- Runs ----------------------------------------------------------------------------------------
 
-.PHONY: test test-asan test-clang test-tsan test-programs test-run thread-programs thread-run
+.PHONY: test-asan test-clang test-tsan test-programs test-run thread-programs thread-run
 .PHONY: fuzz-programs fuzz-short coverage test-postgres postgres-run
 
 test-programs: all $(CRITERION_PROGRAMS) $(THREAD_PROGRAMS) $(FUZZ_PROGRAMS)
@@ -92,9 +92,6 @@ test-run: test-programs
 thread-run: thread-programs
 	@VARIANT=$(VARIANT) scripts/run-tests --build $(B) --plain $(THREAD_PROGRAMS)
 
-test: ## build and run all tests; installs what is missing (VARIANT=... for others)
-	@scripts/deps missing core test >/dev/null || scripts/deps install core test
-	@$(MAKE) test-run
 test-asan: ## the same tests under the address and undefined-behaviour sanitizers
 	@$(MAKE) VARIANT=asan test-run
 test-clang: ## build everything with clang, warnings as errors

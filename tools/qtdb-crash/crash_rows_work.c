@@ -189,6 +189,16 @@ work_commit(struct work *work, enum qtdb_durability durability, bool may_be_full
         model->acknowledged = model->commit;
 }
 
+/* Commits, unless something is wrong already. */
+static void
+work_end(struct work *work, enum qtdb_durability durability, bool may_be_full)
+{
+    if (work->history->failed)
+        work_forget(work);
+    else
+        work_commit(work, durability, may_be_full);
+}
+
 static void
 few(struct rows_history *history, bool forget, bool may_be_full)
 {
@@ -205,10 +215,10 @@ few(struct rows_history *history, bool forget, bool may_be_full)
         if (!work_write(&work, tree, draw(history, ROWS_KEYS), value))
             break;
     }
-    if (forget || history->failed)
+    if (forget)
         work_forget(&work);
     else
-        work_commit(&work, durability, may_be_full);
+        work_end(&work, durability, may_be_full);
 }
 
 /* Many rows all over a tree: with a large pool one commit of many pages. */
@@ -223,10 +233,7 @@ scatter(struct rows_history *history)
         if (!work_write(&work, ROWS_TEXT, draw(history, ROWS_KEYS), 1 + draw(history, VALUE_SPAN)))
             break;
     }
-    if (history->failed)
-        work_forget(&work);
-    else
-        work_commit(&work, QTDB_SYNC, false);
+    work_end(&work, QTDB_SYNC, false);
 }
 
 static void
@@ -248,10 +255,7 @@ append(struct rows_history *history)
         if (!work_write(&work, tree, first + index, 1 + draw(history, VALUE_SPAN)))
             break;
     }
-    if (history->failed)
-        work_forget(&work);
-    else
-        work_commit(&work, QTDB_SYNC, false);
+    work_end(&work, QTDB_SYNC, false);
 }
 
 static void
@@ -271,10 +275,7 @@ clear(struct rows_history *history)
         if (!work_write(&work, tree, number, 0))
             break;
     }
-    if (history->failed)
-        work_forget(&work);
-    else
-        work_commit(&work, QTDB_SYNC, false);
+    work_end(&work, QTDB_SYNC, false);
 }
 
 /* Drops a tree; half of the time it is made again in the same transaction. */
@@ -291,10 +292,7 @@ trees(struct rows_history *history)
         rows_model_note(&history->model, tree, ROWS_STEP_DROP, 0);
     if (draw(history, 2) == 0 && !history->failed)
         (void)work_write(&work, tree, draw(history, ROWS_KEYS), 1 + draw(history, VALUE_SPAN));
-    if (history->failed)
-        work_forget(&work);
-    else
-        work_commit(&work, QTDB_SYNC, false);
+    work_end(&work, QTDB_SYNC, false);
 }
 
 /* A number of a durable commit never comes again. */
