@@ -239,6 +239,15 @@ node_insert(void *page, uint32_t index, const struct node_entry *entry,
     DCHECK(node__invariants_hold(page));
 }
 
+bool
+node_append(void *page, const struct node_entry *entry)
+{
+    bool done = kind_of(page) == NODE_INT && node__int_append(page, entry);
+
+    DCHECK(node__invariants_hold(page));
+    return done;
+}
+
 void
 node_replace(void *page, uint32_t index, const struct node_entry *entry)
 {

@@ -132,6 +132,9 @@ bool node_replace_fits(const void *page, uint32_t index, const struct node_entry
 
 void node_insert(void *page, uint32_t index, const struct node_entry *entry,
                  struct node_moves *moves_out);
+/** Puts an entry behind all others where that takes nothing but room in the arrays of a leaf of numbers;
+ * false: nothing was done, and node_fits knows more. For runs of rows in order. */
+bool node_append(void *page, const struct node_entry *entry);
 void node_replace(void *page, uint32_t index, const struct node_entry *entry);
 void node_remove(void *page, uint32_t index, struct node_moves *moves_out);
 

@@ -463,6 +463,22 @@ node__int_insert(void *page, uint32_t index, const struct node_entry *entry,
     blocks_insert(page, index, number);
 }
 
+bool
+node__int_append(void *page, const struct node_entry *entry)
+{
+    const struct node_int_header *header = page;
+    uint32_t count = le16_get(header->count);
+    uint64_t number = number_of(entry);
+
+    if (header->page.level > 0 || header->form != NODE_INT_FIXED || count == 0 ||
+        count >= le16_get(header->capacity) || entry->is_overflow ||
+        entry->value_size != le16_get(header->value_size))
+        return false;
+    append(page, number, entry->value, (uint32_t)entry->value_size, false);
+    blocks_insert(page, count, number);
+    return true;
+}
+
 void
 node__int_replace(void *page, uint32_t index, const struct node_entry *entry)
 {

@@ -116,6 +116,7 @@ void node__int_init(void *page, const struct node_fences *fences);
 uint32_t node__int_used_size(const void *page);
 bool node__int_fits(const void *page, const struct node_entry *entry);
 bool node__int_replace_fits(const void *page, uint32_t index, const struct node_entry *entry);
+bool node__int_append(void *page, const struct node_entry *entry);
 void node__int_insert(void *page, uint32_t index, const struct node_entry *entry,
                       struct node_moves *moves_out);
 void node__int_replace(void *page, uint32_t index, const struct node_entry *entry);

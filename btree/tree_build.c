@@ -4,7 +4,7 @@
  * Leaves are built as a load in order would build them: rows go into a page at the right edge until
  * one does not fit, then the page is cut behind its last row (node_cut_choose) and the right half goes
  * on. A page is complete when it was cut, for then its high fence and its neighbour's number are
- * known; complete pages gather and are written a batch at a time. Page numbers are reserved ahead.
+ * known; it is written while the next ones are built. Page numbers are reserved ahead.
  * The run's first leaf begins with its first key (or, in an empty tree, with nothing).
  *
  * Attaching happens in a change. The tree's last leaf gets the run's first key as high fence and the
@@ -17,8 +17,8 @@
 #include "pager/page.h"
 
 enum {
-    BATCH_PAGES = 256,
     RESERVE_FIRST = 32,
+    RESERVE_MAX = 256,
     POST_STEPS_MAX = 4 * BTREE_DEPTH_MAX,
 };
 
@@ -27,9 +27,9 @@ struct btree_build {
     struct memory *memory;
     bool into_empty;
     bool written;
-    uint8_t *pages; /* BATCH_PAGES complete ones and the one being filled. */
-    uint32_t complete;
-    uint32_t page_count; /* Of the run, the one being filled included. */
+    struct pager_direct *direct; /* NULL until the first page is complete. */
+    uint32_t open;               /* Which of `pages` is being filled. */
+    uint32_t page_count;         /* Of the run, the one being filled included. */
     uint64_t row_count;
     uint32_t *reserved; /* All numbers reserved, the run's first; */
     uint32_t reserved_count;
@@ -41,22 +41,14 @@ struct btree_build {
     uint8_t last[BTREE_KEY_SIZE_MAX];
     size_t first_size;
     uint8_t first[BTREE_KEY_SIZE_MAX];
+    _Alignas(8) uint8_t pages[2][PAGE_SIZE]; /* The one being filled, and the next. */
 };
-
-enum { PAGES_SIZE = (BATCH_PAGES + 1) * PAGE_SIZE };
-
-static uint8_t *
-page_at(struct btree_build *build, uint32_t index)
-{
-    CHECK(index <= BATCH_PAGES);
-    return build->pages + (size_t)index * PAGE_SIZE;
-}
 
 /* The page being filled. */
 static uint8_t *
 open_page(struct btree_build *build)
 {
-    return page_at(build, build->complete);
+    return build->pages[build->open];
 }
 
 enum status
@@ -70,11 +62,6 @@ btree_build_begin(const struct btree *tree, bool into_empty, struct btree_build 
     build->tree = *tree;
     build->memory = memory;
     build->into_empty = into_empty;
-    build->pages = memory_alloc_aligned(memory, MEMORY_WRITE_SET, PAGES_SIZE, PAGE_SIZE);
-    if (build->pages == NULL) {
-        memory_free(memory, MEMORY_WRITE_SET, build, sizeof(*build));
-        return STATUS_NO_MEMORY;
-    }
     *out = build;
     return STATUS_OK;
 }
@@ -90,13 +77,13 @@ btree_build_end(struct btree_build *build, bool committed)
     memory = build->memory;
     kept = committed ? build->page_count : 0;
     CHECK(!committed || build->written);
+    pager_direct_end(build->direct); /* Before its pages may be anybody's. */
     if (build->reserved_count > kept)
         pager_direct_release(build->tree.pager, build->reserved_count - kept,
                              build->reserved + kept);
     memory_free(memory, MEMORY_WRITE_SET, build->reserved,
                 build->reserved_capacity * sizeof(uint32_t));
     memory_free(memory, MEMORY_WRITE_SET, build->bounds, build->bounds_capacity);
-    memory_free(memory, MEMORY_WRITE_SET, build->pages, PAGES_SIZE);
     memory_free(memory, MEMORY_WRITE_SET, build, sizeof(*build));
 }
 
@@ -111,7 +98,7 @@ static enum status
 next_number(struct btree_build *build, uint32_t *out)
 {
     uint32_t count = build->reserved_count < RESERVE_FIRST ? RESERVE_FIRST
-                     : build->reserved_count > BATCH_PAGES ? BATCH_PAGES
+                     : build->reserved_count > RESERVE_MAX ? RESERVE_MAX
                                                            : build->reserved_count;
 
     if (build->page_count == build->reserved_count) {
@@ -159,21 +146,14 @@ keep_bound(struct btree_build *build, const uint8_t *key, size_t key_size)
     return STATUS_OK;
 }
 
-/* Writes what is complete, `count` pages, and moves the open page to the front. */
+/* Writes the open page, which is complete. */
 static enum status
-write_pages(struct btree_build *build, uint32_t count)
+write_page(struct btree_build *build)
 {
-    void *pointers[BATCH_PAGES + 1];
-    uint32_t first = build->page_count - build->complete - 1;
-
-    CHECK(count == build->complete || count == build->complete + 1);
-    for (uint32_t i = 0; i < count; i++)
-        pointers[i] = page_at(build, i);
-    TRY(pager_direct_write(build->tree.pager, count, build->reserved + first, pointers));
-    if (count == build->complete)
-        memcpy(page_at(build, 0), open_page(build), PAGE_SIZE);
-    build->complete = 0;
-    return STATUS_OK;
+    if (build->direct == NULL)
+        TRY(pager_direct_begin(build->tree.pager, &build->direct));
+    return pager_direct_put(build->direct, build->reserved[build->page_count - 1],
+                            open_page(build));
 }
 
 static enum status
@@ -200,8 +180,6 @@ next_page(struct btree_build *build, const struct node_entry *entry)
     uint32_t number;
     bool loaded;
 
-    if (build->complete == BATCH_PAGES)
-        TRY(write_pages(build, build->complete));
     uint8_t *left = open_page(build);
 
     loaded = node_load_page(left, &node);
@@ -209,9 +187,27 @@ next_page(struct btree_build *build, const struct node_entry *entry)
     TRY(next_number(build, &number));
     node_cut_choose(left, node.count, entry, &cut);
     TRY(keep_bound(build, cut.separator, cut.separator_size));
-    node_split(left, page_at(build, build->complete + 1), number, &cut);
-    build->complete++;
+    node_split(left, build->pages[1 - build->open], number, &cut);
+    TRY(write_page(build));
+    build->open = 1 - build->open;
     build->page_count++;
+    return STATUS_OK;
+}
+
+/* What needs a new layout, or a new page. */
+static enum status
+insert_last(struct btree_build *build, const struct node_entry *entry)
+{
+    struct node_moves moves;
+    struct node node;
+
+    /* Long keys may need more than one cut until a page has room (node_var_split.c). */
+    while (!node_fits(open_page(build), entry))
+        TRY(next_page(build, entry));
+    bool loaded = node_load_page(open_page(build), &node);
+
+    CHECK(loaded);
+    node_insert(open_page(build), node.count, entry, &moves);
     return STATUS_OK;
 }
 
@@ -234,8 +230,6 @@ btree_build_add(struct btree_build *build, const void *key, size_t key_size, con
         .value = value,
         .value_size = value_size,
     };
-    struct node_moves moves;
-    struct node node;
 
     CHECK(!build->written);
     TRY(tree__refuse_key(&build->tree, key_size));
@@ -249,13 +243,8 @@ btree_build_add(struct btree_build *build, const void *key, size_t key_size, con
                            (unsigned long long)build->row_count);
     if (build->row_count == 0)
         TRY(first_page(build, key, key_size));
-    /* Long keys may need more than one cut until a page has room (node_var_split.c). */
-    while (!node_fits(open_page(build), &entry))
-        TRY(next_page(build, &entry));
-    bool loaded = node_load_page(open_page(build), &node);
-
-    CHECK(loaded);
-    node_insert(open_page(build), node.count, &entry, &moves);
+    if (!node_append(open_page(build), &entry))
+        TRY(insert_last(build, &entry));
     memcpy(build->last, key, key_size);
     build->last_size = key_size;
     build->row_count++;
@@ -266,7 +255,10 @@ enum status
 btree_build_write(struct btree_build *build)
 {
     CHECK(!build->written && build->row_count > 0);
-    TRY(write_pages(build, build->complete + 1));
+    TRY(write_page(build));
+    TRY(pager_direct_finish(build->direct, build->page_count, build->reserved));
+    pager_direct_end(build->direct);
+    build->direct = NULL;
     build->written = true;
     return STATUS_OK;
 }

@@ -85,6 +85,7 @@ struct txn_tree {
     struct qtdb_tree *tree;
     struct btree btree; /* Its root is PAGE_NONE when this transaction makes the tree. */
     struct key_map writes;
+    size_t value_max;           /* Bytes of the largest value among them, and perhaps more. */
     struct spill *spill;        /* Below them, when they were too large for memory; or NULL. */
     struct write_entry *merged; /* By chunk_next: writes handed to tree->versions. */
     struct btree_build *run;    /* While committing: the writes from run_first on; or NULL. */

@@ -11,7 +11,7 @@
 #include "kernel/base/random.h"
 
 int
-key_compare(const void *a, size_t a_size, const void *b, size_t b_size)
+key_compare_any(const void *a, size_t a_size, const void *b, size_t b_size)
 {
     size_t common = a_size < b_size ? a_size : b_size;
     int order = common > 0 ? memcmp(a, b, common) : 0;

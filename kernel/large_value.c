@@ -253,7 +253,7 @@ value__pack_tree(struct qtdb_txn *txn, struct txn_tree *tree)
     uint8_t *frame = NULL;
     enum status status = STATUS_OK;
 
-    if (tree->tree->no_compression || tree->tree == db->catalog)
+    if (tree->tree->no_compression || tree->tree == db->catalog || tree->value_max <= PACK_MIN)
         return STATUS_OK;
     for (struct write_entry *entry = tree->writes.head[0]; entry != NULL; entry = entry->next[0]) {
         if (entry->kind != WRITE_PUT || entry->value_size <= PACK_MIN)

@@ -20,7 +20,7 @@
 #include "kernel/base/error.h"
 #include "kernel/row_lock_private.h"
 
-enum { CHAINS_FIRST = 64, CHAIN_FILL = 2 };
+enum { CHAINS_FIRST = 64, CHAIN_FILL = 1 };
 
 struct lock_name {
     uint64_t hash;
@@ -198,6 +198,8 @@ grant_next(struct lock_partition *partition, const struct row_lock *given_up)
 {
     struct row_lock *chain = *chain_of(partition, given_up->hash);
 
+    if (partition->wait_count == 0)
+        return;
     for (struct row_lock *claim = chain; claim != NULL; claim = claim->next) {
         if (claim->wanted == LOCK_NONE || !is_same(claim, given_up) ||
             !is_grantable(chain, claim, claim->wanted))
@@ -205,6 +207,7 @@ grant_next(struct lock_partition *partition, const struct row_lock *given_up)
         claim->mode = claim->wanted;
         claim->wanted = LOCK_NONE;
         claim->holder->waiting = NULL;
+        partition->wait_count--;
         event_signal(&claim->holder->event);
     }
 }
@@ -258,6 +261,8 @@ cancel(struct lock_partition *partition, struct row_lock *claim)
 
     claim->wanted = LOCK_NONE;
     holder->waiting = NULL;
+    CHECK(partition->wait_count > 0);
+    partition->wait_count--;
     if (claim->mode == LOCK_NONE) {
         CHECK(holder->locks == claim);
         holder->locks = claim->holder_next;
@@ -357,12 +362,30 @@ claim_new(struct lock_holder *holder, const struct lock_name *name, struct row_l
     return STATUS_OK;
 }
 
+/* Nobody has or wants the key, as far as hashes tell. */
+static bool
+is_unclaimed(const struct lock_partition *partition, uint64_t hash)
+{
+    for (const struct row_lock *at = *chain_of(partition, hash); at != NULL; at = at->next)
+        if (at->hash == hash)
+            return false;
+    return true;
+}
+
 /* Under the latch: grants the claim or lets it wait. */
 static enum status
 claim_key(struct lock_table *table, struct lock_holder *holder, const struct lock_name *name,
           enum lock_mode mode, bool may_wait, struct row_lock **out, bool *new_out)
 {
     struct lock_partition *partition = partition_of(table, name->hash);
+
+    *new_out = is_unclaimed(partition, name->hash);
+    if (*new_out) {
+        TRY(claim_new(holder, name, out));
+        link_claim(table, partition, *out);
+        (*out)->mode = mode;
+        return STATUS_OK;
+    }
     struct row_lock *own = find_own(partition, holder, name);
     struct row_lock *claim = own;
 
@@ -382,6 +405,7 @@ claim_key(struct lock_table *table, struct lock_holder *holder, const struct loc
     claim->mode = granted ? mode : claim->mode;
     claim->wanted = granted ? LOCK_NONE : mode;
     holder->waiting = granted ? NULL : claim;
+    partition->wait_count += !granted;
     return STATUS_OK;
 }
 

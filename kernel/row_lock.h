@@ -66,6 +66,7 @@ struct lock_owner {
 struct lock_partition {
     _Alignas(64) struct latch latch;
     uint32_t count;
+    uint32_t wait_count;  /* Claims that wait. */
     uint32_t chain_count; /* A power of two. */
     struct row_lock **chains;
 };

@@ -101,6 +101,8 @@ take_entry(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t 
         if (*copy_out == NULL)
             return STATUS_NO_MEMORY;
         memcpy(*copy_out, value, value_size);
+        if (value_size > tree->value_max)
+            tree->value_max = value_size;
     }
     if (entry == NULL) {
         entry = key_map_entry_new(arena, &tree->writes, key, key_size);

@@ -25,7 +25,7 @@ enum {
     SHRINK_MAPS = 8,      /* Map pages one may free. */
     GROW_MIN = 64,
     GROW_MAX = 16384,
-    GROW_SHARE = 16, /* The file grows by one part in so many. */
+    GROW_SHARE = 8, /* The file grows by one part in so many. */
     MAP_SPAN = MAP_ENTRY_COUNT * MAP_GROUP_SIZE,
 };
 

@@ -1,6 +1,7 @@
 /*
- * Direct writes (rule L4): pages that go to their place in the file at once and enter the log only
- * as a RESET record, "the disk is the base here".
+ * Pages for direct writes (rule L4): they go to their place in the file at once and enter the log only
+ * as a RESET record, "the disk is the base here". Which pages may be written so, and how they become the
+ * file's; direct_write.c writes them.
  *
  * That is sound only where redo can bring back nothing of an earlier life of the page (P12):
  *
@@ -15,19 +16,13 @@
  * that the page was written). After a crash the map says of a page that was not adopted what it said
  * before: free or never used.
  *
- * The CSN in the page is the last commit's when it was written: a lower bound of when it appeared,
- * which PAGE_FLAG_DIRECT says, and higher than that of any earlier write to the place. A page may be
- * written directly, given back, reserved and written again, even by the handle that comes after a
- * crash; so no two calls of pager_direct_write use the same CSN: an empty commit of the pager's own
- * goes between them where there was no other, and it is durable before the pages are written. Else a
- * lost second write would leave the first, and nothing would tell them apart.
+ * A place that was written before must get a higher CSN than it ever had. So a reserved page knows the
+ * CSN from which on that holds: the last commit's when it was reserved, and one more than that of a page
+ * that was written directly and given back.
  */
 #include "pager/pager_private.h"
 
-enum {
-    SET_FIRST = 64,
-    STAGE_PAGES = 64, /* Pages written with one call where they lie side by side. */
-};
+enum { SET_FIRST = 64 };
 
 /* ---- The set of reserved pages --------------------------------------------------------------- */
 
@@ -54,10 +49,16 @@ pager__direct_find(struct pager *pager, uint32_t page_number)
 }
 
 static void
-set_insert(struct direct_set *set, uint32_t page_number)
+set_insert(struct pager *pager, uint32_t page_number)
 {
+    struct direct_set *set = &pager->direct;
+    uint64_t csn = pager_csn(pager);
+
     CHECK(set->used < set->capacity / 2);
-    set->slots[slot_of(set, page_number)] = (struct direct_page){.page_number = page_number};
+    if (csn <= set->csn_released)
+        csn = set->csn_released + 1;
+    set->slots[slot_of(set, page_number)] =
+        (struct direct_page){.page_number = page_number, .csn_least = csn};
     if (set->used == 0 || page_number >= set->end)
         set->end = page_number + 1;
     set->used++;
@@ -186,7 +187,7 @@ reserve_free(struct pager *pager, uint32_t page_number)
     pager_unpin(pager, &pin);
     if (!entry_is_eligible(pager, page_number, entry))
         return false;
-    set_insert(&pager->direct, page_number);
+    set_insert(pager, page_number);
     return true;
 }
 
@@ -247,7 +248,7 @@ reserve_beyond(struct pager *pager, uint32_t count, uint32_t *page_numbers_out,
         if (page_is_map(number) || pager__direct_find(pager, number) != NULL ||
             !beyond_is_eligible(pager, number))
             continue;
-        set_insert(&pager->direct, number);
+        set_insert(pager, number);
         page_numbers_out[taken++] = number;
     }
     *wanted_out = (uint64_t)number + (count - taken) + (count - taken) / MAP_ENTRY_COUNT + 2;
@@ -302,124 +303,16 @@ pager_direct_release(struct pager *pager, uint32_t count, const uint32_t *page_n
 {
     latch_lock(&pager->commit_latch);
     for (uint32_t index = 0; index < count; index++) {
+        const struct direct_page *page = pager__direct_find(pager, page_numbers[index]);
+
+        CHECK(page != NULL);
+        if (page->csn > pager->direct.csn_released)
+            pager->direct.csn_released = page->csn;
         pager__direct_forget(pager, page_numbers[index]);
         if (page_numbers[index] < atomic_load(&pager->page_count))
             pager__free_push(pager, page_numbers[index]);
     }
     latch_unlock(&pager->commit_latch);
-}
-
-/* ---- Writing --------------------------------------------------------------------------------- */
-
-/* Copies and seals one page; remembers what its RESET will say. */
-static void
-stage_page(struct pager *pager, uint32_t page_number, const void *page, uint64_t csn,
-           uint8_t *staged)
-{
-    struct page_header *header = page_header(staged);
-    struct direct_page *direct;
-
-    memcpy(staged, page, PAGE_SIZE);
-    CHECK(le32_get(header->page_number) == page_number);
-    latch_lock(&pager->commit_latch);
-    header->csn = le64_of(csn);
-    header->csn_image = le64_of(0);
-    header->flags |= PAGE_FLAG_DIRECT;
-    page_seal(staged, pager->file_id);
-    direct = pager__direct_find(pager, page_number);
-    CHECK(direct != NULL);
-    direct->written = true;
-    direct->csn = csn;
-    direct->checksum = le64_get(header->checksum);
-    latch_unlock(&pager->commit_latch);
-}
-
-/* A commit that does nothing but take a CSN. */
-static enum status
-empty_commit(struct pager *pager)
-{
-    struct pager_change *change;
-    const uint8_t nothing = 0;
-    enum status status;
-    uint64_t csn;
-
-    do {
-        TRY(pager__change_begin_system(pager, &change));
-        status = pager_change_note(change, &nothing, sizeof(nothing));
-        if (status == STATUS_OK)
-            status = pager_change_commit(change, &csn);
-        else
-            pager_change_abandon(change);
-        if (status == STATUS_MISSING)
-            TRY(pager__change_resolve_system(pager));
-    } while (status == STATUS_MISSING);
-    return status;
-}
-
-/* A CSN that no direct write had before, and, because it is durable, none will have after a crash. */
-static enum status
-take_csn(struct pager *pager, uint64_t *csn_out)
-{
-    enum status status = STATUS_OK;
-
-    latch_lock(&pager->flush_latch);
-    if (atomic_load(&pager->direct_csn) >= pager_csn(pager))
-        status = empty_commit(pager);
-    *csn_out = pager_csn(pager);
-    if (status == STATUS_OK)
-        atomic_store(&pager->direct_csn, *csn_out);
-    latch_unlock(&pager->flush_latch);
-    TRY(status);
-    return BUG(REUSE_BEFORE_FREE_DURABLE) ? STATUS_OK : pager_flush(pager, *csn_out);
-}
-
-/* Writes pages that lie side by side; returns how many. */
-static enum status
-write_run(struct pager *pager, uint32_t count, const uint32_t *page_numbers, void *const *pages,
-          uint64_t csn, uint8_t *stage, uint32_t *count_out)
-{
-    uint32_t run = 0;
-
-    do {
-        stage_page(pager, page_numbers[run], pages[run], csn, stage + (size_t)run * PAGE_SIZE);
-        run++;
-    } while (run < count && run < STAGE_PAGES && page_numbers[run] == page_numbers[run - 1] + 1);
-    *count_out = run;
-    PAGER_COUNT(pager, page_write_count, run);
-    return io_write(pager->file, stage, (size_t)run * PAGE_SIZE,
-                    (uint64_t)page_numbers[0] * PAGE_SIZE, 0);
-}
-
-enum status
-pager_direct_write(struct pager *pager, uint32_t count, const uint32_t *page_numbers,
-                   void *const *pages)
-{
-    struct memory *memory = pager->env.memory;
-    size_t stage_size = (size_t)(count < STAGE_PAGES ? count : STAGE_PAGES) * PAGE_SIZE;
-    enum status status = STATUS_OK;
-    uint64_t csn = 0;
-    uint8_t *stage;
-    uint32_t run;
-
-    if (pager_is_failed(pager))
-        return error_raise(STATUS_FAILED, "%s: an earlier write failed", pager->path);
-    if (count == 0)
-        return STATUS_OK;
-    if (__atomic_load_n(&pager->wal, __ATOMIC_ACQUIRE) == NULL)
-        TRY(pager__begin_writing(pager));
-    TRY(take_csn(pager, &csn));
-    stage = memory_alloc_aligned(memory, MEMORY_POOL, stage_size, IO_BLOCK_SIZE);
-    if (stage == NULL)
-        return STATUS_NO_MEMORY;
-    for (uint32_t done = 0; done < count && status == STATUS_OK; done += run)
-        status =
-            write_run(pager, count - done, page_numbers + done, pages + done, csn, stage, &run);
-    memory_free(memory, MEMORY_POOL, stage, stage_size);
-    if (status == STATUS_OK && !BUG(DIRECT_WRITE_NOT_SYNCED)) {
-        PAGER_COUNT(pager, sync_count, 1);
-        status = io_sync(pager->file);
-    }
-    return status == STATUS_OK ? status : pager__fail(pager, status, "writing pages directly");
 }
 
 /* ---- Adopting -------------------------------------------------------------------------------- */

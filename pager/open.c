@@ -428,6 +428,7 @@ pager_abandon(struct pager *pager)
         pager__change_close(pager);
         pager__pool_close(pager);
     }
+    pager__direct_write_close(pager);
     pager__direct_close(pager);
     pager__free_close(pager);
     compress_free(pager->compress);

@@ -215,7 +215,20 @@ uint64_t pager_csn_durable(const struct pager *pager);
  * a commit or given back. In memory only until then. Not under the latch. STATUS_FULL. */
 MUST_CHECK enum status pager_direct_reserve(struct pager *pager, uint32_t count,
                                             uint32_t *page_numbers_out);
-/** Writes `count` page images (header from page_init; sealed here) to reserved pages and syncs them. */
+/** Writes reserved pages while its user makes the next ones; of one thread at a time. */
+struct pager_direct;
+/** STATUS_READONLY, STATUS_FAILED, STATUS_NO_MEMORY, what the log and its directory may say. */
+MUST_CHECK enum status pager_direct_begin(struct pager *pager, struct pager_direct **out);
+/** Takes a copy of a page image (header from page_init; sealed here) for a reserved page. What is put
+ * in the order of the page numbers goes out in large pieces. After a failed write the handle is FAILED. */
+MUST_CHECK enum status pager_direct_put(struct pager_direct *direct, uint32_t page_number,
+                                        const void *page);
+/** Waits for what was put, all of which `page_numbers` names, and syncs it: it may be adopted. */
+MUST_CHECK enum status pager_direct_finish(struct pager_direct *direct, uint32_t count,
+                                           const uint32_t *page_numbers);
+/** Waits for writes under way; NULL is fine. What was not finished must not be adopted. */
+void pager_direct_end(struct pager_direct *direct);
+/** All of these for `count` page images that are there already. */
 MUST_CHECK enum status pager_direct_write(struct pager *pager, uint32_t count,
                                           const uint32_t *page_numbers, void *const *pages);
 /** Within a change: the page becomes part of the file as it was written (RESET). STATUS_MISSING. */

@@ -136,15 +136,17 @@ enum checkpoint_state { CHECKPOINT_IDLE = 0, CHECKPOINT_FLUSHING = 1, CHECKPOINT
 /* Reserved pages by number, open addressing; PAGE_NONE: empty. direct.c. */
 struct direct_page {
     uint32_t page_number;
-    bool written;
-    uint64_t csn;
+    bool written;       /* And synced. */
+    uint64_t csn_least; /* It has to be written with this one or a later one. */
+    uint64_t csn;       /* 0: nobody has begun to write it. */
     uint64_t checksum;
 };
 struct direct_set {
     struct direct_page *slots; /* capacity of them, a power of two or 0 */
     uint32_t capacity;
     uint32_t used;
-    uint32_t end; /* One past the highest page reserved since the set was empty. */
+    uint32_t end;          /* One past the highest page reserved since the set was empty. */
+    uint64_t csn_released; /* The highest of pages that were written and given back. */
 };
 
 /* Codecs that nobody uses (codec.c). */
@@ -191,6 +193,8 @@ struct pager {
     uint32_t direct_floor;       /* Pages from here on have no record since R ... */
     uint64_t direct_floor_csn;   /* ... as long as R has not passed this (L4); then no page has. */
     _Atomic uint64_t direct_csn; /* Direct writes up to this CSN may be on the disk. */
+    struct pager_direct
+        *_Atomic direct_idle; /* direct_write.c; a writer that nobody uses, or NULL. */
     _Atomic uint64_t meta_map_csn[META_MAP_COUNT]; /* Read anywhere. */
     uint32_t map_count;                            /* Level-1 map pages. */
 
@@ -449,6 +453,8 @@ void pager__codec_close(struct pager *pager);
 struct direct_page *pager__direct_find(struct pager *pager, uint32_t page_number);
 void pager__direct_forget(struct pager *pager, uint32_t page_number);
 void pager__direct_close(struct pager *pager);
+/** direct_write.c: frees the writer kept for the next user. */
+void pager__direct_write_close(struct pager *pager);
 
 /* open.c, recover.c, repair.c */
 /** Before the first change: log directory, log, needs-log in both slots, all durable. */

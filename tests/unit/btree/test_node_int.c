@@ -282,6 +282,37 @@ Test(node_int, values_of_one_size_are_dense_and_fill_the_page)
         cr_assert_leq(((const struct node_int_header *)page.bytes)->block[i], 16);
 }
 
+/* Appending is inserting at the end, byte for byte, or nothing. */
+Test(node_int, appending_makes_the_page_that_inserting_makes)
+{
+    struct test_page page = {{0}}, appended;
+    struct node_moves moves;
+    uint32_t done = 0;
+    uint32_t count = 0;
+
+    node_init(page.bytes, NODE_INT, 7, 3, 0, PAGE_NONE, &no_fences);
+    for (;; count++) {
+        uint64_t key = __builtin_bswap64(3 * count);
+        size_t size = count == 100 ? 5 : 8; /* One of another size: no array holds it. */
+        struct node_entry entry = {(const uint8_t *)&key, 8, (const uint8_t *)&key, size, false};
+
+        memcpy(appended.bytes, page.bytes, PAGE_SIZE);
+        bool taken = node_append(appended.bytes, &entry);
+
+        cr_assert_eq(taken, count > 0 && count < 100, "row %u", count);
+        if (!taken)
+            cr_assert_arr_eq(appended.bytes, page.bytes, PAGE_SIZE);
+        if (!node_fits(page.bytes, &entry))
+            break;
+        node_insert(page.bytes, count, &entry, &moves);
+        if (taken)
+            cr_assert_arr_eq(appended.bytes, page.bytes, PAGE_SIZE);
+        done += taken;
+    }
+    cr_assert_gt(count, 101u);
+    cr_assert_eq(done, 99);
+}
+
 /* ---- Cutting and joining ------------------------------------------------------------------------ */
 
 /* Cuts `page`, the model's entries [from, to), until the entry fits; every piece is asserted. */

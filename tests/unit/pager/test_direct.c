@@ -282,6 +282,101 @@ Test(direct, pages_are_synced_before_the_frame_that_adopts_them)
     world_deinit(&world);
 }
 
+static uint64_t
+put(struct world *world, struct pager_direct *direct, uint32_t number)
+{
+    uint8_t page[PAGE_SIZE];
+
+    page_init(page, number, 5, PAGE_TYPE_TEST, 0);
+    WORLD_OK(world, pager_direct_put(direct, number, page));
+    const struct direct_page *entry = pager__direct_find(world->pager, number);
+
+    cr_assert_not_null(entry);
+    cr_assert_not(entry->written);
+    return entry->csn;
+}
+
+/* A writer's CSN does for what was reserved before there was a later one; each place sees it rise. */
+Test(direct, a_place_never_gets_the_csn_that_it_had_before)
+{
+    struct pager_direct *first, *second;
+    struct world world;
+    uint32_t numbers[4];
+
+    open_world(&world);
+    WORLD_OK(&world, world_flush(&world));
+    WORLD_OK(&world, pager_direct_reserve(world.pager, 2, numbers));
+    WORLD_OK(&world, pager_direct_begin(world.pager, &first));
+    uint64_t csn = put(&world, first, numbers[0]);
+
+    cr_assert_eq(put(&world, first, numbers[1]), csn);
+    /* Another writer; what it wrote is given back. */
+    WORLD_OK(&world, pager_direct_begin(world.pager, &second));
+    WORLD_OK(&world, pager_direct_reserve(world.pager, 1, &numbers[2]));
+    uint64_t other = put(&world, second, numbers[2]);
+
+    cr_assert_gt(other, csn);
+    WORLD_OK(&world, pager_direct_finish(second, 1, &numbers[2]));
+    pager_direct_end(second);
+    pager_direct_release(world.pager, 1, &numbers[2]);
+    /* The first one may have the place, but not with the CSN that it has, nor with the other's. */
+    WORLD_OK(&world, pager_direct_reserve(world.pager, 1, &numbers[3]));
+    cr_assert_eq(numbers[3], numbers[2]);
+    uint64_t next = put(&world, first, numbers[3]);
+
+    cr_assert_gt(next, other);
+    pager_direct_release(world.pager, 1, &numbers[3]);
+    WORLD_OK(&world, pager_direct_reserve(world.pager, 1, &numbers[3]));
+    cr_assert_eq(numbers[3], numbers[2]);
+    cr_assert_gt(put(&world, first, numbers[3]), next);
+    WORLD_OK(&world, pager_direct_finish(first, 2, numbers));
+    cr_assert(pager__direct_find(world.pager, numbers[0])->written);
+    cr_assert_not(pager__direct_find(world.pager, numbers[3])->written);
+    pager_direct_end(first);
+    pager_direct_release(world.pager, 2, numbers);
+    pager_direct_release(world.pager, 1, &numbers[3]);
+    crash_both_ways(&world);
+    close_world(&world);
+}
+
+/* More stages than there are, pieces with gaps between them. */
+Test(direct, a_long_run_is_written_whole)
+{
+    enum { LONG = 700 };
+    struct pager_options options = world_options(PAGER_POLICY_IMAGE);
+    static uint32_t numbers[LONG];
+    struct pager_direct *direct;
+    _Alignas(IO_BLOCK_SIZE) uint8_t found[PAGE_SIZE];
+    uint8_t page[PAGE_SIZE];
+    struct world world;
+
+    world_init(&world, 4, &options);
+    world_open(&world);
+    WORLD_OK(&world, pager_direct_reserve(world.pager, LONG, numbers));
+    WORLD_OK(&world, pager_direct_begin(world.pager, &direct));
+    for (uint32_t i = 0; i < LONG; i++)
+        if (i % 300 != 299)
+            (void)put(&world, direct, numbers[i]);
+    for (uint32_t i = 299; i < LONG; i += 300)
+        (void)put(&world, direct, numbers[i]);
+    WORLD_OK(&world, pager_direct_finish(direct, LONG, numbers));
+    pager_direct_end(direct);
+    for (uint32_t i = 0; i < LONG; i++) {
+        struct io_file *file = world.pager->file;
+        const struct page_header *header = page_header_const(found);
+
+        WORLD_OK(&world, io_read(file, found, PAGE_SIZE, (uint64_t)numbers[i] * PAGE_SIZE));
+        page_init(page, numbers[i], 5, PAGE_TYPE_TEST, 0);
+        cr_assert_eq(le32_get(header->page_number), numbers[i]);
+        cr_assert_arr_eq(found + PAGE_HEADER_SIZE, page + PAGE_HEADER_SIZE,
+                         PAGE_SIZE - PAGE_HEADER_SIZE);
+        cr_assert_eq(le64_get(header->checksum),
+                     pager__direct_find(world.pager, numbers[i])->checksum);
+    }
+    pager_direct_release(world.pager, LONG, numbers);
+    close_world(&world);
+}
+
 /* The set of reserved pages under insertion and removal. */
 Test(direct, set_finds_exactly_what_is_in_it)
 {
@@ -320,6 +415,7 @@ Test(direct, reserve_fails_cleanly_when_the_file_may_not_grow)
 
 Test(direct, a_failed_write_is_final_and_adopts_nothing)
 {
+    struct pager_direct *direct;
     struct world world;
     uint8_t page[PAGE_SIZE];
     void *pages[] = {page};
@@ -329,6 +425,8 @@ Test(direct, a_failed_write_is_final_and_adopts_nothing)
     WORLD_OK(&world, world_flush(&world));
     WORLD_OK(&world, pager_direct_reserve(world.pager, 1, &number));
     page_init(page, number, 5, PAGE_TYPE_TEST, 0);
+    WORLD_OK(&world, pager_direct_begin(world.pager, &direct)); /* Made by now, and kept. */
+    pager_direct_end(direct);
     io_sim_fail_at(world.io, io_sim_op_count(world.io), IO_SIM_FAULT_EIO, false);
     cr_assert_eq(pager_direct_write(world.pager, 1, &number, pages), STATUS_IO);
     cr_assert(pager_is_failed(world.pager));
