@@ -16,7 +16,7 @@
  */
 #include "btree/tree_int_private.h"
 
-enum { GROUP_SIZE = 24, ABSENT_ROUNDS = 4 };
+enum { GROUP_SIZE = 32, ABSENT_ROUNDS = 4 };
 
 struct lane {
     uint64_t key;

@@ -709,11 +709,10 @@ jump(struct qtdb_cursor *cursor, enum direction direction, const void *key, size
     return step(cursor, direction, true);
 }
 
+/* When step_plain has said no. */
 static enum status
 advance(struct qtdb_cursor *cursor, enum direction direction)
 {
-    if (step_plain(cursor, direction))
-        return STATUS_OK;
     TRY(usable(cursor));
     if (!cursor->has_row)
         return STATUS_NOT_FOUND;
@@ -729,7 +728,7 @@ cursor__seek(struct qtdb_cursor *cursor, const void *key, size_t key_size)
 enum status
 cursor__next(struct qtdb_cursor *cursor)
 {
-    return advance(cursor, FORWARD);
+    return step_plain(cursor, FORWARD) ? STATUS_OK : advance(cursor, FORWARD);
 }
 
 enum qtdb_code
@@ -747,13 +746,13 @@ qtdb_cursor_seek_last(struct qtdb_cursor *cursor, const void *key, size_t key_si
 enum qtdb_code
 qtdb_cursor_next(struct qtdb_cursor *cursor)
 {
-    return api_error(advance(cursor, FORWARD));
+    return step_plain(cursor, FORWARD) ? QTDB_OK : api_error(advance(cursor, FORWARD));
 }
 
 enum qtdb_code
 qtdb_cursor_previous(struct qtdb_cursor *cursor)
 {
-    return api_error(advance(cursor, BACKWARD));
+    return step_plain(cursor, BACKWARD) ? QTDB_OK : api_error(advance(cursor, BACKWARD));
 }
 
 void

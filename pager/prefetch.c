@@ -125,29 +125,10 @@ claim_pages(struct pager *pager)
         /* Claimed pages move to the front; both entries keep their map pins. */
         prefetch->pages[i] = prefetch->pages[prefetch->used];
         prefetch->pages[prefetch->used] = page;
+        prefetch->pages[prefetch->used].request.context = &prefetch->pages[prefetch->used];
         prefetch->submit[prefetch->used] = &prefetch->pages[prefetch->used].request;
         prefetch->used++;
     }
-}
-
-/* Requests that could not be started keep their STATUS_IO. */
-static void
-read_pages(struct pager *pager)
-{
-    struct prefetch *prefetch = pager->prefetch;
-    struct io_request *done[PREFETCH_MAX];
-    uint32_t in_flight = prefetch->used, count = 0;
-
-    if (in_flight == 0 ||
-        io_queue_submit(prefetch->queue, prefetch->submit, in_flight) != STATUS_OK)
-        return;
-    while (in_flight > 0) {
-        enum status status = io_queue_reap(prefetch->queue, in_flight, done, in_flight, &count);
-
-        CHECK(status == STATUS_OK && count <= in_flight);
-        in_flight -= count;
-    }
-    PAGER_COUNT(pager, page_read_count, prefetch->used);
 }
 
 static void
@@ -168,6 +149,33 @@ settle_page(struct pager *pager, struct prefetch_page *page)
         pager__frame_give(pager, page->frame);
 }
 
+/* Each page is verified as it arrives, while the others are on their way. Requests that could not be
+ * started keep their STATUS_IO. */
+static void
+read_pages(struct pager *pager)
+{
+    struct prefetch *prefetch = pager->prefetch;
+    struct io_request *done[PREFETCH_MAX];
+    uint32_t in_flight = prefetch->used, count = 0;
+
+    if (in_flight == 0)
+        return;
+    if (io_queue_submit(prefetch->queue, prefetch->submit, in_flight) != STATUS_OK) {
+        for (uint32_t i = 0; i < prefetch->used; i++)
+            settle_page(pager, &prefetch->pages[i]);
+        return;
+    }
+    while (in_flight > 0) {
+        enum status status = io_queue_reap(prefetch->queue, 1, done, in_flight, &count);
+
+        CHECK(status == STATUS_OK && count <= in_flight);
+        for (uint32_t i = 0; i < count; i++)
+            settle_page(pager, done[i]->context);
+        in_flight -= count;
+    }
+    PAGER_COUNT(pager, page_read_count, prefetch->used);
+}
+
 void
 pager_prefetch(struct pager *pager, const uint32_t *page_numbers, uint32_t count)
 {
@@ -178,8 +186,6 @@ pager_prefetch(struct pager *pager, const uint32_t *page_numbers, uint32_t count
         done += pin_maps(pager, page_numbers + done, count - done);
         claim_pages(pager);
         read_pages(pager);
-        for (uint32_t i = 0; i < prefetch->used; i++)
-            settle_page(pager, &prefetch->pages[i]);
         for (uint32_t i = 0; i < prefetch->pinned; i++)
             pager_unpin(pager, &prefetch->pages[i].map);
         prefetch->used = prefetch->pinned = 0;

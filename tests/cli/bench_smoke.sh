@@ -22,7 +22,7 @@ fails_with() # STATUS PATTERN ARGUMENT...
     { cat "$dir/out"; exit 1; }
 head -n 1 "$dir/smoke.json" | grep -q '"machine":.*"commit":.*"versions":{"qtdb":"[0-9.]*"'
 for workload in load insert update delete get absent batchget get-writer range scan \
-    ycsb-a ycsb-b ycsb-c ycsb-d ycsb-e ycsb-f cold mixed recovery open; do
+    ycsb-a ycsb-b ycsb-c ycsb-d ycsb-e ycsb-f cold cold-batch mixed recovery open; do
     for metric in ops_per_s rows_per_s p50_ns p99_ns seconds; do
         grep -q "{\"engine\":\"qtdb\",\"workload\":\"$workload\",\"rows\":[0-9]*,\"value_size\":100,\"batch\":[0-9]*,\"threads\":1,\"durability\":\"sync\",\"metric\":\"$metric\",\"value\":[0-9.e+-]*,\"run\":1," \
             "$dir/smoke.json" || { echo "no $metric of $workload"; exit 1; }

@@ -53,7 +53,8 @@ struct bench_options {
     const char *json;
     const char *report;
     const char *keys_path;
-    const char *save;              /* Where kept runs go; NULL: nothing is kept. */
+    const char *only; /* Part of the names of rows of `trees` that are wanted; NULL: all. */
+    const char *save; /* Where kept runs go; NULL: nothing is kept. */
     struct bench_archive *archive; /* The run that is kept, or NULL. */
     bool quick;
     bool own_device;        /* Nothing but the store is on the device of `dir`. */

@@ -23,7 +23,7 @@ static const struct tool tool = {
         "\n"
         "Workloads:\n"
         "  load insert update delete get absent batchget get-writer range scan ycsb-a .. ycsb-f\n"
-        "  append cold mixed recovery open sql-get sql-insert sql-query\n"
+        "  append cold cold-batch mixed recovery open sql-get sql-insert sql-query\n"
         "  wa       write amplification at three levels\n"
         "  sizes    get and update over 10 MB to 10 GB of data, as far as --rows goes\n"
         "  suite    all of these (--quick: few rows, one run)\n"
@@ -46,6 +46,7 @@ static const struct tool tool = {
         "  --json FILE        replaces FILE with one JSON object a line\n"
         "  --report DIR       report.html with charts and report.md, in DIR\n"
         "  --save-results DIR keeps the run in a directory of its own below DIR\n"
+        "  --only TEXT        trees: only rows with TEXT in their name\n"
         "  --quick            suite: at most 20000 rows, one run of a second\n"
         "  --smoke            every workload once with few rows\n"
         "  -h, --help         this text\n"
@@ -253,6 +254,7 @@ start(struct bench_options *options, int argc, char **argv)
         {"runs", 0, TOOL_NUMBER, &options->base.runs, BENCH_RUNS_MAX},
         {"seed", 0, TOOL_NUMBER, &options->seed, UINT64_MAX},
         {"keys", 0, TOOL_TEXT, &options->keys_path, 0},
+        {"only", 0, TOOL_TEXT, &options->only, 0},
         {"dir", 0, TOOL_TEXT, &options->dir, 0},
         {"json", 0, TOOL_TEXT, &options->json, 0},
         {"report", 0, TOOL_TEXT, &options->report, 0},
