@@ -286,6 +286,7 @@ struct btree_cursor {
     uint8_t *leaf; /* A copied page and what was loaded of it, or NULL before the first seek. */
     uint64_t leaf_csn;
     uint32_t index; /* Of the present row in it. */
+    uint32_t turns; /* From leaf to leaf since the last seek. */
     bool valid;
     uint64_t csn;
     struct btree_row row; /* The present row. */

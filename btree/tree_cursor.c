@@ -9,13 +9,16 @@
  *
  * A row's value is handed out where it lies in the copied leaf; a step inside the leaf copies the key
  * and nothing else. While the rows of one leaf are being read the next one's bytes are on their way
- * from memory. Large values are read when the cursor arrives. When that fails the row may have been changed since
- * the leaf was copied; then the leaf is copied anew and the cursor looks for the key again.
+ * from memory, and where it is not in memory, several are read side by side (tree_ahead.c). Large values
+ * are read when the cursor arrives. When that fails the row may have been changed since the leaf was
+ * copied; then the leaf is copied anew and the cursor looks for the key again.
  */
 #include "btree/tree_private.h"
 #include "pager/page.h"
 
 enum direction { FORWARD, BACKWARD };
+
+enum { TURNS_MIN = 2 }; /* So many leaves further it is a scan. */
 
 void
 btree_cursor_init(struct btree_cursor *cursor, const struct btree *tree, struct memory *memory)
@@ -112,6 +115,34 @@ damaged(const struct btree_cursor *cursor)
     return tree__corrupt(&cursor->tree, page_number, "a row lies outside its page");
 }
 
+/* A scan that has gone over a few leaves will go on; when the next one is absent, so are those behind it,
+ * most likely. Twice as many are brought in as it has passed. */
+static void
+read_ahead(struct btree_cursor *cursor, enum direction direction, const uint8_t *key,
+           size_t key_size)
+{
+    uint32_t link = node_of(cursor)->link;
+    struct page_view view;
+
+    if (++cursor->turns <= TURNS_MIN)
+        return;
+    /* Backward there is no link: each time the limit is passed again, the parent is asked. */
+    if (direction == FORWARD && link == PAGE_NONE)
+        return;
+    if (direction == FORWARD && page_view_begin(pager_table(cursor->tree.pager), link, &view)) {
+        (void)page_view_end(&view);
+        return;
+    }
+    if (direction == BACKWARD && cursor->turns % TREE_AHEAD_MAX != TURNS_MIN + 1)
+        return;
+    uint32_t limit = 2 * cursor->turns < TREE_AHEAD_MAX && direction == FORWARD
+                         ? 2 * cursor->turns
+                         : (uint32_t)TREE_AHEAD_MAX;
+
+    tree__read_ahead(&cursor->tree, direction == FORWARD ? NODE_AT : NODE_BEFORE, key, key_size,
+                     limit);
+}
+
 /* On to the neighbour; STATUS_NOT_FOUND at the tree's edge. Afterwards `index` is at the first row that is
  * not below the fence between the two. */
 static enum status
@@ -127,6 +158,7 @@ turn_page(struct btree_cursor *cursor, enum direction direction)
     if (key_size == 0)
         return STATUS_NOT_FOUND;
     memcpy(key, direction == FORWARD ? node->high : node->low, key_size);
+    read_ahead(cursor, direction, key, key_size);
     if (direction == BACKWARD || node->link == PAGE_NONE ||
         !tree__leaf_open_at(&cursor->tree, node->link, side, key, key_size, &leaf) ||
         !copy_view(cursor, &leaf))
@@ -300,6 +332,7 @@ seek(struct btree_cursor *cursor, enum direction direction, const void *key, siz
                            BTREE_KEY_SIZE_MAX, key_size);
     cursor->valid = false;
     cursor->csn = 0;
+    cursor->turns = 0;
     TRY(place(cursor, direction, key_size == 0 ? nothing : key, key_size));
     return arrive(cursor, direction);
 }

@@ -72,6 +72,12 @@ MUST_CHECK enum status tree__get_at(const struct btree *tree, uint32_t page_numb
 
 /* tree_route.c */
 
+enum { TREE_AHEAD_MAX = 32 };
+/** Brings in the leaf that holds the key and those behind it (side NODE_AT) or before it (NODE_BEFORE), up
+ * to `limit` (at most TREE_AHEAD_MAX), as far as they have the same parent. A hint (tree_ahead.c). */
+void tree__read_ahead(const struct btree *tree, enum node_side side, const uint8_t *key,
+                      size_t key_size, uint32_t limit);
+
 /** As tree__leaf_open for a key that some leaf holds (NODE_AT), from a page that may be it, or up to
  * BTREE_HOPS_MAX leaves before it; brings it in. False: descend instead. */
 bool tree__leaf_open_near(const struct btree *tree, uint32_t page_number, const uint8_t *key,

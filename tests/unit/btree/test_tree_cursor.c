@@ -300,3 +300,67 @@ Test(tree_cursor, a_step_leads_where_next_and_previous_lead)
         }
     }
 }
+
+static uint64_t
+read_count(const struct tree_rig *rig)
+{
+    struct pager_statistics statistics;
+
+    pager_get_statistics(rig->pager.pager, &statistics);
+    return statistics.page_read_count;
+}
+
+/* Steps until `leaves` leaves were left behind or there is no more row; returns how many were. */
+static uint32_t
+pass_leaves(struct btree_cursor *cursor, bool backward, uint32_t leaves)
+{
+    enum status status =
+        backward ? btree_cursor_seek_last(cursor, NULL, 0) : btree_cursor_seek(cursor, NULL, 0);
+
+    while (status == STATUS_OK && cursor->turns < leaves)
+        status = backward ? btree_cursor_previous(cursor) : btree_cursor_next(cursor);
+    cr_assert(status == STATUS_OK || status == STATUS_NOT_FOUND);
+    return cursor->turns;
+}
+
+/* Without a page in memory: a few leaves are read one by one, then more at once, and none twice. */
+static void
+scan_cold(struct tree_rig *rig, bool backward, uint64_t page_count)
+{
+    const uint32_t few = 2, more = 4;
+    uint64_t reads[3];
+    struct btree_cursor cursor;
+
+    for (uint32_t i = 0; i < 3; i++) {
+        pager_rig_close(&rig->pager);
+        pager_rig_open(&rig->pager);
+        rig->tree.pager = rig->pager.pager;
+        btree_cursor_init(&cursor, &rig->tree, rig->pager.memory);
+        uint64_t before = read_count(rig);
+
+        (void)pass_leaves(&cursor, backward, i == 0 ? few : i == 1 ? more : UINT32_MAX);
+        reads[i] = read_count(rig) - before;
+        btree_cursor_deinit(&cursor);
+    }
+    /* Root, inner pages of the way and map pages come with the leaves. */
+    cr_assert_leq(reads[0], few + 1 + 4);
+    cr_assert_geq(reads[1], more + 8, "nothing was read ahead: %llu pages",
+                  (unsigned long long)reads[1]);
+    cr_assert_leq(reads[2], page_count + 4);
+}
+
+Test(tree_cursor, scans_read_ahead_of_themselves_and_nothing_twice)
+{
+    struct tree_rig rig;
+
+    tree_rig_init(&rig, UNIVERSE_TEXT, 3000, 512);
+    for (uint32_t number = 0; number < 3000; number++)
+        tree_rig_put(&rig, number, 7); /* Of one short value. */
+    uint64_t page_count = tree_rig_page_count(&rig);
+
+    cr_assert_gt(page_count, 60u);
+    cr_assert_lt(page_count, 400u);
+    scan_cold(&rig, false, page_count);
+    scan_cold(&rig, true, page_count);
+    tree_rig_deinit(&rig);
+}
