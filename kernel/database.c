@@ -285,6 +285,8 @@ qtdb_get_statistics(struct qtdb *db, struct qtdb_statistics *out)
     now.page_write_size = pager.page_write_count * PAGE_SIZE;
     now.meta_write_size = pager.meta_write_count * PAGE_SIZE;
     now.page_read_count = pager.page_read_count;
+    now.map_read_count = pager.map_read_count;
+    now.inner_read_count = pager.inner_read_count;
     now.pin_count = pager.pin_count;
     now.page_count = pager.page_count;
     now.free_page_count = pager.free_count;

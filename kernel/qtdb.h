@@ -178,8 +178,10 @@ struct qtdb_statistics {
     uint64_t conflict_count; /* Transactions told to run again, deadlocks included. */
     uint64_t lock_wait_count;
     uint64_t deadlock_count;
-    uint64_t version_size; /* Bytes of earlier states of rows kept now. */
-    uint64_t pool_size;    /* Bytes, now. */
+    uint64_t version_size;     /* Bytes of earlier states of rows kept now. */
+    uint64_t pool_size;        /* Bytes, now. */
+    uint64_t map_read_count;   /* Of page_read_count: pages of the page map, */
+    uint64_t inner_read_count; /* and inner pages of trees. */
 };
 /**
  * Changes the size of the pool, while everything goes on: from 256 KiB (64 pages) to pool_size_max. What

@@ -179,8 +179,9 @@ collect_cold_pass(struct pager *pager, uint32_t used, bool referenced)
         bool recent =
             atomic_load_explicit(&pager->table.referenced[frame], memory_order_relaxed) != 0;
 
+        /* A kept map page becomes no frame for anybody: the checkpoint writes it. */
         if (recent == referenced && state->pins == 0 && state->csn_dirty != 0 &&
-            page_number != PAGE_NONE && page_number != 0)
+            page_number != PAGE_NONE && page_number != 0 && !state->is_kept)
             pager->flush_cold[used++] = page_number;
     }
     return used;
@@ -530,11 +531,8 @@ can_take_frame(struct pager *pager)
     latch_lock(&pager->pool_latch);
     found = pager->free_frames > FRAME_RESERVE;
     latch_unlock(&pager->pool_latch);
-    for (uint32_t frame = 1; frame < end && !found; frame++) {
-        const struct frame *state = &pager->frame[frame];
-        found = state->page_number != PAGE_NONE && state->pins == 0 && state->csn_dirty == 0 &&
-                state->csn_flushing == 0;
-    }
+    for (uint32_t frame = 1; frame < end && !found; frame++)
+        found = pager__frame_is_evictable(&pager->frame[frame]);
     return found;
 }
 

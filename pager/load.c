@@ -134,6 +134,15 @@ pager__verify(struct pager *pager, uint32_t page_number, const void *page, const
     return pager__verify_entry(pager, page_number, page, entry, reason_out);
 }
 
+void
+pager__count_read(struct pager *pager, uint32_t page_number, const void *page)
+{
+    if (page_is_map(page_number))
+        PAGER_COUNT(pager, map_read_count, 1);
+    else if (page_header_const(page)->level != 0)
+        PAGER_COUNT(pager, inner_read_count, 1);
+}
+
 /* Filling a frame. */
 
 static enum status
@@ -200,6 +209,8 @@ fill_verified(const struct load *load, uint32_t frame)
         status = pager__verify_entry(pager, load->page_number, page, entry, &reason);
     if (status == STATUS_CORRUPT || status == STATUS_IO || status == STATUS_VERSION)
         status = repair(load, frame, entry, status, reason);
+    if (status == STATUS_OK)
+        pager__count_read(pager, load->page_number, page);
     return status;
 }
 
@@ -231,6 +242,8 @@ frame_get(const struct load *load, uint32_t *frame_out)
 {
     struct pager *pager = load->pager;
 
+    if (page_is_map(load->page_number) && pager__frame_take_map(pager, frame_out) == STATUS_OK)
+        return STATUS_OK;
     if (load->reserve) {
         if (pager__frame_take_reserve(pager, frame_out) == STATUS_OK)
             return STATUS_OK;

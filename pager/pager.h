@@ -40,7 +40,8 @@ struct pager_options {
     bool background; /* The owner calls pager_work from a thread of its own. */
     bool huge_pages;
     enum pager_policy policy;  /* 0: PAGER_POLICY_IMAGE. */
-    uint64_t pool_size;        /* Bytes; at least 64 pages; 0: 64 MiB. */
+    uint64_t pool_size;        /* Bytes; at least 64 pages; 0: 64 MiB. Beside them up to as much
+                                * again four times, at most 8 MiB, for pages of the page map. */
     uint64_t pool_size_max;    /* Bytes that pager_set_pool_size may ask for; 0: pool_size. */
     uint64_t log_limit;        /* Bytes; 0: 256 MiB. A checkpoint starts at three quarters of it. */
     uint64_t segment_size;     /* 0: 16 MiB. */
@@ -81,6 +82,8 @@ struct pager_statistics {
     uint64_t free_count;   /* Known free pages. */
     uint64_t dirty_count;
     uint64_t frame_count;
+    uint64_t map_read_count;   /* Of page_read_count: pages of the page map, */
+    uint64_t inner_read_count; /* and others whose level is not 0. */
     struct wal_statistics log;
 };
 

@@ -46,6 +46,10 @@ enum {
     FLUSH_SYNC_MAX = 4096, /* Pages written before one sync and one witness commit. */
     FRAME_RESERVE = 8,     /* Free frames kept for the flush itself. */
     CHANGE_WANT_MAX = 16,  /* Unanswered STATUS_MISSING kept; older ones are dropped. */
+    /* Frames for map pages beside the pool: four to one of the pool, so that the map of a file of a
+     * thousand pools fits twice; at most 8 MiB, which is the map of 4 GiB. */
+    MAP_FRAMES_A_FRAME = 4,
+    MAP_FRAMES_MAX = 2048,
 };
 
 /* Frame 0 is never used, so that a page word of 0 means absent (pager_view.h). Frames that were
@@ -59,6 +63,7 @@ struct frame {
     _Atomic uint64_t csn_flushing; /* 0: no copy under way. */
     uint64_t pin_count;            /* Of all times; by relaxed atomics, near enough. */
     uint32_t next_free;            /* Guarded by the pool latch. */
+    _Atomic bool is_kept;          /* One of map_frames (P18). Written under the pool latch. */
 };
 
 #define FRAME_ORPHAN (UINT32_C(1) << 31)
@@ -177,6 +182,7 @@ struct pager {
     struct latch resize_latch;
     uint32_t parked_head;         /* Frames out of circulation (pool_resize.c), by next_free. */
     _Atomic uint32_t pool_frames; /* In circulation; read anywhere. */
+    uint32_t map_frames;          /* Beside them, for map pages. Fixed at open. */
 
     /* Guarded by the commit latch. */
     struct latch commit_latch;
@@ -213,7 +219,8 @@ struct pager {
     /* Guarded by the pool latch. */
     struct latch pool_latch;
     uint32_t free_head;
-    uint32_t free_frames; /* In the list and never taken. */
+    uint32_t free_frames; /* Of the pool's, in the list and never taken. */
+    uint32_t map_free;    /* Of map_frames. */
 
     _Atomic uint32_t frames_used; /* Frames from here on were never taken. */
     _Atomic uint32_t clock_hand;
@@ -288,6 +295,10 @@ void pager__pool_close(struct pager *pager);
  */
 MUST_CHECK enum status pager__frame_take(struct pager *pager, uint32_t *frame_out);
 MUST_CHECK enum status pager__frame_take_reserve(struct pager *pager, uint32_t *frame_out);
+/** A free frame beside the pool, for a map page that then stays (P18). STATUS_MISSING: all are used. */
+MUST_CHECK enum status pager__frame_take_map(struct pager *pager, uint32_t *frame_out);
+/** The clock may take it: a clean page that nobody holds, not of the map's share. */
+bool pager__frame_is_evictable(const struct frame *state);
 void pager__frame_give(struct pager *pager, uint32_t frame);
 uint8_t *pager__frame_bytes(struct pager *pager, uint32_t frame);
 /** Locks the page's word (spin, then futex); returns the word as it was, without the lock bit. */
@@ -331,6 +342,8 @@ MUST_CHECK enum status pager__pin_reserve(struct pager *pager, uint32_t page_num
  * read fails, which `*unreadable_out` tells. A resident page is pinned as it is. */
 MUST_CHECK enum status pager__load_raw(struct pager *pager, uint32_t page_number,
                                        struct pager_pin *out, bool *unreadable_out);
+/** Counts a page that was read and verified by its kind. */
+void pager__count_read(struct pager *pager, uint32_t page_number, const void *page);
 /** Why a page with this entry cannot be read; NULL if it can. */
 const char *pager__entry_reason(uint32_t page_number, struct map_entry entry);
 /** What the map (for level-1 map pages: the meta slots) says of a page; `map` is the pin of its map

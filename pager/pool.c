@@ -18,6 +18,10 @@
  * P15: a word names a frame only between the moment frame.page_number was set to that page and the
  * moment it is set to something else, both under the word's lock.
  *
+ * Map pages have frames beside the pool's, as far as those go (P18): each page read asks for its
+ * witness, and the map of a file of a thousand pools is two pools. Such a frame is outside the clock and
+ * goes back to the map's share when its page is dropped.
+ *
  * Only clean pages are evicted: nothing here does I/O. The clock is shared and lock-free: each step
  * takes a few frames from the hand, clears reference bytes, and evicts the first clean page that
  * nobody used since the hand's last visit.
@@ -190,12 +194,34 @@ pager__frame_give(struct pager *pager, uint32_t frame)
     latch_lock(&pager->pool_latch);
     state->next_free = pager->free_head;
     pager->free_head = frame;
-    pager->free_frames++;
-    CHECK(pager->free_frames < pager->table.frame_count);
+    if (state->is_kept) {
+        state->is_kept = false;
+        pager->map_free++;
+    } else {
+        pager->free_frames++;
+    }
+    CHECK(pager->free_frames + pager->map_free < pager->table.frame_count);
     latch_unlock(&pager->pool_latch);
 }
 
-/* Off the free list, while more than `keep` are free; WORD_FRAME_NONE: there are not. */
+/* Off the free list, or one never taken; the caller counts. Pool latch held. */
+static uint32_t
+unlink_free(struct pager *pager)
+{
+    uint32_t frame = pager->free_head;
+
+    if (frame != WORD_FRAME_NONE) {
+        pager->free_head = pager->frame[frame].next_free;
+        return frame;
+    }
+    frame = pager->frames_used;
+    CHECK(frame < pager->table.frame_count);
+    pager->frame[frame].page_number = PAGE_NONE;
+    pager->frames_used = frame + 1;
+    return frame;
+}
+
+/* One of the pool's, while more than `keep` are free; WORD_FRAME_NONE: there are not. */
 static uint32_t
 take_free(struct pager *pager, uint32_t keep)
 {
@@ -203,15 +229,7 @@ take_free(struct pager *pager, uint32_t keep)
 
     latch_lock(&pager->pool_latch);
     if (pager->free_frames > keep) {
-        frame = pager->free_head;
-        if (frame != WORD_FRAME_NONE) {
-            pager->free_head = pager->frame[frame].next_free;
-        } else {
-            frame = pager->frames_used;
-            CHECK(frame < pager->table.frame_count);
-            pager->frame[frame].page_number = PAGE_NONE;
-            pager->frames_used = frame + 1;
-        }
+        frame = unlink_free(pager);
         pager->free_frames--;
     }
     latch_unlock(&pager->pool_latch);
@@ -224,6 +242,14 @@ frame_is_clean(const struct frame *state)
     return state->pins == 0 && state->csn_dirty == 0 && state->csn_flushing == 0;
 }
 
+bool
+pager__frame_is_evictable(const struct frame *state)
+{
+    uint32_t page_number = state->page_number;
+
+    return page_number != PAGE_NONE && page_number != 0 && !state->is_kept && frame_is_clean(state);
+}
+
 /* Takes the frame from its page if it is clean and nobody is near. */
 static bool
 evict(struct pager *pager, uint32_t frame)
@@ -231,7 +257,7 @@ evict(struct pager *pager, uint32_t frame)
     struct frame *state = &pager->frame[frame];
     uint32_t page_number = state->page_number;
 
-    if (page_number == PAGE_NONE || page_number == 0 || !frame_is_clean(state))
+    if (!pager__frame_is_evictable(state))
         return false;
     _Atomic uint64_t *word = word_of(pager, page_number);
     uint64_t now = atomic_load_explicit(word, memory_order_relaxed);
@@ -318,6 +344,25 @@ enum status
 pager__frame_take_reserve(struct pager *pager, uint32_t *frame_out)
 {
     return frame_take(pager, 0, frame_out);
+}
+
+enum status
+pager__frame_take_map(struct pager *pager, uint32_t *frame_out)
+{
+    uint32_t frame = WORD_FRAME_NONE;
+
+    latch_lock(&pager->pool_latch);
+    if (pager->map_free > 0) {
+        frame = unlink_free(pager);
+        pager->frame[frame].is_kept = true;
+        pager->map_free--;
+    }
+    latch_unlock(&pager->pool_latch);
+    if (frame == WORD_FRAME_NONE)
+        return STATUS_MISSING;
+    CHECK(pager->frame[frame].page_number == PAGE_NONE);
+    *frame_out = frame;
+    return STATUS_OK;
 }
 
 /* Pins. */
@@ -419,11 +464,18 @@ static uint32_t
 frame_count_of(uint64_t pool_size)
 {
     uint64_t count = pool_size / PAGE_SIZE;
-    uint64_t most = WORD_FRAME_MASK - FLUSH_BATCH_MAX;
+    uint64_t most = WORD_FRAME_MASK - FLUSH_BATCH_MAX - MAP_FRAMES_MAX;
 
     if (count < POOL_FRAMES_MIN)
         count = POOL_FRAMES_MIN;
     return (uint32_t)(count < most ? count : most) + 1;
+}
+
+static uint32_t
+map_frames_of(uint32_t pool_frames)
+{
+    return pool_frames < MAP_FRAMES_MAX / MAP_FRAMES_A_FRAME ? pool_frames * MAP_FRAMES_A_FRAME
+                                                             : (uint32_t)MAP_FRAMES_MAX;
 }
 
 static size_t
@@ -470,6 +522,9 @@ pager__pool_open(struct pager *pager)
     table->frame_count = frame_count_of(
         options->pool_size_max > options->pool_size ? options->pool_size_max : options->pool_size);
     atomic_store(&pager->pool_frames, frame_count_of(options->pool_size) - 1);
+    pager->map_frames = map_frames_of(atomic_load(&pager->pool_frames));
+    pager->map_free = pager->map_frames;
+    table->frame_count += pager->map_frames;
     pager->parked_head = WORD_FRAME_NONE;
     pager->change_limit_open = options->change_limit;
     table->page_limit = (uint32_t)(page_limit < PAGE_COUNT_MAX ? page_limit : PAGE_COUNT_MAX);

@@ -105,7 +105,7 @@ enum status
 pager_set_pool_size(struct pager *pager, uint64_t size)
 {
     uint64_t frames = size / PAGE_SIZE;
-    uint32_t most = pager->table.frame_count - 1;
+    uint32_t most = pager->table.frame_count - 1 - pager->map_frames;
 
     if (frames < POOL_FRAMES_MIN || frames > most)
         return error_raise(STATUS_INVALID,

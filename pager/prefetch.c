@@ -141,6 +141,8 @@ settle_page(struct pager *pager, struct prefetch_page *page)
 
     if (status == STATUS_OK)
         status = pager__verify_entry(pager, page->page_number, bytes, entry, &reason);
+    if (status == STATUS_OK)
+        pager__count_read(pager, page->page_number, bytes);
     uint32_t frame = status == STATUS_OK ? page->frame : (uint32_t)WORD_FRAME_NONE;
     bool settled = pager__word_settle(pager, page->page_number, page->claimed, frame);
     if (settled && status == STATUS_OK)

@@ -22,7 +22,8 @@ pool_new(struct pager_rig *rig)
     pager->env = rig->env;
     pager->options = rig->options;
     MUST(pager__pool_open(pager));
-    cr_assert_eq(pager->table.frame_count - 1, FRAMES);
+    cr_assert_eq(atomic_load(&pager->pool_frames), FRAMES);
+    cr_assert_eq(pager->table.frame_count - 1, FRAMES + pager->map_frames);
     return pager;
 }
 
@@ -68,6 +69,61 @@ fill(struct pager *pager)
         page_number++;
     }
     return page_number;
+}
+
+/* The frames of the map's share are beside the pool's, stay when the pool is full of younger pages, and come
+ * back when their pages go. covers: P18 */
+Test(pool, map_frames_are_beside_the_pool_and_stay)
+{
+    struct pager_rig rig;
+    struct pager *pager = pool_new(&rig);
+    uint32_t count = pager->map_frames, first = PAGES, frame, page_number;
+
+    cr_assert_eq(count, FRAMES * MAP_FRAMES_A_FRAME);
+    for (uint32_t i = 0; i < count; i++) {
+        MUST(pager__frame_take_map(pager, &frame));
+        cr_assert(pager__install(pager, first + i, frame));
+        pager->table.referenced[frame] = 0;
+    }
+    cr_assert_eq(pager__frame_take_map(pager, &frame), STATUS_MISSING);
+    cr_assert_eq(pager->free_frames, FRAMES, "none of the pool's was taken");
+    page_number = fill(pager);
+    for (uint32_t i = 0; i < 3 * FRAMES; i++)
+        pager->table.referenced[install(pager, page_number++)] = 0;
+    for (uint32_t i = 0; i < count; i++)
+        cr_assert_neq(frame_of(pager, first + i), WORD_FRAME_NONE, "map frame %u stays", i);
+    cr_assert_eq(PAGER_GET(pager, evict_count), 3 * FRAMES);
+
+    uint32_t free_before = pager->free_frames;
+    struct pager_pin pin;
+
+    pager__drop(pager, first);
+    cr_assert_eq(pager->map_free, 1);
+    cr_assert(pager__pin_resident(pager, first + 1, &pin));
+    pager__drop(pager, first + 1);
+    cr_assert_eq(pager->map_free, 1, "an orphan yet");
+    pager_unpin(pager, &pin);
+    cr_assert_eq(pager->map_free, 2);
+    cr_assert_eq(pager->free_frames, free_before);
+    MUST(pager__frame_take_map(pager, &frame));
+    pager__frame_give(pager, frame);
+    cr_assert_eq(pager->map_free, 2);
+    pool_free(&rig, pager);
+}
+
+/* As many for any pool from a point on. covers: P18 */
+Test(pool, map_frames_are_bounded)
+{
+    struct pager_rig rig;
+
+    pager_rig_init(&rig, 1);
+    struct pager *pager = memory_alloc(rig.memory, MEMORY_OTHER, sizeof(*pager));
+    pager->env = rig.env;
+    pager->options = rig.options;
+    pager->options.pool_size = (uint64_t)64 << 20;
+    MUST(pager__pool_open(pager));
+    cr_assert_eq(pager->map_frames, MAP_FRAMES_MAX);
+    pool_free(&rig, pager);
 }
 
 /* covers: P15 */

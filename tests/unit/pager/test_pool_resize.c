@@ -52,13 +52,19 @@ expect_all_frames(void)
     struct pager *pager = rig.pager;
     uint32_t held = 0;
     uint32_t parked = 0;
+    uint32_t kept = 0;
 
     for (uint32_t frame = 1; frame < pager__frame_end(pager); frame++)
-        held += pager->frame[frame].page_number != PAGE_NONE;
+        if (pager->frame[frame].is_kept)
+            kept++;
+        else
+            held += pager->frame[frame].page_number != PAGE_NONE;
     for (uint32_t frame = pager->parked_head; frame != WORD_FRAME_NONE; parked++)
         frame = pager->frame[frame].next_free;
     cr_assert_eq(held + pager->free_frames, atomic_load(&pager->pool_frames));
-    cr_assert_leq(atomic_load(&pager->pool_frames) + parked, pager->table.frame_count - 1);
+    cr_assert_eq(kept + pager->map_free, pager->map_frames);
+    cr_assert_leq(atomic_load(&pager->pool_frames) + parked + pager->map_frames,
+                  pager->table.frame_count - 1);
 }
 
 static void
