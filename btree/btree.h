@@ -95,10 +95,15 @@ struct btree_get {
     size_t size;        /* Room, then the value's size. */
     uint64_t csn;       /* Out, as btree_get has it. */
     enum status status; /* Out: STATUS_OK, STATUS_NOT_FOUND, STATUS_FULL. */
+    /* The leaf that is believed to have the key, looked at first; 0: none is. */
+    uint32_t page_number;
+    /* Out, where a leaf is named: links followed from it; UINT32_MAX: the key went down the tree. */
+    uint32_t hops;
 };
 /**
- * Each as btree_get, with the waiting for memory and disk overlapped; best with 16 or more. Any status
- * but the three ends the batch and is returned: then the others' are undefined.
+ * Each as btree_get, with the waiting for memory and disk overlapped; best with 16 or more, and all with
+ * a leaf named or none. Any page is fine (btree_get_at). Any status but the three ends the batch and is
+ * returned: then the others' are undefined.
  */
 MUST_CHECK enum status btree_get_batch(const struct btree *tree, struct btree_get *gets,
                                        size_t count);

@@ -10,6 +10,9 @@
  * the same state: its word unchanged. What was seen without a view (a word of the page table, to know
  * what to fetch) decides nothing.
  *
+ * Keys that name a leaf begin there: it proves itself as the last page of a descent does (tree_route.c), and
+ * when it is not the key's, the key leaves the group.
+ *
  * Whatever is out of the ordinary leaves the group: pages that are absent are read side by side and
  * their keys tried again; what is then still not done goes through btree_get, alone. Variable trees
  * take the same way with less foresight: what the hints name is not fetched before it is looked at.
@@ -34,6 +37,7 @@ struct lane {
 struct group {
     const struct btree *tree;
     const struct page_table *table;
+    bool named; /* Lanes begin at leaves. */
     uint32_t count;
     struct lane lane[GROUP_SIZE];
 };
@@ -271,13 +275,25 @@ run_var(struct group *group, uint32_t level)
     }
 }
 
+/* What comes before the first look where the leaves are known. */
+static void
+fetch_named(const struct group *group)
+{
+    for (uint32_t i = 0; i < group->count; i++)
+        fetch_word(group, &group->lane[i]);
+    for (uint32_t i = 0; i < group->count; i++)
+        fetch_page(group, &group->lane[i]);
+}
+
 static void
 run(struct group *group)
 {
-    uint32_t level = root_level(group);
+    uint32_t level = group->named ? 0 : root_level(group);
 
     if (level == UINT32_MAX)
         return;
+    if (group->named)
+        fetch_named(group);
     if (group->tree->kind == BTREE_VAR) {
         run_var(group, level);
         return;
@@ -311,7 +327,7 @@ bring_absent(struct group *group)
             continue;
         numbers[count] = lane.page_number;
         lane.absent = false;
-        lane.page_number = group->tree->root;
+        lane.page_number = group->named ? lane.get->page_number : group->tree->root;
         group->lane[count++] = lane;
     }
     group->count = count;
@@ -324,16 +340,20 @@ bring_absent(struct group *group)
 static void
 get_group(const struct btree *tree, struct btree_get *gets, uint32_t count)
 {
-    struct group group = {.tree = tree, .table = pager_table(tree->pager)};
+    struct group group = {
+        .tree = tree, .table = pager_table(tree->pager), .named = gets[0].page_number != 0};
 
     for (uint32_t i = 0; i < count; i++) {
         struct lane *lane = &group.lane[group.count];
         size_t key_size = gets[i].key_size;
 
         gets[i].status = STATUS_MISSING;
-        if (key_size == 0 || key_size > BTREE_KEY_SIZE_MAX)
+        gets[i].hops = 0;
+        if (key_size == 0 || key_size > BTREE_KEY_SIZE_MAX ||
+            (gets[i].page_number != 0) != group.named)
             continue;
-        *lane = (struct lane){.page_number = tree->root, .get = &gets[i]};
+        *lane = (struct lane){.page_number = group.named ? gets[i].page_number : tree->root,
+                              .get = &gets[i]};
         if (tree->kind == BTREE_INT) {
             memcpy(&lane->key, gets[i].key, key_size < 8 ? key_size : 8);
             lane->key = __builtin_bswap64(lane->key);
@@ -350,11 +370,30 @@ get_group(const struct btree *tree, struct btree_get *gets, uint32_t count)
     }
 }
 
+/* From the leaf that is named, over its links, then from the root. */
+static enum status
+get_alone(const struct btree *tree, struct btree_get *get)
+{
+    struct btree_spot spot = {.page_number = get->page_number};
+
+    if (get->page_number != 0) {
+        enum status status = btree_get_at(tree, &spot, get->key, get->key_size, get->value,
+                                          &get->size, &get->csn, &get->hops);
+
+        if (status != STATUS_MISSING)
+            return status;
+        get->hops = UINT32_MAX;
+    }
+    return btree_get(tree, get->key, get->key_size, get->value, &get->size, &get->csn);
+}
+
 enum status
 btree_get_batch(const struct btree *tree, struct btree_get *gets, size_t count)
 {
     for (size_t done = 0; done < count;) {
-        uint32_t size = count - done < GROUP_SIZE ? (uint32_t)(count - done) : GROUP_SIZE;
+        /* Groups of one size: a small last one would have little to overlap. */
+        size_t groups = (count - done + GROUP_SIZE - 1) / GROUP_SIZE;
+        uint32_t size = (uint32_t)((count - done + groups - 1) / groups);
 
         get_group(tree, gets + done, size);
         for (uint32_t i = 0; i < size; i++) {
@@ -362,8 +401,7 @@ btree_get_batch(const struct btree *tree, struct btree_get *gets, size_t count)
 
             if (get->status != STATUS_MISSING)
                 continue;
-            get->status =
-                btree_get(tree, get->key, get->key_size, get->value, &get->size, &get->csn);
+            get->status = get_alone(tree, get);
             if (get->status != STATUS_OK && get->status != STATUS_NOT_FOUND &&
                 get->status != STATUS_FULL)
                 return get->status;

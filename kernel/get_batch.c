@@ -4,12 +4,12 @@
  * Each is answered as access__get answers it alone (T1): own writes first, then the tree's row where its
  * leaf is as the snapshot has it, then the version store. Only the middle is done together: what the
  * transaction has not written itself goes to the tree in groups, which overlap their misses
- * (btree/tree_batch.c). Keys are checked and reads are noted before the first answer, so that a call that
+ * (btree/tree_batch.c), from the leaves that the tree's router names where it has one. Keys are checked and reads are noted before the first answer, so that a call that
  * fails there has read nothing.
  */
 #include "kernel/kernel_private.h"
 
-enum { GROUP_SIZE = 48 };
+enum { GROUP_SIZE = ROUTE_NAMES_MAX };
 
 struct group {
     uint32_t count;
@@ -59,7 +59,11 @@ answer(struct qtdb_lookup *lookup, enum status status)
 static enum status
 settle(struct qtdb_txn *txn, const struct txn_tree *tree, struct group *group)
 {
+    bool named = route__name(txn, tree->tree, group->get, group->count);
+
     TRY(btree_get_batch(&tree->btree, group->get, group->count));
+    if (named)
+        route__named(txn, tree->tree, group->get, group->count);
     for (uint32_t i = 0; i < group->count; i++) {
         struct qtdb_lookup *lookup = group->lookup[i];
         const struct btree_get *get = &group->get[i];

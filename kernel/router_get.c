@@ -199,6 +199,66 @@ route__get(struct qtdb_txn *txn, const struct qtdb_tree *tree, const struct btre
     return status;
 }
 
+/* Each step is made for all keys before the next one is for any. */
+static void
+name_leaves(const struct route *route, bool numbers_are_keys, struct btree_get *gets,
+            uint32_t count)
+{
+    const struct leaf_directory *directory = &route->directory;
+    struct router_guess guess[ROUTE_NAMES_MAX];
+    uint64_t number[ROUTE_NAMES_MAX];
+
+    for (uint32_t i = 0; i < count; i++) {
+        number[i] = route__number(gets[i].key, gets[i].key_size);
+        router_prefetch(route->router, number[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        guess[i] = router_predict(route->router, directory, number[i]);
+        __builtin_prefetch(&directory->keys[guess[i].low]);
+        __builtin_prefetch(&directory->keys[guess[i].high > 0 ? guess[i].high - 1 : 0]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t index = router_correct(directory, &guess[i], number[i]);
+
+        if (!numbers_are_keys && index != LEAF_NONE && directory->keys[index] == number[i])
+            index = router_find_first(route->router, directory, number[i]);
+        guess[i].position = index;
+        if (index != LEAF_NONE)
+            __builtin_prefetch(&directory->pages[index]);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        gets[i].page_number =
+            guess[i].position == LEAF_NONE ? 0 : directory->pages[guess[i].position];
+}
+
+bool
+route__name(struct qtdb_txn *txn, const struct qtdb_tree *tree, struct btree_get *gets,
+            uint32_t count_of_gets)
+{
+    if (tree->router == NULL) /* The catalog. */
+        return false;
+    CHECK(txn->running && count_of_gets <= ROUTE_NAMES_MAX);
+    struct route_tally *tally = tally_of(txn, tree);
+    const struct route *route = route_now(txn, tree->router);
+
+    if (route == NULL) {
+        count(&tally->tree_count, count_of_gets);
+        return false;
+    }
+    name_leaves(route, tree->kind == QTDB_KEY_INT, gets, count_of_gets);
+    return true;
+}
+
+void
+route__named(struct qtdb_txn *txn, const struct qtdb_tree *tree, const struct btree_get *gets,
+             uint32_t count_of_gets)
+{
+    struct route_tally *tally = tally_of(txn, tree);
+
+    for (uint32_t i = 0; i < count_of_gets; i++)
+        count_routed(tally, gets[i].page_number == 0 ? UINT32_MAX : gets[i].hops);
+}
+
 uint32_t
 route__hint(struct qtdb_txn *txn, const struct qtdb_tree *tree, const void *key, size_t key_size)
 {

@@ -58,7 +58,7 @@ struct route_tally {
     _Atomic uint64_t fallback_count;
 };
 
-enum { ROUTE_TALLIES = 4 };
+enum { ROUTE_TALLIES = 4, ROUTE_NAMES_MAX = 48 };
 
 /* Part of a transaction's handle; stays when the handle is used again. */
 struct txn_routes {
@@ -113,6 +113,13 @@ MUST_CHECK enum status route__get(struct qtdb_txn *txn, const struct qtdb_tree *
 MUST_CHECK enum status route__get_by(const struct route *route, const struct btree *btree,
                                      const void *key, size_t key_size, void *value, size_t *size_io,
                                      uint64_t *csn_out, uint32_t *hops_out);
+/** Names the leaves of at most ROUTE_NAMES_MAX look-ups, with the waiting for memory overlapped; false
+ * where there is no route. Keys are not empty. */
+bool route__name(struct qtdb_txn *txn, const struct qtdb_tree *tree, struct btree_get *gets,
+                 uint32_t count);
+/** How it went with those named. */
+void route__named(struct qtdb_txn *txn, const struct qtdb_tree *tree, const struct btree_get *gets,
+                  uint32_t count);
 /** The leaf at which a cursor of the transaction is to look first for the key, or PAGE_NONE. */
 uint32_t route__hint(struct qtdb_txn *txn, const struct qtdb_tree *tree, const void *key,
                      size_t key_size);

@@ -75,9 +75,11 @@ fails_with 2 'key 2 is not above' get --keys "$dir/keys"
 printf '\1\0\0' >"$dir/keys"
 fails_with 2 'multiple of 8' get --keys "$dir/keys"
 
-# Routers: every line says which, the page has its pictures, small trees get no model.
+# Routers: every line says which, the page has its pictures, small trees get no model; every row of the table is
+# there, measured or not, and so is what others claimed.
+printf '\1\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0' >"$dir/even.u64"
 "$bench" learned --engine qtdb --rows 40000 --runs 1 --dir "$dir/b" --json "$dir/learned.json" \
-    --report "$dir/learned" >"$dir/out" 2>&1 || { cat "$dir/out"; exit 1; }
+    --sets "$dir/even.u64" --report "$dir/learned" >"$dir/out" 2>&1 || { cat "$dir/out"; exit 1; }
 for router in tree rmi pla directory auto textbook; do
     for workload in learned-get learned-chain learned-absent; do
         grep -q "\"workload\":\"$workload\",\"rows\":40000,.*\"metric\":\"cpu_ns_per_row\".*\"router\":\"$router\",\"keys\":\"uniform\"}" \
@@ -86,10 +88,25 @@ for router in tree rmi pla directory auto textbook; do
 done
 grep -q '"metric":"page_reads_per_row".*"router":"auto"' "$dir/learned.json"
 grep -q '"workload":"learned-mixed".*"router":"auto"' "$dir/learned.json"
+grep -q '"workload":"learned-batch".*"router":"rmi"' "$dir/learned.json"
+grep -q '"workload":"learned-range".*"router":"auto"' "$dir/learned.json"
+for set in outlier two-clusters squares even; do
+    grep -q "\"workload\":\"learned-get\".*\"router\":\"auto\",\"keys\":\"$set\"}" "$dir/learned.json" ||
+        { echo "no set $set"; exit 1; }
+done
+grep -q '^RMI get, 8-byte values, 100 M$' "$dir/out"
+grep -q 'at least 1.2x our tree, 300 ns:  not measured' "$dir/out"
+grep -q 'x (.* rows, of 8 sets); at least 0.97x our tree:' "$dir/out"
+grep -q 'at 40000 rows, a pool of 40.96% (leaves [0-9.]*, inner 0.000, map [0-9.]*); tree .*at least 1.05' "$dir/out"
+grep -q 'tree: fewer than 10,000 rows: .*; at least no model, and said so:  met' "$dir/out"
+grep -q 'claim: 558,692 keys/s' "$dir/out"
+! grep -q 'here:  not measured' "$dir/out"
+grep -q '9.85x on average.*our own tree' "$dir/learned/learned.html"
 grep -q '<svg .*keys against positions' "$dir/learned/learned.html"
 grep -q '<svg .*leaves by error' "$dir/learned/learned.html"
 "$bench" learned --engine qtdb --rows 9000 --runs 1 --dir "$dir/b" >"$dir/out" 2>&1
 grep -q '^  rmi .*tree: fewer than 10,000 rows' "$dir/out"
+fails_with 1 'no_such_file' learned --engine qtdb --rows 2000 --runs 1 --sets "$dir/no_such_file"
 
 fails_with 2 "no workload 'lerned'" lerned
 fails_with 2 'one WORKLOAD' --rows 5

@@ -57,8 +57,10 @@ struct bench_written {
     uint64_t log;
     uint64_t pages;
     uint64_t meta;
-    uint64_t page_reads; /* Pages read from the file. */
-    uint64_t pins;       /* Pages asked for. */
+    uint64_t page_reads;  /* Pages read from the file, */
+    uint64_t inner_reads; /* of these inner pages of trees, */
+    uint64_t map_reads;   /* and pages that say which pages are in use. */
+    uint64_t pins;        /* Pages asked for. */
 };
 
 /* How an engine finds the leaf of a key; by its own count. */

@@ -2,87 +2,41 @@
  * learned: how the leaf of a key is found, by router, beside a textbook tree and the peers.
  *
  * All subjects are in one process and take turns round by round, so that what disturbs one meets all;
- * each turn begins with as many look-ups that do not count, since caches hold what the one before left;
  * the figure of the table is the least of all rounds, in processor time of the thread. qtdb's routers
  * share one database: before its turn the router is changed and made. Values have 8 bytes and
- * follow from the key: each one read is compared. Keys of the look-ups are drawn before the clock
- * starts.
+ * follow from the key: each one read is compared.
  *
  *   get      one look-up after the other, which the processor may overlap; all keys are there
  *   chain    the next key depends on the value before: waits for each
  *   absent   as get, half of the keys in random order not there
+ *   batch    32 keys a call, where there is such a call
+ *   range    1,000 rows in order from a random one, ns a row; of qtdb only tree and auto
  *   mixed    8 gets and 2 inserts of new rows a transaction, not durable; only qtdb's tree and auto
- *   cold     a pool of a thousandth of the data (64 pages at least): page reads a look-up; the same two
+ *   cold     a pool of a thousandth of the data (64 pages at least): page reads a look-up; tree, rmi, auto
+ *
+ * After the sizes come the sets (bench_learned_sets.c) and the tables (bench_learned_table.c).
  */
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 #include "kernel/base/error.h"
 #include "tools/qtdb-bench/bench_command.h"
 #include "tools/qtdb-bench/bench_learned.h"
 #include "tools/qtdb-bench/bench_print.h"
 
-enum { LOAD_BATCH = 10000, ROUND_GETS = 100000, ROUNDS_A_RUN = 4, MIXED_GETS = 8, MIXED_PUTS = 2 };
-enum { COLD_GETS = 20000, POOL_LEAST = 64 * 4096, SIZE_LEAST = 100000 };
+enum { LOAD_BATCH = 10000, POOL_LEAST = 64 * 4096, SIZE_LEAST = 100000, ROW_SIZE = 16 };
 
-enum variant { GET = 0, CHAIN = 1, ABSENT = 2, MIXED = 3, COLD = 4 };
-
-static const struct bench_workload workloads[LEARNED_VARIANTS] = {
-    {.name = "learned-get"},   {.name = "learned-chain"}, {.name = "learned-absent"},
-    {.name = "learned-mixed"}, {.name = "learned-cold"},
-};
-
-static const char *const routers[] = {"tree", "rmi", "pla", "directory", "auto"};
-
-enum { ROUTERS = sizeof(routers) / sizeof(routers[0]) };
-
-struct learned {
-    const struct bench_options *options;
-    struct bench_results *results;
-    struct bench_case sizes;
-    const struct bench_keys *keys;
-    struct bench_config config;
-    struct random random;
-    char dir[BENCH_PATH_SIZE];
-    uint64_t probes[ROUND_GETS];
-    bool there[ROUND_GETS];
-    uint64_t extras; /* New rows inserted by `mixed`. */
-    size_t count;
-    struct learned_subject subjects[LEARNED_SUBJECTS_MAX];
-    volatile uint64_t no_bits; /* 0, which the compiler may not know: makes a dependency. */
-};
-
-const char *
-learned_variant_name(int variant)
-{
-    return workloads[variant].name;
-}
+static const char *const routers[LEARNED_ROUTERS] = {"tree", "rmi", "pla", "directory", "auto"};
 
 const char *
 learned_router_name(size_t index)
 {
     static const char *const peers[] = {"textbook", "lmdb", "sqlite", "rocksdb", "leveldb", "bdb"};
 
-    if (index < ROUTERS)
+    if (index < LEARNED_ROUTERS)
         return routers[index];
-    index -= ROUTERS;
+    index -= LEARNED_ROUTERS;
     return index < sizeof(peers) / sizeof(peers[0]) ? peers[index] : NULL;
-}
-
-static uint64_t
-value_of(uint64_t key)
-{
-    return key * UINT64_C(0x9e3779b97f4a7c15) + 1;
-}
-
-static uint64_t
-cpu_ns(void)
-{
-    struct timespec now = {0};
-
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 /* ---- Rows --------------------------------------------------------------------------------------- */
@@ -101,7 +55,7 @@ load_rows(struct learned *learned, struct learned_subject *subject)
         TRY(engine->begin(subject->session, BENCH_WRITE));
         for (uint64_t i = from; i < to; i++) {
             uint64_t key = bench_keys_at(learned->keys, 2 * i);
-            uint64_t value = value_of(key);
+            uint64_t value = learned_value_of(key);
             enum status status =
                 engine->put(subject->session, key, &value, sizeof(value), BENCH_PUT_APPEND);
 
@@ -145,181 +99,17 @@ static enum status
 prepare_subject(struct learned *learned, struct learned_subject *subject)
 {
     TRY(open_subject(learned, subject, true));
+    uint64_t begin = tool_clock_ns();
+
     TRY(load_rows(learned, subject));
     TRY(subject->engine->settle(subject->db));
+    if (subject->engine == &bench_qtdb)
+        learned->size[learned->size_count].load_rate =
+            (double)learned->sizes.rows * 1e9 / (double)(tool_clock_ns() - begin);
     if ((subject->engine->flags & BENCH_VOLATILE) != 0)
         return STATUS_OK;
     close_subject(subject);
     return open_subject(learned, subject, false);
-}
-
-/* ---- Rounds ------------------------------------------------------------------------------------- */
-
-static void
-draw(struct learned *learned, enum variant variant, uint64_t count)
-{
-    for (uint64_t i = 0; i < count; i++) {
-        uint64_t rank = random_below(&learned->random, learned->sizes.rows);
-
-        learned->there[i] = variant != ABSENT || (random_u64(&learned->random) & 1) == 0;
-        learned->probes[i] = learned->there[i]
-                                 ? bench_keys_at(learned->keys, 2 * rank)
-                                 : bench_keys_absent(learned->keys, rank, &learned->random);
-    }
-}
-
-static enum status
-wrong(const struct learned_subject *subject, uint64_t key)
-{
-    return error_raise(STATUS_CORRUPT, "%s, %s: WRONG ANSWER for key %" PRIu64,
-                       subject->engine->name, subject->router, key);
-}
-
-/* Looks the probes [first, last) up; `chained`: each key waits for the value before. */
-static enum status
-look_up(const struct learned *learned, const struct learned_subject *subject, uint64_t first,
-        uint64_t last, bool chained)
-{
-    const struct bench_engine *engine = subject->engine;
-    uint64_t mask = chained ? learned->no_bits : 0;
-    uint64_t before = 0;
-
-    for (uint64_t i = first; i < last; i++) {
-        uint64_t key = learned->probes[i] ^ (chained ? before & mask : 0);
-        const void *value = NULL;
-        size_t size = 0;
-        enum status status = engine->get(subject->session, key, &value, &size);
-
-        if (status != (learned->there[i] ? STATUS_OK : STATUS_NOT_FOUND))
-            return status == STATUS_OK || status == STATUS_NOT_FOUND ? wrong(subject, key) : status;
-        if (status != STATUS_OK)
-            continue;
-        if (size != sizeof(before))
-            return wrong(subject, key);
-        memcpy(&before, value, sizeof(before));
-        if (before != value_of(key))
-            return wrong(subject, key);
-    }
-    return STATUS_OK;
-}
-
-static enum status
-round_of_gets(struct learned *learned, struct learned_subject *subject, enum variant variant,
-              uint64_t count)
-{
-    const struct bench_engine *engine = subject->engine;
-
-    TRY(engine->begin(subject->session, BENCH_READ));
-    enum status status = look_up(learned, subject, 0, count, variant == CHAIN);
-
-    engine->rollback(subject->session);
-    return status;
-}
-
-/* New rows between those there are, in no order. */
-static enum status
-round_of_both(struct learned *learned, struct learned_subject *subject, uint64_t count)
-{
-    const struct bench_engine *engine = subject->engine;
-    struct bench_shuffle shuffle;
-
-    bench_shuffle_init(&shuffle, learned->sizes.rows, 77);
-    for (uint64_t i = 0; i + MIXED_GETS <= count; i += MIXED_GETS + MIXED_PUTS) {
-        TRY(engine->begin(subject->session, BENCH_WRITE));
-        enum status status = look_up(learned, subject, i, i + MIXED_GETS, false);
-
-        for (int k = 0; k < MIXED_PUTS && status == STATUS_OK; k++) {
-            uint64_t rank = bench_shuffle_at(&shuffle, learned->extras++ % learned->sizes.rows);
-            uint64_t key = bench_keys_at(learned->keys, 2 * rank + 1);
-            uint64_t value = value_of(key);
-
-            status = engine->put(subject->session, key, &value, sizeof(value), BENCH_PUT);
-        }
-        if (status != STATUS_OK) {
-            engine->rollback(subject->session);
-            return status;
-        }
-        TRY(engine->commit(subject->session));
-    }
-    return STATUS_OK;
-}
-
-static void
-note(struct learned *learned, const struct learned_subject *subject, enum variant variant,
-     uint64_t run, const struct bench_outcome *outcome)
-{
-    struct bench_result result = {
-        .engine = subject->engine, .sizes = learned->sizes, .run = run, .outcome = *outcome};
-
-    result.sizes.workload = &workloads[variant];
-    result.sizes.router = subject->router;
-    bench_results_add(learned->results, &result);
-}
-
-static uint64_t
-page_reads(const struct learned_subject *subject)
-{
-    struct bench_written written = {.page_reads = 0};
-
-    if (subject->engine->written != NULL)
-        subject->engine->written(subject->db, &written);
-    return written.page_reads;
-}
-
-/* One turn of one subject. */
-static enum status
-take_turn(struct learned *learned, struct learned_subject *subject, enum variant variant,
-          uint64_t run)
-{
-    uint64_t count = variant == COLD ? COLD_GETS : ROUND_GETS;
-    struct bench_outcome outcome = {.state = BENCH_DONE, .operations = count, .rows = count};
-
-    if (subject->engine->route != NULL)
-        TRY(subject->engine->route(subject->db, subject->router));
-    /* Who came before has filled the processor's caches with its own. */
-    if (variant != COLD) {
-        draw(learned, variant, count);
-        TRY(round_of_gets(learned, subject, variant == MIXED ? GET : variant, count));
-    }
-    draw(learned, variant, count);
-    uint64_t reads = page_reads(subject);
-    uint64_t begin = tool_clock_ns();
-    uint64_t cpu = cpu_ns();
-    enum status status = variant == MIXED ? round_of_both(learned, subject, count)
-                                          : round_of_gets(learned, subject, variant, count);
-
-    TRY(status);
-    outcome.cpu_ns = cpu_ns() - cpu;
-    outcome.seconds = (double)(tool_clock_ns() - begin) / 1e9;
-    outcome.written.page_reads = page_reads(subject) - reads;
-    if (subject->engine->routing != NULL)
-        subject->engine->routing(subject->db, &subject->routing);
-    note(learned, subject, variant, run, &outcome);
-    return STATUS_OK;
-}
-
-static bool
-takes_part(const struct learned_subject *subject, enum variant variant)
-{
-    if (variant < MIXED)
-        return true;
-    return subject->engine == &bench_qtdb &&
-           (strcmp(subject->router, "tree") == 0 || strcmp(subject->router, "auto") == 0);
-}
-
-static enum status
-run_variant(struct learned *learned, enum variant variant)
-{
-    uint64_t rounds = learned->options->base.runs * ROUNDS_A_RUN;
-
-    for (uint64_t run = 0; run < rounds; run++)
-        for (size_t i = 0; i < learned->count; i++) {
-            if (tool_stop_requested())
-                return error_raise(STATUS_STOPPED, "stopped");
-            if (takes_part(&learned->subjects[i], variant))
-                TRY(take_turn(learned, &learned->subjects[i], variant, run));
-        }
-    return STATUS_OK;
 }
 
 /* ---- Tables ------------------------------------------------------------------------------------- */
@@ -345,50 +135,31 @@ learned_ns(const struct bench_results *results, const char *workload, const char
     return least;
 }
 
-/* Page reads a look-up, the least of all rounds. */
-static double
-least_reads(const struct learned *learned, const char *router)
-{
-    double least = -1;
-
-    for (size_t i = 0; i < learned->results->count; i++) {
-        const struct bench_result *result = &learned->results->list[i];
-
-        if (result->sizes.workload != &workloads[COLD] ||
-            strcmp(result->sizes.router, router) != 0 || result->sizes.rows != learned->sizes.rows)
-            continue;
-        double reads =
-            (double)result->outcome.written.page_reads / (double)result->outcome.operations;
-
-        if (least < 0 || reads < least)
-            least = reads;
-    }
-    return least;
-}
-
 static void
-print_subject(const struct learned *learned, const struct learned_subject *subject)
+print_subject(const struct learned *learned, size_t index)
 {
+    const struct learned_subject *subject = &learned->subjects[index];
+    const struct learned_reads *reads = &learned->size[learned->size_count].reads[index];
     uint64_t rows = learned->sizes.rows;
-    double tree = learned_ns(learned->results, workloads[GET].name, "tree", rows);
-    double reads = least_reads(learned, subject->router);
+    double tree = learned_ns(learned->results, learned_variant_name(LEARNED_GET), "tree", rows);
 
     printf("  %-10s", subject->router);
-    for (int variant = GET; variant <= MIXED; variant++) {
-        double ns = learned_ns(learned->results, workloads[variant].name, subject->router, rows);
+    for (int variant = LEARNED_GET; variant <= LEARNED_MIXED; variant++) {
+        double ns =
+            learned_ns(learned->results, learned_variant_name(variant), subject->router, rows);
 
         if (ns > 0)
             printf(" %8.1f", ns);
         else
             printf(" %8s", "-");
     }
-    if (reads >= 0)
-        printf(" %8.3f", reads);
-    else
-        printf(" %8s", "-");
-    double own = learned_ns(learned->results, workloads[GET].name, subject->router, rows);
+    double own =
+        learned_ns(learned->results, learned_variant_name(LEARNED_GET), subject->router, rows);
 
     printf(" %7.2fx", own > 0 ? tree / own : 0);
+    if (index < LEARNED_ROUTERS && reads->all >= 0)
+        printf("  cold: %.3f pages (%.3f leaves, %.3f inner, %.3f map)", reads->all,
+               reads->all - reads->inner - reads->map, reads->inner, reads->map);
     if (subject->engine->routing != NULL && subject->routing.kind != NULL)
         printf("  %s: %s; %.3f bytes a key, error p50 %u p99 %u max %u, made in %.2f ms",
                subject->routing.kind, subject->routing.reason,
@@ -402,13 +173,15 @@ static void
 print_table(const struct learned *learned)
 {
     printf("learned: %s, %" PRIu64 " rows of 8+8 bytes; ns a look-up of processor time, least of "
-           "%" PRIu64 " rounds of %d\n  %-10s %8s %8s %8s %8s %8s %8s\n",
-           learned->sizes.key_set, learned->sizes.rows, learned->options->base.runs * ROUNDS_A_RUN,
-           ROUND_GETS, "", "get", "chain", "absent", "mixed", "reads", "speed");
+           "%" PRIu64 " rounds of %d\n  %-10s %8s %8s %8s %8s %8s %8s %8s\n",
+           learned->sizes.key_set, learned->sizes.rows,
+           learned->options->base.runs * LEARNED_ROUNDS_A_RUN, LEARNED_ROUND, "", "get", "chain",
+           "absent", "batch", "range", "mixed", "speed");
     for (size_t i = 0; i < learned->count; i++)
-        print_subject(learned, &learned->subjects[i]);
-    printf("reads: pages read from the file a cold look-up, pool a thousandth of the data; speed: "
-           "against qtdb's tree\n\n");
+        print_subject(learned, i);
+    printf(
+        "batch: 32 keys a call; range: a row of 1,000 in order; cold: pages read from the file a "
+        "look-up, pool a\nthousandth of the data; speed: get, against qtdb's tree\n\n");
     (void)fflush(stdout);
 }
 
@@ -421,98 +194,119 @@ add_subject(struct learned *learned, const struct bench_engine *engine, const ch
         (struct learned_subject){.engine = engine, .router = router};
 }
 
-/* qtdb's ways share the database of the first of them. */
-static enum status
-prepare_all(struct learned *learned)
+/* qtdb's ways share the database of the first subject. */
+static void
+share(struct learned *learned)
+{
+    for (size_t i = 1; i < learned->count; i++) {
+        if (learned->subjects[i].engine != &bench_qtdb)
+            continue;
+        learned->subjects[i].db = learned->subjects[0].db;
+        learned->subjects[i].session = learned->subjects[0].session;
+    }
+}
+
+static void
+add_others(struct learned *learned)
 {
     const struct bench_options *options = learned->options;
 
-    for (size_t i = 0; i < ROUTERS; i++)
-        add_subject(learned, &bench_qtdb, routers[i]);
     add_subject(learned, &bench_textbook, bench_textbook.name);
     for (size_t i = 0; i < options->engine_count; i++)
         if (options->engines[i] != &bench_qtdb &&
             (options->engines[i]->flags & (BENCH_REWRITES | BENCH_VOLATILE)) == 0)
             add_subject(learned, options->engines[i], options->engines[i]->name);
-    for (size_t i = 0; i < learned->count; i++) {
-        struct learned_subject *subject = &learned->subjects[i];
+}
 
-        if (i > 0 && subject->engine == &bench_qtdb) {
-            subject->db = learned->subjects[0].db;
-            subject->session = learned->subjects[0].session;
-            continue;
-        }
-        TRY(prepare_subject(learned, subject));
-    }
+enum status
+learned_prepare(struct learned *learned, const char *const *names, size_t name_count, bool others)
+{
+    TRY(bench_dir_remove(learned->dir));
+    TRY(bench_dir_make(learned->dir));
+    for (size_t i = 0; i < name_count; i++)
+        add_subject(learned, &bench_qtdb, names[i]);
+    if (others)
+        add_others(learned);
+    for (size_t i = 0; i < learned->count; i++)
+        if (i == 0 || learned->subjects[i].engine != &bench_qtdb)
+            TRY(prepare_subject(learned, &learned->subjects[i]));
+    share(learned);
     return STATUS_OK;
 }
 
-/* qtdb alone, with hardly any pool. */
+/* qtdb anew, with another pool. */
 static enum status
-run_cold(struct learned *learned)
+reopen(struct learned *learned, uint64_t pool_size)
 {
-    uint64_t pool = learned->sizes.rows * 16 / 1000 & ~UINT64_C(4095);
-    struct learned_subject *first = &learned->subjects[0];
+    close_subject(&learned->subjects[0]);
+    learned->config.pool_size = pool_size;
+    enum status status = open_subject(learned, &learned->subjects[0], false);
 
-    close_subject(first);
-    learned->config.pool_size = pool < POOL_LEAST ? POOL_LEAST : pool;
-    enum status status = open_subject(learned, first, false);
+    share(learned);
+    return status;
+}
 
-    for (size_t i = 1; i < ROUTERS; i++) {
-        learned->subjects[i].db = first->db;
-        learned->subjects[i].session = first->session;
-    }
-    TRY(status);
-    return run_variant(learned, COLD);
+uint64_t
+learned_cold_pool(uint64_t rows)
+{
+    uint64_t pool = rows * ROW_SIZE / 1000 & ~UINT64_C(4095);
+
+    return pool < POOL_LEAST ? POOL_LEAST : pool;
 }
 
 static enum status
 run_all(struct learned *learned)
 {
-    TRY(bench_dir_remove(learned->dir));
-    TRY(bench_dir_make(learned->dir));
-    TRY(prepare_all(learned));
-    for (int variant = GET; variant <= ABSENT; variant++)
-        TRY(run_variant(learned, (enum variant)variant));
-    TRY(run_cold(learned));
-    return STATUS_OK;
-}
+    uint64_t rounds = learned->options->base.runs * LEARNED_ROUNDS_A_RUN;
+    uint64_t pool = learned_cold_pool(learned->sizes.rows);
 
-/* After the others: it changes the rows. */
-static enum status
-run_mixed(struct learned *learned)
-{
-    struct learned_subject *first = &learned->subjects[0];
-
+    TRY(learned_prepare(learned, routers, LEARNED_ROUTERS, true));
+    for (int variant = LEARNED_GET; variant <= LEARNED_RANGE; variant++)
+        TRY(learned_run(learned, (enum learned_variant)variant, rounds));
+    for (size_t i = 0; i < LEARNED_ROUTERS; i++)
+        learned->size[learned->size_count].routing[i] = learned->subjects[i].routing;
+    /* With hardly any pool. */
+    TRY(reopen(learned, pool));
+    TRY(learned_run(learned, LEARNED_COLD, rounds));
+    /* The last, because it changes the rows. There are no keys between those of a file. */
     if (learned->keys->list != NULL)
-        return STATUS_OK; /* There are no keys between those of a file. */
-    close_subject(first);
-    learned->config.pool_size = learned->sizes.pool;
-    enum status status = open_subject(learned, first, false);
-
-    for (size_t i = 1; i < ROUTERS; i++) {
-        learned->subjects[i].db = first->db;
-        learned->subjects[i].session = first->session;
-    }
-    TRY(status);
-    return run_variant(learned, MIXED);
+        return STATUS_OK;
+    TRY(reopen(learned, learned->sizes.pool));
+    return learned_run(learned, LEARNED_MIXED, rounds);
 }
 
-static void
-close_all(struct learned *learned)
+void
+learned_close(struct learned *learned)
 {
-    for (size_t i = 0; i < learned->count; i++) {
-        if (i > 0 && learned->subjects[i].engine == &bench_qtdb)
-            continue;
-        close_subject(&learned->subjects[i]);
-    }
+    for (size_t i = 0; i < learned->count; i++)
+        if (i == 0 || learned->subjects[i].engine != &bench_qtdb)
+            close_subject(&learned->subjects[i]);
+    learned->count = 0;
     if (bench_dir_remove(learned->dir) != STATUS_OK)
         error_clear();
 }
 
-/* The file's name without its folder and what follows the first dot. */
-static void
-name_of_keys(const char *path, char *out, size_t size)
+void
+learned_use(struct learned *learned, const struct bench_keys *keys, uint64_t rows)
+{
+    /* All of it in memory, with room for what `mixed` adds. */
+    uint64_t enough = rows * 64 + (64 << 20);
+    uint64_t pool = learned->options->base.pool;
+
+    learned->keys = keys;
+    learned->sizes.rows = rows;
+    learned->count = 0;
+    learned->extras = 0;
+    learned->sizes.pool = pool < enough ? enough : pool;
+    learned->config = (struct bench_config){.memory = learned->options->env.memory,
+                                            .pool_size = learned->sizes.pool,
+                                            .rows = 2 * rows,
+                                            .threads = 1,
+                                            .high_keys = keys->high};
+}
+
+void
+learned_name_of(const char *path, char *out, size_t size)
 {
     const char *name = strrchr(path, '/');
 
@@ -524,67 +318,67 @@ name_of_keys(const char *path, char *out, size_t size)
 static bool
 run_size(struct learned *learned, struct bench_keys *keys, uint64_t rows)
 {
-    const struct bench_options *options = learned->options;
+    struct learned_size *size = &learned->size[learned->size_count];
 
-    learned->sizes.rows = rows;
     if (keys->list == NULL)
         bench_keys_init(keys, rows);
-    learned->keys = keys;
-    learned->count = 0;
-    learned->extras = 0;
-    /* All of it in memory, with room for what `mixed` adds. */
-    uint64_t enough = rows * 64 + (64 << 20);
-
-    learned->sizes.pool = options->base.pool < enough ? enough : options->base.pool;
-    learned->config = (struct bench_config){.memory = options->env.memory,
-                                            .pool_size = learned->sizes.pool,
-                                            .rows = 2 * rows,
-                                            .threads = 1,
-                                            .high_keys = keys->high};
+    learned_use(learned, keys, rows);
+    *size = (struct learned_size){.rows = rows};
+    for (size_t i = 0; i < LEARNED_ROUTERS; i++)
+        size->reads[i].all = -1;
     enum status status = run_all(learned);
 
-    if (status == STATUS_OK)
-        status = run_mixed(learned);
     if (status != STATUS_OK) {
-        struct bench_outcome outcome = {.state = BENCH_FAILED};
-
-        tool_error(options->tool, "learned: %s", error_message());
-        (void)snprintf(outcome.message, sizeof(outcome.message), "%s", error_message());
-        note(learned, &learned->subjects[0], GET, 0, &outcome);
+        tool_error(learned->options->tool, "learned: %s", error_message());
+        learned_note_failure(learned);
     }
     print_table(learned);
-    close_all(learned);
+    learned_note_set(learned);
+    learned_close(learned);
+    learned->size_count++;
     return status == STATUS_OK;
+}
+
+static void
+begin(struct learned *learned, const struct bench_options *options, struct bench_results *results)
+{
+    static char key_set[256];
+
+    *learned = (struct learned){.options = options, .results = results, .sizes = options->base};
+    if (options->keys_path != NULL)
+        learned_name_of(options->keys_path, key_set, sizeof(key_set));
+    else
+        (void)snprintf(key_set, sizeof(key_set), "uniform");
+    learned->sizes.value_size = 8;
+    learned->sizes.batch = LEARNED_ROUND;
+    learned->sizes.sync = false;
+    learned->sizes.key_set = key_set;
+    learned->set_results.memory = results->memory;
+    random_init(&learned->random, options->seed);
+    (void)snprintf(learned->dir, sizeof(learned->dir), "%.*s/learned", BENCH_PATH_SIZE - 16,
+                   options->dir);
 }
 
 void
 bench_command_learned(const struct bench_options *options, struct bench_results *results)
 {
     static struct learned learned;
-    static char key_set[256];
-    static struct bench_keys keys;
-
-    keys = options->keys;
+    struct bench_keys keys = options->keys;
     uint64_t rows = options->base.rows < keys.count ? options->base.rows : keys.count;
     uint64_t first = rows;
+    bool go = true;
 
-    learned = (struct learned){.options = options, .results = results, .sizes = options->base};
-    if (options->keys_path != NULL)
-        name_of_keys(options->keys_path, key_set, sizeof(key_set));
-    else
-        (void)snprintf(key_set, sizeof(key_set), "uniform");
-    learned.sizes.value_size = 8;
-    learned.sizes.batch = ROUND_GETS;
-    learned.sizes.sync = false;
-    learned.sizes.key_set = key_set;
-    random_init(&learned.random, options->seed);
-    (void)snprintf(learned.dir, sizeof(learned.dir), "%.*s/learned", BENCH_PATH_SIZE - 16,
-                   options->dir);
+    begin(&learned, options, results);
     while (first / 10 >= SIZE_LEAST && rows / first < 100)
         first /= 10;
-    for (uint64_t size = first; size <= rows; size *= 10)
-        if (!run_size(&learned, &keys, size))
-            break;
-    if (options->report != NULL && !learned_report_write(options, results, &keys, key_set))
+    for (uint64_t size = first; go && size <= rows; size *= 10)
+        go = run_size(&learned, &keys, size);
+    if (go)
+        go = learned_run_sets(&learned);
+    learned_print_targets(&learned);
+    if (options->report != NULL && !learned_report_write(&learned, &keys, learned.sizes.key_set))
         tool_error(options->tool, "learned: the report could not be written");
+    for (size_t i = 0; i < learned.set_results.count; i++)
+        bench_results_add(results, &learned.set_results.list[i]);
+    bench_results_free(&learned.set_results);
 }

@@ -20,6 +20,7 @@ enum { ERROR_BUCKETS = 12, BUCKET_HEIGHT = 18, ROUTERS_MAX = 16, SIZES_MAX = 8 }
 
 struct page {
     struct text_buffer *text;
+    const struct learned *learned;
     const struct bench_results *results;
     const struct bench_options *options;
     struct leaf_directory directory;
@@ -52,7 +53,8 @@ add_table(const struct page *page, uint64_t rows)
 
     text_buffer_print(text,
                       "<h2>%" PRIu64 " rows</h2>\n<table><tr><th>router</th>"
-                      "<th>get</th><th>chain</th><th>half absent</th><th>mixed</th>"
+                      "<th>get</th><th>chain</th><th>half absent</th><th>batch</th><th>range</th>"
+                      "<th>mixed</th>"
                       "<th>speed</th></tr>\n",
                       rows);
     double tree = learned_ns(page->results, learned_variant_name(0), "tree", rows);
@@ -64,7 +66,7 @@ add_table(const struct page *page, uint64_t rows)
         if (own <= 0)
             continue;
         text_buffer_print(text, "<tr><td>%s</td>", router);
-        for (int variant = 0; variant < 4; variant++) {
+        for (int variant = LEARNED_GET; variant <= LEARNED_MIXED; variant++) {
             double ns = learned_ns(page->results, learned_variant_name(variant), router, rows);
 
             if (ns > 0)
@@ -296,13 +298,82 @@ add_figures(const struct page *page)
     }
 }
 
-bool
-learned_report_write(const struct bench_options *options, const struct bench_results *results,
-                     const struct bench_keys *keys, const char *key_set)
+static void
+add_cell(const struct page *page, const char *text)
 {
+    text_buffer_add_text(page->text, "<td class=\"t\">");
+    bench_html_text(page->text, text[0] != '\0' ? text : "-");
+    text_buffer_add_text(page->text, "</td>");
+}
+
+/* What routers have to show, and what the predecessor said. */
+static void
+add_targets(const struct page *page)
+{
+    struct learned_line lines[LEARNED_LINES_MAX];
+    struct learned_claim claims[LEARNED_CLAIMS];
+    size_t count = learned_lines(page->learned, lines);
+    struct text_buffer *text = page->text;
+
+    text_buffer_add_text(text,
+                         "<section><h2>What routers have to show</h2>\n<table><tr><th>measure"
+                         "</th><th>at least</th><th>aim</th><th>measured</th><th></th></tr>\n");
+    for (size_t i = 0; i < count; i++) {
+        text_buffer_add_text(text, "<tr>");
+        add_cell(page, lines[i].measure);
+        add_cell(page, lines[i].least);
+        add_cell(page, lines[i].aim);
+        add_cell(page, lines[i].figure);
+        add_cell(page, lines[i].verdict);
+        text_buffer_add_text(text, "</tr>\n");
+    }
+    text_buffer_add_text(text,
+                         "</table></section>\n<section><h2>What the predecessor claimed</h2>\n"
+                         "<table><tr><th></th><th>claim</th><th>measured against</th>"
+                         "<th>here, in this run</th></tr>\n");
+    learned_claims(page->learned, claims);
+    for (size_t i = 0; i < LEARNED_CLAIMS; i++) {
+        text_buffer_add_text(text, "<tr>");
+        add_cell(page, claims[i].what);
+        add_cell(page, claims[i].claim);
+        add_cell(page, claims[i].against);
+        add_cell(page, claims[i].ours);
+        text_buffer_add_text(text, "</tr>\n");
+    }
+    text_buffer_add_text(text, "</table></section>\n");
+}
+
+/* The engine's choice on each set of keys. */
+static void
+add_sets(const struct page *page)
+{
+    struct text_buffer *text = page->text;
+
+    text_buffer_add_text(text,
+                         "<section><h2>Sets of keys</h2>\n<table><tr><th>set</th><th>rows</th>"
+                         "<th>tree</th><th>chosen</th><th>ns</th><th>speed</th></tr>\n");
+    for (size_t i = 0; i < page->learned->set_count; i++) {
+        const struct learned_set *set = &page->learned->set[i];
+
+        text_buffer_add_text(text, "<tr>");
+        add_cell(page, set->name);
+        text_buffer_print(text, "<td>%" PRIu64 "</td><td>%.1f ns</td>", set->rows, set->tree_ns);
+        add_cell(page, set->kind);
+        text_buffer_print(text, "<td>%.1f ns</td><td>%.2fx</td></tr>\n", set->chosen_ns,
+                          set->tree_ns / set->chosen_ns);
+    }
+    text_buffer_add_text(text, "</table></section>\n");
+}
+
+bool
+learned_report_write(const struct learned *learned, const struct bench_keys *keys,
+                     const char *key_set)
+{
+    const struct bench_options *options = learned->options;
     char path[BENCH_PATH_SIZE + 16];
     struct text_buffer text;
-    struct page page = {.text = &text, .results = results, .options = options};
+    struct page page = {
+        .text = &text, .learned = learned, .results = learned->results, .options = options};
 
     if (bench_dir_make(options->report) != STATUS_OK)
         return false;
@@ -315,7 +386,9 @@ learned_report_write(const struct bench_options *options, const struct bench_res
                                 "the one written. tree is qtdb's own tree, the other kinds are "
                                 "routers over the same leaves, auto is what qtdb takes by "
                                 "itself.</p>\n");
+    add_targets(&page);
     add_figures(&page);
+    add_sets(&page);
     enum status status = cut_leaves(&page, keys);
 
     if (status == STATUS_OK)

@@ -42,6 +42,7 @@ static const struct tool tool = {
         "  --runs N           runs of each engine (default 3)\n"
         "  --seed S           of all that is random (default 1)\n"
         "  --keys FILE        sorted unique little-endian 64-bit keys, plain or zstd\n"
+        "  --sets LIST        learned: more such files, by comma, for the worst of all sets\n"
         "  --dir DIR          where all files go (default build/bench)\n"
         "  --json FILE        replaces FILE with one JSON object a line\n"
         "  --report DIR       report.html with charts and report.md, in DIR\n"
@@ -255,6 +256,7 @@ start(struct bench_options *options, int argc, char **argv)
         {"seed", 0, TOOL_NUMBER, &options->seed, UINT64_MAX},
         {"keys", 0, TOOL_TEXT, &options->keys_path, 0},
         {"only", 0, TOOL_TEXT, &options->only, 0},
+        {"sets", 0, TOOL_TEXT, &options->sets, 0},
         {"dir", 0, TOOL_TEXT, &options->dir, 0},
         {"json", 0, TOOL_TEXT, &options->json, 0},
         {"report", 0, TOOL_TEXT, &options->report, 0},

@@ -255,6 +255,8 @@ written(struct bench_db *db, struct bench_written *out)
                                   .pages = statistics.page_write_size,
                                   .meta = statistics.meta_write_size,
                                   .page_reads = statistics.page_read_count,
+                                  .inner_reads = statistics.inner_read_count,
+                                  .map_reads = statistics.map_read_count,
                                   .pins = statistics.pin_count};
 }
 

@@ -152,6 +152,52 @@ Test(tree_batch, keys_no_row_can_have_are_treated_as_alone)
     batch_free(batch);
 }
 
+/* Whatever page a key names (its leaf, one beside it, an inner page, one that is free or not there, none) its
+ * answer is the same. covers: B2 */
+static void
+name_pages(enum universe_shape shape)
+{
+    struct batch *batch = batch_new();
+    struct tree_rig rig;
+    struct random random;
+    uint32_t right = 0, wrong = 0;
+
+    random_init(&random, 7);
+    tree_rig_init(&rig, shape, KEYS, 256);
+    for (uint32_t round = 0; round < 60; round++) {
+        bool all = random_chance(&random, 3, 4);
+
+        tree_rig_change(&rig, &random, 40);
+        draw(batch, &rig, &random, (uint32_t)random_below(&random, BATCH_MAX) + 1);
+        for (uint32_t i = 0; i < batch->count; i++)
+            if (all || random_chance(&random, 1, 2))
+                batch->gets[i].page_number =
+                    random_chance(&random, 1, 20)
+                        ? PAGE_NONE
+                        : (uint32_t)random_below(&random, pager_page_count(rig.tree.pager) + 2);
+        if (round % 10 == 9) {
+            pager_rig_close(&rig.pager);
+            pager_rig_open(&rig.pager);
+            rig.tree.pager = rig.pager.pager;
+        }
+        check(batch, &rig);
+        for (uint32_t i = 0; i < batch->count; i++) {
+            right += batch->gets[i].page_number != 0 && batch->gets[i].hops == 0;
+            wrong += batch->gets[i].page_number != 0 && batch->gets[i].hops == UINT32_MAX;
+        }
+    }
+    cr_assert(right > 0 && wrong > 0, "%u right, %u wrong", right, wrong);
+    tree_rig_deinit(&rig);
+    batch_free(batch);
+}
+
+Test(tree_batch, a_leaf_that_is_named_changes_no_answer)
+{
+    name_pages(UNIVERSE_INT);
+    name_pages(UNIVERSE_DENSE);
+    name_pages(UNIVERSE_TEXT);
+}
+
 /* Each page cannot be read once: a batch that needs it says so, and the next one is right. */
 static void
 fail_reads(enum universe_shape shape)
