@@ -122,6 +122,8 @@ struct btree_spot {
     uint32_t page_number;
     uint16_t key_offset;
     uint16_t value_offset;
+    /* They are seldom off by more than a few rows: look there before asking the leaf's hints. */
+    bool is_near;
 };
 
 /**
@@ -153,6 +155,7 @@ struct btree_leaf_shape {
     uint32_t keys;
     uint32_t values;
     uint32_t value_step;
+    uint32_t near_count; /* Rows that an even spread of keys between the fences finds nearly. */
 };
 /** STATUS_MISSING (raises no message): it is no leaf of this tree. */
 MUST_CHECK enum status btree_leaf_look(const struct btree *tree, uint32_t page_number,

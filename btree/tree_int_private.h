@@ -18,6 +18,10 @@ enum {
     /* How far to either side of a guess lines are asked for: bytes, and rows of the second array. */
     GUESS_LINE = 64,
     GUESS_ROWS = 2,
+    /* Keys compared at once around a guess, which are whole lines, and how many before it at least. */
+    NEAR_ROWS = 16,
+    NEAR_BEFORE = 4,
+    KEYS_A_LINE = 64 / NODE_INT_KEY_SIZE,
 };
 
 /* A leaf's header as loaded, bounded. */
@@ -149,6 +153,38 @@ copy_value(const struct page_view *view, const struct int_leaf *leaf, uint32_t i
     else if (size > 0)
         memcpy(value, view->bytes + offset, size);
     return STATUS_OK;
+}
+
+/* The first of the NEAR_ROWS rows around `row`. */
+NODE_INT_INLINE uint32_t
+near_first(uint32_t row)
+{
+    return row < NEAR_BEFORE ? 0 : (row - NEAR_BEFORE) & ~(KEYS_A_LINE - 1u);
+}
+
+/* The leaf's row if it is, or would be, among those around `row`: then no hint needs to be read.
+ * STATUS_BUSY: it lies elsewhere; STATUS_MISSING as below. */
+NODE_INT_INLINE enum status
+look_near(const struct page_view *view, uint64_t key, uint32_t row, uint8_t *value, size_t *size_io,
+          node_int_below *below)
+{
+    uint32_t first = near_first(row);
+    struct int_leaf leaf;
+
+    if (!load_leaf(view, &leaf))
+        return STATUS_MISSING;
+    if (first >= leaf.count)
+        return STATUS_BUSY;
+    uint32_t size = leaf.count - first < NEAR_ROWS ? leaf.count - first : (uint32_t)NEAR_ROWS;
+    uint32_t keys = NODE_INT_HEADER_SIZE + first * NODE_INT_KEY_SIZE;
+    uint32_t place = below(view->bytes + keys, size, key);
+
+    if (place < size && view_u64(view, keys + place * NODE_INT_KEY_SIZE) == key)
+        return copy_value(view, &leaf, first + place, value, size_io);
+    /* Between two keys that are neighbours, or before or behind all of them. */
+    if ((place > 0 || first == 0) && (place < size || first + size == leaf.count))
+        return STATUS_NOT_FOUND;
+    return STATUS_BUSY;
 }
 
 /* The leaf's row; STATUS_MISSING when its bytes are impossible, or the value is not in it. */

@@ -50,33 +50,133 @@ link_towards(const struct page_view *view, const struct btree *tree, uint64_t ke
     return view_u32(view, offsetof(struct node_int_header, link));
 }
 
+/* Any number for an offset that is none. */
+NODE_INT_INLINE uint32_t
+row_of(const struct btree_spot *spot)
+{
+    return (spot->key_offset - (uint32_t)NODE_INT_HEADER_SIZE) / NODE_INT_KEY_SIZE;
+}
+
+/* The lines that will be looked at when the row is where the spot has it: the header's second, the keys around
+ * it, their values. */
+NODE_INT_INLINE void
+fetch_near(const uint8_t *page, const struct btree_spot *spot)
+{
+    uint32_t keys = NODE_INT_HEADER_SIZE + near_first(row_of(spot)) * NODE_INT_KEY_SIZE;
+    uint32_t values = spot->value_offset - (uint32_t)GUESS_LINE / 2;
+
+    __builtin_prefetch(page + 64);
+    __builtin_prefetch(page + (keys & (PAGE_SIZE - 1)));
+    __builtin_prefetch(page + ((keys + 64) & (PAGE_SIZE - 1)));
+    __builtin_prefetch(page + (values & (PAGE_SIZE - 1)));
+    __builtin_prefetch(page + ((values + GUESS_LINE) & (PAGE_SIZE - 1)));
+}
+
+/* The same when the hints have to be asked: these, and more to either side of the guess. */
+NODE_INT_INLINE void
+fetch_wide(const uint8_t *page, const struct btree_spot *spot)
+{
+    __builtin_prefetch(page + 64);
+    __builtin_prefetch(page + 128);
+    __builtin_prefetch(page + 192);
+    if (spot->key_offset != 0)
+        fetch_around(page, spot->key_offset, GUESS_LINE);
+    if (spot->value_offset != 0)
+        fetch_around(page, spot->value_offset, GUESS_LINE);
+}
+
+/* Nearly every look-up: the page that is named is in memory and the key's, and the row is where the spot
+ * has it or where the hints have it. STATUS_MISSING: it is not so. */
 NODE_INT_INLINE enum status
-get_at(const struct btree *tree, const struct btree_spot *spot, uint64_t key, uint8_t *value,
-       size_t *size_io, uint64_t *csn_out, uint32_t *hops_out, node_int_below *below)
+get_here(const struct btree *tree, const struct btree_spot *spot, uint64_t key, uint8_t *value,
+         size_t *size_io, uint64_t *csn_out, node_int_below *below)
+{
+    size_t room = *size_io;
+    struct page_view view;
+
+    if (!page_view_begin(pager_table(tree->pager), spot->page_number, &view))
+        return STATUS_MISSING;
+    if (spot->is_near)
+        fetch_near(view.bytes, spot);
+    else
+        fetch_wide(view.bytes, spot);
+    if (!is_node_for(&view, tree, key, 0))
+        return STATUS_MISSING;
+    enum status status = STATUS_BUSY;
+
+    if (spot->is_near)
+        status = look_near(&view, key, row_of(spot), value, size_io, below);
+    if (status == STATUS_BUSY) {
+        struct int_leaf leaf;
+
+        status = look_into_leaf(&view, key, value, size_io, &leaf, below);
+    }
+    *csn_out = leaf_csn(&view);
+    if (__builtin_expect(page_view_end(&view), 1))
+        return status;
+    *size_io = room;
+    return STATUS_MISSING;
+}
+
+static enum status
+get_here_scalar(const struct btree *tree, const struct btree_spot *spot, uint64_t key,
+                uint8_t *value, size_t *size_io, uint64_t *csn_out)
+{
+    return get_here(tree, spot, key, value, size_io, csn_out, node__int_below_scalar);
+}
+
+#if NODE_INT_X86
+
+NODE_INT_TARGET_AVX2 static enum status
+get_here_avx2(const struct btree *tree, const struct btree_spot *spot, uint64_t key, uint8_t *value,
+              size_t *size_io, uint64_t *csn_out)
+{
+    return get_here(tree, spot, key, value, size_io, csn_out, node__int_below_avx2);
+}
+
+NODE_INT_TARGET_AVX512 static enum status
+get_here_avx512(const struct btree *tree, const struct btree_spot *spot, uint64_t key,
+                uint8_t *value, size_t *size_io, uint64_t *csn_out)
+{
+    return get_here(tree, spot, key, value, size_io, csn_out, node__int_below_avx512);
+}
+
+#endif
+
+static inline enum status
+get_int_here(const struct btree *tree, const struct btree_spot *spot, uint64_t key, uint8_t *value,
+             size_t *size_io, uint64_t *csn_out)
+{
+#if NODE_INT_X86
+    enum node_int_simd simd = node__int_simd();
+
+    if (__builtin_expect(simd == NODE_INT_AVX512, 1))
+        return get_here_avx512(tree, spot, key, value, size_io, csn_out);
+    if (simd == NODE_INT_AVX2)
+        return get_here_avx2(tree, spot, key, value, size_io, csn_out);
+#endif
+    return get_here_scalar(tree, spot, key, value, size_io, csn_out);
+}
+
+/* The rest: pages that have to be read, and links. */
+static __attribute__((noinline)) enum status
+get_over_links(const struct btree *tree, uint32_t page_number, uint64_t key, uint8_t *value,
+               size_t *size_io, uint64_t *csn_out, uint32_t *hops_out)
 {
     const struct page_table *table = pager_table(tree->pager);
-    uint32_t page_number = spot->page_number;
     size_t room = *size_io;
 
-    if (key == UINT64_MAX)
-        return STATUS_MISSING;
     for (uint32_t hops = 0; hops <= BTREE_HOPS_MAX; hops++) {
         struct page_view view;
 
         if (!page_view_begin(table, page_number, &view) && !bring_in(tree, page_number, &view))
             return STATUS_MISSING;
-        __builtin_prefetch(view.bytes + 64);
-        __builtin_prefetch(view.bytes + 128);
-        __builtin_prefetch(view.bytes + 192);
-        if (hops == 0 && spot->key_offset != 0)
-            fetch_around(view.bytes, spot->key_offset, GUESS_LINE);
-        if (hops == 0 && spot->value_offset != 0)
-            fetch_around(view.bytes, spot->value_offset, GUESS_LINE);
-        if (__builtin_expect(is_node_for(&view, tree, key, 0), 1)) {
-            struct int_leaf leaf = {.count = 0};
-            enum status status = look_into_leaf(&view, key, value, size_io, &leaf, below);
+        if (is_node_for(&view, tree, key, 0)) {
+            struct int_leaf leaf;
+            enum status status =
+                look_into_leaf(&view, key, value, size_io, &leaf, node__int_below_scalar);
 
-            *csn_out = tree__leaf_csn(&view);
+            *csn_out = leaf_csn(&view);
             *hops_out = hops;
             if (page_view_end(&view))
                 return status;
@@ -91,43 +191,17 @@ get_at(const struct btree *tree, const struct btree_spot *spot, uint64_t key, ui
 }
 
 static enum status
-get_at_scalar(const struct btree *tree, const struct btree_spot *spot, uint64_t key, uint8_t *value,
-              size_t *size_io, uint64_t *csn_out, uint32_t *hops_out)
-{
-    return get_at(tree, spot, key, value, size_io, csn_out, hops_out, node__int_below_scalar);
-}
-
-#if NODE_INT_X86
-
-NODE_INT_TARGET_AVX2 static enum status
-get_at_avx2(const struct btree *tree, const struct btree_spot *spot, uint64_t key, uint8_t *value,
-            size_t *size_io, uint64_t *csn_out, uint32_t *hops_out)
-{
-    return get_at(tree, spot, key, value, size_io, csn_out, hops_out, node__int_below_avx2);
-}
-
-NODE_INT_TARGET_AVX512 static enum status
-get_at_avx512(const struct btree *tree, const struct btree_spot *spot, uint64_t key, uint8_t *value,
-              size_t *size_io, uint64_t *csn_out, uint32_t *hops_out)
-{
-    return get_at(tree, spot, key, value, size_io, csn_out, hops_out, node__int_below_avx512);
-}
-
-#endif
-
-static enum status
 get_int_at(const struct btree *tree, const struct btree_spot *spot, uint64_t key, uint8_t *value,
            size_t *size_io, uint64_t *csn_out, uint32_t *hops_out)
 {
-#if NODE_INT_X86
-    enum node_int_simd simd = node__int_simd();
+    if (key == UINT64_MAX)
+        return STATUS_MISSING;
+    enum status status = get_int_here(tree, spot, key, value, size_io, csn_out);
 
-    if (__builtin_expect(simd == NODE_INT_AVX512, 1))
-        return get_at_avx512(tree, spot, key, value, size_io, csn_out, hops_out);
-    if (simd == NODE_INT_AVX2)
-        return get_at_avx2(tree, spot, key, value, size_io, csn_out, hops_out);
-#endif
-    return get_at_scalar(tree, spot, key, value, size_io, csn_out, hops_out);
+    *hops_out = 0;
+    if (__builtin_expect(status != STATUS_MISSING, 1))
+        return status;
+    return get_over_links(tree, spot->page_number, key, value, size_io, csn_out, hops_out);
 }
 
 /* ---- Keys of any kind --------------------------------------------------------------------------- */
@@ -305,6 +379,31 @@ btree_leaves(const struct btree *tree, uint8_t *key, size_t *key_size_io,
     return STATUS_OK;
 }
 
+/* Rows of an integer leaf that lie within NEAR_BEFORE rows of where they would if its keys were spread evenly
+ * between its fences. Without a high fence nobody guesses: all. */
+static uint32_t
+count_near(const uint8_t *page, const struct node *node)
+{
+    uint64_t low = 0, high, key;
+    uint32_t near = 0;
+
+    if (node->high_size != sizeof(high))
+        return node->count;
+    memcpy(&high, node->high, sizeof(high));
+    if (node->low_size == sizeof(low))
+        memcpy(&low, node->low, sizeof(low));
+    low = __builtin_bswap64(low);
+    double scale = (double)node->count / (double)(__builtin_bswap64(high) - low);
+
+    for (uint32_t i = 0; i < node->count; i++) {
+        memcpy(&key, page + NODE_INT_HEADER_SIZE + (size_t)i * NODE_INT_KEY_SIZE, sizeof(key));
+        double off = (double)(key - low) * scale - (double)i;
+
+        near += off >= -NEAR_BEFORE && off <= NEAR_BEFORE;
+    }
+    return near;
+}
+
 enum status
 btree_leaf_look(const struct btree *tree, uint32_t page_number, struct btree_leaf_shape *out)
 {
@@ -319,6 +418,7 @@ btree_leaf_look(const struct btree *tree, uint32_t page_number, struct btree_lea
     if (node.kind != NODE_INT)
         return STATUS_OK;
     out->keys = NODE_INT_HEADER_SIZE;
+    out->near_count = count_near(page, &node);
     if (node.form != NODE_INT_FIXED)
         return STATUS_OK;
     out->values = NODE_INT_HEADER_SIZE + node.capacity * (uint32_t)NODE_INT_KEY_SIZE;

@@ -25,6 +25,7 @@ enum {
     PAUSE_FACTOR = 20,
     WAIT_SHIFT_MAX = 12,
     SPARE_LEAVES = 256,
+    NEAR_PERCENT = 90, /* Of rows that a guess has to find nearly, to be looked at first. */
 };
 
 /* ---- Walking ------------------------------------------------------------------------------------ */
@@ -90,6 +91,7 @@ route__look_at_leaves(const struct btree *btree, struct route *route)
     uint32_t count = leaf_directory_count(directory);
     uint32_t samples = count < SAMPLE_LEAVES ? count : SAMPLE_LEAVES;
     uint64_t rows = 0;
+    uint64_t near = 0;
     uint32_t seen = 0;
 
     for (uint32_t i = 0; i < samples; i++) {
@@ -101,6 +103,7 @@ route__look_at_leaves(const struct btree *btree, struct route *route)
             continue;
         TRY(status);
         rows += shape.row_count;
+        near += shape.near_count;
         route->shape = shape;
         seen++;
     }
@@ -108,6 +111,7 @@ route__look_at_leaves(const struct btree *btree, struct route *route)
         return STATUS_OK;
     route->row_count = rows * count / seen;
     route->shape.row_count = (uint32_t)(rows / seen);
+    route->guess_is_near = near * 100 >= rows * NEAR_PERCENT;
     return STATUS_OK;
 }
 

@@ -34,9 +34,12 @@ spot_for(const struct route *route, uint32_t index, uint64_t number)
     if (index + 1 >= leaf_directory_count(directory) || number >= directory->keys[index + 1])
         return spot;
     uint64_t low = directory->keys[index];
-    double share = (double)(number - low) / (double)(directory->keys[index + 1] - low);
+    /* Halved, because signed numbers are cheaper to convert; not 0. */
+    double span = (double)(int64_t)(((directory->keys[index + 1] - low) >> 1) | 1);
+    double share = (double)(int64_t)((number - low) >> 1) / span;
     uint32_t row = (uint32_t)(share * (double)route->shape.row_count);
 
+    spot.is_near = route->guess_is_near;
     spot.key_offset = (uint16_t)(route->shape.keys + row * sizeof(uint64_t));
     if (route->shape.values != 0)
         spot.value_offset = (uint16_t)(route->shape.values + row * route->shape.value_step);
@@ -55,9 +58,9 @@ index_for(const struct route *route, enum btree_kind kind, const void *key, size
     return index;
 }
 
-enum status
-route__get_by(const struct route *route, const struct btree *btree, const void *key,
-              size_t key_size, void *value, size_t *size_io, uint64_t *csn_out, uint32_t *hops_out)
+static inline __attribute__((always_inline)) enum status
+get_by(const struct route *route, const struct btree *btree, const void *key, size_t key_size,
+       void *value, size_t *size_io, uint64_t *csn_out, uint32_t *hops_out)
 {
     uint32_t index = index_for(route, btree->kind, key, key_size);
 
@@ -74,6 +77,13 @@ route__get_by(const struct route *route, const struct btree *btree, const void *
     }
     *hops_out = UINT32_MAX;
     return btree_get(btree, key, key_size, value, size_io, csn_out);
+}
+
+enum status
+route__get_by(const struct route *route, const struct btree *btree, const void *key,
+              size_t key_size, void *value, size_t *size_io, uint64_t *csn_out, uint32_t *hops_out)
+{
+    return get_by(route, btree, key, key_size, value, size_io, csn_out, hops_out);
 }
 
 /* ---- Counting ----------------------------------------------------------------------------------- */
@@ -193,7 +203,7 @@ route__get(struct qtdb_txn *txn, const struct qtdb_tree *tree, const struct btre
         count(&tally->tree_count, 1);
         return btree_get(btree, key, key_size, value, size_io, csn_out);
     }
-    enum status status = route__get_by(route, btree, key, key_size, value, size_io, csn_out, &hops);
+    enum status status = get_by(route, btree, key, key_size, value, size_io, csn_out, &hops);
 
     count_routed(tally, hops);
     return status;

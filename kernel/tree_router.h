@@ -31,7 +31,8 @@ struct route {
     uint64_t row_count; /* Estimated. */
     /* Where in a leaf a key is likely to be, from some of its leaves (integer keys). Fixed. */
     struct btree_leaf_shape shape;
-    bool is_saved; /* The file has it, as it is. Guarded by the latch. */
+    bool guess_is_near; /* Keys lie evenly between the fences of their leaves. Fixed. */
+    bool is_saved;      /* The file has it, as it is. Guarded by the latch. */
     /* Once replaced. */
     struct route *next;
     uint64_t version;

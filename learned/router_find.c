@@ -6,17 +6,17 @@
  * search gallops away from the window, doubling, and halves what it has enclosed. So the cost grows
  * with the logarithm of the error, and the result depends on the directory alone.
  */
+#include <assert.h>
+
 #include "kernel/base/check.h"
 #include "learned/router_private.h"
 
 static inline uint32_t
 count_not_above(const uint64_t *keys, uint64_t key)
 {
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; i < ROUTER_WINDOW; i++)
-        count += keys[i] <= key;
-    return count;
+    static_assert(ROUTER_WINDOW == 8, "as many terms as keys");
+    return (uint32_t)((keys[0] <= key) + (keys[1] <= key) + (keys[2] <= key) + (keys[3] <= key) +
+                      (keys[4] <= key) + (keys[5] <= key) + (keys[6] <= key) + (keys[7] <= key));
 }
 
 /* keys[low] is not above `key`; the answer is at `low` or right of it. */

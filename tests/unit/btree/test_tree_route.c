@@ -115,7 +115,8 @@ get_at(struct tree_rig *rig, uint32_t page, uint64_t number, uint32_t *hops)
     uint64_t value = 0;
     size_t size = sizeof(value);
     uint64_t csn = 0;
-    struct btree_spot spot = {page, (uint16_t)(page * 64), (uint16_t)(page * 640)};
+    struct btree_spot spot = {page, (uint16_t)(number * 8 + page * 64), (uint16_t)(page * 640),
+                              number / 2 % 2 == 1};
     enum status status =
         btree_get_at(&rig->tree, &spot, key, make_key(rig, number, key), &value, &size, &csn, hops);
 
@@ -159,6 +160,8 @@ Test(tree_route, the_walk_names_every_leaf_in_order)
             cr_assert_eq(node.link, i + 1 < leaves.count ? leaves.page[i + 1] : PAGE_NONE);
             cr_assert_eq(btree_leaf_look(&rig.tree, leaves.page[i], &shape), STATUS_OK);
             cr_assert_eq(shape.value_step, kinds[k] == BTREE_INT ? 8 : 0);
+            /* The keys are every second number. */
+            cr_assert_eq(shape.near_count, kinds[k] == BTREE_INT ? shape.row_count : 0);
             rows += shape.row_count;
         }
         cr_assert_eq(rows, ROWS);
