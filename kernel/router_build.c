@@ -6,7 +6,7 @@
  *   estimate  rows, from a few leaves; below ROUTER_ROW_COUNT_MIN there is no model
  *   train     learned/router.h; AUTO takes the cheapest kind by estimate
  *   measure   AUTO only: look-ups of random keys in leaves that are in memory, down the tree and
- *             through the router in turns; the router has to be at least as fast. Each key once, so
+ *             through the router in turns; the router has to be faster by a sixteenth. Each key once, so
  *             that the leaves are as cold to one as to the other
  *   publish   router_swap.c
  *
@@ -25,6 +25,7 @@ enum {
     PAUSE_FACTOR = 20,
     WAIT_SHIFT_MAX = 12,
     SPARE_LEAVES = 256,
+    MARGIN_SHARE = 16, /* What is gained has to be more than what measuring errs by. */
     NEAR_PERCENT = 90, /* Of rows that a guess has to find nearly, to be looked at first. */
 };
 
@@ -257,7 +258,7 @@ choose(struct qtdb *db, const struct btree *btree, struct look *look)
     if (!measured)
         return STATUS_OK;
     look->reason = ROUTE_FASTER;
-    if (look->routed_ns <= look->tree_ns)
+    if (look->routed_ns + look->routed_ns / MARGIN_SHARE <= look->tree_ns)
         return STATUS_OK;
     look->reason = ROUTE_TREE_FASTER;
     route__free(db, look->route);
