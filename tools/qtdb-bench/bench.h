@@ -54,8 +54,8 @@ struct bench_options {
     const char *report;
     const char *keys_path;
     const char *only; /* Part of the names of rows of `trees` that are wanted; NULL: all. */
-    const char *sets;              /* `learned`: more files of keys, by comma; NULL: none. */
-    const char *save;              /* Where kept runs go; NULL: nothing is kept. */
+    const char *sets; /* `learned`: more files of keys, by comma; NULL: none. */
+    const char *save; /* Where kept runs go; NULL: nothing is kept. */
     struct bench_archive *archive; /* The run that is kept, or NULL. */
     bool quick;
     bool own_device;        /* Nothing but the store is on the device of `dir`. */
