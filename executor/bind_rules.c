@@ -125,8 +125,16 @@ rules_default(struct bind *bind, const struct table *table, uint32_t column, str
 }
 
 static const char *const volatile_names[] = {
-    "nextval",         "currval",         "setval",    "lastval", "random",
-    "gen_random_uuid", "clock_timestamp", "timeofday", NULL,
+    "nextval",
+    "currval",
+    "setval",
+    "lastval",
+    "random",
+    "gen_random_uuid",
+    "clock_timestamp",
+    "timeofday",
+    "qtdb_sequence_next_value",
+    NULL,
 };
 
 static const char *const stable_names[] = {

@@ -1,13 +1,14 @@
 /*
- * nextval, currval, setval, lastval and pg_get_serial_sequence. A session remembers the definitions by
- * the text they are called by, while the catalog's version and the search path stay, and the last value
- * of each sequence.
+ * nextval, currval, setval, lastval, pg_get_serial_sequence and qtdb_sequence_next_value. A session remembers
+ * the definitions by the text they are called by, while the catalog's version and the search path stay, and
+ * the last value of each sequence.
  */
 #include <string.h>
 
 #include "executor/exec.h"
 #include "executor/function.h"
 #include "executor/sql_sequence.h"
+#include "executor/sql_text.h"
 #include "kernel/base/check.h"
 
 struct known {
@@ -238,6 +239,22 @@ call_setval(const struct expr *expr, const struct value *arguments, struct eval 
     return STATUS_OK;
 }
 
+/* Not PostgreSQL's: where a sequence stands, for dumps. Null past its end. */
+static enum status
+call_next_value(const struct expr *expr, const struct value *arguments, struct eval *eval,
+                struct value *out)
+{
+    struct sequence_definition definition;
+    int64_t value = 0;
+    bool some = false;
+
+    (void)expr;
+    TRY(find(&arguments[0], eval, &definition));
+    TRY(sequence_look(eval->context->db, &definition, &value, &some, eval->error));
+    *out = some ? value_integer(QTDB_TYPE_INT8, value) : value_null(QTDB_TYPE_INT8);
+    return STATUS_OK;
+}
+
 static enum status
 call_serial_sequence(const struct expr *expr, const struct value *arguments, struct eval *eval,
                      struct value *out)
@@ -264,14 +281,13 @@ call_serial_sequence(const struct expr *expr, const struct value *arguments, str
     *out = value_null(QTDB_TYPE_TEXT);
     if (table->columns[index].sequence == NULL)
         return STATUS_OK;
-    size_t schema_size = strlen(table->schema), size = strlen(table->columns[index].sequence);
-    char *text = arena_alloc(eval->arena, schema_size + size + 2);
-    if (text == NULL)
-        return STATUS_NO_MEMORY;
-    memcpy(text, table->schema, schema_size);
-    text[schema_size] = '.';
-    memcpy(text + schema_size + 1, table->columns[index].sequence, size + 1);
-    *out = value_bytes(QTDB_TYPE_TEXT, text, schema_size + 1 + size);
+    struct sql_text text;
+    sql_text_init(&text, eval->arena);
+    sql_text_add_name(&text, table->schema);
+    sql_text_add(&text, ".");
+    sql_text_add_name(&text, table->columns[index].sequence);
+    TRY(text.status);
+    *out = value_bytes(QTDB_TYPE_TEXT, text.bytes, text.size);
     return STATUS_OK;
 }
 
@@ -287,6 +303,14 @@ const struct function function_sequence_table[] = {
      false,
      false,
      call_setval},
+    {"qtdb_sequence_next_value",
+     1,
+     1,
+     {QTDB_TYPE_TEXT},
+     QTDB_TYPE_INT8,
+     false,
+     false,
+     call_next_value},
     {"pg_get_serial_sequence",
      2,
      2,

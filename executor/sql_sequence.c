@@ -283,6 +283,29 @@ sequence_create(struct qtdb_txn *txn, struct qtdb *db, const struct ast_name *na
     return sequence_store(txn, name, definition, false, error);
 }
 
+/* The value of the counter's number. */
+static int64_t
+value_of(const struct sequence_definition *definition, uint64_t number)
+{
+    return definition->increment > 0 ? (int64_t)((uint64_t)definition->min + number - 1)
+                                     : (int64_t)((uint64_t)definition->max - number + 1);
+}
+
+enum status
+sequence_look(struct qtdb *db, const struct sequence_definition *definition, int64_t *out,
+              bool *some_out, struct sql_error *error)
+{
+    uint64_t last = (uint64_t)definition->max - (uint64_t)definition->min + 1;
+    uint64_t number = 0;
+    char counter[48];
+
+    counter_name(definition->id, counter);
+    TRY(sql_from_code(qtdb_sequence_get(db, counter, &number), error));
+    *some_out = number <= last;
+    *out = *some_out ? value_of(definition, number) : 0;
+    return STATUS_OK;
+}
+
 enum status
 sequence_next(struct qtdb *db, const char *name, const struct sequence_definition *definition,
               int64_t *out, struct sql_error *error)
@@ -307,8 +330,7 @@ sequence_next(struct qtdb *db, const char *name, const struct sequence_definitio
         number = 1;
         TRY(set_counter(db, definition->id, number + step, error));
     }
-    *out = ascending ? (int64_t)((uint64_t)definition->min + number - 1)
-                     : (int64_t)((uint64_t)definition->max - number + 1);
+    *out = value_of(definition, number);
     return STATUS_OK;
 }
 

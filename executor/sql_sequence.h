@@ -61,6 +61,10 @@ MUST_CHECK enum status sequence_set(struct qtdb *db, const char *name,
                                     const struct sequence_definition *definition, int64_t value,
                                     bool called, struct sql_error *error);
 
+/** What sequence_next would give, which stays; false in `*some_out`: nothing more (or, of a cycle, its begin). */
+MUST_CHECK enum status sequence_look(struct qtdb *db, const struct sequence_definition *definition,
+                                     int64_t *out, bool *some_out, struct sql_error *error);
+
 /** Memory of a session; NULL: none. */
 struct sequence_memory *sequence_memory_new(struct memory *memory);
 void sequence_memory_free(struct sequence_memory *memory);

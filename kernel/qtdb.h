@@ -159,6 +159,10 @@ QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_sequence_next(struct qtdb *db, cons
 /** The next number will be `next`, at least 1; a lower one than now gives numbers a second time. */
 QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_sequence_set(struct qtdb *db, const char *name,
                                                           uint64_t next);
+/** The number that qtdb_sequence_next would give, which stays where it is; 1 when there is no such sequence.
+ * A read-only database may be asked too. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_sequence_get(struct qtdb *db, const char *name,
+                                                          uint64_t *next_out);
 /** Forgets the sequence. QTDB_NOT_FOUND. */
 QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_sequence_drop(struct qtdb *db, const char *name);
 

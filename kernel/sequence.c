@@ -182,6 +182,40 @@ qtdb_sequence_set(struct qtdb *db, const char *name, uint64_t value)
     return api_error(status);
 }
 
+/* Of a sequence that nobody has asked for yet the row is read and nothing kept: a read-only database may be
+ * asked too. */
+static enum status
+look(struct qtdb *db, const char *name, uint64_t *out)
+{
+    size_t name_size = strnlen(name, QTDB_NAME_SIZE_MAX + 1);
+    struct sequence *sequence = db->sequences;
+
+    if (name_size == 0 || name_size > QTDB_NAME_SIZE_MAX)
+        return error_raise(STATUS_INVALID, "the name of a sequence has 1 to %d bytes",
+                           QTDB_NAME_SIZE_MAX);
+    while (sequence != NULL && strcmp(sequence->name, name) != 0)
+        sequence = sequence->next_sequence;
+    if (sequence != NULL) {
+        *out = sequence->next;
+        return STATUS_OK;
+    }
+    struct sequence stored = {.name_size = name_size};
+    memcpy(stored.name, name, name_size);
+    TRY(load(db, &stored));
+    *out = stored.next;
+    return STATUS_OK;
+}
+
+enum qtdb_code
+qtdb_sequence_get(struct qtdb *db, const char *name, uint64_t *next_out)
+{
+    latch_lock(&db->sequence_latch);
+    enum status status = look(db, name, next_out);
+
+    latch_unlock(&db->sequence_latch);
+    return api_error(status);
+}
+
 static enum status
 drop(struct qtdb *db, const char *name)
 {

@@ -36,8 +36,7 @@ new=$work/new.qtdb
 refused 2 "SOURCE is missing"
 refused 2 "TARGET is missing" "$work/sample"
 refused 2 "no option --nonsense" --nonsense "$work/sample" "$new"
-refused 2 "--rescue is not supported yet" --rescue "$work/sample" "$new"
-refused 2 "--to is not supported yet" --to csv "$work/sample" "$new"
+refused 2 "--rescue goes without" --rescue --strict "$work/sample" "$new"
 
 refused 1 "No such file" "$work/nothing" "$new"
 mkdir "$work/none"

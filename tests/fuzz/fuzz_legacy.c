@@ -3,7 +3,8 @@
  * crash, memory that does not follow the lengths a file claims, and conversions that always end in a
  * type that holds the value.
  * Method: two bytes give the size of a snapshot, which follows; the rest is a log. Both lie on a
- * simulated disk, are detected, surveyed, replayed and read, and every value is converted.
+ * simulated disk, are detected, surveyed, replayed and read, and every value is converted. Then the same as a
+ * rescue, which no damage may stop.
  */
 
 #include <stdint.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #include "kernel/base/io_sim.h"
+#include "tools/qtdb-migrate/legacy_rescue.h"
 #include "tools/qtdb-migrate/legacy_source.h"
 #include "tools/qtdb-migrate/migrate_convert.h"
 
@@ -57,11 +59,19 @@ convert_row(void *context, struct plan_table *table, const struct source_row *ro
     return STATUS_OK;
 }
 
+static void
+ignore_damage(void *context, const char *words)
+{
+    (void)context;
+    require(words[0] != '\0');
+}
+
 static enum status
 replay(struct legacy_source *source)
 {
     source->log_open = true;
-    TRY(legacy_log_open(&source->env, log_directory, source->form.generation, &source->log));
+    TRY(legacy_log_rescue(&source->env, log_directory, source->form.generation,
+                          source->plan.rescue ? ignore_damage : NULL, NULL, &source->log));
     return legacy_plan_replay(&source->plan, &source->log, NULL);
 }
 
@@ -72,9 +82,13 @@ read_source(struct legacy_source *source)
     struct arena arena;
     const struct source_visitor visitor = {.context = &arena, .row = convert_row};
 
-    if (legacy_detect(&source->stream, &source->form, &fault) != STATUS_OK ||
-        legacy_plan_survey(&source->plan, &source->stream, &source->form) != STATUS_OK)
+    if (legacy_detect(&source->stream, &source->form, &fault) != STATUS_OK &&
+        (!source->plan.rescue || legacy_rescue_detect(&source->stream, &source->form) != STATUS_OK))
         return;
+    if (legacy_plan_survey(&source->plan, &source->stream, &source->form) != STATUS_OK) {
+        require(!source->plan.rescue);
+        return;
+    }
     if (replay(source) != STATUS_OK)
         require(source->log.fault[0] != '\0' || source->plan.fault[0] != '\0');
     legacy_plan_seal(&source->plan);
@@ -83,8 +97,8 @@ read_source(struct legacy_source *source)
     arena_deinit(&arena);
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void
+try_file(const uint8_t *data, size_t size, size_t snapshot_size, bool rescue)
 {
     const struct io_sim_options options = {.seed = 1};
     struct memory *disk_memory = memory_new();
@@ -94,26 +108,34 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     source->env.memory = memory_new();
     require(source->env.memory != NULL);
     require(io_sim_open(disk_memory, &options, &source->env.io) == STATUS_OK);
+    require(io_make_dir(source->env.io, log_directory) == STATUS_OK);
+    write_file(source->env.io, snapshot_path, data, snapshot_size);
+    write_file(source->env.io, log_path, data + snapshot_size, size - snapshot_size);
+    require(legacy_stream_open(&source->env, snapshot_path, &source->stream) == STATUS_OK);
+    source->stream_open = true;
+    legacy_plan_init(&source->plan, source->env.memory);
+    source->plan.rescue = rescue;
+    read_source(source);
+    require(memory_used(source->env.memory, MEMORY_OTHER) < MEMORY_MAX);
+    legacy_source_close(source);
+    require(memory_live_count(source->env.memory) == 0);
+    io_close_all(source->env.io);
+    memory_delete(source->env.memory);
+    memory_delete(disk_memory);
+    free(source);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
     if (size >= 2) {
         size_t snapshot_size = (size_t)(data[0] | data[1] << 8);
 
         size -= 2;
         data += 2;
         snapshot_size = snapshot_size < size ? snapshot_size : size;
-        require(io_make_dir(source->env.io, log_directory) == STATUS_OK);
-        write_file(source->env.io, snapshot_path, data, snapshot_size);
-        write_file(source->env.io, log_path, data + snapshot_size, size - snapshot_size);
-        require(legacy_stream_open(&source->env, snapshot_path, &source->stream) == STATUS_OK);
-        source->stream_open = true;
-        legacy_plan_init(&source->plan, source->env.memory);
-        read_source(source);
-        require(memory_used(source->env.memory, MEMORY_OTHER) < MEMORY_MAX);
-        legacy_source_close(source);
+        try_file(data, size, snapshot_size, false);
+        try_file(data, size, snapshot_size, true);
     }
-    require(memory_live_count(source->env.memory) == 0);
-    io_close_all(source->env.io);
-    memory_delete(source->env.memory);
-    memory_delete(disk_memory);
-    free(source);
     return 0;
 }

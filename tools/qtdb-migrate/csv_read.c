@@ -11,7 +11,8 @@
 void
 csv_init(struct csv_reader *reader, struct input *input, char delimiter)
 {
-    *reader = (struct csv_reader){.input = input, .delimiter = delimiter};
+    *reader = (struct csv_reader){
+        .input = input, .delimiter = delimiter, .record_size_max = CSV_RECORD_SIZE_MAX};
     text_buffer_init(&reader->text, input->env.memory);
 }
 
@@ -68,7 +69,7 @@ take_run(struct csv_reader *reader, char one, bool quoted)
         }
         text_buffer_add(&reader->text, begin, (size_t)(at - begin));
         input->next += (size_t)(at - begin);
-        if (at < end || reader->text.size > CSV_RECORD_SIZE_MAX)
+        if (at < end || reader->text.size > reader->record_size_max)
             return;
     }
 }
@@ -81,7 +82,7 @@ take_quoted(struct csv_reader *reader)
 
     for (;;) {
         take_run(reader, '"', true);
-        if (reader->text.size > CSV_RECORD_SIZE_MAX)
+        if (reader->text.size > reader->record_size_max)
             return STATUS_OK; /* take_field refuses it. */
         if (input_take(input) == INPUT_END)
             return input->status != STATUS_OK
@@ -131,9 +132,9 @@ take_field(struct csv_reader *reader)
         return fail(reader, reader->input->status, "%s", reader->input->fault);
     if (reader->text.failed)
         return fail(reader, STATUS_NO_MEMORY, "out of memory");
-    if (reader->text.size > CSV_RECORD_SIZE_MAX)
-        return fail(reader, STATUS_FULL, "a record of more than %d MB",
-                    CSV_RECORD_SIZE_MAX / 1024 / 1024);
+    if (reader->text.size > reader->record_size_max)
+        return fail(reader, STATUS_FULL, "a record of more than %zu MB",
+                    reader->record_size_max / 1024 / 1024);
     return add_field(reader, begin, quoted);
 }
 

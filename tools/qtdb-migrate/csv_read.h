@@ -22,6 +22,7 @@ struct csv_reader {
     struct input *input; /* Borrowed. */
     char delimiter;
     bool keep_empty_lines;
+    size_t record_size_max; /* CSV_RECORD_SIZE_MAX, unless the caller trusts the file with more. */
     struct text_buffer text;
     uint32_t count;
     uint32_t room;

@@ -378,6 +378,18 @@ frame(struct legacy_log *log, uint64_t offset, uint64_t size, struct reading *re
     return *torn_out == NULL;
 }
 
+/* In a rescue a record behind which others stand is told and passed over. */
+static bool
+may_pass_over(struct legacy_log *log, uint32_t file, uint64_t record, uint64_t end, uint64_t size)
+{
+    if (log->damage == NULL || end == size || log->stream.fault.status != STATUS_CORRUPT)
+        return false;
+    (void)note_damage(log, file, record);
+    log->damage(log->damage_context, log->fault);
+    log->fault[0] = '\0';
+    return true;
+}
+
 static enum status
 scan_file(struct legacy_log *log, uint32_t file)
 {
@@ -400,6 +412,10 @@ scan_file(struct legacy_log *log, uint32_t file)
             break;
         }
         if (!read_record(&reading)) {
+            if (may_pass_over(log, file, offset, reading.end, size)) {
+                offset = reading.end;
+                continue;
+            }
             if (reading.end != size || log->stream.fault.status != STATUS_CORRUPT)
                 return note_damage(log, file, offset);
             note_torn(log, file, offset, log->stream.fault.message);
@@ -416,10 +432,24 @@ enum status
 legacy_log_open(const struct env *env, const char *directory, enum legacy_generation generation,
                 struct legacy_log *out)
 {
+    return legacy_log_rescue(env, directory, generation, NULL, NULL, out);
+}
+
+enum status
+legacy_log_rescue(const struct env *env, const char *directory, enum legacy_generation generation,
+                  void (*damage)(void *context, const char *words), void *context,
+                  struct legacy_log *out)
+{
     enum status status = STATUS_OK;
 
     *out = (struct legacy_log){
-        .env = *env, .directory = directory, .generation = generation, .open_file = UINT32_MAX};
+        .env = *env,
+        .directory = directory,
+        .generation = generation,
+        .open_file = UINT32_MAX,
+        .damage = damage,
+        .damage_context = context,
+    };
     arena_init(&out->item, env->memory, MEMORY_OTHER);
     TRY_OUT(list_files(out));
     for (uint32_t file = 0; file < out->file_count; file++)
@@ -457,7 +487,9 @@ each_in_file(struct legacy_log *log, uint32_t file, const struct legacy_log_visi
             return note_damage(log, file, offset);
         reading.end = offset + sizeof(length) + length;
         reading.record = (struct legacy_record){.file = file, .offset = offset};
-        if (!read_record(&reading))
+        bool ok = read_record(&reading);
+        /* Passed over as it was in the scan. */
+        if (!ok && (log->damage == NULL || log->stream.fault.status != STATUS_CORRUPT))
             return log->stream.fault.set ? note_damage(log, file, offset) : reading.stopped;
         offset = reading.end;
     }

@@ -75,6 +75,9 @@ struct legacy_log {
     uint64_t first_sequence;
     uint32_t begin_file; /* Where reading begins: behind the last checkpoint. */
     uint64_t begin_offset;
+    /* A rescue: records that do not parse are told, then passed over by their length; NULL: refused. */
+    void (*damage)(void *context, const char *words);
+    void *damage_context;
     uint32_t torn_count;
     char torn[256];  /* The last torn tail, in words. */
     char fault[512]; /* Why opening or reading failed. */
@@ -86,6 +89,11 @@ struct legacy_log {
  */
 MUST_CHECK enum status legacy_log_open(const struct env *env, const char *directory,
                                        enum legacy_generation generation, struct legacy_log *out);
+/** The same of a log that may be damaged; `damage` is called for each record that does not parse. */
+MUST_CHECK enum status legacy_log_rescue(const struct env *env, const char *directory,
+                                         enum legacy_generation generation,
+                                         void (*damage)(void *context, const char *words),
+                                         void *context, struct legacy_log *out);
 void legacy_log_close(struct legacy_log *log);
 
 MUST_CHECK enum status legacy_log_each(struct legacy_log *log,

@@ -12,6 +12,7 @@
 #include "kernel/base/check.h"
 #include "tools/common/text_buffer.h"
 #include "tools/qtdb-migrate/legacy_plan_private.h"
+#include "tools/qtdb-migrate/legacy_rescue.h"
 
 void
 legacy_plan_init(struct legacy_plan *plan, struct memory *memory)
@@ -69,6 +70,13 @@ legacy_plan_note_sql(struct legacy_plan *plan, const char *kind, const struct le
         note->database = database;
     }
     return note;
+}
+
+void
+legacy_plan_lost(struct legacy_plan *plan, const struct legacy_text *name, const char *words)
+{
+    plan->lost_count++;
+    (void)legacy_plan_note(plan, "damage", name, words);
 }
 
 /* Copies into the plan. */
@@ -154,6 +162,7 @@ plan__table_add(struct legacy_plan *plan, struct plan_database *database,
     table->next_id = (uint32_t)count;
     table->database = database;
     table->ordinal = PLAN_NO_ORDINAL;
+    table->damaged_at = UINT64_MAX;
     if (!plan__version_add(plan, table))
         return NULL;
     *database->tables_end = table;
@@ -321,6 +330,19 @@ survey_grant(void *context, const char *words)
     return STATUS_OK;
 }
 
+static enum status
+survey_damage(void *context, uint64_t row_index, const char *words)
+{
+    struct survey *survey = context;
+    struct plan_table *table = survey->table;
+    struct legacy_text none = {.bytes = "", .size = 0};
+
+    if (table != NULL && row_index < table->damaged_at)
+        table->damaged_at = row_index;
+    legacy_plan_lost(survey->plan, table != NULL ? &table->name : &none, words);
+    return STATUS_OK;
+}
+
 enum status
 legacy_plan_survey(struct legacy_plan *plan, struct legacy_stream *stream,
                    const struct legacy_form *form)
@@ -335,10 +357,12 @@ legacy_plan_survey(struct legacy_plan *plan, struct legacy_stream *stream,
         .view = survey_view,
         .user = survey_user,
         .grant = survey_grant,
+        .damage = survey_damage,
     };
 
     CHECK(plan->databases == NULL);
-    return legacy_read(stream, form, &visitor);
+    return plan->rescue ? legacy_rescue(stream, form, &visitor)
+                        : legacy_read(stream, form, &visitor);
 }
 
 /* Sealing. */

@@ -57,6 +57,7 @@ struct plan_table {
     uint32_t version_count; /* Version 0 is the snapshot's (or the create record's). */
     struct plan_version *versions;
     uint64_t snapshot_rows; /* Dead ones counted. */
+    uint64_t damaged_at;    /* From this row on indexes are not the log's; UINT64_MAX: none. */
     uint64_t dead_count, dead_capacity;
     uint64_t *dead; /* Sorted by legacy_plan_seal. */
     uint64_t appended_count, appended_capacity;
@@ -97,6 +98,8 @@ struct legacy_plan {
     struct plan_note **notes_end;
     uint64_t note_count; /* All; only PLAN_NOTES_MAX are kept. */
     bool notes_failed;   /* There was no memory for one. */
+    bool rescue;         /* Set by the caller: damage is noted and passed over. */
+    uint64_t lost_count; /* Notes of damage. */
     char fault[512];
 };
 
@@ -124,5 +127,8 @@ struct plan_note *legacy_plan_note(struct legacy_plan *plan, const char *kind,
 struct plan_note *legacy_plan_note_sql(struct legacy_plan *plan, const char *kind,
                                        const struct legacy_text *name, const char *sql,
                                        const struct plan_database *database);
+
+/** Notes something that cannot be rescued. */
+void legacy_plan_lost(struct legacy_plan *plan, const struct legacy_text *name, const char *words);
 
 #endif

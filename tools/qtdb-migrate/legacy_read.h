@@ -130,6 +130,8 @@ struct legacy_visitor {
     enum status (*user)(void *context, const struct legacy_user *user);
     /* A grant or an owner, in words, for the report. */
     enum status (*grant)(void *context, const char *words);
+    /* Of legacy_rescue only: something could not be read, behind `row_index` rows of the present table. */
+    enum status (*damage)(void *context, uint64_t row_index, const char *words);
 };
 
 struct legacy_form {

@@ -125,6 +125,19 @@ append_row(struct replay *replay, struct plan_table *table, uint32_t version, ui
     return STATUS_OK;
 }
 
+/* In a rescue what cannot be done is noted, and the replay goes on. */
+static enum status
+give_up(struct replay *replay, const struct legacy_record *record, enum status status)
+{
+    struct legacy_plan *plan = replay->plan;
+
+    if (!plan->rescue || status != STATUS_CORRUPT || plan->fault[0] == '\0')
+        return status;
+    legacy_plan_lost(plan, &record->table, plan->fault);
+    plan->fault[0] = '\0';
+    return STATUS_OK;
+}
+
 static enum status
 kill_row(struct replay *replay, const struct legacy_record *record, struct plan_table *table)
 {
@@ -142,6 +155,12 @@ kill_row(struct replay *replay, const struct legacy_record *record, struct plan_
         table->appended[index - table->snapshot_rows].live = false;
         return STATUS_OK;
     }
+    if (index >= table->damaged_at)
+        return refuse(replay, STATUS_CORRUPT,
+                      "log record %llu changes row %llu of table '%.100s', which stands behind "
+                      "damage and cannot be told; its old version stays",
+                      (unsigned long long)record->sequence, (unsigned long long)index,
+                      table->name.bytes);
     if (!grow(replay->plan, &array, table->dead_count, &table->dead_capacity, sizeof(*table->dead)))
         return STATUS_NO_MEMORY;
     table->dead = array;
@@ -279,11 +298,11 @@ apply_to_columns(struct replay *replay, struct plan_table *table,
 }
 
 static enum status
-apply(void *context, const struct legacy_record *record)
+apply(struct replay *replay, const struct legacy_record *record)
 {
-    struct replay *replay = context;
     struct plan_table *table = NULL;
 
+    replay->table = NULL;
     if (record->operation == LEGACY_CREATE_TABLE)
         return create_table(replay, record);
     CHECK(record->operation != LEGACY_CHECKPOINT);
@@ -297,7 +316,7 @@ apply(void *context, const struct legacy_record *record)
     case LEGACY_INSERT:
         return add_logged_row(replay, table, record);
     case LEGACY_UPDATE:
-        TRY(kill_row(replay, record, table));
+        TRY(give_up(replay, record, kill_row(replay, record, table)));
         return add_logged_row(replay, table, record);
     case LEGACY_DELETE:
         return kill_row(replay, record, table);
@@ -310,11 +329,21 @@ apply(void *context, const struct legacy_record *record)
 }
 
 static enum status
+apply_record(void *context, const struct legacy_record *record)
+{
+    struct replay *replay = context;
+
+    return give_up(replay, record, apply(replay, record));
+}
+
+static enum status
 apply_created_row(void *context, const struct legacy_record *record, const struct legacy_row *row,
                   uint64_t row_offset)
 {
     struct replay *replay = context;
 
+    if (replay->table == NULL)
+        return STATUS_OK; /* It could not be made, in a rescue. */
     TRY(append_row(replay, replay->table, 0, record->file, row_offset, row->live));
     return raise_sequences(replay, replay->table, row);
 }
@@ -326,6 +355,8 @@ apply_created_sequence(void *context, const struct legacy_record *record,
     struct replay *replay = context;
 
     (void)record;
+    if (replay->table == NULL)
+        return STATUS_OK;
     return plan__sequence_set(replay->plan, replay->table, name, next, true) ? STATUS_OK
                                                                              : STATUS_NO_MEMORY;
 }
@@ -336,7 +367,7 @@ legacy_plan_replay(struct legacy_plan *plan, struct legacy_log *log, const char 
     struct replay replay = {.plan = plan, .database = database};
     const struct legacy_log_visitor visitor = {
         .context = &replay,
-        .record = apply,
+        .record = apply_record,
         .created_row = apply_created_row,
         .created_sequence = apply_created_sequence,
     };

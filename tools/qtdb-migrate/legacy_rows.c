@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "kernel/base/error.h"
+#include "tools/qtdb-migrate/legacy_rescue.h"
 #include "tools/qtdb-migrate/legacy_source.h"
 
 enum { NOWHERE = -1 };
@@ -233,7 +234,9 @@ legacy_source_read(struct legacy_source *source, const struct source_visitor *vi
 
     arena_init(&rows.head, source->env.memory, MEMORY_OTHER);
     arena_init(&rows.item, source->env.memory, MEMORY_OTHER);
-    enum status status = legacy_read(&source->stream, &source->form, &snapshot);
+    enum status status = source->plan.rescue
+                             ? legacy_rescue(&source->stream, &source->form, &snapshot)
+                             : legacy_read(&source->stream, &source->form, &snapshot);
     if (status == STATUS_OK)
         status = read_made_by_log(&rows);
     arena_deinit(&rows.item);

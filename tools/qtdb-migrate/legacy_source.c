@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "kernel/base/error.h"
+#include "tools/qtdb-migrate/legacy_rescue.h"
 
 static const char instance_name[] = "server_instance.db";
 static const char main_name[] = "main.db";
@@ -160,6 +161,8 @@ open_snapshot(struct legacy_source *source)
     if (source->size == 0)
         return refuse(source, STATUS_CORRUPT, "%s: the file is empty", source->path);
     enum status status = legacy_detect(&source->stream, &source->form, &fault);
+    if (status == STATUS_CORRUPT && source->plan.rescue)
+        status = legacy_rescue_detect(&source->stream, &source->form);
     if (status == STATUS_CORRUPT)
         return refuse(source, status,
                       "%s: not a legacy database, or damaged: no generation fits; the best one "
@@ -185,12 +188,21 @@ survey(struct legacy_source *source)
     return refuse(source, status, "%s: no memory for its tables", source->path);
 }
 
+static void
+note_log_damage(void *context, const char *words)
+{
+    struct legacy_text log = {.bytes = "log", .size = 3};
+
+    legacy_plan_lost(context, &log, words);
+}
+
 static enum status
 replay(struct legacy_source *source, const struct source_options *options)
 {
     source->log_open = true;
-    enum status status =
-        legacy_log_open(&source->env, source->log_path, source->form.generation, &source->log);
+    enum status status = legacy_log_rescue(&source->env, source->log_path, source->form.generation,
+                                           source->plan.rescue ? note_log_damage : NULL,
+                                           &source->plan, &source->log);
     if (status == STATUS_OK)
         status = legacy_plan_replay(&source->plan, &source->log, options->log_database);
     if (status == STATUS_OK)
@@ -208,6 +220,7 @@ legacy_source_open(const struct env *env, const char *path, const struct source_
 {
     *out = (struct legacy_source){.env = *env};
     legacy_plan_init(&out->plan, env->memory);
+    out->plan.rescue = options->rescue;
     TRY(find(out, path));
     TRY(open_snapshot(out));
     TRY(survey(out));

@@ -47,8 +47,12 @@ open_sources(struct migration *migration)
     }
     for (uint32_t i = 0; i < list->count; i++) {
         struct source *source = list->sources[i];
-        enum status status = source_open(source);
+        bool can_rescue = source->kind == &source_legacy || source->kind == &source_sqlite;
 
+        if (migration->options.from.rescue && !can_rescue)
+            return migrate_fail(migration, STATUS_INVALID,
+                                "%s: --rescue is for legacy and SQLite files", source->path);
+        enum status status = source_open(source);
         if (status != STATUS_OK)
             return migrate_fail(migration, status, "%s",
                                 source->fault[0] != '\0' ? source->fault : status_name(status));
@@ -241,6 +245,10 @@ migrate_run(struct migration *migration)
     else
         target_discard(&migration->target);
     resume_end(migration, keep);
+    for (uint32_t i = 0; i < migration->sources.count; i++) {
+        if (migration->sources.sources[i]->plan != NULL)
+            migration->lost_count += migration->sources.sources[i]->plan->lost_count;
+    }
     bool reported = report_close(migration);
     if (status == STATUS_OK && !migration->options.quiet)
         migrate_print_summary(migration);

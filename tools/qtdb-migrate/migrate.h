@@ -21,6 +21,7 @@ struct migrate_options {
     int path_count;
     const char *target; /* NULL with dry_run. */
     const char *report; /* NULL: none. */
+    const char *to;     /* The way back (back.h); NULL: the way here. */
     struct source_options from;
     bool strict;
     bool dry_run;
@@ -64,6 +65,7 @@ struct migration {
     uint32_t table_count;
     struct migrate_table *tables; /* By the number in the plan. */
     uint32_t pass_count;
+    uint64_t lost_count; /* Of a rescue: places that could not be read. */
     bool verified;
     uint64_t begin_ns;
     uint64_t target_size; /* Bytes of the file. */

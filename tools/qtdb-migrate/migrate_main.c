@@ -2,13 +2,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/qtdb-migrate/back.h"
 #include "tools/qtdb-migrate/migrate.h"
 
 static const char help[] =
     "Usage: qtdb-migrate [OPTION...] SOURCE... TARGET.qtdb\n"
     "       qtdb-migrate --dry-run [OPTION...] SOURCE...\n"
-    "Makes a qtdb database of other databases and files. Sources are never changed; the target\n"
-    "appears under its name only when it is complete and verified.\n"
+    "       qtdb-migrate --to sqlite|csv|sql [OPTION...] FILE.qtdb OUT\n"
+    "Makes a qtdb database of other databases and files, or the other way round. Sources are "
+    "never\n"
+    "changed; the target appears under its name only when it is complete and verified.\n"
     "\n"
     "A SOURCE is, told by what it is:\n"
     "  legacy   a legacy file (server_instance.db, main.db, NAME.db) or its data directory with "
@@ -22,9 +25,14 @@ static const char help[] =
     "\n"
     "Options:\n"
     "  --from KIND          what the sources are, where it is not to be found out\n"
+    "  --to FORM            the way back: sqlite (a file), csv (a directory with a file for each\n"
+    "                       table), sql (a file, as the shell's .dump; for qtdb and psql)\n"
     "  --report FILE.json   write down everything that was changed, lost or left out\n"
     "  --strict             stop at the first value or constraint that cannot be kept as it is\n"
     "  --dry-run            convert everything and write nothing\n"
+    "  --rescue             read what can be read of damaged legacy and SQLite files, and list "
+    "what\n"
+    "                       cannot\n"
     "  --resume             keep what is done on an interrupt; go on with what is there\n"
     "  --no-verify          leave out the second reading of source and target\n"
     "  --delimiter CHAR     what divides the fields of CSV; 'tab' for a tab\n"
@@ -35,15 +43,13 @@ static const char help[] =
     "  --quiet              no summary\n"
     "  --help, --version\n"
     "\n"
-    "Exit status: 0 done, 1 not done (nothing is left of the target), 2 the command line is "
-    "wrong.\n";
+    "Exit status: 0 done, 1 not done (nothing is left of the target) or, with --rescue, something\n"
+    "was lost, 2 the command line is wrong.\n";
 
 static const struct tool tool = {.name = "qtdb-migrate", .help = help};
 
 /* Known, and to come. */
 struct later {
-    bool rescue;
-    const char *to;
     const char *layout;
     const char *schema;
 };
@@ -63,9 +69,9 @@ parse(int argc, char **argv, struct migrate_options *options, struct later *late
         {"header", 0, TOOL_FLAG, &options->from.header, 0},
         {"no-header", 0, TOOL_FLAG, &options->from.no_header, 0},
         {"quiet", 'q', TOOL_FLAG, &options->quiet, 0},
-        {"rescue", 0, TOOL_FLAG, &later->rescue, 0},
+        {"rescue", 0, TOOL_FLAG, &options->from.rescue, 0},
         {"resume", 0, TOOL_FLAG, &options->resume, 0},
-        {"to", 0, TOOL_TEXT, &later->to, 0},
+        {"to", 0, TOOL_TEXT, &options->to, 0},
         {"from", 0, TOOL_TEXT, &options->from.from, 0},
         {"layout", 0, TOOL_TEXT, &later->layout, 0},
         {"schema", 0, TOOL_TEXT, &later->schema, 0},
@@ -77,10 +83,6 @@ parse(int argc, char **argv, struct migrate_options *options, struct later *late
 static const char *
 first_unsupported(const struct later *later)
 {
-    if (later->rescue)
-        return "--rescue";
-    if (later->to != NULL)
-        return "--to";
     if (later->layout != NULL && strcmp(later->layout, "schemas") != 0)
         return "--layout with anything but schemas";
     if (later->schema != NULL)
@@ -103,6 +105,8 @@ check_operands(int count, char **operands, struct migrate_options *options)
         return tool_usage_error(&tool, "--from: there is no kind '%s'", from->from);
     if (from->delimiter != NULL && !is_delimiter(from->delimiter))
         return tool_usage_error(&tool, "--delimiter takes one character or 'tab'");
+    if (from->rescue && (options->strict || options->resume))
+        return tool_usage_error(&tool, "--rescue goes without --strict and --resume");
     if (count == 0)
         return tool_usage_error(&tool, "a SOURCE is missing");
     if (count == 1 && !options->dry_run)
@@ -113,11 +117,42 @@ check_operands(int count, char **operands, struct migrate_options *options)
     return TOOL_OK;
 }
 
+static int
+run_back(int count, char **operands, const struct migrate_options *options)
+{
+    struct back back = {
+        .tool = &tool,
+        .form = back_form_named(options->to),
+        .options = {.to = options->to,
+                    .report = options->report,
+                    .strict = options->strict,
+                    .verify = options->verify,
+                    .quiet = options->quiet},
+    };
+
+    if (back.form == NULL)
+        return tool_usage_error(&tool, "--to takes sqlite, csv or sql");
+    if (options->dry_run || options->resume || options->from.rescue)
+        return tool_usage_error(&tool, "--to goes without --dry-run, --resume and --rescue");
+    if (count != 2)
+        return tool_usage_error(&tool, "--to takes FILE.qtdb and OUT");
+    back.options.source = operands[0];
+    back.options.out = operands[1];
+    if (!tool_env_open(&tool, &back.env))
+        return TOOL_FAILED;
+    tool_catch_stop();
+    bool ok = back_run(&back);
+    if (!ok)
+        tool_error(&tool, "%s", back.fault);
+    tool_env_close(&back.env);
+    return ok ? TOOL_OK : TOOL_FAILED;
+}
+
 int
 main(int argc, char **argv)
 {
     struct migration migration = {.tool = &tool, .options = {.verify = true}};
-    struct later later = {.to = NULL};
+    struct later later = {.layout = NULL};
     int first = 0;
 
     enum tool_command command = parse(argc, argv, &migration.options, &later, &first);
@@ -126,6 +161,8 @@ main(int argc, char **argv)
     const char *unsupported = first_unsupported(&later);
     if (unsupported != NULL)
         return tool_usage_error(&tool, "%s is not supported yet", unsupported);
+    if (migration.options.to != NULL)
+        return run_back(argc - first, argv + first, &migration.options);
     int status = check_operands(argc - first, argv + first, &migration.options);
     if (status != TOOL_OK)
         return status;
@@ -136,5 +173,5 @@ main(int argc, char **argv)
     if (!ok)
         tool_error(&tool, "%s", migration.fault);
     tool_env_close(&migration.env);
-    return ok ? TOOL_OK : TOOL_FAILED;
+    return ok && migration.lost_count == 0 ? TOOL_OK : TOOL_FAILED;
 }

@@ -342,6 +342,9 @@ add_end(struct migration *migration)
     text_buffer_print(text, " \"dry_run\": %s, \"verified\": %s, \"passes\": %u,\n",
                       migration->options.dry_run ? "true" : "false",
                       migration->verified ? "true" : "false", migration->pass_count);
+    if (migration->options.from.rescue)
+        text_buffer_print(text, " \"damaged_places\": %llu,\n",
+                          (unsigned long long)migration->lost_count);
     text_buffer_print(text, " \"seconds\": %.3f,\n",
                       (double)(tool_clock_ns() - migration->begin_ns) / 1e9);
     if (migration->fault[0] != '\0') {

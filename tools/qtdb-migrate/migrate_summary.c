@@ -253,7 +253,7 @@ count_kinds(const struct migration *migration, bool carried, struct kind_counts 
 
             while (at < out->count && strcmp(out->kinds[at], note->kind) != 0)
                 at++;
-            if (note->carried != carried || at == KINDS_SHOWN)
+            if (note->carried != carried || at == KINDS_SHOWN || strcmp(note->kind, "damage") == 0)
                 continue;
             out->kinds[at] = note->kind;
             out->counts[at]++;
@@ -302,6 +302,26 @@ print_refused(const struct migration *migration)
         printf("          and %u more\n", line - LINES_SHOWN);
 }
 
+static void
+print_damage(const struct migration *migration)
+{
+    uint32_t line = 0;
+
+    for (uint32_t i = 0; i < migration->sources.count; i++) {
+        const struct plan_note *note = migration->sources.sources[i]->plan->notes;
+
+        for (; note != NULL; note = note->next) {
+            if (strcmp(note->kind, "damage") == 0 && may_print(&line, "damage"))
+                printf("%s%s%s\n", note->name, note->name[0] != '\0' ? ": " : "", note->words);
+        }
+    }
+    if (line > LINES_SHOWN)
+        printf("          and %u more\n", line - LINES_SHOWN);
+    if (migration->lost_count > 0)
+        printf("rescued   all rows that could be read; %llu place%s could not\n",
+               (unsigned long long)migration->lost_count, tool_plural(migration->lost_count));
+}
+
 void
 migrate_print_summary(struct migration *migration)
 {
@@ -322,6 +342,7 @@ migrate_print_summary(struct migration *migration)
                     ? ": not carried over; --report FILE.json lists them"
                     : ": not carried over");
     print_refused(migration);
+    print_damage(migration);
     if (migration->options.report != NULL)
         printf("report    %s\n", migration->options.report);
     printf("done      %.2f s, %u %s over the source%s\n", seconds, migration->pass_count,

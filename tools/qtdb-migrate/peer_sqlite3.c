@@ -1,7 +1,7 @@
 /*
  * See sqlite_door.h. A file is opened by URI: immutable where no journal lies beside it, so that SQLite
  * makes none and takes no lock; where there is one it has to be read too, and SQLite locks the file.
- * Schemas are not trusted, no value may be longer than 32 MB, and cells are checked as pages are read.
+ * Schemas are not trusted, no value of a source may be longer than 32 MB, and cells are checked as pages are read.
  */
 #include <limits.h>
 #include <sqlite3.h>
@@ -80,7 +80,8 @@ open_file(const char *path, bool create, char fault[SQLITE_FAULT_SIZE])
     }
     free(uri);
     if (code == SQLITE_OK) {
-        (void)sqlite3_limit(db, SQLITE_LIMIT_LENGTH, VALUE_SIZE_MAX);
+        if (!create)
+            (void)sqlite3_limit(db, SQLITE_LIMIT_LENGTH, VALUE_SIZE_MAX);
         (void)sqlite3_busy_timeout(db, BUSY_MS);
         code = sqlite3_exec(db, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON", NULL,
                             NULL, NULL);

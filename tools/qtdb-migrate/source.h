@@ -23,6 +23,7 @@ struct source_options {
     const char *delimiter; /* One character or "tab"; NULL: found out. */
     bool header;           /* CSV has one; with `no_header` false too, it is found out. */
     bool no_header;
+    bool rescue; /* Damage is noted and passed over, where the kind can. */
 };
 
 /* A live row, its values in the order of the table's columns. */

@@ -1,4 +1,4 @@
-/* Shared by sqlite_source.c (opening, rows) and sqlite_survey.c (what the file holds). */
+/* Shared by sqlite_source.c (opening, rows), sqlite_survey.c (what the file holds) and sqlite_rescue.c. */
 #ifndef TOOLS_QTDB_MIGRATE_SQLITE_SOURCE_H
 #define TOOLS_QTDB_MIGRATE_SQLITE_SOURCE_H
 
@@ -22,6 +22,22 @@ struct sqlite_source {
     uint64_t row_count; /* Of all tables. */
     struct text_buffer sql;
 };
+
+/* Of sqlite_rescue_rows. */
+struct sqlite_rescue_visitor {
+    void *context;
+    /* The columns asked for begin at 1. */
+    enum status (*row)(void *context, struct sqlite_query *query);
+    void (*lost)(void *context, const char *words); /* NULL: nobody. */
+};
+
+/** All rows of a table that can be read; `columns` as SELECT has them, each in quotes. */
+MUST_CHECK enum status sqlite_rescue_rows(struct source *source, const char *table,
+                                          const char *columns,
+                                          const struct sqlite_rescue_visitor *visitor);
+/** In a rescue damage is noted and STATUS_OK given. */
+enum status sqlite_give_up(struct source *source, const struct legacy_text *name,
+                           enum status status);
 
 /** Tables, columns with their types, and notes of everything else. */
 MUST_CHECK enum status sqlite_survey(struct source *source);

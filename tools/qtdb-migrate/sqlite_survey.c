@@ -36,6 +36,9 @@ text_kind(const char *declared)
         return LEGACY_COLUMN_UUID;
     if (has_word(declared, "JSON"))
         return LEGACY_COLUMN_JSON;
+    /* What the way back declares where SQLite's numbers do not hold the values. */
+    if (has_word(declared, "NUMERIC_TEXT"))
+        return LEGACY_COLUMN_NUMERIC;
     return LEGACY_COLUMN_TEXT;
 }
 
@@ -43,6 +46,8 @@ text_kind(const char *declared)
 static enum legacy_column_kind
 empty_kind(const char *declared)
 {
+    if (has_word(declared, "JSON_TEXT") || has_word(declared, "NUMERIC_TEXT"))
+        return text_kind(declared);
     if (has_word(declared, "BOOL"))
         return LEGACY_COLUMN_BOOLEAN;
     if (has_word(declared, "INT"))
@@ -226,30 +231,34 @@ struct look {
     uint64_t row_count;
 };
 
+static void
+choose_kind(struct source *source, struct look *look, uint32_t index, uint32_t classes,
+            bool only_booleans)
+{
+    struct legacy_column *column = &look->columns->columns[index];
+    uint32_t others = classes & ~(uint32_t)(SQLITE_CLASS_BLOB | SQLITE_CLASS_TEXT);
+    char name[200];
+
+    column->kind = sqlite_column_kind(column->declared.bytes, classes, only_booleans);
+    look->hex_blobs[index] = (classes & SQLITE_CLASS_BLOB) && others != 0;
+    if (!(classes & SQLITE_CLASS_TEXT) || others == 0)
+        return;
+    int size =
+        snprintf(name, sizeof(name), "%.90s.%.90s", look->columns->table, column->name.bytes);
+    (void)legacy_plan_note(source->plan, "mixed column", &(struct legacy_text){name, (size_t)size},
+                           "it holds numbers and texts; all became texts");
+}
+
 static enum status
 take_classes(struct source *source, struct sqlite_query *query, void *context)
 {
     struct look *look = context;
 
     look->row_count = (uint64_t)number(source, query, 0);
-    for (uint32_t i = 0; i < BATCH && look->first + i < look->columns->count; i++) {
-        struct legacy_column *column = &look->columns->columns[look->first + i];
-        uint32_t classes = (uint32_t)number(source, query, (int)(1 + 2 * i));
-        uint32_t others = classes & ~(uint32_t)(SQLITE_CLASS_BLOB | SQLITE_CLASS_TEXT);
-
-        column->kind = sqlite_column_kind(column->declared.bytes, classes,
-                                          number(source, query, (int)(2 + 2 * i)) == 1);
-        look->hex_blobs[look->first + i] = (classes & SQLITE_CLASS_BLOB) && others != 0;
-        if ((classes & SQLITE_CLASS_TEXT) && others != 0) {
-            char name[200];
-            int size = snprintf(name, sizeof(name), "%.90s.%.90s", look->columns->table,
-                                column->name.bytes);
-
-            (void)legacy_plan_note(source->plan, "mixed column",
-                                   &(struct legacy_text){name, (size_t)size},
-                                   "it holds numbers and texts; all became texts");
-        }
-    }
+    for (uint32_t i = 0; i < BATCH && look->first + i < look->columns->count; i++)
+        choose_kind(source, look, look->first + i,
+                    (uint32_t)number(source, query, (int)(1 + 2 * i)),
+                    number(source, query, (int)(2 + 2 * i)) == 1);
     return STATUS_OK;
 }
 
@@ -484,6 +493,85 @@ add_table(struct source *source, struct columns *columns, bool *hex_blobs, uint6
     return STATUS_OK;
 }
 
+/* The same look in a rescue, row by row. */
+
+struct slow_look {
+    struct source *source;
+    struct look *look;
+    uint32_t *classes; /* By column: enum sqlite_class. */
+    bool *booleans;
+    struct legacy_text table;
+};
+
+static enum status
+look_at_row(void *context, struct sqlite_query *query)
+{
+    struct slow_look *slow = context;
+    const struct sqlite_door *door = ((struct sqlite_source *)slow->source->state)->door;
+
+    for (uint32_t i = 0; i < slow->look->columns->count; i++) {
+        enum sqlite_class class = door->column_class(query, (int)i + 1);
+        int64_t value = class == SQLITE_CLASS_INTEGER ? door->column_i64(query, (int)i + 1) : 2;
+
+        if (class == SQLITE_CLASS_NULL)
+            continue;
+        slow->classes[i] |= class;
+        slow->booleans[i] = slow->booleans[i] && (value == 0 || value == 1);
+    }
+    slow->look->row_count++;
+    return STATUS_OK;
+}
+
+static void
+note_lost(void *context, const char *words)
+{
+    struct slow_look *slow = context;
+
+    legacy_plan_lost(slow->source->plan, &slow->table, words);
+}
+
+static enum status
+look_slowly(struct source *source, struct look *look)
+{
+    struct columns *columns = look->columns;
+    struct slow_look slow = {.source = source, .look = look};
+    const struct sqlite_rescue_visitor visitor = {&slow, look_at_row, note_lost};
+    struct text_buffer list;
+
+    slow.table = (struct legacy_text){columns->table, strlen(columns->table)};
+    slow.classes = arena_alloc(&source->plan->arena, columns->count * sizeof(*slow.classes));
+    slow.booleans = arena_alloc(&source->plan->arena, columns->count * sizeof(*slow.booleans));
+    if (slow.classes == NULL || slow.booleans == NULL)
+        return sqlite_no_memory(source);
+    text_buffer_init(&list, source->env.memory);
+    for (uint32_t i = 0; i < columns->count; i++) {
+        slow.booleans[i] = true;
+        text_buffer_add_text(&list, i > 0 ? ", " : "");
+        text_buffer_add_identifier(&list, columns->columns[i].name.bytes);
+    }
+    enum status status = list.failed
+                             ? sqlite_no_memory(source)
+                             : sqlite_rescue_rows(source, columns->table, list.bytes, &visitor);
+    text_buffer_deinit(&list);
+    for (uint32_t i = 0; status == STATUS_OK && i < columns->count; i++)
+        choose_kind(source, look, i, slow.classes[i], slow.booleans[i]);
+    return status;
+}
+
+static enum status
+look_at_values(struct source *source, struct look *look)
+{
+    struct sqlite_query *query = NULL;
+
+    if (source->options->rescue)
+        return look_slowly(source, look);
+    for (look->first = 0; look->first < look->columns->count; look->first += BATCH) {
+        TRY(ask_classes(source, look->columns, look->first, &query));
+        TRY(for_each(source, query, look, take_classes));
+    }
+    return STATUS_OK;
+}
+
 static enum status
 survey_table(struct source *source, const char *name)
 {
@@ -499,10 +587,7 @@ survey_table(struct source *source, const char *name)
     look.hex_blobs = arena_alloc(&source->plan->arena, columns.count * sizeof(bool));
     if (look.hex_blobs == NULL)
         return sqlite_no_memory(source);
-    for (look.first = 0; look.first < columns.count; look.first += BATCH) {
-        TRY(ask_classes(source, &columns, look.first, &query));
-        TRY(for_each(source, query, &look, take_classes));
-    }
+    TRY(look_at_values(source, &look));
     TRY(ask(source,
             "SELECT l.name, l.\"unique\", l.origin, l.partial, m.sql FROM "
             "pragma_index_list(",
@@ -533,7 +618,7 @@ take_table(struct source *source, struct sqlite_query *query, void *context)
                                "it became an ordinary table of its rows");
     if (has_word(sql.bytes, "CHECK"))
         (void)legacy_plan_note(source->plan, "check constraint", &name, sql.bytes);
-    return survey_table(source, name.bytes);
+    return sqlite_give_up(source, &name, survey_table(source, name.bytes));
 }
 
 static enum status
@@ -593,7 +678,8 @@ run(struct source *source, const char *sql,
         return STATUS_OK;
     }
     TRY(status);
-    return for_each(source, query, NULL, each);
+    return sqlite_give_up(source, &(struct legacy_text){"catalogue", 9},
+                          for_each(source, query, NULL, each));
 }
 
 enum status

@@ -2,7 +2,7 @@
  * The shell: reads statements and commands from an argument, a file, standard input or a terminal,
  * runs them one by one, and shows rows in one of four ways. It uses qtdb.h and nothing below it.
  *
- *    text --shell_scan--> one statement --qtdb_prepare, qtdb_step--> rows --shell_output--> stdout
+ *    text --sql_scan--> one statement --qtdb_prepare, qtdb_step--> rows --shell_output--> stdout
  *    text beginning with '.' or '\' at the start of a statement --> shell_command
  *
  * Memory is one statement and, for boxes, a block of rows. One thread; an interrupt ends the running
@@ -52,6 +52,8 @@ bool shell_command(struct shell *shell, const char *line, const struct shell_pla
 bool shell_backup(struct shell *shell, const char *path);
 bool shell_compact(struct shell *shell, const char *path);
 bool shell_shrink(struct shell *shell, const char *argument);
+/** The whole database as SQL (tools/common/sql_dump.h), on standard output. */
+bool shell_dump(struct shell *shell, const char *argument);
 
 /* Catalog commands. `like` NULL: all. */
 bool shell_print_tables(struct shell *shell);

@@ -216,6 +216,7 @@ static const struct command commands[] = {
      shell_backup},
     {".compact", "FILE", "write all rows, without gaps, to a new file", shell_compact},
     {".shrink", "", "give free pages at the end of the file back", shell_shrink},
+    {".dump", "", "the whole database as SQL, for qtdb and psql", shell_dump},
     {".mode", "MODE", "box, csv, json or line", run_mode},
     {".header", "on|off", "names of the columns", run_header},
     {".timer", "on|off", "time of each statement", run_timer},

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <wchar.h>
 
+#include "tools/common/sql_scan.h"
 #include "tools/qtdb/shell.h"
 #include "tools/qtdb/shell_edit.h"
-#include "tools/qtdb/shell_scan.h"
 
 enum { READ_SIZE = 64 * 1024, EXCERPT_WIDTH = 120 };
 
@@ -167,7 +167,7 @@ shell_run_statement(struct shell *shell, const char *sql, const struct shell_pla
 
 struct feed {
     struct shell *shell;
-    struct shell_scan scan;
+    struct sql_scan scan;
     struct text_buffer pending; /* What has come of the statement. */
     struct shell_place place;   /* Of the pending text's first byte. */
     bool keep_going;            /* After failures. */
@@ -177,7 +177,7 @@ static void
 feed_init(struct feed *feed, struct shell *shell, const char *file)
 {
     *feed = (struct feed){.shell = shell, .place = {.file = file, .line = 1}};
-    shell_scan_init(&feed->scan);
+    sql_scan_init(&feed->scan);
     text_buffer_init(&feed->pending, shell->env.memory);
 }
 
@@ -212,7 +212,7 @@ feed_run(struct feed *feed)
         feed->place.line += count_lines(sql, feed->pending.size);
     }
     text_buffer_reset(&feed->pending);
-    shell_scan_init(&feed->scan);
+    sql_scan_init(&feed->scan);
     return ok;
 }
 
@@ -221,7 +221,7 @@ static bool
 is_command(const struct feed *feed, const char *line)
 {
     line += strspn(line, " \t");
-    return shell_scan_is_blank(&feed->scan) && (line[0] == '.' || line[0] == '\\');
+    return sql_scan_is_blank(&feed->scan) && (line[0] == '.' || line[0] == '\\');
 }
 
 /* One line, or a piece of a long one. False: a failure ends the source. */
@@ -230,7 +230,7 @@ feed_piece(struct feed *feed, const char *bytes, size_t size)
 {
     while (size > 0 && !feed->shell->quit) {
         bool ended = false;
-        size_t taken = shell_scan_feed(&feed->scan, bytes, size, &ended);
+        size_t taken = sql_scan_feed(&feed->scan, bytes, size, &ended);
 
         text_buffer_add(&feed->pending, bytes, taken);
         bytes += taken;
@@ -248,7 +248,7 @@ feed_line(struct feed *feed, const char *line, size_t size, bool line_begins)
         return feed_piece(feed, line, size);
     feed->place.line += count_lines(feed->pending.bytes, feed->pending.size);
     text_buffer_reset(&feed->pending);
-    shell_scan_init(&feed->scan);
+    sql_scan_init(&feed->scan);
     bool ok = shell_command(feed->shell, line + strspn(line, " \t"), &feed->place);
     feed->place.line++;
     return ok || feed->keep_going;
@@ -257,7 +257,7 @@ feed_line(struct feed *feed, const char *line, size_t size, bool line_begins)
 static bool
 feed_end(struct feed *feed, bool ok)
 {
-    if (ok && !feed->shell->quit && !shell_scan_is_blank(&feed->scan))
+    if (ok && !feed->shell->quit && !sql_scan_is_blank(&feed->scan))
         ok = feed_run(feed);
     text_buffer_deinit(&feed->pending);
     return ok;
@@ -327,13 +327,13 @@ shell_run_terminal(struct shell *shell)
     feed.keep_going = true;
     tool_catch_stop();
     while (!shell->quit) {
-        bool fresh = shell_scan_is_blank(&feed.scan);
+        bool fresh = sql_scan_is_blank(&feed.scan);
         const char *line = shell_edit_line(edit, fresh ? "qtdb> " : "  ..> ");
 
         if (line == NULL && tool_stop_requested()) {
             tool_stop_clear();
             text_buffer_reset(&feed.pending);
-            shell_scan_init(&feed.scan);
+            sql_scan_init(&feed.scan);
             (void)fputc('\n', stdout);
             continue;
         }

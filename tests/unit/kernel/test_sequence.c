@@ -46,6 +46,28 @@ Test(sequence, numbers_are_consecutive_and_a_clean_close_leaves_no_gap)
     db_rig_deinit(&rig);
 }
 
+Test(sequence, a_look_takes_nothing)
+{
+    uint64_t next = 0;
+    struct db_rig rig;
+
+    db_rig_init(&rig, 1);
+    DB(qtdb_sequence_get(rig.db, "s", &next));
+    cr_assert_eq(next, 1, "a sequence that nobody named");
+    cr_assert_eq(take(&rig, "s", 7), 1);
+    DB(qtdb_sequence_get(rig.db, "s", &next));
+    cr_assert_eq(next, 8);
+    DB_REFUSED(qtdb_sequence_get(rig.db, "", &next), QTDB_INVALID);
+    db_rig_close(&rig);
+    rig.options.create = false;
+    rig.options.read_only = true;
+    db_rig_open(&rig);
+    next = 0;
+    DB(qtdb_sequence_get(rig.db, "s", &next));
+    cr_assert_eq(next, 8, "read-only");
+    db_rig_deinit(&rig);
+}
+
 /* covers: T14 */
 Test(sequence, no_crash_repeats_a_number_of_a_commit_that_survived)
 {

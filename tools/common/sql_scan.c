@@ -1,8 +1,8 @@
 /*
- * See shell_scan.h. One function a state; each takes one byte and says what to remember of it:
+ * See sql_scan.h. One function a state; each takes one byte and says what to remember of it:
  * `last` is the byte before, or NUL when that byte ended a mark of two and cannot begin another.
  */
-#include "tools/qtdb/shell_scan.h"
+#include "tools/common/sql_scan.h"
 
 #include <ctype.h>
 
@@ -19,13 +19,13 @@ enum state {
 enum taken { TAKEN = 0, TAKEN_MARK = 1, TAKEN_END = 2 };
 
 void
-shell_scan_init(struct shell_scan *scan)
+sql_scan_init(struct sql_scan *scan)
 {
-    *scan = (struct shell_scan){.state = PLAIN, .blank = true};
+    *scan = (struct sql_scan){.state = PLAIN, .blank = true};
 }
 
 bool
-shell_scan_is_blank(const struct shell_scan *scan)
+sql_scan_is_blank(const struct sql_scan *scan)
 {
     return scan->blank && (scan->state == PLAIN || scan->state == LINE_COMMENT);
 }
@@ -37,7 +37,7 @@ is_name_byte(char c)
 }
 
 static enum taken
-open_text(struct shell_scan *scan)
+open_text(struct sql_scan *scan)
 {
     scan->state = TEXT;
     if (scan->last != '\'') /* Else a doubled quote: the same text goes on. */
@@ -46,7 +46,7 @@ open_text(struct shell_scan *scan)
 }
 
 static enum taken
-take_plain(struct shell_scan *scan, char c)
+take_plain(struct sql_scan *scan, char c)
 {
     if (c == ';')
         return TAKEN_END;
@@ -69,7 +69,7 @@ take_plain(struct shell_scan *scan, char c)
 }
 
 static enum taken
-take_text(struct shell_scan *scan, char c)
+take_text(struct sql_scan *scan, char c)
 {
     if (scan->escapes && scan->last == '\\')
         return TAKEN_MARK;
@@ -80,9 +80,9 @@ take_text(struct shell_scan *scan, char c)
 
 /* $1 is a parameter; $$ and $word$ open a text. */
 static enum taken
-take_tag(struct shell_scan *scan, char c)
+take_tag(struct sql_scan *scan, char c)
 {
-    bool fits = scan->tag_size < SHELL_SCAN_TAG_SIZE;
+    bool fits = scan->tag_size < SQL_SCAN_TAG_SIZE;
     bool digit_first = scan->tag_size == 1 && isdigit((unsigned char)c);
 
     if (fits && (c == '$' || (is_name_byte(c) && !digit_first))) {
@@ -96,7 +96,7 @@ take_tag(struct shell_scan *scan, char c)
 }
 
 static enum taken
-take_dollar(struct shell_scan *scan, char c)
+take_dollar(struct sql_scan *scan, char c)
 {
     if (c == scan->tag[scan->tag_match])
         scan->tag_match++;
@@ -108,7 +108,7 @@ take_dollar(struct shell_scan *scan, char c)
 }
 
 static enum taken
-take_comment(struct shell_scan *scan, char c)
+take_comment(struct sql_scan *scan, char c)
 {
     if (scan->last == '*' && c == '/')
         scan->depth--;
@@ -122,7 +122,7 @@ take_comment(struct shell_scan *scan, char c)
 }
 
 static enum taken
-take(struct shell_scan *scan, char c)
+take(struct sql_scan *scan, char c)
 {
     switch ((enum state)scan->state) {
     case PLAIN:
@@ -147,21 +147,21 @@ take(struct shell_scan *scan, char c)
 
 /* White space and comments, or what may become the mark of one. */
 static bool
-is_blank_byte(const struct shell_scan *scan, int before, char c)
+is_blank_byte(const struct sql_scan *scan, int before, char c)
 {
     return before == LINE_COMMENT || before == BLOCK_COMMENT || scan->state == LINE_COMMENT ||
            scan->state == BLOCK_COMMENT || isspace((unsigned char)c) || c == '-' || c == '/';
 }
 
 size_t
-shell_scan_feed(struct shell_scan *scan, const char *bytes, size_t size, bool *ended_out)
+sql_scan_feed(struct sql_scan *scan, const char *bytes, size_t size, bool *ended_out)
 {
     for (size_t i = 0; i < size; i++) {
         int before = scan->state;
         enum taken taken = take(scan, bytes[i]);
 
         if (taken == TAKEN_END) {
-            shell_scan_init(scan);
+            sql_scan_init(scan);
             *ended_out = true;
             return i + 1;
         }

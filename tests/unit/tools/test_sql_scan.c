@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "tools/qtdb/shell_scan.h"
+#include "tools/common/sql_scan.h"
 
 struct example {
     const char *text;
@@ -39,14 +39,14 @@ static const struct example examples[] = {
 };
 
 static int
-feed(struct shell_scan *scan, const char *text, size_t step)
+feed(struct sql_scan *scan, const char *text, size_t step)
 {
     int ends = 0;
     size_t size = strlen(text);
 
     while (size > 0) {
         bool ended = false;
-        size_t taken = shell_scan_feed(scan, text, size < step ? size : step, &ended);
+        size_t taken = sql_scan_feed(scan, text, size < step ? size : step, &ended);
 
         ends += ended;
         text += taken;
@@ -55,17 +55,16 @@ feed(struct shell_scan *scan, const char *text, size_t step)
     return ends;
 }
 
-Test(shell_scan, statements_end_at_semicolons_that_count)
+Test(sql_scan, statements_end_at_semicolons_that_count)
 {
     for (size_t i = 0; i < sizeof(examples) / sizeof(examples[0]); i++) {
         for (size_t step = 1; step < 40; step += 13) {
-            struct shell_scan scan;
+            struct sql_scan scan;
 
-            shell_scan_init(&scan);
+            sql_scan_init(&scan);
             cr_assert_eq(feed(&scan, examples[i].text, step), examples[i].ends, "%s",
                          examples[i].text);
-            cr_assert_eq(shell_scan_is_blank(&scan), examples[i].blank_after, "%s",
-                         examples[i].text);
+            cr_assert_eq(sql_scan_is_blank(&scan), examples[i].blank_after, "%s", examples[i].text);
         }
     }
 }
