@@ -32,6 +32,16 @@ migrate_check_stop(struct migration *migration)
                             : "interrupted; nothing was left behind");
 }
 
+static bool
+has_pages(const struct source_list *list)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (list->sources[i]->kind == &source_pages)
+            return true;
+    }
+    return false;
+}
+
 static enum status
 open_sources(struct migration *migration)
 {
@@ -45,13 +55,18 @@ open_sources(struct migration *migration)
         if (status != STATUS_OK)
             return migrate_fail(migration, status, "%s", list->fault);
     }
+    if (migration->options.from.schema != NULL && !has_pages(list))
+        return migrate_fail(migration, STATUS_INVALID,
+                            "--schema is for page folders, and no source is one");
     for (uint32_t i = 0; i < list->count; i++) {
         struct source *source = list->sources[i];
-        bool can_rescue = source->kind == &source_legacy || source->kind == &source_sqlite;
+        bool can_rescue = source->kind == &source_legacy || source->kind == &source_sqlite ||
+                          source->kind == &source_pages;
 
         if (migration->options.from.rescue && !can_rescue)
             return migrate_fail(migration, STATUS_INVALID,
-                                "%s: --rescue is for legacy and SQLite files", source->path);
+                                "%s: --rescue is for legacy files, page folders and SQLite files",
+                                source->path);
         enum status status = source_open(source);
         if (status != STATUS_OK)
             return migrate_fail(migration, status, "%s",

@@ -17,6 +17,7 @@ static const char help[] =
     "  legacy   a legacy file (server_instance.db, main.db, NAME.db) or its data directory with "
     "the\n"
     "           log; every generation is recognised. Database NAME becomes schema NAME\n"
+    "  pages    page folders (table_1/page_00000000.dat ...) of the legacy system\n"
     "  csv      CSV or TSV: delimiter, header and the columns' types are found out\n"
     "  sqlite   an SQLite 3 file; file NAME becomes schema NAME\n"
     "  sql      a dump as pg_dump (plain), mysqldump or sqlite3 .dump write it\n"
@@ -30,6 +31,7 @@ static const char help[] =
     "  --report FILE.json   write down everything that was changed, lost or left out\n"
     "  --strict             stop at the first value or constraint that cannot be kept as it is\n"
     "  --dry-run            convert everything and write nothing\n"
+    "  --schema FILE.sql    of page folders: CREATE TABLEs in the order of the tables' numbers\n"
     "  --rescue             read what can be read of damaged legacy and SQLite files, and list "
     "what\n"
     "                       cannot\n"
@@ -51,7 +53,6 @@ static const struct tool tool = {.name = "qtdb-migrate", .help = help};
 /* Known, and to come. */
 struct later {
     const char *layout;
-    const char *schema;
 };
 
 static enum tool_command
@@ -74,7 +75,7 @@ parse(int argc, char **argv, struct migrate_options *options, struct later *late
         {"to", 0, TOOL_TEXT, &options->to, 0},
         {"from", 0, TOOL_TEXT, &options->from.from, 0},
         {"layout", 0, TOOL_TEXT, &later->layout, 0},
-        {"schema", 0, TOOL_TEXT, &later->schema, 0},
+        {"schema", 0, TOOL_TEXT, &options->from.schema, 0},
     };
 
     return tool_parse(&tool, argc, argv, table, sizeof(table) / sizeof(table[0]), first_out);
@@ -85,8 +86,6 @@ first_unsupported(const struct later *later)
 {
     if (later->layout != NULL && strcmp(later->layout, "schemas") != 0)
         return "--layout with anything but schemas";
-    if (later->schema != NULL)
-        return "--schema";
     return NULL;
 }
 

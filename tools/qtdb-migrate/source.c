@@ -17,7 +17,7 @@
 enum { FILES_MAX = 10000 /* In one directory. */, HEAD_SIZE = 512 };
 
 static const struct source_kind *const kinds[] = {&source_legacy, &source_csv, &source_json,
-                                                  &source_sqlite, &source_sql};
+                                                  &source_sqlite, &source_sql, &source_pages};
 
 static const struct {
     const char *end;
@@ -148,6 +148,7 @@ struct names {
     uint32_t count;
     const char **all;
     bool legacy; /* There is a legacy instance: the directory is one source. */
+    bool pages;  /* There are page folders or pages, the same. */
     bool failed;
 };
 
@@ -158,6 +159,7 @@ take_name(void *context, const char *name, bool is_directory)
 
     if (strcmp(name, "server_instance.db") == 0 || strcmp(name, "main.db") == 0)
         names->legacy = true;
+    names->pages = names->pages || source_is_page_name(name, is_directory);
     if (is_directory || name[0] == '.' || names->failed)
         return;
     char *copy = arena_copy_text(names->arena, name, strlen(name));
@@ -206,6 +208,9 @@ find_in_directory(const struct env *env, struct arena *arena, const char *path,
     if (names.failed)
         return refuse(list, STATUS_FULL, "%s: more than %d files, or no memory for their names",
                       path, FILES_MAX);
+    bool forced = options->from != NULL && strcmp(options->from, source_pages.name) == 0;
+    if (forced || (names.pages && !names.legacy && options->from == NULL))
+        return add(env, arena, path, &source_pages, options, list);
     if (!names.legacy) {
         qsort(names.all, names.count, sizeof(*names.all), compare_names);
         for (uint32_t i = 0; i < names.count; i++)

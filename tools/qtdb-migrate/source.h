@@ -23,7 +23,8 @@ struct source_options {
     const char *delimiter; /* One character or "tab"; NULL: found out. */
     bool header;           /* CSV has one; with `no_header` false too, it is found out. */
     bool no_header;
-    bool rescue; /* Damage is noted and passed over, where the kind can. */
+    const char *schema; /* Of page folders: a file with CREATE TABLEs; NULL: none. */
+    bool rescue;        /* Damage is noted and passed over, where the kind can. */
 };
 
 /* A live row, its values in the order of the table's columns. */
@@ -83,6 +84,7 @@ extern const struct source_kind source_csv;
 extern const struct source_kind source_json;
 extern const struct source_kind source_sqlite;
 extern const struct source_kind source_sql;
+extern const struct source_kind source_pages;
 
 /** NULL: there is no kind of that name. */
 const struct source_kind *source_kind_named(const char *name);
@@ -97,6 +99,9 @@ MUST_CHECK enum status source_find(const struct env *env, struct arena *arena, c
 MUST_CHECK enum status source_open(struct source *source);
 void source_close(struct source *source);
 MUST_CHECK enum status source_read(struct source *source, const struct source_visitor *visitor);
+
+/** True for what lies in page folders: table_1, page_00000000.dat. */
+bool source_is_page_name(const char *name, bool is_directory);
 
 /* For the kinds. */
 
