@@ -175,3 +175,16 @@ text_buffer_add_literal(struct text_buffer *text, const char *bytes, size_t size
 {
     add_quoted(text, '\'', bytes, size);
 }
+
+void
+text_buffer_add_file_name(struct text_buffer *text, const char *name)
+{
+    for (const char *at = name; *at != '\0'; at++) {
+        unsigned char byte = (unsigned char)*at;
+
+        if (byte < 0x20 || byte == 0x7f || strchr("/\\%.:*?\"<>|", byte) != NULL)
+            text_buffer_print(text, "%%%02X", byte);
+        else
+            text_buffer_add_char(text, *at);
+    }
+}

@@ -34,6 +34,9 @@ void text_buffer_add_json(struct text_buffer *text, const char *bytes, size_t si
 void text_buffer_add_identifier(struct text_buffer *text, const char *name);
 void text_buffer_add_literal(struct text_buffer *text, const char *bytes, size_t size);
 
+/** A name as part of a file's name: bytes that mean something to file systems, dots too, as %XX. */
+void text_buffer_add_file_name(struct text_buffer *text, const char *name);
+
 /** Length of the well-formed UTF-8 sequence at `bytes`, 0 when there is none (or nothing left). */
 size_t text_utf8_sequence(const char *bytes, size_t left);
 

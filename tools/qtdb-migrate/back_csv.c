@@ -18,19 +18,6 @@ enum { FILE_NAME_SIZE_MAX = 250 };
 
 /* Names of files. */
 
-static void
-add_part(struct text_buffer *name, const char *part)
-{
-    for (const char *at = part; *at != '\0'; at++) {
-        unsigned char byte = (unsigned char)*at;
-
-        if (byte < 0x20 || byte == 0x7f || strchr("/\\%.:*?\"<>|", byte) != NULL)
-            text_buffer_print(name, "%%%02X", byte);
-        else
-            text_buffer_add_char(name, *at);
-    }
-}
-
 static enum status
 name_file(struct back *back, struct back_table *table)
 {
@@ -38,10 +25,10 @@ name_file(struct back *back, struct back_table *table)
 
     text_buffer_init(&name, back->env.memory);
     if (strcmp(table->table->schema, "public") != 0) {
-        add_part(&name, table->table->schema);
+        text_buffer_add_file_name(&name, table->table->schema);
         text_buffer_add_char(&name, '.');
     }
-    add_part(&name, table->table->name);
+    text_buffer_add_file_name(&name, table->table->name);
     text_buffer_add_text(&name, ".csv");
     if (!name.failed && name.size <= FILE_NAME_SIZE_MAX)
         table->target = arena_copy_text(&back->arena, name.bytes, name.size);

@@ -33,6 +33,38 @@ migrate_check_stop(struct migration *migration)
 }
 
 static bool
+is_wanted(const struct migration *migration, const char *schema)
+{
+    const char *only = migration->options.only_schema;
+
+    return only == NULL || strcmp(only, schema) == 0;
+}
+
+/* Sources without the one schema that is wanted go. */
+static void
+keep_wanted(struct migration *migration)
+{
+    struct source_list *list = &migration->sources;
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct plan_database *database = list->sources[i]->plan->databases;
+        char schema[MIGRATE_NAME_SIZE] = "";
+        bool wanted = false;
+
+        for (; database != NULL && !wanted; database = database->next) {
+            (void)migrate_name(&database->name, schema);
+            wanted = is_wanted(migration, schema);
+        }
+        if (wanted || migration->options.only_schema == NULL)
+            list->sources[kept++] = list->sources[i];
+        else
+            source_close(list->sources[i]);
+    }
+    list->count = kept;
+}
+
+static bool
 has_pages(const struct source_list *list)
 {
     for (uint32_t i = 0; i < list->count; i++) {
@@ -90,6 +122,8 @@ make_tables_of(struct migration *migration, struct source *source)
             if (!migrate_table_init(made, table, &migration->arena))
                 return migrate_fail(migration, STATUS_NO_MEMORY, "out of memory");
             made->widens = source->kind->widens;
+            if (!is_wanted(migration, made->schema))
+                table->dropped = true;
         }
     }
     return STATUS_OK;
@@ -229,12 +263,68 @@ make_target(struct migration *migration, const struct stat *before)
     return STATUS_OK;
 }
 
+static bool
+is_listed(const char *const *names, uint32_t count, const char *name)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (strcmp(names[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool
+add_schemas(const struct source *source, struct arena *arena, const char **names, uint32_t *count)
+{
+    const struct plan_database *database = source->plan->databases;
+
+    for (; database != NULL; database = database->next) {
+        char name[MIGRATE_NAME_SIZE];
+
+        (void)migrate_name(&database->name, name);
+        if (is_listed(names, *count, name))
+            continue;
+        names[*count] = arena_copy_text(arena, name, strlen(name));
+        if (names[(*count)++] == NULL)
+            return false;
+    }
+    return true;
+}
+
+bool
+migrate_list_schemas(struct migration *migration, struct arena *arena,
+                     const char *const **names_out, uint32_t *count_out)
+{
+    struct source_list *list = &migration->sources;
+    uint32_t room = 1, count = 0;
+    const char **names = NULL;
+
+    arena_init(&migration->arena, migration->env.memory, MEMORY_OTHER);
+    enum status status = open_sources(migration);
+    for (uint32_t i = 0; status == STATUS_OK && i < list->count; i++)
+        room += list->sources[i]->plan->database_count;
+    if (status == STATUS_OK)
+        names = arena_alloc(arena, room * sizeof(*names));
+    bool ok = names != NULL;
+    for (uint32_t i = 0; ok && i < list->count; i++)
+        ok = add_schemas(list->sources[i], arena, names, &count);
+    if (!ok && status == STATUS_OK)
+        (void)migrate_fail(migration, STATUS_NO_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < list->count; i++)
+        source_close(list->sources[i]);
+    arena_deinit(&migration->arena);
+    *names_out = names;
+    *count_out = count;
+    return ok;
+}
+
 static enum status
 work(struct migration *migration)
 {
     struct stat *before = NULL;
 
     TRY(open_sources(migration));
+    keep_wanted(migration);
     TRY(look_at_files(migration, &before));
     TRY(make_tables(migration));
     if (!migration->options.dry_run)

@@ -21,8 +21,10 @@ struct migrate_options {
     int path_count;
     const char *target; /* NULL with dry_run. */
     const char *report; /* NULL: none. */
+    const char *layout; /* "schemas", "files". */
     const char *to;     /* The way back (back.h); NULL: the way here. */
     struct source_options from;
+    const char *only_schema; /* Everything else is passed over; NULL: nothing is. */
     bool strict;
     bool dry_run;
     bool verify;
@@ -74,6 +76,12 @@ struct migration {
 
 /** The whole work. False: `fault` says why, and nothing is left of the target. */
 bool migrate_run(struct migration *migration);
+
+/** The same with --layout files: a file for each schema of the sources, in the directory `target`. */
+bool migrate_run_files(struct migration *migration);
+/** The schemas that the sources' databases become, each once; memory from `arena`. False: `fault`. */
+bool migrate_list_schemas(struct migration *migration, struct arena *arena,
+                          const char *const **names_out, uint32_t *count_out);
 
 /** Goes through the rows of all sources; what a visitor sets as `fault` goes before the source's. */
 MUST_CHECK enum status migrate_read(struct migration *migration, const char *what,

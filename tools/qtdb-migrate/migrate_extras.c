@@ -113,6 +113,19 @@ note_tables(struct migration *migration, struct source *source, struct text_buff
 
 /* Trying. */
 
+/* What belongs to a schema that goes to another file. */
+static bool
+is_elsewhere(const struct migration *migration, const struct plan_note *note)
+{
+    const char *only = migration->options.only_schema;
+    char schema[MIGRATE_NAME_SIZE] = "";
+
+    if (only == NULL || note->database == NULL)
+        return false;
+    (void)migrate_name(&note->database->name, schema);
+    return strcmp(only, schema) != 0;
+}
+
 static enum status
 try_note(struct migration *migration, struct source *source, struct plan_note *note, bool *progress)
 {
@@ -140,7 +153,7 @@ static enum status
 try_notes(struct migration *migration, struct source *source, bool *progress)
 {
     for (struct plan_note *note = source->plan->notes; note != NULL; note = note->next) {
-        if (note->sql == NULL || note->carried)
+        if (note->sql == NULL || note->carried || is_elsewhere(migration, note))
             continue;
         TRY(migrate_check_stop(migration));
         TRY(try_note(migration, source, note, progress));

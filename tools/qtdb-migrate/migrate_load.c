@@ -216,7 +216,7 @@ on_wants(void *context, struct plan_table *plan)
     struct loader *loader = context;
     const struct migrate_table *table = migrate_table_of(loader->migration, plan);
 
-    return !table->loaded && !table->left_out;
+    return !table->loaded && !table->left_out && !plan->dropped;
 }
 
 static enum status
@@ -311,6 +311,9 @@ create_schemas(struct migration *migration, const struct plan_database *database
 
     for (; database != NULL; database = database->next) {
         (void)migrate_name(&database->name, name);
+        const char *only = migration->options.only_schema;
+        if (only != NULL && strcmp(only, name) != 0)
+            continue;
         if (target_create_schema(&migration->target, name) != STATUS_OK)
             return migrate_fail(migration, STATUS_FAILED, "%s", migration->target.fault);
     }

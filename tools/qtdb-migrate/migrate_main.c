@@ -31,6 +31,8 @@ static const char help[] =
     "  --report FILE.json   write down everything that was changed, lost or left out\n"
     "  --strict             stop at the first value or constraint that cannot be kept as it is\n"
     "  --dry-run            convert everything and write nothing\n"
+    "  --layout schemas     database NAME becomes schema NAME (the default)\n"
+    "  --layout files       TARGET is a directory, database NAME becomes NAME.qtdb in it\n"
     "  --schema FILE.sql    of page folders: CREATE TABLEs in the order of the tables' numbers\n"
     "  --rescue             read what can be read of damaged legacy and SQLite files, and list "
     "what\n"
@@ -50,13 +52,8 @@ static const char help[] =
 
 static const struct tool tool = {.name = "qtdb-migrate", .help = help};
 
-/* Known, and to come. */
-struct later {
-    const char *layout;
-};
-
 static enum tool_command
-parse(int argc, char **argv, struct migrate_options *options, struct later *later, int *first_out)
+parse(int argc, char **argv, struct migrate_options *options, int *first_out)
 {
     const struct tool_option table[] = {
         {"report", 0, TOOL_TEXT, &options->report, 0},
@@ -74,19 +71,11 @@ parse(int argc, char **argv, struct migrate_options *options, struct later *late
         {"resume", 0, TOOL_FLAG, &options->resume, 0},
         {"to", 0, TOOL_TEXT, &options->to, 0},
         {"from", 0, TOOL_TEXT, &options->from.from, 0},
-        {"layout", 0, TOOL_TEXT, &later->layout, 0},
+        {"layout", 0, TOOL_TEXT, &options->layout, 0},
         {"schema", 0, TOOL_TEXT, &options->from.schema, 0},
     };
 
     return tool_parse(&tool, argc, argv, table, sizeof(table) / sizeof(table[0]), first_out);
-}
-
-static const char *
-first_unsupported(const struct later *later)
-{
-    if (later->layout != NULL && strcmp(later->layout, "schemas") != 0)
-        return "--layout with anything but schemas";
-    return NULL;
 }
 
 static bool
@@ -104,6 +93,10 @@ check_operands(int count, char **operands, struct migrate_options *options)
         return tool_usage_error(&tool, "--from: there is no kind '%s'", from->from);
     if (from->delimiter != NULL && !is_delimiter(from->delimiter))
         return tool_usage_error(&tool, "--delimiter takes one character or 'tab'");
+    if (strcmp(options->layout, "schemas") != 0 && strcmp(options->layout, "files") != 0)
+        return tool_usage_error(&tool, "--layout takes schemas or files");
+    if (options->resume && strcmp(options->layout, "files") == 0)
+        return tool_usage_error(&tool, "--resume goes with --layout schemas");
     if (from->rescue && (options->strict || options->resume))
         return tool_usage_error(&tool, "--rescue goes without --strict and --resume");
     if (count == 0)
@@ -150,16 +143,12 @@ run_back(int count, char **operands, const struct migrate_options *options)
 int
 main(int argc, char **argv)
 {
-    struct migration migration = {.tool = &tool, .options = {.verify = true}};
-    struct later later = {.layout = NULL};
+    struct migration migration = {.tool = &tool, .options = {.verify = true, .layout = "schemas"}};
     int first = 0;
 
-    enum tool_command command = parse(argc, argv, &migration.options, &later, &first);
+    enum tool_command command = parse(argc, argv, &migration.options, &first);
     if (command != TOOL_RUN)
         return command == TOOL_ANSWERED ? TOOL_OK : TOOL_USAGE;
-    const char *unsupported = first_unsupported(&later);
-    if (unsupported != NULL)
-        return tool_usage_error(&tool, "%s is not supported yet", unsupported);
     if (migration.options.to != NULL)
         return run_back(argc - first, argv + first, &migration.options);
     int status = check_operands(argc - first, argv + first, &migration.options);
@@ -168,7 +157,8 @@ main(int argc, char **argv)
     if (!tool_env_open(&tool, &migration.env))
         return TOOL_FAILED;
     tool_catch_stop();
-    bool ok = migrate_run(&migration);
+    bool files = strcmp(migration.options.layout, "files") == 0 && !migration.options.dry_run;
+    bool ok = files ? migrate_run_files(&migration) : migrate_run(&migration);
     if (!ok)
         tool_error(&tool, "%s", migration.fault);
     tool_env_close(&migration.env);

@@ -21,6 +21,7 @@ struct shell {
     const char *path; /* Of the database. */
     bool temporary;   /* It goes when the shell ends. */
     bool read_only;
+    bool migrate; /* Convert a legacy or SQLite file without asking. */
     bool interactive;
     bool timer;
     struct qtdb *db;
@@ -54,6 +55,19 @@ bool shell_compact(struct shell *shell, const char *path);
 bool shell_shrink(struct shell *shell, const char *argument);
 /** The whole database as SQL (tools/common/sql_dump.h), on standard output. */
 bool shell_dump(struct shell *shell, const char *argument);
+
+/* shell_legacy.c: files of other kinds. */
+enum shell_offer {
+    SHELL_REFUSED = 0,   /* Not converted; told why. */
+    SHELL_CONVERTED = 1, /* There is a database beside the file. */
+    SHELL_BORROWED = 2,  /* There is a temporary one, to be read only. */
+};
+/** True when the file may be a legacy or an SQLite file, and is no database. */
+bool shell_is_foreign(const char *path);
+/** Converts shell->path, asking on a terminal; `out` gets the database's path. */
+enum shell_offer shell_offer(struct shell *shell, const char *temporary, char out[IO_PATH_SIZE]);
+/** Puts all schemas on the search path. */
+void shell_set_path(struct shell *shell);
 
 /* Catalog commands. `like` NULL: all. */
 bool shell_print_tables(struct shell *shell);

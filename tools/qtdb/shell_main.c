@@ -18,6 +18,10 @@ static const char help[] =
     "  --csv, --json, --line  rows as CSV, as JSON, or one column a line; otherwise in a box\n"
     "  --no-header          leave out the names of the columns (box, CSV)\n"
     "  --readonly           change nothing; FILE has to exist\n"
+    "  --migrate            convert a legacy or SQLite file NAME.db to NAME.qtdb without asking, "
+    "and\n"
+    "                       open that; otherwise such a file is opened as a temporary copy, "
+    "read-only\n"
     "  --timer              show the time of each statement\n"
     "  --help, --version\n"
     "\n"
@@ -47,6 +51,7 @@ parse(int argc, char **argv, struct shell *shell, struct choices *choices, int *
         {"line", 0, TOOL_FLAG, &choices->line, 0},
         {"no-header", 0, TOOL_FLAG_OFF, &shell->output.header, 0},
         {"readonly", 0, TOOL_FLAG, &shell->read_only, 0},
+        {"migrate", 0, TOOL_FLAG, &shell->migrate, 0},
         {"timer", 0, TOOL_FLAG, &shell->timer, 0},
     };
 
@@ -78,28 +83,19 @@ remove_temporary(char *path)
         tool_error(&tool, "%s: %s", path, strerror(errno));
 }
 
-/* A file that is something else gets a hint. */
+/* `*foreign_out`: it is no database, and may be a file that can be converted. Then nothing is said. */
 static bool
-looks_legacy(const char *path)
-{
-    size_t size = strlen(path);
-
-    return size > 3 && strcmp(path + size - 3, ".db") == 0;
-}
-
-static bool
-open_database(struct shell *shell)
+open_database(struct shell *shell, bool *foreign_out)
 {
     struct qtdb_options options = {
         .size = sizeof(options), .create = !shell->read_only, .read_only = shell->read_only};
     enum qtdb_code code = qtdb_open(shell->path, &options, &shell->db);
 
     if (code != QTDB_OK) {
-        tool_error(&tool, "%s", qtdb_error_last()->message);
-        if ((code == QTDB_CORRUPT || code == QTDB_VERSION || code == QTDB_INVALID) &&
-            looks_legacy(shell->path))
-            (void)fprintf(stderr, "If this is a legacy database: qtdb-migrate %s NEW.qtdb\n",
-                          shell->path);
+        *foreign_out = (code == QTDB_CORRUPT || code == QTDB_VERSION || code == QTDB_INVALID) &&
+                       !shell->temporary && shell_is_foreign(shell->path);
+        if (!*foreign_out)
+            tool_error(&tool, "%s", qtdb_error_last()->message);
         return false;
     }
     if (qtdb_session_open(shell->db, &shell->session) == QTDB_OK)
@@ -184,11 +180,33 @@ check_choices(int count, char **operands, struct shell *shell, struct choices *c
     return TOOL_OK;
 }
 
+/* The temporary database's path stays in `temporary`, empty where none was made. */
+static bool
+open_foreign(struct shell *shell, char temporary[IO_PATH_SIZE], char path[IO_PATH_SIZE])
+{
+    bool foreign = false;
+
+    if (!make_temporary(temporary)) {
+        temporary[0] = '\0';
+        return false;
+    }
+    enum shell_offer offer = shell_offer(shell, temporary, path);
+
+    if (offer == SHELL_REFUSED)
+        return false;
+    shell->path = path;
+    shell->read_only = shell->read_only || offer == SHELL_BORROWED;
+    if (!open_database(shell, &foreign))
+        return false;
+    shell_set_path(shell);
+    return true;
+}
+
 static int
 work(struct shell *shell, const struct choices *choices)
 {
-    char temporary[IO_PATH_SIZE];
-    bool opened;
+    char temporary[IO_PATH_SIZE] = "", path[IO_PATH_SIZE];
+    bool foreign = false;
 
     if (shell->path == NULL) {
         if (!make_temporary(temporary))
@@ -196,12 +214,13 @@ work(struct shell *shell, const struct choices *choices)
         shell->path = temporary;
         shell->temporary = true;
     }
-    opened = open_database(shell);
+    bool opened =
+        open_database(shell, &foreign) || (foreign && open_foreign(shell, temporary, path));
     if (opened) {
         run(shell, choices);
         close_database(shell);
     }
-    if (shell->temporary)
+    if (temporary[0] != '\0')
         remove_temporary(temporary);
     return !opened ? TOOL_USAGE : shell->failed && !shell->interactive ? TOOL_FAILED : TOOL_OK;
 }
