@@ -117,11 +117,24 @@ postgres-run: $(POSTGRES_PROGRAMS)
 	$(Q)TMPDIR=$(B)/postgres scripts/with-postgres $(B)/tests/compare_queries \
 		tests/postgres/differences.txt $(COMPARE_QUERIES) $(COMPARE_SEED)
 
+# Damaged legacy files: 100,000 in the long run (make soak), some in make test and make fuzz-short.
+LEGACY_FILES ?= 100000
+LEGACY_SEED ?= 1
+.PHONY: legacy-damage legacy-million
+legacy-damage: build/tests/unit-tools ## read LEGACY_FILES damaged legacy files, and rescue them, in 64 MB
+	@QTDB_LEGACY_FILES=$(LEGACY_FILES) QTDB_LEGACY_SEED=$(LEGACY_SEED) build/tests/unit-tools \
+		--timeout 7200 --filter 'legacy_damage/*'
+legacy-million: all ## migrate a million rows of each legacy generation
+	@mkdir -p build/million
+	@TMPDIR=build/million QTDB_BIN=build/bin MIGRATE_ROWS=1000000 tests/cli/migrate_generations.sh
+	@rm -rf build/million
+
 FUZZ_SECONDS ?= 10
 fuzz-short: ## run each fuzz target for FUZZ_SECONDS; the canary has to fail
 	@scripts/deps check core check
 	@$(MAKE) VARIANT=fuzz fuzz-programs
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/run-fuzz build/fuzz $(FUZZ_PROGRAMS:$(B)/%=build/fuzz/%)
+	@$(MAKE) legacy-damage LEGACY_FILES=4000
 
 # The target in docs/targets.md.
 COVERAGE_MIN ?= 90

@@ -67,6 +67,7 @@ struct city_change cities_change(const struct make_options *options, const struc
 int make_cities(const struct make_options *options, const char *csv, const char *out);
 int make_sample(const struct make_options *options, const char *directory);
 int make_rows(const struct make_options *options, const char *out);
+int make_hostile(const struct make_options *options, const char *directory);
 int make_sql(const struct make_options *options, const char *csv, const char *out);
 int make_rewrite(const struct make_options *options, const char *csv, const char *directory);
 

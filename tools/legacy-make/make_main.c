@@ -6,6 +6,9 @@
 static const char help[] =
     "Usage: legacy-make cities [OPTION...] CITIES.csv OUT.db   an instance with the cities\n"
     "       legacy-make rows [OPTION...] OUT.db               an instance with made rows\n"
+    "       legacy-make hostile [OPTION...] DIRECTORY         hostile rows, a log with a torn "
+    "tail; prints\n"
+    "                                                         what is to arrive\n"
     "       legacy-make sample [OPTION...] DIRECTORY          all types, two databases, and a log\n"
     "       legacy-make sql [OPTION...] CITIES.csv OUT.sql    the cities and changes as SQL\n"
     "       legacy-make rewrite [OPTION...] CITIES.csv DIR    the predecessor's way, measured\n"
@@ -52,6 +55,10 @@ run(struct make_options *options, int count, char **words)
         return make_rewrite(options, words[1], words[2]);
     if (strcmp(mode, "sample") == 0 && count == 2)
         return make_sample(options, words[1]);
+    if (strcmp(mode, "hostile") == 0 && count == 2) {
+        options->rows = options->rows == 0 ? 1000 : options->rows;
+        return make_hostile(options, words[1]);
+    }
     if (strcmp(mode, "rows") == 0 && count == 2) {
         options->rows = options->rows == 0 ? 1000 : options->rows;
         return make_rows(options, words[1]);
