@@ -3,11 +3,11 @@
 # rows of them.
 #
 # Method: legacy-make hostile tallies what is to arrive while it writes; SQL counts what did. MIGRATE_ROWS rows a
-# generation, 20,000 here, a million in make legacy-million.
+# generation, 100,000 here, a million in make legacy-million.
 set -eu
 
 work=$TMPDIR
-count=${MIGRATE_ROWS:-20000}
+count=${MIGRATE_ROWS:-100000}
 fail()
 {
     echo "FAILED: $*" >&2

@@ -174,7 +174,7 @@ json_tree_free(struct json_node *node)
 }
 
 const struct json_node *
-json_member(const struct json_node *object, const char *key)
+json_node_member(const struct json_node *object, const char *key)
 {
     const struct json_node *node = object == NULL ? NULL : object->first;
 

@@ -21,7 +21,7 @@ struct json_node {
 struct json_node *json_tree_read(const char *path);
 void json_tree_free(struct json_node *node);
 /** A member of an object, NULL when absent. */
-const struct json_node *json_member(const struct json_node *object, const char *key);
+const struct json_node *json_node_member(const struct json_node *object, const char *key);
 /** Member or item number `index` (they are in the document's order). */
 const struct json_node *json_item(const struct json_node *array, size_t index);
 bool json_is(const struct json_node *node, const char *text);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/base/check.h"
 #include "kernel/base/error.h"
 
 #pragma weak sqlite_door_get
@@ -338,8 +339,10 @@ write_sqlite(struct back *back)
     struct back_sqlite sqlite;
     enum status status = open_file(back, &sqlite);
 
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
+        CHECK(sqlite.door != NULL);
         status = write_tables(&sqlite);
+    }
     if (sqlite.file != NULL)
         sqlite.door->close(sqlite.file);
     return status == STATUS_OK ? sync_file(back) : status;
@@ -418,6 +421,7 @@ verify_sqlite(struct back *back)
     enum status status = open_file(back, &sqlite);
 
     for (uint32_t i = 0; status == STATUS_OK && i < back->catalog.table_count; i++) {
+        CHECK(sqlite.door != NULL);
         sqlite.table = &back->tables[i];
         status = verify_table(&sqlite);
     }

@@ -217,6 +217,8 @@ explain(struct legacy_source *source, enum status status)
                        (unsigned long long)fault->offset, fault->message);
     else if (source->log_open && source->log.fault[0] != '\0')
         (void)snprintf(source->fault, sizeof(source->fault), "%s", source->log.fault);
+    else if (status == STATUS_NO_MEMORY)
+        (void)snprintf(source->fault, sizeof(source->fault), "%.400s: out of memory", source->path);
     return status;
 }
 

@@ -4,59 +4,15 @@
  * them. With --schema FILE.sql they are those of its CREATE TABLEs, the first for table_1 and so on; else a table
  * is called like its folder and its columns c1, c2 ..., with types that their values' tags ask for.
  *
- *   OFFSET  SIZE  FIELD
- *        0     4  table id
- *        4     4  page number
- *        8     2  free space
- *       10     2  slot count
- *       12     4  lower, upper
- *       16     4  checksum, always 0
- *       20     8  slot count again, n
- *       28    5n  slots: offset in the data u16, length u16, used u8
- *  28 + 5n     8  8192
- *  36 + 5n  8192  data
- *
- * All of it is checked. In a rescue a page or slot that does not hold what it should is noted and passed over.
+ * All of their bytes are checked (pages_read.c). In a rescue a page or slot that does not hold what it should is
+ * noted and passed over.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kernel/base/error.h"
-#include "tools/qtdb-migrate/legacy_plan_private.h"
-#include "tools/qtdb-migrate/source.h"
-
-enum {
-    PAGE_DATA = 8192,
-    PAGE_HEAD = 28,
-    SLOT_SIZE = 5,
-    PAGES_MAX = 16 * 1024 * 1024, /* Of one table. */
-    COLUMNS_MAX = 1600,
-};
-
-struct page_table {
-    uint32_t id;
-    uint32_t page_count;
-    uint32_t page_room;
-    uint32_t *pages; /* Their numbers, sorted. */
-    struct plan_table *plan;
-    uint64_t row_count;
-    struct page_table *next;
-};
-
-struct pages {
-    bool single; /* The source is one table's folder. */
-    struct page_table *tables;
-    uint32_t *tags; /* Of the survey, by column: which tags its values have. */
-    uint32_t width; /* Values of the longest row. */
-    bool telling;   /* The survey: damage is noted. */
-};
-
-/* What reading a table hands out. */
-struct page_visitor {
-    void *context;
-    enum status (*row)(void *context, const struct legacy_row *row);
-};
+#include "tools/qtdb-migrate/pages_private.h"
 
 static enum status
 no_memory(struct source *source)
@@ -156,8 +112,8 @@ compare_numbers(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-static enum status
-folder_of(struct source *source, const struct page_table *table, char out[IO_PATH_SIZE])
+enum status
+pages__folder(struct source *source, const struct page_table *table, char out[IO_PATH_SIZE])
 {
     const struct pages *pages = source->state;
     int size = pages->single ? snprintf(out, IO_PATH_SIZE, "%s", source->path)
@@ -174,7 +130,7 @@ list_pages(struct source *source, struct page_table *table)
     struct listing listing = {.source = source, .table = table};
     char folder[IO_PATH_SIZE];
 
-    TRY(folder_of(source, table, folder));
+    TRY(pages__folder(source, table, folder));
     enum status status = io_list(source->env.io, folder, take_name, &listing);
     if (status != STATUS_OK)
         return source_fail(source, status, "%s", error_message());
@@ -206,159 +162,6 @@ list_tables(struct source *source)
     for (struct page_table *table = pages->tables; table != NULL; table = table->next)
         TRY(list_pages(source, table));
     return STATUS_OK;
-}
-
-/* Pages. */
-
-struct slot {
-    uint16_t offset;
-    uint16_t size;
-    uint8_t used;
-};
-
-struct page {
-    struct source *source;
-    const struct page_table *table;
-    uint32_t number;
-    struct legacy_stream stream;
-    uint64_t slot_count;
-    uint64_t data; /* Offset of the data. */
-};
-
-/* Damage: an error, or a note in a rescue. */
-static enum status
-page_fault(struct page *page, uint64_t slot)
-{
-    const struct legacy_fault *fault = &page->stream.fault;
-    struct source *source = page->source;
-    const struct pages *pages = source->state;
-    char words[400], place[48] = "", name[32];
-
-    if (slot != UINT64_MAX)
-        (void)snprintf(place, sizeof(place), ", slot %llu", (unsigned long long)slot);
-    (void)snprintf(words, sizeof(words), "table_%u/page_%08u.dat%s, byte %llu: %.160s",
-                   page->table->id, page->number, place, (unsigned long long)fault->offset,
-                   fault->message);
-    if (fault->status != STATUS_CORRUPT || !source->options->rescue)
-        return source_fail(source, fault->status, "%.300s: %.400s", source->path, words);
-    int size = snprintf(name, sizeof(name), "table_%u", page->table->id);
-    if (pages->telling)
-        legacy_plan_lost(source->plan, &(struct legacy_text){name, (size_t)size}, words);
-    return STATUS_OK;
-}
-
-static bool
-read_head(struct page *page)
-{
-    struct legacy_stream *stream = &page->stream;
-    uint32_t id = 0, number = 0, word = 0;
-    uint16_t free_space = 0, count = 0;
-    uint64_t size = 0;
-
-    if (!legacy_stream_u32(stream, &id) || !legacy_stream_u32(stream, &number) ||
-        !legacy_stream_u16(stream, &free_space) || !legacy_stream_u16(stream, &count) ||
-        !legacy_stream_u32(stream, &word) || !legacy_stream_u32(stream, &word) ||
-        !legacy_stream_count(stream, SLOT_SIZE, "slots", &page->slot_count))
-        return false;
-    if (number != page->number)
-        return legacy_stream_fail(stream, 4, "it says that it is page %u", number);
-    if (!((struct pages *)page->source->state)->single && id != page->table->id)
-        return legacy_stream_fail(stream, 0, "it says that it is of table %u", id);
-    if (page->slot_count != count)
-        return legacy_stream_fail(stream, 20, "%llu slots, and %u in the header",
-                                  (unsigned long long)page->slot_count, count);
-    page->data = PAGE_HEAD + SLOT_SIZE * page->slot_count + 8;
-    if (stream->size != page->data + PAGE_DATA)
-        return legacy_stream_fail(stream, stream->size, "the file should have %llu bytes",
-                                  (unsigned long long)(page->data + PAGE_DATA));
-    legacy_stream_seek(stream, page->data - 8);
-    return legacy_stream_u64(stream, &size) &&
-           (size == PAGE_DATA ||
-            legacy_stream_fail(stream, page->data - 8, "the data has %llu bytes, not %d",
-                               (unsigned long long)size, PAGE_DATA));
-}
-
-static bool
-read_slot(struct page *page, uint64_t index, struct slot *out)
-{
-    struct legacy_stream *stream = &page->stream;
-    uint64_t at = PAGE_HEAD + SLOT_SIZE * index;
-
-    legacy_stream_seek(stream, at);
-    if (!legacy_stream_u16(stream, &out->offset) || !legacy_stream_u16(stream, &out->size) ||
-        !legacy_stream_u8(stream, &out->used))
-        return false;
-    if (out->used > 1)
-        return legacy_stream_fail(stream, at + 4, "a bool holds %u, not 0 or 1", out->used);
-    return out->used == 0 || (uint32_t)out->offset + out->size <= PAGE_DATA ||
-           legacy_stream_fail(stream, at, "the slot ends at %u, past the data",
-                              (uint32_t)out->offset + out->size);
-}
-
-static bool
-read_row(struct page *page, const struct slot *slot, struct arena *arena, struct legacy_row *out)
-{
-    struct legacy_stream *stream = &page->stream;
-    uint64_t whole = stream->size, end = page->data + slot->offset + slot->size;
-
-    legacy_stream_seek(stream, page->data + slot->offset);
-    stream->size = end; /* Nothing of the row may lie past its slot. */
-    bool ok = legacy_read_row(stream, arena, out);
-    if (ok && legacy_stream_left(stream) > 0)
-        ok = legacy_stream_fail(stream, legacy_stream_offset(stream),
-                                "%llu bytes of the slot are left behind the row",
-                                (unsigned long long)legacy_stream_left(stream));
-    stream->size = whole;
-    return ok;
-}
-
-static enum status
-read_slots(struct page *page, struct arena *arena, const struct page_visitor *visitor)
-{
-    for (uint64_t i = 0; i < page->slot_count; i++) {
-        struct slot slot = {.used = 0};
-        struct legacy_row row = {.live = false};
-
-        arena_reset(arena);
-        if (!read_slot(page, i, &slot) || (slot.used != 0 && !read_row(page, &slot, arena, &row))) {
-            TRY(page_fault(page, i));
-            continue;
-        }
-        if (slot.used != 0 && row.live)
-            TRY(visitor->row(visitor->context, &row));
-    }
-    return STATUS_OK;
-}
-
-static enum status
-read_page(struct source *source, const struct page_table *table, uint32_t number,
-          struct arena *arena, const struct page_visitor *visitor)
-{
-    struct page page = {.source = source, .table = table, .number = number};
-    char folder[IO_PATH_SIZE], path[IO_PATH_SIZE + 32];
-
-    TRY(folder_of(source, table, folder));
-    (void)snprintf(path, sizeof(path), "%s/page_%08u.dat", folder, number);
-    enum status status = legacy_stream_open(&source->env, path, &page.stream);
-    if (status != STATUS_OK)
-        return source_fail(source, status, "%s", error_message());
-    status = read_head(&page) ? read_slots(&page, arena, visitor) : page_fault(&page, UINT64_MAX);
-    legacy_stream_close(&page.stream);
-    return status;
-}
-
-static enum status
-read_pages(struct source *source, const struct page_table *table,
-           const struct page_visitor *visitor)
-{
-    struct arena arena;
-    enum status status = STATUS_OK;
-
-    arena_init(&arena, source->env.memory, MEMORY_OTHER);
-    for (uint32_t i = 0; status == STATUS_OK && i < table->page_count; i++)
-        status = read_page(source, table, table->pages[i], &arena, visitor);
-    arena_deinit(&arena);
-    return status;
 }
 
 /* Survey. */
@@ -452,7 +255,7 @@ survey_tables(struct source *source, struct plan_database *database)
 
         memset(pages->tags, 0, COLUMNS_MAX * sizeof(*pages->tags));
         pages->width = 0;
-        TRY(read_pages(source, table, &visitor));
+        TRY(pages__read(source, table, &visitor));
         source->size += (uint64_t)table->page_count * PAGE_DATA;
         if (table->plan == NULL)
             TRY(name_columns(source, table, database));
@@ -621,7 +424,7 @@ read_table(struct source *source, const struct page_table *table,
     arena_init(&head, source->env.memory, MEMORY_OTHER);
     rows.values = arena_alloc(&head, (table->plan->column_count + 1) * sizeof(*rows.values));
     enum status status = rows.values == NULL    ? no_memory(source)
-                         : visitor->row != NULL ? read_pages(source, table, &each)
+                         : visitor->row != NULL ? pages__read(source, table, &each)
                                                 : STATUS_OK;
     arena_deinit(&head);
     TRY(status);

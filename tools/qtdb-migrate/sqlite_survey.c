@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #include "tools/qtdb-migrate/legacy_plan_private.h"
-#include "tools/qtdb-migrate/sqlite_source.h"
+#include "tools/qtdb-migrate/sqlite_survey_private.h"
 
 enum { BATCH = 300 /* Columns of one look at the values; SQLite has at most 2,000 results. */ };
 
@@ -92,8 +92,8 @@ sqlite_column_kind(const char *declared, uint32_t classes, bool only_booleans)
 
 /* Queries. */
 
-static struct text_buffer *
-begin_sql(struct source *source)
+struct text_buffer *
+sqlite__begin_sql(struct source *source)
 {
     struct sqlite_source *sqlite = source->state;
 
@@ -102,11 +102,11 @@ begin_sql(struct source *source)
 }
 
 /* `before`, the name as a literal, `after`. */
-static enum status
-ask(struct source *source, const char *before, const char *name, const char *after,
-    struct sqlite_query **out)
+enum status
+sqlite__ask(struct source *source, const char *before, const char *name, const char *after,
+            struct sqlite_query **out)
 {
-    struct text_buffer *sql = begin_sql(source);
+    struct text_buffer *sql = sqlite__begin_sql(source);
 
     text_buffer_add_text(sql, before);
     text_buffer_add_literal(sql, name, strlen(name));
@@ -115,9 +115,10 @@ ask(struct source *source, const char *before, const char *name, const char *aft
 }
 
 /* Calls `each` for every row. */
-static enum status
-for_each(struct source *source, struct sqlite_query *query, void *context,
-         enum status (*each)(struct source *source, struct sqlite_query *query, void *context))
+enum status
+sqlite__for_each(struct source *source, struct sqlite_query *query, void *context,
+                 enum status (*each)(struct source *source, struct sqlite_query *query,
+                                     void *context))
 {
     const struct sqlite_door *door = ((struct sqlite_source *)source->state)->door;
     char fault[SQLITE_FAULT_SIZE];
@@ -132,8 +133,9 @@ for_each(struct source *source, struct sqlite_query *query, void *context,
     return status;
 }
 
-static bool
-copy_text(struct source *source, struct sqlite_query *query, int column, struct legacy_text *out)
+bool
+sqlite__copy_text(struct source *source, struct sqlite_query *query, int column,
+                  struct legacy_text *out)
 {
     const struct sqlite_door *door = ((struct sqlite_source *)source->state)->door;
     const char *text = door->column_text(query, column, &out->size);
@@ -144,26 +146,19 @@ copy_text(struct source *source, struct sqlite_query *query, int column, struct 
     return out->bytes != NULL;
 }
 
-static int64_t
-number(struct source *source, struct sqlite_query *query, int column)
+int64_t
+sqlite__number(struct source *source, struct sqlite_query *query, int column)
 {
     return ((struct sqlite_source *)source->state)->door->column_i64(query, column);
 }
 
 /* Columns. */
 
-struct columns {
-    uint32_t count;
-    uint32_t room;
-    struct legacy_column *columns;
-    const char *table;
-};
-
 static enum status
 take_column(struct source *source, struct sqlite_query *query, void *context)
 {
     struct columns *columns = context;
-    int64_t hidden = number(source, query, 5);
+    int64_t hidden = sqlite__number(source, query, 5);
 
     if (hidden == 1)
         return STATUS_OK;
@@ -180,12 +175,12 @@ take_column(struct source *source, struct sqlite_query *query, void *context)
         columns->room = room;
     }
     struct legacy_column *column = &columns->columns[columns->count++];
-    if (!copy_text(source, query, 0, &column->name) ||
-        !copy_text(source, query, 1, &column->declared) ||
-        !copy_text(source, query, 3, &column->default_sql))
+    if (!sqlite__copy_text(source, query, 0, &column->name) ||
+        !sqlite__copy_text(source, query, 1, &column->declared) ||
+        !sqlite__copy_text(source, query, 3, &column->default_sql))
         return sqlite_no_memory(source);
-    column->nullable = number(source, query, 2) == 0;
-    column->key_position = (uint32_t)number(source, query, 4);
+    column->nullable = sqlite__number(source, query, 2) == 0;
+    column->key_position = (uint32_t)sqlite__number(source, query, 4);
     column->primary_key = column->key_position > 0;
     if (hidden >= 2) {
         char name[200];
@@ -204,7 +199,7 @@ ask_classes(struct source *source, const struct columns *columns, uint32_t first
             struct sqlite_query **out)
 {
     static const char *const classes[] = {"integer", "real", "text", "blob"};
-    struct text_buffer *sql = begin_sql(source);
+    struct text_buffer *sql = sqlite__begin_sql(source);
 
     text_buffer_add_text(sql, "SELECT count(*)");
     for (uint32_t i = first; i < columns->count && i < first + BATCH; i++) {
@@ -254,219 +249,12 @@ take_classes(struct source *source, struct sqlite_query *query, void *context)
 {
     struct look *look = context;
 
-    look->row_count = (uint64_t)number(source, query, 0);
+    look->row_count = (uint64_t)sqlite__number(source, query, 0);
     for (uint32_t i = 0; i < BATCH && look->first + i < look->columns->count; i++)
         choose_kind(source, look, look->first + i,
-                    (uint32_t)number(source, query, (int)(1 + 2 * i)),
-                    number(source, query, (int)(2 + 2 * i)) == 1);
+                    (uint32_t)sqlite__number(source, query, (int)(1 + 2 * i)),
+                    sqlite__number(source, query, (int)(2 + 2 * i)) == 1);
     return STATUS_OK;
-}
-
-/* Indexes and foreign keys. */
-
-struct index {
-    struct columns *columns;
-    const char *table;
-    struct text_buffer list; /* "a", "b" */
-    uint32_t count;
-    struct legacy_text only; /* The column, where there is one. */
-    bool plain;              /* Columns only, compared byte by byte. */
-};
-
-static enum status
-take_index_column(struct source *source, struct sqlite_query *query, void *context)
-{
-    struct index *index = context;
-    struct legacy_text name, collation;
-
-    if (!copy_text(source, query, 0, &name) || !copy_text(source, query, 2, &collation))
-        return sqlite_no_memory(source);
-    if (name.size == 0 || strcasecmp(collation.bytes, "BINARY") != 0)
-        index->plain = false;
-    if (index->count++ > 0)
-        text_buffer_add_text(&index->list, ", ");
-    text_buffer_add_identifier(&index->list, name.bytes);
-    if (number(source, query, 1) != 0)
-        text_buffer_add_text(&index->list, " DESC");
-    index->only = name;
-    return STATUS_OK;
-}
-
-static struct legacy_column *
-find_column(struct columns *columns, const struct legacy_text *name)
-{
-    for (uint32_t i = 0; i < columns->count; i++) {
-        if (plan__text_equals(&columns->columns[i].name, name))
-            return &columns->columns[i];
-    }
-    return NULL;
-}
-
-/* "schema"."table" */
-static void
-add_table_name(const struct source *source, const char *table, struct text_buffer *sql)
-{
-    const struct sqlite_source *sqlite = source->state;
-
-    text_buffer_add_identifier(sql, sqlite->database->name.bytes);
-    text_buffer_add_char(sql, '.');
-    text_buffer_add_identifier(sql, table);
-}
-
-static enum status
-note_index(struct source *source, struct index *index, const struct legacy_text *name,
-           bool is_unique, bool is_constraint, const struct legacy_text *sql_text)
-{
-    struct sqlite_source *sqlite = source->state;
-    struct text_buffer sql;
-    const char *kind = is_constraint ? "unique constraint" : "index";
-
-    if (!index->plain) {
-        (void)legacy_plan_note_sql(source->plan, kind, name,
-                                   sql_text->size > 0 ? sql_text->bytes : "", sqlite->database);
-        return STATUS_OK;
-    }
-    text_buffer_init(&sql, source->env.memory);
-    if (is_constraint) {
-        text_buffer_add_text(&sql, "ALTER TABLE ");
-        add_table_name(source, index->table, &sql);
-        text_buffer_print(&sql, " ADD UNIQUE (%s)", index->list.bytes);
-    } else {
-        text_buffer_print(&sql, "CREATE %sINDEX ", is_unique ? "UNIQUE " : "");
-        text_buffer_add_identifier(&sql, name->bytes);
-        text_buffer_add_text(&sql, " ON ");
-        add_table_name(source, index->table, &sql);
-        text_buffer_print(&sql, " (%s)", index->list.bytes);
-    }
-    bool ok = !sql.failed;
-    if (ok)
-        (void)legacy_plan_note_sql(source->plan, kind, name, sql.bytes, NULL);
-    text_buffer_deinit(&sql);
-    return ok ? STATUS_OK : sqlite_no_memory(source);
-}
-
-static enum status
-take_index(struct source *source, struct sqlite_query *query, void *context)
-{
-    struct columns *columns = context;
-    struct index index = {.columns = columns, .table = columns->table, .plain = true};
-    struct legacy_text name, origin, sql_text;
-    struct sqlite_query *info = NULL;
-
-    if (!copy_text(source, query, 0, &name) || !copy_text(source, query, 2, &origin) ||
-        !copy_text(source, query, 4, &sql_text))
-        return sqlite_no_memory(source);
-    bool is_unique = number(source, query, 1) != 0;
-    bool is_constraint = strcmp(origin.bytes, "u") == 0;
-    index.plain = number(source, query, 3) == 0;
-    text_buffer_init(&index.list, source->env.memory);
-    enum status status = ask(source, "SELECT name, \"desc\", coll FROM pragma_index_xinfo(",
-                             name.bytes, ") WHERE key = 1 ORDER BY seqno", &info);
-    if (status == STATUS_OK)
-        status = for_each(source, info, &index, take_index_column);
-    if (status == STATUS_OK && index.list.failed)
-        status = sqlite_no_memory(source);
-    if (status == STATUS_OK && strcmp(origin.bytes, "pk") == 0 && index.plain) {
-        text_buffer_deinit(&index.list);
-        return STATUS_OK;
-    }
-    struct legacy_column *only = index.count == 1 ? find_column(columns, &index.only) : NULL;
-    if (status == STATUS_OK && is_constraint && index.plain && only != NULL)
-        only->unique = true;
-    else if (status == STATUS_OK && strcmp(origin.bytes, "pk") == 0)
-        (void)legacy_plan_note(source->plan, "collation",
-                               &(struct legacy_text){columns->table, strlen(columns->table)},
-                               "of the primary key; it compares bytes now");
-    else if (status == STATUS_OK)
-        status = note_index(source, &index, &name, is_unique, is_constraint, &sql_text);
-    text_buffer_deinit(&index.list);
-    return status;
-}
-
-/* A foreign key of one column is the column's, one of several comes as rows with one id. */
-struct foreign {
-    struct columns *columns;
-    int64_t id;
-    struct text_buffer from;
-    struct text_buffer to;
-    struct legacy_text table;
-    struct legacy_text on_update;
-    struct legacy_text on_delete;
-};
-
-static enum status
-end_foreign(struct source *source, struct foreign *foreign)
-{
-    struct text_buffer sql;
-    char name[200];
-
-    if (foreign->id < 0)
-        return STATUS_OK;
-    text_buffer_init(&sql, source->env.memory);
-    text_buffer_add_text(&sql, "ALTER TABLE ");
-    add_table_name(source, foreign->columns->table, &sql);
-    text_buffer_print(&sql, " ADD FOREIGN KEY (%s) REFERENCES ", foreign->from.bytes);
-    add_table_name(source, foreign->table.bytes, &sql);
-    if (foreign->to.size > 0)
-        text_buffer_print(&sql, " (%s)", foreign->to.bytes);
-    text_buffer_print(&sql, " ON UPDATE %s ON DELETE %s", foreign->on_update.bytes,
-                      foreign->on_delete.bytes);
-    bool ok = !sql.failed && !foreign->from.failed && !foreign->to.failed;
-    int size = snprintf(name, sizeof(name), "%.90s to %.90s", foreign->columns->table,
-                        foreign->table.bytes);
-    if (ok)
-        (void)legacy_plan_note_sql(source->plan, "foreign key",
-                                   &(struct legacy_text){name, (size_t)size}, sql.bytes, NULL);
-    text_buffer_deinit(&sql);
-    text_buffer_reset(&foreign->from);
-    text_buffer_reset(&foreign->to);
-    return ok ? STATUS_OK : sqlite_no_memory(source);
-}
-
-static enum status
-take_foreign(struct source *source, struct sqlite_query *query, void *context)
-{
-    struct foreign *foreign = context;
-    struct legacy_text from, to;
-
-    if (number(source, query, 0) != foreign->id) {
-        TRY(end_foreign(source, foreign));
-        foreign->id = number(source, query, 0);
-    }
-    if (!copy_text(source, query, 1, &foreign->table) || !copy_text(source, query, 2, &from) ||
-        !copy_text(source, query, 3, &to) || !copy_text(source, query, 4, &foreign->on_update) ||
-        !copy_text(source, query, 5, &foreign->on_delete))
-        return sqlite_no_memory(source);
-    if (foreign->from.size > 0)
-        text_buffer_add_text(&foreign->from, ", ");
-    text_buffer_add_identifier(&foreign->from, from.bytes);
-    if (to.size == 0)
-        return STATUS_OK;
-    if (foreign->to.size > 0)
-        text_buffer_add_text(&foreign->to, ", ");
-    text_buffer_add_identifier(&foreign->to, to.bytes);
-    return STATUS_OK;
-}
-
-static enum status
-survey_foreign_keys(struct source *source, struct columns *columns)
-{
-    struct foreign foreign = {.columns = columns, .id = -1};
-    struct sqlite_query *query = NULL;
-
-    text_buffer_init(&foreign.from, source->env.memory);
-    text_buffer_init(&foreign.to, source->env.memory);
-    enum status status = ask(source,
-                             "SELECT id, \"table\", \"from\", \"to\", on_update, on_delete FROM "
-                             "pragma_foreign_key_list(",
-                             columns->table, ") ORDER BY id, seq", &query);
-    if (status == STATUS_OK)
-        status = for_each(source, query, &foreign, take_foreign);
-    if (status == STATUS_OK)
-        status = end_foreign(source, &foreign);
-    text_buffer_deinit(&foreign.from);
-    text_buffer_deinit(&foreign.to);
-    return status;
 }
 
 /* Tables. */
@@ -567,7 +355,7 @@ look_at_values(struct source *source, struct look *look)
         return look_slowly(source, look);
     for (look->first = 0; look->first < look->columns->count; look->first += BATCH) {
         TRY(ask_classes(source, look->columns, look->first, &query));
-        TRY(for_each(source, query, look, take_classes));
+        TRY(sqlite__for_each(source, query, look, take_classes));
     }
     return STATUS_OK;
 }
@@ -579,24 +367,24 @@ survey_table(struct source *source, const char *name)
     struct look look = {.columns = &columns};
     struct sqlite_query *query = NULL;
 
-    TRY(ask(source,
-            "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM "
-            "pragma_table_xinfo(",
-            name, ") ORDER BY cid", &query));
-    TRY(for_each(source, query, &columns, take_column));
+    TRY(sqlite__ask(source,
+                    "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM "
+                    "pragma_table_xinfo(",
+                    name, ") ORDER BY cid", &query));
+    TRY(sqlite__for_each(source, query, &columns, take_column));
     look.hex_blobs = arena_alloc(&source->plan->arena, columns.count * sizeof(bool));
     if (look.hex_blobs == NULL)
         return sqlite_no_memory(source);
     TRY(look_at_values(source, &look));
-    TRY(ask(source,
-            "SELECT l.name, l.\"unique\", l.origin, l.partial, m.sql FROM "
-            "pragma_index_list(",
-            name,
-            ") l LEFT JOIN sqlite_master m ON m.type = 'index' AND "
-            "m.name = l.name ORDER BY l.seq DESC",
-            &query));
-    TRY(for_each(source, query, &columns, take_index));
-    TRY(survey_foreign_keys(source, &columns));
+    TRY(sqlite__ask(source,
+                    "SELECT l.name, l.\"unique\", l.origin, l.partial, m.sql FROM "
+                    "pragma_index_list(",
+                    name,
+                    ") l LEFT JOIN sqlite_master m ON m.type = 'index' AND "
+                    "m.name = l.name ORDER BY l.seq DESC",
+                    &query));
+    TRY(sqlite__for_each(source, query, &columns, sqlite__take_index));
+    TRY(sqlite__survey_foreign_keys(source, &columns));
     return add_table(source, &columns, look.hex_blobs, look.row_count);
 }
 
@@ -606,8 +394,8 @@ take_table(struct source *source, struct sqlite_query *query, void *context)
     struct legacy_text name, type, sql;
 
     (void)context;
-    if (!copy_text(source, query, 0, &name) || !copy_text(source, query, 1, &type) ||
-        !copy_text(source, query, 2, &sql))
+    if (!sqlite__copy_text(source, query, 0, &name) ||
+        !sqlite__copy_text(source, query, 1, &type) || !sqlite__copy_text(source, query, 2, &sql))
         return sqlite_no_memory(source);
     if (strcmp(type.bytes, "shadow") == 0) {
         (void)legacy_plan_note(source->plan, "shadow table", &name, "of a virtual table");
@@ -628,8 +416,8 @@ take_other(struct source *source, struct sqlite_query *query, void *context)
     struct legacy_text name, type, sql;
 
     (void)context;
-    if (!copy_text(source, query, 0, &name) || !copy_text(source, query, 1, &type) ||
-        !copy_text(source, query, 2, &sql))
+    if (!sqlite__copy_text(source, query, 0, &name) ||
+        !sqlite__copy_text(source, query, 1, &type) || !sqlite__copy_text(source, query, 2, &sql))
         return sqlite_no_memory(source);
     if (strcmp(type.bytes, "view") == 0)
         (void)legacy_plan_note_sql(source->plan, "view", &name, sql.bytes, sqlite->database);
@@ -647,9 +435,9 @@ take_sequence(struct source *source, struct sqlite_query *query, void *context)
     struct legacy_text name;
 
     (void)context;
-    if (!copy_text(source, query, 0, &name))
+    if (!sqlite__copy_text(source, query, 0, &name))
         return sqlite_no_memory(source);
-    int64_t last = number(source, query, 1);
+    int64_t last = sqlite__number(source, query, 1);
     for (; table != NULL; table = table->next) {
         if (!plan__text_equals(&table->plan->name, &name))
             continue;
@@ -671,7 +459,7 @@ run(struct source *source, const char *sql,
 {
     struct sqlite_query *query = NULL;
 
-    text_buffer_add_text(begin_sql(source), sql);
+    text_buffer_add_text(sqlite__begin_sql(source), sql);
     enum status status = sqlite_prepare(source, "its catalogue", &query);
     if (status != STATUS_OK && may_fail) {
         source->fault[0] = '\0';
@@ -679,7 +467,7 @@ run(struct source *source, const char *sql,
     }
     TRY(status);
     return sqlite_give_up(source, &(struct legacy_text){"catalogue", 9},
-                          for_each(source, query, NULL, each));
+                          sqlite__for_each(source, query, NULL, each));
 }
 
 enum status

@@ -5,7 +5,7 @@
  * Method: the sample directories of the four generations, of which one file (the snapshot, or a file of the log) is
  * cut, has bits flipped, a count or length overwritten, or bytes taken out or put in. Each is read twice, strictly and
  * as a rescue, under a limit that the system keeps on the process. What is read strictly must be the same in
- * the rescue. Seeded: QTDB_LEGACY_SEED, and QTDB_LEGACY_FILES for more files (make legacy-damage).
+ * the rescue. Then a rescue with every allocation failed once. Seeded: QTDB_LEGACY_SEED, and QTDB_LEGACY_FILES for more files (make legacy-damage).
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -174,4 +174,38 @@ Test(legacy_damage, of_generation_c_is_told_or_read)
 Test(legacy_damage, of_generation_d_is_told_or_read)
 {
     try_share(3);
+}
+
+Test(legacy_damage, a_rescue_survives_every_allocation_that_fails)
+{
+    static const struct source_options rescue = {.rescue = true};
+    struct legacy_rig rig;
+    size_t size = 0;
+    uint64_t refused = 0;
+    bool failed = true;
+
+    legacy_rig_init(&rig);
+    legacy_rig_sample(&rig, 'D', false);
+    const char *path = legacy_rig_path(&rig, victims[0]);
+    unsigned char *bytes = legacy_rig_read(path, &size);
+    memset(bytes + size / 3, 0xff, 16);
+    legacy_rig_write(path, bytes, size);
+    char *whole = legacy_rig_dump(&rig, rig.folder, &rescue);
+    cr_assert_neq(whole[0], '!', "%s", whole);
+    for (uint64_t index = 0; failed; index++) {
+        memory_fail_at(rig.env.memory, index, false);
+        char *text = legacy_rig_dump(&rig, rig.folder, &rescue);
+
+        failed = memory_failed(rig.env.memory);
+        memory_fail_at(rig.env.memory, UINT64_MAX, false);
+        /* A refusal says so; a note that is lost is found by the caller (plan->notes_failed). */
+        cr_assert(strchr(text, '!') != NULL || failed || strcmp(text, whole) == 0, "%lu: %s",
+                  (unsigned long)index, text);
+        refused += strchr(text, '!') != NULL;
+        free(text);
+    }
+    cr_assert_gt(refused, 10);
+    free(whole);
+    free(bytes);
+    legacy_rig_deinit(&rig);
 }

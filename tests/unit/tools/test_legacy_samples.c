@@ -31,10 +31,10 @@ static enum status
 on_database(void *context, const struct legacy_text *name)
 {
     struct comparison *comparison = context;
-    const struct json_node *all = json_member(comparison->root, "databases");
+    const struct json_node *all = json_node_member(comparison->root, "databases");
 
-    comparison->database = all != NULL ? json_member(all, name->bytes) : comparison->root;
-    cr_assert(text_is(name, json_member(comparison->database, "name")));
+    comparison->database = all != NULL ? json_node_member(all, name->bytes) : comparison->root;
+    cr_assert(text_is(name, json_node_member(comparison->database, "name")));
     comparison->database_count++;
     return STATUS_OK;
 }
@@ -57,21 +57,21 @@ type_is(const struct legacy_column *column, const struct json_node *node)
 
     if (node->kind == JSON_STRING)
         return json_is(node, name);
-    const struct json_node *fields = json_member(node, name);
+    const struct json_node *fields = json_node_member(node, name);
     if (fields == NULL)
         return false;
     switch (column->kind) {
     case LEGACY_COLUMN_NUMERIC:
-        return number_of(json_member(fields, "precision")) == column->precision &&
-               number_of(json_member(fields, "scale")) == column->scale;
+        return number_of(json_node_member(fields, "precision")) == column->precision &&
+               number_of(json_node_member(fields, "scale")) == column->scale;
     case LEGACY_COLUMN_VARCHAR:
     case LEGACY_COLUMN_CHAR:
         return strtoull(fields->first->text, NULL, 10) == column->size;
     default:
         break;
     }
-    const struct json_node *labels = json_member(fields, "values");
-    bool same = text_is(&column->enum_name, json_member(fields, "name")) &&
+    const struct json_node *labels = json_node_member(fields, "values");
+    bool same = text_is(&column->enum_name, json_node_member(fields, "name")) &&
                 labels->count == column->label_count;
     for (uint64_t i = 0; same && i < column->label_count; i++)
         same = text_is(&column->labels[i], json_item(labels, i));
@@ -81,17 +81,17 @@ type_is(const struct legacy_column *column, const struct json_node *node)
 static void
 check_column(const struct legacy_column *column, const struct json_node *node)
 {
-    const struct json_node *foreign = json_member(node, "foreign_key");
+    const struct json_node *foreign = json_node_member(node, "foreign_key");
 
-    cr_assert(text_is(&column->name, json_member(node, "name")));
-    cr_assert(type_is(column, json_member(node, "data_type")), "%s", column->name.bytes);
-    cr_assert_eq(column->nullable, json_is_true(json_member(node, "nullable")));
-    cr_assert_eq(column->primary_key, json_is_true(json_member(node, "primary_key")));
-    cr_assert_eq(column->unique, json_is_true(json_member(node, "unique")));
+    cr_assert(text_is(&column->name, json_node_member(node, "name")));
+    cr_assert(type_is(column, json_node_member(node, "data_type")), "%s", column->name.bytes);
+    cr_assert_eq(column->nullable, json_is_true(json_node_member(node, "nullable")));
+    cr_assert_eq(column->primary_key, json_is_true(json_node_member(node, "primary_key")));
+    cr_assert_eq(column->unique, json_is_true(json_node_member(node, "unique")));
     cr_assert_eq(column->has_foreign_key, foreign != NULL && foreign->kind == JSON_OBJECT);
     if (column->has_foreign_key) {
-        cr_assert(text_is(&column->foreign_table, json_member(foreign, "referenced_table")));
-        cr_assert(text_is(&column->foreign_column, json_member(foreign, "referenced_column")));
+        cr_assert(text_is(&column->foreign_table, json_node_member(foreign, "referenced_table")));
+        cr_assert(text_is(&column->foreign_column, json_node_member(foreign, "referenced_column")));
     }
 }
 
@@ -100,14 +100,15 @@ on_table(void *context, const struct legacy_table *table)
 {
     struct comparison *comparison = context;
 
-    comparison->table = json_member(json_member(comparison->database, "tables"), table->name.bytes);
+    comparison->table =
+        json_node_member(json_node_member(comparison->database, "tables"), table->name.bytes);
     cr_assert_not_null(comparison->table, "%s", table->name.bytes);
     comparison->table_count++;
-    const struct json_node *columns = json_member(comparison->table, "columns");
+    const struct json_node *columns = json_node_member(comparison->table, "columns");
     cr_assert_eq(table->column_count, columns->count);
     for (uint64_t i = 0; i < table->column_count; i++)
         check_column(&table->columns[i], json_item(columns, i));
-    cr_assert_eq(table->row_count, json_member(comparison->table, "rows")->count);
+    cr_assert_eq(table->row_count, json_node_member(comparison->table, "rows")->count);
     return STATUS_OK;
 }
 
@@ -143,7 +144,7 @@ value_is(const struct legacy_value *value, const struct json_node *node)
                                        "TimestampTz", "Uuid",     "Json",    "Bytea", "Enum"};
     if (value->tag == LEGACY_NULL)
         return json_is(node, "Null");
-    node = json_member(node, tags[value->tag]);
+    node = json_node_member(node, tags[value->tag]);
     if (node == NULL)
         return false;
     switch (value->tag) {
@@ -170,10 +171,11 @@ static enum status
 on_row(void *context, const struct legacy_row *row)
 {
     struct comparison *comparison = context;
-    const struct json_node *node = json_item(json_member(comparison->table, "rows"), row->index);
-    const struct json_node *values = json_member(node, "values");
+    const struct json_node *node =
+        json_item(json_node_member(comparison->table, "rows"), row->index);
+    const struct json_node *values = json_node_member(node, "values");
 
-    cr_assert_eq(row->live, json_member(node, "xmax")->kind == JSON_NULL);
+    cr_assert_eq(row->live, json_node_member(node, "xmax")->kind == JSON_NULL);
     cr_assert_eq(row->value_count, values->count);
     for (uint64_t i = 0; i < row->value_count; i++)
         cr_assert(value_is(&row->values[i], json_item(values, i)), "row %d, value %d",
@@ -186,7 +188,7 @@ on_sequence(void *context, const struct legacy_text *name, int64_t next)
 {
     struct comparison *comparison = context;
     const struct json_node *node =
-        json_member(json_member(comparison->table, "sequences"), name->bytes);
+        json_node_member(json_node_member(comparison->table, "sequences"), name->bytes);
 
     cr_assert_not_null(node);
     cr_assert_eq(strtoll(node->text, NULL, 10), next);
@@ -200,7 +202,7 @@ on_enum(void *context, const struct legacy_text *name, const struct legacy_text 
 {
     struct comparison *comparison = context;
     const struct json_node *node =
-        json_member(json_member(comparison->database, "enums"), name->bytes);
+        json_node_member(json_node_member(comparison->database, "enums"), name->bytes);
 
     cr_assert(node != NULL && node->count == label_count);
     for (uint64_t i = 0; i < label_count; i++)
@@ -214,7 +216,8 @@ on_view(void *context, const struct legacy_text *name, const struct legacy_text 
 {
     struct comparison *comparison = context;
 
-    cr_assert(text_is(sql, json_member(json_member(comparison->database, "views"), name->bytes)));
+    cr_assert(text_is(
+        sql, json_node_member(json_node_member(comparison->database, "views"), name->bytes)));
     comparison->view_count++;
     return STATUS_OK;
 }
@@ -224,12 +227,12 @@ on_user(void *context, const struct legacy_user *user)
 {
     struct comparison *comparison = context;
     const struct json_node *node =
-        json_member(json_member(comparison->root, "users"), user->name.bytes);
+        json_node_member(json_node_member(comparison->root, "users"), user->name.bytes);
 
     cr_assert_not_null(node);
-    cr_assert_eq(user->is_superuser, json_is_true(json_member(node, "is_superuser")));
-    cr_assert_eq(user->can_create_db, json_is_true(json_member(node, "can_create_db")));
-    cr_assert_eq(user->can_create_user, json_is_true(json_member(node, "can_create_user")));
+    cr_assert_eq(user->is_superuser, json_is_true(json_node_member(node, "is_superuser")));
+    cr_assert_eq(user->can_create_db, json_is_true(json_node_member(node, "can_create_db")));
+    cr_assert_eq(user->can_create_user, json_is_true(json_node_member(node, "can_create_user")));
     comparison->user_count++;
     return STATUS_OK;
 }
@@ -238,21 +241,21 @@ on_user(void *context, const struct legacy_user *user)
 static void
 check_counts(const struct comparison *comparison)
 {
-    const struct json_node *databases = json_member(comparison->root, "databases");
+    const struct json_node *databases = json_node_member(comparison->root, "databases");
     const struct json_node *one = databases != NULL ? databases->first : comparison->root;
-    const struct json_node *users = json_member(comparison->root, "users");
+    const struct json_node *users = json_node_member(comparison->root, "users");
     size_t database_count = 0, table_count = 0, sequence_count = 0, enum_count = 0, view_count = 0;
 
     for (; one != NULL; one = databases != NULL ? one->next : NULL) {
-        const struct json_node *views = json_member(one, "views");
-        const struct json_node *tables = json_member(one, "tables");
+        const struct json_node *views = json_node_member(one, "views");
+        const struct json_node *tables = json_node_member(one, "tables");
 
         database_count++;
         table_count += tables->count;
-        enum_count += json_member(one, "enums")->count;
+        enum_count += json_node_member(one, "enums")->count;
         view_count += views != NULL ? views->count : 0;
         for (const struct json_node *table = tables->first; table; table = table->next)
-            sequence_count += json_member(table, "sequences")->count;
+            sequence_count += json_node_member(table, "sequences")->count;
     }
     cr_assert_eq(comparison->database_count, database_count);
     cr_assert_eq(comparison->table_count, table_count);
