@@ -20,7 +20,7 @@ static const char *const texts[] = {
     "",
     "\"quoted\" and \\backslash\\ and ''both''",
     "tab\tline\nreturn\rend",
-    "\xd1\x8e\xd0\xbd\xd0\xb8\xd0\xba\xd0\xbe\xd0\xb4 \xf0\x9f\x99\x82 \xe2\x80\xae right to left",
+    "\xd1\x8e\xd0\xbd\xd0\xb8\xd0\xba\xd0\xbe\xd0\xb4 \xf0\x9f\x99\x82 \xe2\x80\xa8 two lines",
     "NULL",
     "\\N",
     "%s%n%d{}$1",

@@ -62,9 +62,9 @@ read_head(struct page *page)
         return legacy_stream_fail(stream, 20, "%llu slots, and %u in the header",
                                   (unsigned long long)page->slot_count, count);
     page->data = PAGE_HEAD + SLOT_SIZE * page->slot_count + 8;
-    if (stream->size != page->data + PAGE_DATA)
-        return legacy_stream_fail(stream, stream->size, "the file should have %llu bytes",
-                                  (unsigned long long)(page->data + PAGE_DATA));
+    unsigned long long wanted = page->data + PAGE_DATA;
+    if (stream->size != wanted)
+        return legacy_stream_fail(stream, stream->size, "the file should have %llu bytes", wanted);
     legacy_stream_seek(stream, page->data - 8);
     return legacy_stream_u64(stream, &size) &&
            (size == PAGE_DATA ||
