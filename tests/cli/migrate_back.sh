@@ -67,11 +67,15 @@ END
 "$qtdb" "$work/b.qtdb" -f "$work/a.sql" >/dev/null || fail "the dump is not restored"
 "$qtdb" --readonly "$work/b.qtdb" .dump >"$work/b.sql"
 cmp "$work/a.sql" "$work/b.sql" || fail "what was restored is dumped otherwise"
-has "$work/a.sql" "setval('\"public\".\"loose\"', -1, false)"
-has "$work/a.sql" "setval('\"public\".\"spent\"', 2, true)"
+has "$work/a.sql" "SELECT pg_catalog.setval('\"public\".\"loose\"', -1, false)"
+has "$work/a.sql" "SELECT pg_catalog.setval('\"public\".\"spent\"', 2, true)"
 "$migrate" --to sql "$work/a.qtdb" "$work/out.sql" >"$work/summary"
 cmp "$work/a.sql" "$work/out.sql" || fail "--to sql and .dump differ"
 has "$work/summary" "every table verified"
+# What was written is a dump that qtdb-migrate reads, too.
+"$migrate" "$work/a.sql" "$work/read.qtdb" >"$work/summary" || fail "the dump is no source: $(cat "$work/summary")"
+has "$work/summary" "public.a: 4 rows, verified"
+has "$work/summary" "other.child: 3 rows, verified"
 if [ -x /usr/lib/postgresql/15/bin/postgres ] && command -v psql >/dev/null; then
     cat >"$work/ask.sql" <<'END'
 SELECT * FROM a ORDER BY id; SELECT * FROM other.child ORDER BY id; SELECT * FROM v ORDER BY id;
@@ -139,6 +143,13 @@ refused 2 "goes without" --to csv --dry-run "$work/a.qtdb" "$work/x"
 refused 1 "exists already" --to csv "$work/a.qtdb" "$work/csv"
 refused 1 "No such file" --to sql "$work/nothing.qtdb" "$work/x"
 refused 1 "make.sql" --to sql "$work/make.sql" "$work/x"
+# A disk that is full.
+for form in csv sql sqlite; do
+    status=0
+    (trap '' XFSZ && ulimit -f 1 && exec "$migrate" --to $form "$work/a.qtdb" "$work/full" 2>"$work/got") >/dev/null || status=$?
+    [ "$status" = 1 ] || fail "--to $form on a full disk: $status: $(cat "$work/got")"
+    [ ! -e "$work/full" ] && [ ! -e "$work/full.partial" ] || fail "--to $form on a full disk left something"
+done
 mkdir "$work/x.partial"
 echo mine >"$work/x.partial/notes.txt"
 refused 1 "other files in it" --to csv "$work/a.qtdb" "$work/x"

@@ -205,7 +205,7 @@ write_sequences(struct sql_dump *dump, const struct sql_catalog *catalog, struct
     for (; ok && sequence != NULL; sequence = sequence->following) {
         text_buffer_reset(&name);
         sql_catalog_add_name(&name, sequence->schema, sequence->name);
-        text_buffer_add_text(sql, "SELECT setval(");
+        text_buffer_add_text(sql, "SELECT pg_catalog.setval(");
         if (!name.failed)
             text_buffer_add_literal(sql, name.bytes, name.size);
         text_buffer_print(sql, ", %s, %s);\n",

@@ -6,7 +6,7 @@
  *    schemas, sequences, tables        as qtdb_definitions has them
  *    INSERTs of up to 500 rows or 64 KiB, table by table, in the order of their keys
  *    indexes, foreign keys, owners of sequences, views, comments
- *    SELECT setval(...) for each sequence; COMMIT;
+ *    SELECT pg_catalog.setval(...) for each sequence; COMMIT;
  *
  * Values are literals in their type's text form, so that nothing depends on how a number is read. All is
  * one transaction of the reader; what is written is one moment of the database, sequences apart. Memory is
