@@ -274,6 +274,10 @@ to_real(const struct target_type *type, const struct legacy_value *value, struct
     if (text == NULL)
         return CONVERT_NO_MEMORY;
     out->real = strtod(text, NULL);
+    /* Decimals have no negative zero, doubles have. */
+    if (out->real == 0 && is_textual(value) && trimmed(value).size > 0 &&
+        trimmed(value).bytes[0] == '-')
+        out->real = -0.0;
     if (isinf(out->real) || !narrow(type, out))
         return CONVERT_MISFIT;
     bool exact = type->type == QTDB_TYPE_FLOAT4 ? float_is_exact(out->real, &decimal, arena)

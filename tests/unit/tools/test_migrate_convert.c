@@ -54,6 +54,7 @@ static const struct example examples[] = {
     {&float8, LEGACY_NUMERIC, "1.5", "1.5", NULL, NULL},
     {&float8, LEGACY_NUMERIC, "0.1234567890123456789", "0.12345678901234568", "double", NULL},
     {&float8, LEGACY_INTEGER, "9007199254740993", "9007199254740992", "double", NULL},
+    {&float8, LEGACY_TEXT, "-0", "-0", NULL, NULL},
     {&float8, LEGACY_TEXT, "x", NULL, NULL, &text},
     {&money, LEGACY_SMALLINT, "5", "5.00", NULL, NULL},
     {&money, LEGACY_NUMERIC, "123.4500", "123.45", NULL, NULL},
