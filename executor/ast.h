@@ -292,6 +292,10 @@ enum ast_statement_kind {
     AST_SET = 22,
     AST_SHOW = 23,
     AST_MERGE = 24,
+    AST_COPY = 25,
+    AST_PREPARE = 26,
+    AST_EXECUTE = 27,
+    AST_DEALLOCATE = 28,
 };
 
 /* BEGIN, SET TRANSACTION and SET SESSION CHARACTERISTICS: what was said; -1: nothing. */
@@ -333,6 +337,8 @@ struct ast_statement {
     struct ast_comment *comment;
     struct ast_set *set; /* SET, SHOW */
     struct ast_merge *merge;
+    struct ast_copy *copy;
+    struct ast_prepare *prepare;        /* PREPARE, EXECUTE, DEALLOCATE */
     struct ast_transaction_modes modes; /* BEGIN */
     struct ast_statement *explained;
     struct ast_explain explain;

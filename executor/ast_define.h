@@ -1,5 +1,5 @@
 /*
- * The syntax of definitions: CREATE, ALTER, DROP, TRUNCATE, COMMENT, and SET and SHOW. Conventions are
+ * The syntax of definitions: CREATE, ALTER, DROP, TRUNCATE, COMMENT, and of SET, SHOW, MERGE, COPY and PREPARE. Conventions are
  * those of ast.h.
  */
 #ifndef EXECUTOR_AST_DEFINE_H
@@ -238,6 +238,39 @@ struct ast_set {
     uint32_t value_count;
     const char **values;
     struct ast_transaction_modes modes;
+};
+
+/* An option of COPY: a text, a list of columns, * or nothing. */
+struct ast_copy_option {
+    const char *name;
+    const char *text; /* NULL: none. */
+    bool star;
+    bool is_list;
+    uint32_t name_count;
+    const char **names;
+    int32_t location;
+};
+
+struct ast_copy {
+    struct ast_name table;
+    struct ast_select *query; /* COPY (query) TO; NULL: the table. */
+    bool from;
+    const char *file; /* NULL: the client's bytes. */
+    uint32_t column_count;
+    const char **columns;
+    uint32_t option_count;
+    struct ast_copy_option *options;
+    struct ast_expr *where; /* FROM; NULL: all rows. */
+};
+
+/* PREPARE name (types) AS query; EXECUTE name (arguments); DEALLOCATE name. */
+struct ast_prepare {
+    const char *name; /* DEALLOCATE: NULL: all. */
+    uint32_t type_count;
+    struct ast_type *types;
+    uint32_t parameter_count; /* The highest $n. */
+    struct ast_statement *query;
+    struct ast_select *arguments; /* One row; NULL: none. */
 };
 
 struct ast_merge_when {

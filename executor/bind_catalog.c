@@ -1,6 +1,6 @@
 /*
  * The catalog as tables: information_schema.tables, .columns, .schemata, .sequences; pg_catalog's
- * pg_tables, pg_indexes, pg_sequences; and pg_catalog.qtdb_definitions, whose rows in order are the
+ * pg_tables, pg_indexes; pg_catalog.qtdb_trees; and pg_catalog.qtdb_definitions, whose rows in order are the
  * statements that make everything anew. Their rows are constants of the plan, which is made anew when a
  * definition changes.
  */
@@ -264,6 +264,28 @@ index_rows(struct listing *listing, const struct table *table)
     return STATUS_OK;
 }
 
+/* qtdb_trees: where rows and entries are kept. */
+
+static enum status
+tree_rows(struct listing *listing, const struct table *table)
+{
+    for (uint32_t i = 0; i <= table->index_count; i++) {
+        const struct table_index *index = i > 0 ? &table->indexes[i - 1] : NULL;
+        struct sql_text text;
+
+        sql_text_init(&text, listing->bind->arena);
+        if (index == NULL)
+            sql_text_print(&text, "sql/t%u", table->id);
+        else
+            sql_text_print(&text, "sql/u%u.%u", table->id, index->id);
+        TRY(text.status);
+        const char *cells[] = {table->schema, table->name, index != NULL ? index->name : NULL,
+                               text.bytes};
+        TRY(add_row(listing, cells));
+    }
+    return STATUS_OK;
+}
+
 /* qtdb_definitions. */
 
 static enum status
@@ -498,6 +520,14 @@ static const struct catalog_view views[] = {
       {"tablename", QTDB_TYPE_TEXT},
       {"indexname", QTDB_TYPE_TEXT},
       {"indexdef", QTDB_TYPE_TEXT}}},
+    {"pg_catalog",
+     "qtdb_trees",
+     walk_tables,
+     tree_rows,
+     {{"schema", QTDB_TYPE_TEXT},
+      {"table", QTDB_TYPE_TEXT},
+      {"index", QTDB_TYPE_TEXT},
+      {"tree", QTDB_TYPE_TEXT}}},
     {"pg_catalog",
      "qtdb_definitions",
      fill_definitions,

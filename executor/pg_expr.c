@@ -452,6 +452,8 @@ convert_parameter(struct pg__conversion *conversion, ParamRef *parameter)
 
     if (expr != NULL)
         expr->integer = parameter->number;
+    if (parameter->number > 0 && (uint32_t)parameter->number > conversion->parameter_max)
+        conversion->parameter_max = (uint32_t)parameter->number;
     return expr;
 }
 

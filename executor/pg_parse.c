@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "executor/ast_define.h"
 #include "executor/pg_private.h"
 #include <pg_query.h>
 #include <pg_query/pg_query_internal.h>
@@ -160,6 +161,64 @@ convert_explain(struct pg__conversion *conversion, ExplainStmt *source, struct a
         convert_statement(conversion, source->query, out->explained);
 }
 
+static struct ast_prepare *
+convert_prepare(struct pg__conversion *conversion, PrepareStmt *source)
+{
+    struct ast_prepare *out = pg__take(conversion, sizeof(*out));
+    uint32_t parameter_max = conversion->parameter_max;
+    ListCell *cell;
+
+    if (out == NULL)
+        return NULL;
+    out->name = pg__copy(conversion, source->name);
+    out->types = pg__take(conversion, (size_t)list_length(source->argtypes) * sizeof(*out->types));
+    out->query = pg__take(conversion, sizeof(*out->query));
+    if (out->types == NULL || out->query == NULL)
+        return NULL;
+    foreach (cell, source->argtypes)
+        out->types[out->type_count++] = pg__type(conversion, lfirst(cell));
+    conversion->parameter_max = 0;
+    convert_statement(conversion, source->query, out->query);
+    out->parameter_count = conversion->parameter_max;
+    conversion->parameter_max = parameter_max;
+    return out;
+}
+
+/* The arguments are a query of one row. */
+static struct ast_prepare *
+convert_execute(struct pg__conversion *conversion, ExecuteStmt *source)
+{
+    struct ast_prepare *out = pg__take(conversion, sizeof(*out));
+    uint32_t count = 0;
+
+    if (out == NULL)
+        return NULL;
+    out->name = pg__copy(conversion, source->name);
+    out->query = pg__take(conversion, sizeof(*out->query));
+    out->arguments = pg__take(conversion, sizeof(*out->arguments));
+    struct ast_expr **exprs = pg__exprs(conversion, source->params, &count);
+    struct ast_target *targets = pg__take(conversion, count * sizeof(*targets));
+    if (out->query == NULL || out->arguments == NULL || exprs == NULL || targets == NULL)
+        return NULL;
+    for (uint32_t i = 0; i < count; i++)
+        targets[i] = (struct ast_target){.expr = exprs[i], .location = -1};
+    out->arguments->location = -1;
+    out->arguments->target_count = count;
+    out->arguments->targets = targets;
+    *out->query = (struct ast_statement){.kind = AST_SELECT, .select = out->arguments};
+    return out;
+}
+
+static struct ast_prepare *
+convert_deallocate(struct pg__conversion *conversion, DeallocateStmt *source)
+{
+    struct ast_prepare *out = pg__take(conversion, sizeof(*out));
+
+    if (out != NULL && source->name != NULL)
+        out->name = pg__copy(conversion, source->name);
+    return out;
+}
+
 static void
 convert_statement(struct pg__conversion *conversion, Node *node, struct ast_statement *out)
 {
@@ -182,6 +241,22 @@ convert_statement(struct pg__conversion *conversion, Node *node, struct ast_stat
         return;
     case T_TransactionStmt:
         convert_transaction(conversion, (TransactionStmt *)node, out);
+        return;
+    case T_CopyStmt:
+        out->kind = AST_COPY;
+        out->copy = pg__copy_statement(conversion, (CopyStmt *)node);
+        return;
+    case T_PrepareStmt:
+        out->kind = AST_PREPARE;
+        out->prepare = convert_prepare(conversion, (PrepareStmt *)node);
+        return;
+    case T_ExecuteStmt:
+        out->kind = AST_EXECUTE;
+        out->prepare = convert_execute(conversion, (ExecuteStmt *)node);
+        return;
+    case T_DeallocateStmt:
+        out->kind = AST_DEALLOCATE;
+        out->prepare = convert_deallocate(conversion, (DeallocateStmt *)node);
         return;
     case T_ExplainStmt:
         convert_explain(conversion, (ExplainStmt *)node, out);

@@ -24,6 +24,7 @@ struct pg__conversion {
     struct sql_error *error;
     enum status status;
     uint32_t depth;
+    uint32_t parameter_max; /* The highest $n so far. */
 };
 
 /* pg_convert.c: errors, memory, depth, names. All return NULL or false once an error is set. */
@@ -77,6 +78,9 @@ void pg__collation(struct pg__conversion *conversion, CollateClause *source);
 /* pg_setting.c: SET, RESET, SHOW, transaction modes, MERGE. */
 bool pg__setting(struct pg__conversion *conversion, Node *node, struct ast_statement *out);
 void pg__modes(struct pg__conversion *conversion, List *options, struct ast_transaction_modes *out);
+
+/* pg_copy.c */
+struct ast_copy *pg__copy_statement(struct pg__conversion *conversion, CopyStmt *source);
 
 /* pg_select.c */
 struct ast_from **pg__from(struct pg__conversion *conversion, List *list, uint32_t *count_out);

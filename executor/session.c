@@ -54,6 +54,7 @@ qtdb_session_close(struct qtdb_session *session)
     qtdb_rollback(session->txn);
     forget_savepoints(session, NULL);
     statement__cache_clear(session);
+    session_forget_prepared(session);
     settings_free(session->settings);
     sequence_memory_free(session->sequences);
     memory_free(session->memory, MEMORY_SQL, session, sizeof(*session));

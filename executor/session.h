@@ -14,6 +14,16 @@ struct session_savepoint {
     char name[];
 };
 
+/* PREPARE: the text of the whole statement, whose query EXECUTE runs through the statement cache. */
+struct session_prepared {
+    struct session_prepared *next;
+    size_t size; /* Of this with what it points to. */
+    const char *name;
+    const char *text;
+    uint32_t parameter_count;
+    enum qtdb_type *types; /* QTDB_TYPE_NULL: taken from where the parameter stands. */
+};
+
 enum { STATEMENT_CACHE_MAX = 100 };
 
 struct qtdb_session {
@@ -36,6 +46,8 @@ struct qtdb_session {
     size_t memory_limit; /* Bytes a statement may hold; 0: EXEC_MEMORY_MAX. */
     size_t work_limit;   /* Bytes an operator may hold before it spills; 0: EXEC_WORK_DEFAULT. */
     uint64_t path_counts[EXEC_PATH_COUNT]; /* Scans begun, by enum exec_path. */
+    struct qtdb_copy copy;                 /* STDIN and STDOUT of COPY. */
+    struct session_prepared *prepared;     /* PREPARE's, the last first. */
     _Atomic bool interrupted;
 };
 
@@ -93,6 +105,7 @@ struct qtdb_statement {
     uint64_t row_count;
     const char *tag;
     char tag_text[64];
+    struct qtdb_statement *inner; /* EXECUTE: what it runs, to its reset; NULL: not begun. */
 };
 
 /** Turns what went wrong into the thread's qtdb_error; positions count characters of `sql`. */
@@ -128,6 +141,34 @@ bool statement__cache_give(struct qtdb_statement *statement);
 void statement__cache_clear(struct qtdb_session *session);
 /** Frees a statement that has been reset and has no parameters. */
 void statement__free(struct qtdb_statement *statement);
+
+/* statement.c */
+/** The statement's transaction: the block's, or its own. */
+MUST_CHECK enum status statement__enter(struct qtdb_statement *statement);
+/** Ends its own with what `status` says; inside a block a failure aborts the block. */
+MUST_CHECK enum status statement__leave(struct qtdb_statement *statement, enum status status);
+
+/* statement_value.c */
+void statement__free_parameters(struct qtdb_statement *statement);
+/** A parameter of any type; bytes are copied. */
+MUST_CHECK enum qtdb_code statement__bind_value(struct qtdb_statement *statement, uint32_t index,
+                                                const struct value *value);
+
+/* statement_prepared.c */
+/** PREPARE and DEALLOCATE; set the tag. */
+MUST_CHECK enum status statement__prepare(struct qtdb_statement *statement);
+MUST_CHECK enum status statement__deallocate(struct qtdb_statement *statement);
+void session_forget_prepared(struct qtdb_session *session);
+/** A step of EXECUTE. */
+MUST_CHECK enum qtdb_code statement__step_execute(struct qtdb_statement *statement);
+/** The statement itself, or what EXECUTE runs, begun if it was not; NULL: that failed and is reported. */
+struct qtdb_statement *statement__target(struct qtdb_statement *statement);
+/** Reports the failure; the statement is done. */
+enum qtdb_code statement__fail(struct qtdb_statement *statement, enum status status);
+
+/* statement_copy.c */
+/** COPY, in its transaction; sets the tag. */
+MUST_CHECK enum status statement__copy(struct qtdb_statement *statement);
 
 /** Makes another statement of the text the one to run. */
 void statement__select(struct qtdb_statement *statement, uint32_t index);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "executor/ast_define.h"
 #include "executor/exec_define.h"
 #include "executor/session.h"
 #include "kernel/api_error.h"
@@ -58,6 +59,8 @@ qtdb_prepare(struct qtdb_session *session, const char *sql, struct qtdb_statemen
     struct qtdb_statement *statement = statement__cache_take(session, sql);
     const char *rest = sql + strlen(sql);
 
+    if (statement != NULL)
+        statement->ast = &statement->asts[0]; /* EXECUTE runs the query inside a PREPARE. */
     if (statement == NULL) {
         statement = memory_alloc(session->memory, MEMORY_SQL, sizeof(*statement));
         if (statement == NULL)
@@ -95,19 +98,8 @@ qtdb_finalize(struct qtdb_statement *statement)
 {
     if (statement == NULL)
         return;
-    struct memory *memory = statement->session->memory;
     qtdb_reset(statement);
-    for (uint32_t i = 0; i < statement->parameter_count; i++) {
-        struct value *value = &statement->parameters[i];
-
-        if (!value->null && value->type != QTDB_TYPE_INT8 && value->type != QTDB_TYPE_FLOAT8)
-            memory_free(memory, MEMORY_SQL, (void *)(uintptr_t)value->bytes,
-                        (size_t)value->size + 1);
-    }
-    memory_free(memory, MEMORY_SQL, statement->parameters,
-                statement->parameter_count * sizeof(struct value));
-    statement->parameters = NULL;
-    statement->parameter_count = 0;
+    statement__free_parameters(statement);
     statement->tag = NULL;
     if (!statement__cache_give(statement))
         statement__free(statement);
@@ -122,6 +114,7 @@ change_word(const struct ast_statement *ast)
            : ast->kind == AST_UPDATE ? "UPDATE"
            : ast->kind == AST_DELETE ? "DELETE"
            : ast->kind == AST_MERGE  ? "MERGE"
+           : ast->kind == AST_COPY   ? "COPY FROM"
                                      : "a definition";
 }
 
@@ -144,6 +137,13 @@ is_query(const struct ast_statement *ast)
     return ast->kind == AST_SELECT || ast->kind == AST_EXPLAIN || ast->kind == AST_SHOW;
 }
 
+/* True for what a read-only transaction may do. */
+static bool
+reads(const struct ast_statement *ast)
+{
+    return is_query(ast) || (ast->kind == AST_COPY && !ast->copy->from);
+}
+
 /* now(): when the block began, or the statement outside of one. Microseconds since 2000-01-01. */
 static int64_t
 statement_time(struct qtdb_session *session)
@@ -155,13 +155,13 @@ statement_time(struct qtdb_session *session)
     return session->block_us;
 }
 
-static enum status
-enter_transaction(struct qtdb_statement *statement)
+enum status
+statement__enter(struct qtdb_statement *statement)
 {
     struct qtdb_session *session = statement->session;
     bool analyze = is_analyze(statement->ast);
     bool changes = analyze && is_change(statement->ast->explained);
-    bool query = is_query(statement->ast) && !changes, block = session->txn != NULL;
+    bool query = reads(statement->ast) && !changes, block = session->txn != NULL;
 
     statement->cost = (struct qtdb_txn_statistics){.size = sizeof(statement->cost)};
     if (session->aborted)
@@ -205,9 +205,8 @@ enter_transaction(struct qtdb_statement *statement)
     return sql_from_code(qtdb_refresh(session->txn), &statement->error);
 }
 
-/* Ends the statement's own transaction; inside a block a failure aborts the block. */
-static enum status
-leave_transaction(struct qtdb_statement *statement, enum status status)
+enum status
+statement__leave(struct qtdb_statement *statement, enum status status)
 {
     struct qtdb_txn *txn = statement->context.txn;
 
@@ -362,7 +361,7 @@ run_explained(struct qtdb_statement *statement, uint64_t *changed_out)
     context->measures_time = options->timing;
     enum status status =
         change ? exec_change(context, &statement->returned, changed_out) : run_rows(statement);
-    return statement->own_txn ? leave_transaction(statement, status) : status;
+    return statement->own_txn ? statement__leave(statement, status) : status;
 }
 
 static enum status
@@ -439,17 +438,17 @@ ensure_bound(struct qtdb_statement *statement)
         return STATUS_OK;
     atomic_store(&statement->session->interrupted, false);
     statement->error = (struct sql_error){.location = -1};
-    status = enter_transaction(statement);
+    status = statement__enter(statement);
     if (status == STATUS_OK)
         status = start_rows(statement);
     if (status != STATUS_OK)
-        return leave_transaction(statement, status);
+        return statement__leave(statement, status);
     statement->phase = STATEMENT_BOUND;
     return STATUS_OK;
 }
 
-static enum qtdb_code
-fail(struct qtdb_statement *statement, enum status status)
+enum qtdb_code
+statement__fail(struct qtdb_statement *statement, enum status status)
 {
     enum qtdb_code code = session_report(status, &statement->error, statement->sql);
 
@@ -463,7 +462,7 @@ statement__prepare_rows(struct qtdb_statement *statement)
     enum status status = ensure_bound(statement);
 
     if (status != STATUS_OK)
-        (void)fail(statement, status);
+        (void)statement__fail(statement, status);
     return status == STATUS_OK;
 }
 
@@ -531,11 +530,11 @@ step_change(struct qtdb_statement *statement)
     enum status status = ensure_bound(statement);
 
     if (status != STATUS_OK)
-        return fail(statement, status);
+        return statement__fail(statement, status);
     if (statement->phase == STATEMENT_BOUND) {
-        status = leave_transaction(statement, run_change_again(statement));
+        status = statement__leave(statement, run_change_again(statement));
         if (status != STATUS_OK)
-            return fail(statement, status);
+            return statement__fail(statement, status);
     }
     arena_reset(&statement->row);
     bool row = next_returned(statement);
@@ -577,7 +576,7 @@ step_query(struct qtdb_statement *statement)
     enum status status = ensure_bound(statement);
 
     if (status != STATUS_OK)
-        return fail(statement, status);
+        return statement__fail(statement, status);
     arena_reset(&statement->row);
     status = next_row(statement, &row);
     if (status == STATUS_OK && row) {
@@ -585,9 +584,9 @@ step_query(struct qtdb_statement *statement)
         statement->row_count++;
         return QTDB_ROW;
     }
-    status = leave_transaction(statement, status);
+    status = statement__leave(statement, status);
     if (status != STATUS_OK)
-        return fail(statement, status);
+        return statement__fail(statement, status);
     (void)snprintf(statement->tag_text, sizeof(statement->tag_text), "%s %llu",
                    statement->ast->kind == AST_EXPLAIN ? "EXPLAIN" : "SELECT",
                    (unsigned long long)statement->row_count);
@@ -596,7 +595,7 @@ step_query(struct qtdb_statement *statement)
     return QTDB_DONE;
 }
 
-/* Definitions and transaction statements. */
+/* Definitions, transaction statements, and what has files of its own. */
 static enum status
 run_whole(struct qtdb_statement *statement)
 {
@@ -609,8 +608,14 @@ run_whole(struct qtdb_statement *statement)
                                    &statement->error);
     if (statement->ast->kind == AST_SET)
         return session_set(statement->session, statement->ast, &statement->tag, &statement->error);
+    if (statement->ast->kind == AST_COPY)
+        return statement__copy(statement);
+    if (statement->ast->kind == AST_PREPARE)
+        return statement__prepare(statement);
+    if (statement->ast->kind == AST_DEALLOCATE)
+        return statement__deallocate(statement);
     arena_init(&arena, statement->session->memory, MEMORY_SQL);
-    status = enter_transaction(statement);
+    status = statement__enter(statement);
     if (status == STATUS_OK)
         status = exec_define(&statement->context, statement->sql, statement->ast, &arena, &result);
     statement->tag = result.tag;
@@ -623,7 +628,7 @@ run_whole(struct qtdb_statement *statement)
     if (!statement->own_txn)
         statement->session->catalog_changed = true;
     arena_deinit(&arena);
-    return leave_transaction(statement, status);
+    return statement__leave(statement, status);
 }
 
 enum qtdb_code
@@ -631,6 +636,8 @@ qtdb_step(struct qtdb_statement *statement)
 {
     if (statement->phase == STATEMENT_DONE)
         return QTDB_DONE;
+    if (statement->ast->kind == AST_EXECUTE)
+        return statement__step_execute(statement);
     if (is_query(statement->ast))
         return step_query(statement);
     if (is_change(statement->ast))
@@ -638,7 +645,7 @@ qtdb_step(struct qtdb_statement *statement)
     statement->error = (struct sql_error){.location = -1};
     enum status status = run_whole(statement);
     if (status != STATUS_OK)
-        return fail(statement, status);
+        return statement__fail(statement, status);
     statement->phase = STATEMENT_DONE;
     return QTDB_DONE;
 }
@@ -648,10 +655,12 @@ qtdb_reset(struct qtdb_statement *statement)
 {
     bool change = is_change(statement->ast);
 
+    qtdb_finalize(statement->inner);
+    statement->inner = NULL;
     /* A change whose columns were asked for but that never ran ends without a trace; rows of
      * RETURNING have no transaction any more. */
     if (statement->phase == STATEMENT_BOUND || (statement->phase == STATEMENT_ROWS && !change)) {
-        enum status status = leave_transaction(statement, STATUS_OK);
+        enum status status = statement__leave(statement, STATUS_OK);
 
         CHECK(status != STATUS_MISSING); /* Ending a read cannot lose anything. */
     }

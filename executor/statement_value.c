@@ -9,6 +9,26 @@ enum { PARAMETERS_MAX = 65535 };
 
 /* Parameters. */
 
+static void
+free_bytes(struct memory *memory, const struct value *value)
+{
+    if (!value->null && (value->type == QTDB_TYPE_NULL || value_type_is_bytes(value->type)))
+        memory_free(memory, MEMORY_SQL, (void *)(uintptr_t)value->bytes, (size_t)value->size + 1);
+}
+
+void
+statement__free_parameters(struct qtdb_statement *statement)
+{
+    struct memory *memory = statement->session->memory;
+
+    for (uint32_t i = 0; i < statement->parameter_count; i++)
+        free_bytes(memory, &statement->parameters[i]);
+    memory_free(memory, MEMORY_SQL, statement->parameters,
+                statement->parameter_count * sizeof(struct value));
+    statement->parameters = NULL;
+    statement->parameter_count = 0;
+}
+
 static enum qtdb_code
 parameter_at(struct qtdb_statement *statement, uint32_t index, struct value **out)
 {
@@ -36,8 +56,7 @@ parameter_at(struct qtdb_statement *statement, uint32_t index, struct value **ou
     if (statement->phase != STATEMENT_READY)
         qtdb_reset(statement);
     struct value *value = &statement->parameters[index - 1];
-    if (!value->null && value->type != QTDB_TYPE_INT8 && value->type != QTDB_TYPE_FLOAT8)
-        memory_free(memory, MEMORY_SQL, (void *)(uintptr_t)value->bytes, (size_t)value->size + 1);
+    free_bytes(memory, value);
     /* A null keeps the type of the value before it, so that the plan stays. */
     *value = value_null(value->type);
     *out = value;
@@ -108,18 +127,34 @@ qtdb_bind_bytes(struct qtdb_statement *statement, uint32_t index, const void *by
     return bind_copy(statement, index, QTDB_TYPE_BYTEA, bytes, size);
 }
 
-/* Results. */
+enum qtdb_code
+statement__bind_value(struct qtdb_statement *statement, uint32_t index, const struct value *value)
+{
+    struct value *place = NULL;
+    enum qtdb_code code;
+
+    if (!value->null && (value->type == QTDB_TYPE_NULL || value_type_is_bytes(value->type)))
+        return bind_copy(statement, index, value->type, value->bytes, value->size);
+    code = parameter_at(statement, index, &place);
+    if (code == QTDB_OK)
+        *place = *value;
+    return code;
+}
+
+/* Results: EXECUTE's are those of the statement it runs. */
 
 uint32_t
 qtdb_column_count(struct qtdb_statement *statement)
 {
-    return statement__prepare_rows(statement) ? statement->visible : 0;
+    statement = statement__target(statement);
+    return statement != NULL && statement__prepare_rows(statement) ? statement->visible : 0;
 }
 
 const char *
 qtdb_column_name(struct qtdb_statement *statement, uint32_t column)
 {
     CHECK(column < qtdb_column_count(statement));
+    statement = statement__target(statement);
     if (statement->ast->kind == AST_EXPLAIN)
         return "QUERY PLAN";
     return statement__columns(statement)[column].name;
@@ -129,6 +164,7 @@ enum qtdb_type
 qtdb_column_type(struct qtdb_statement *statement, uint32_t column)
 {
     CHECK(column < qtdb_column_count(statement));
+    statement = statement__target(statement);
     if (statement->ast->kind == AST_EXPLAIN)
         return QTDB_TYPE_TEXT;
     enum qtdb_type type = statement__columns(statement)[column].type.type;
@@ -138,6 +174,8 @@ qtdb_column_type(struct qtdb_statement *statement, uint32_t column)
 static struct value
 value_at(const struct qtdb_statement *statement, uint32_t column)
 {
+    if (statement->inner != NULL)
+        statement = statement->inner;
     CHECK(statement->phase == STATEMENT_ROWS && column < statement->visible);
     if (statement->ast->kind == AST_EXPLAIN)
         return value_bytes(QTDB_TYPE_TEXT, statement->lines->text, strlen(statement->lines->text));
@@ -194,11 +232,13 @@ qtdb_column_text(struct qtdb_statement *statement, uint32_t column, size_t *size
 uint64_t
 qtdb_row_count(struct qtdb_statement *statement)
 {
-    return statement->row_count;
+    return statement->inner != NULL ? statement->inner->row_count : statement->row_count;
 }
 
 const char *
 qtdb_command_tag(struct qtdb_statement *statement)
 {
+    if (statement->inner != NULL)
+        statement = statement->inner;
     return statement->tag != NULL ? statement->tag : "";
 }

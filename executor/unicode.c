@@ -24,6 +24,25 @@ unicode_next(const char **next, const char *end)
 }
 
 size_t
+unicode_sequence(const char *bytes, size_t left)
+{
+    const unsigned char *at = (const unsigned char *)bytes;
+    size_t size = at[0] < 0xc2 ? 1 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+
+    if (at[0] == 0 || (at[0] >= 0x80 && at[0] < 0xc2) || at[0] > 0xf4 || size > left)
+        return 0;
+    for (size_t i = 1; i < size; i++) {
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    /* Longer than needed, surrogates, past the last character. */
+    if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
+        (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
+        return 0;
+    return size;
+}
+
+size_t
 unicode_put(uint32_t c, char *out)
 {
     if (c < 0x80) {

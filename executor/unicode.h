@@ -10,6 +10,9 @@
 
 /** The character at *next, which is before `end`; moves on. What is not UTF-8 is taken byte by byte. */
 uint32_t unicode_next(const char **next, const char *end);
+/** Length of the well-formed sequence at `bytes` (no surrogates, nothing longer than needed, no zero
+ * byte); 0 when there is none. */
+size_t unicode_sequence(const char *bytes, size_t left);
 /** Writes at most 4 bytes; returns how many. */
 size_t unicode_put(uint32_t c, char *out);
 uint32_t unicode_upper(uint32_t c);

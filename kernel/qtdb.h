@@ -519,6 +519,19 @@ QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_exec(struct qtdb_session *session, 
                                                               const char *const *values,
                                                               const char *const *names),
                                                   void *context);
+/* Where the bytes of COPY FROM STDIN come from, and those of COPY TO STDOUT go. Either function may be
+ * NULL: then the statement that needs it fails (SQLSTATE 55000). Returning false ends the statement with
+ * QTDB_STOPPED. They are called by the thread that runs the statement and may not use the session. */
+struct qtdb_copy {
+    size_t size; /* sizeof(struct qtdb_copy) */
+    /** Up to `size` bytes; `*read_out` 0 at their end. Nothing is asked for after a line \. of its own. */
+    bool (*read)(void *context, void *bytes, size_t size, size_t *read_out);
+    bool (*write)(void *context, const void *bytes, size_t size);
+    void *context;
+};
+/** Of the statements that follow; the struct is copied. NULL: none, as at the beginning. */
+QTDB_API void qtdb_session_set_copy(struct qtdb_session *session, const struct qtdb_copy *copy);
+
 /** From any thread: the session's running statement ends with QTDB_STOPPED soon. */
 QTDB_API void qtdb_interrupt(struct qtdb_session *session);
 

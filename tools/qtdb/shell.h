@@ -15,6 +15,23 @@
 #include "tools/common/tool.h"
 #include "tools/qtdb/shell_output.h"
 
+struct shell_edit;
+
+/* Where the data of COPY FROM STDIN come from: the source of the statements, or \copy's file. */
+struct shell_data {
+    FILE *file; /* NULL: the terminal. */
+    struct shell_edit *edit;
+    bool whole;          /* The file is \copy's: what is left of it means nothing. */
+    FILE *out;           /* NULL: standard output. */
+    const char *rest;    /* Of the terminal's line: not handed out yet; NULL: none. */
+    bool begun;          /* Something was asked for. */
+    bool ended;          /* A line \. or the end was handed out. */
+    bool inside;         /* The line that was handed out last goes on. */
+    char head[2];        /* Its first bytes, */
+    size_t line_size;    /* and how many it has. */
+    uint64_t line_count; /* Lines handed out. */
+};
+
 struct shell {
     const struct tool *tool;
     struct env env;
@@ -27,6 +44,7 @@ struct shell {
     struct qtdb *db;
     struct qtdb_session *session;
     struct output output;
+    struct shell_data data;
     bool quit;   /* .quit was said. */
     bool failed; /* Exit status 1. */
 };
@@ -49,6 +67,15 @@ void shell_run_terminal(struct shell *shell);
 /** A command, without its line end. False: it failed. */
 bool shell_command(struct shell *shell, const char *line, const struct shell_place *place);
 
+/* shell_copy.c */
+/** COPY's STDIN and STDOUT are the shell's from here on. */
+void shell_copy_open(struct shell *shell);
+/** Before a statement, and after it: what is left of its data is passed over. */
+void shell_copy_begin(struct shell *shell);
+void shell_copy_end(struct shell *shell);
+/** \copy: COPY with a file of the shell's own directory. */
+bool shell_copy_command(struct shell *shell, const char *argument);
+
 /* shell_upkeep.c: copies to a new file, compressed when its name ends in .zst; shrinks. */
 bool shell_backup(struct shell *shell, const char *path);
 bool shell_compact(struct shell *shell, const char *path);
@@ -68,6 +95,9 @@ bool shell_is_foreign(const char *path);
 enum shell_offer shell_offer(struct shell *shell, const char *temporary, char out[IO_PATH_SIZE]);
 /** Puts all schemas on the search path. */
 void shell_set_path(struct shell *shell);
+
+/* shell_models.c */
+bool shell_print_models(struct shell *shell, const char *argument);
 
 /* Catalog commands. `like` NULL: all. */
 bool shell_print_tables(struct shell *shell);

@@ -98,8 +98,10 @@ open_database(struct shell *shell, bool *foreign_out)
             tool_error(&tool, "%s", qtdb_error_last()->message);
         return false;
     }
-    if (qtdb_session_open(shell->db, &shell->session) == QTDB_OK)
+    if (qtdb_session_open(shell->db, &shell->session) == QTDB_OK) {
+        shell_copy_open(shell);
         return true;
+    }
     tool_error(&tool, "%s", qtdb_error_last()->message);
     (void)qtdb_close(shell->db);
     return false;

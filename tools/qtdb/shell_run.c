@@ -149,6 +149,7 @@ shell_run_statement(struct shell *shell, const char *sql, const struct shell_pla
     }
     if (statement == NULL)
         return true;
+    shell_copy_begin(shell);
     tool_on_stop(interrupt, shell->session);
     bool ok = run_rows(shell, statement, &shown);
     tool_on_stop(NULL, NULL);
@@ -157,6 +158,7 @@ shell_run_statement(struct shell *shell, const char *sql, const struct shell_pla
     else if (shell->interactive && !shown)
         printf("%s\n", qtdb_command_tag(statement));
     qtdb_finalize(statement);
+    shell_copy_end(shell);
     tool_stop_clear();
     if (ok && shell->timer)
         printf("time %.3f ms\n", (double)(tool_clock_ns() - begin) / 1e6);
@@ -174,8 +176,9 @@ struct feed {
 };
 
 static void
-feed_init(struct feed *feed, struct shell *shell, const char *file)
+feed_init(struct feed *feed, struct shell *shell, const char *file, FILE *data)
 {
+    shell->data = (struct shell_data){.file = data};
     *feed = (struct feed){.shell = shell, .place = {.file = file, .line = 1}};
     sql_scan_init(&feed->scan);
     text_buffer_init(&feed->pending, shell->env.memory);
@@ -209,7 +212,8 @@ feed_run(struct feed *feed)
 
         place.line += count_lines(sql, blank);
         ok = shell_run_statement(shell, sql + blank, &place);
-        feed->place.line += count_lines(sql, feed->pending.size);
+        feed->place.line += count_lines(sql, feed->pending.size) + shell->data.line_count;
+        shell->data.line_count = 0;
     }
     text_buffer_reset(&feed->pending);
     sql_scan_init(&feed->scan);
@@ -250,7 +254,8 @@ feed_line(struct feed *feed, const char *line, size_t size, bool line_begins)
     text_buffer_reset(&feed->pending);
     sql_scan_init(&feed->scan);
     bool ok = shell_command(feed->shell, line + strspn(line, " \t"), &feed->place);
-    feed->place.line++;
+    feed->place.line += 1 + feed->shell->data.line_count;
+    feed->shell->data.line_count = 0;
     return ok || feed->keep_going;
 }
 
@@ -269,7 +274,7 @@ shell_run_text(struct shell *shell, const char *text, size_t size)
     struct feed feed;
     bool ok = true;
 
-    feed_init(&feed, shell, NULL);
+    feed_init(&feed, shell, NULL, stdin);
     while (ok && size > 0 && !shell->quit) {
         size_t line = strcspn(text, "\n") + 1;
 
@@ -297,7 +302,7 @@ shell_run_file(struct shell *shell, FILE *file, const char *name)
     struct feed feed;
     bool ok = piece != NULL, begins = true;
 
-    feed_init(&feed, shell, name != NULL ? name : "stdin");
+    feed_init(&feed, shell, name != NULL ? name : "stdin", file);
     while (ok && !shell->quit && fgets(piece, READ_SIZE, file) != NULL) {
         size_t size = strlen(piece);
 
@@ -323,7 +328,8 @@ shell_run_terminal(struct shell *shell)
         (void)shell_run_file(shell, stdin, NULL);
         return;
     }
-    feed_init(&feed, shell, NULL);
+    feed_init(&feed, shell, NULL, NULL);
+    shell->data.edit = edit;
     feed.keep_going = true;
     tool_catch_stop();
     while (!shell->quit) {

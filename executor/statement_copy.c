@@ -1,0 +1,37 @@
+/* COPY as a statement, and the client's side of it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "executor/exec_copy.h"
+#include "executor/session.h"
+#include "kernel/base/check.h"
+
+void
+qtdb_session_set_copy(struct qtdb_session *session, const struct qtdb_copy *copy)
+{
+    session->copy = (struct qtdb_copy){.size = sizeof(session->copy)};
+    if (copy == NULL)
+        return;
+    CHECK(copy->size > 0);
+    memcpy(&session->copy, copy, copy->size < sizeof(*copy) ? copy->size : sizeof(*copy));
+}
+
+enum status
+statement__copy(struct qtdb_statement *statement)
+{
+    struct qtdb_session *session = statement->session;
+    struct arena arena;
+    enum status status;
+
+    atomic_store(&session->interrupted, false);
+    arena_init(&arena, session->memory, MEMORY_SQL);
+    status = statement__enter(statement);
+    if (status == STATUS_OK)
+        status = exec_copy(&statement->context, statement->ast->copy, &session->copy, &arena,
+                           &statement->row_count);
+    arena_deinit(&arena);
+    (void)snprintf(statement->tag_text, sizeof(statement->tag_text), "COPY %llu",
+                   (unsigned long long)statement->row_count);
+    statement->tag = statement->tag_text;
+    return statement__leave(statement, status);
+}

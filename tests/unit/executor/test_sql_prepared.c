@@ -1,0 +1,213 @@
+/*
+ * Goal: PREPARE, EXECUTE and DEALLOCATE give what PostgreSQL 15 gives: typed and untyped parameters, RETURNING,
+ * errors with SQLSTATE and place; a prepared statement outlives rollbacks and changes of its tables; the plan
+ * is kept; nothing leaks at any refused allocation.
+ * Method: statements and their rows on a simulated disk.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "executor/session.h"
+#include "tests/support/db_rig.h"
+
+static struct db_rig rig;
+static struct qtdb_session *session;
+static char output[8192];
+
+static void
+setup(void)
+{
+    db_rig_init(&rig, 1);
+    cr_assert_eq(qtdb_session_open(rig.db, &session), QTDB_OK);
+}
+
+static void
+teardown(void)
+{
+    qtdb_session_close(session);
+    db_rig_deinit(&rig);
+}
+
+TestSuite(sql_prepared, .init = setup, .fini = teardown);
+
+static bool
+add_row(void *context, uint32_t count, const char *const *values, const char *const *names)
+{
+    size_t used = strlen(output);
+
+    (void)context;
+    (void)names;
+    for (uint32_t i = 0; i < count; i++)
+        used += (size_t)snprintf(output + used, sizeof(output) - used, "%s%s", i > 0 ? "|" : "",
+                                 values[i] != NULL ? values[i] : "NULL");
+    snprintf(output + used, sizeof(output) - used, "\n");
+    return true;
+}
+
+static void
+expect(const char *sql, const char *rows)
+{
+    output[0] = '\0';
+    cr_assert_eq(qtdb_exec(session, sql, add_row, NULL), QTDB_OK, "%s: %s", sql,
+                 qtdb_error_last()->message);
+    cr_assert_str_eq(output, rows, "%s gave:\n%s", sql, output);
+}
+
+static void
+refuse(const char *sql, const char *sqlstate, uint32_t position, const char *message)
+{
+    cr_assert_neq(qtdb_exec(session, sql, NULL, NULL), QTDB_OK, "%s", sql);
+    cr_assert_str_eq(qtdb_error_last()->sqlstate, sqlstate, "%s: %s", sql,
+                     qtdb_error_last()->message);
+    cr_assert_str_eq(qtdb_error_last()->message, message, "%s", sql);
+    cr_assert_eq(qtdb_error_last()->position, position, "%s: %u", sql, qtdb_error_last()->position);
+}
+
+Test(sql_prepared, runs_queries_and_changes)
+{
+    expect("create table t (id int primary key, n text, x numeric)", "");
+    expect("prepare ins (int, text) as insert into t values ($1, $2, $1 * 1.5) returning id, x",
+           "");
+    expect("execute ins (1, 'one')", "1|1.5\n");
+    expect("execute ins (1 + 1, null)", "2|3.0\n");
+    expect("prepare get as select n, x from t where id = $1; execute get (1); execute get ('2')",
+           "one|1.5\nNULL|3.0\n");
+    expect("prepare none as values (1), (2); execute none", "1\n2\n");
+    expect("prepare up as update t set n = $2 where id = $1; execute up(2, 5); execute get(2)",
+           "5|3.0\n");
+    expect("prepare del(bigint) as delete from t where id = $1 returning *; execute del(2)",
+           "2|5|3.0\n");
+    expect("prepare word(text) as select $1 || '!', length($1); execute word('abc')", "abc!|3\n");
+    expect("prepare arr(int[]) as select id from t where id = any($1); execute arr('{1,7}')",
+           "1\n");
+    expect("execute arr(array[7, 1])", "1\n");
+    expect("prepare num(numeric, date) as select $1 + 1, $2 + 1; execute num(1, '2020-02-28')",
+           "2|2020-02-29\n");
+}
+
+Test(sql_prepared, refuses)
+{
+    expect("create table t (id int primary key, n text)", "");
+    expect("prepare p (int, text) as select $1, $2", "");
+    refuse("prepare p as select 1", "42P05", 0, "prepared statement \"p\" already exists");
+    refuse("execute q", "26000", 0, "prepared statement \"q\" does not exist");
+    refuse("deallocate q", "26000", 0, "prepared statement \"q\" does not exist");
+    refuse(
+        "execute p (1)", "42601", 0,
+        "wrong number of parameters for prepared statement \"p\": expected 2 parameters but got 1");
+    refuse("execute p ('a', 'b')", "22P02", 12, "invalid input syntax for type integer: \"a\"");
+    refuse("execute p (now(), 'b')", "42804", 12,
+           "parameter $1 of type timestamp with time zone cannot be coerced to the expected type "
+           "integer");
+    refuse("execute p (1 / 0, 'b')", "22012", 14, "division by zero");
+    refuse("execute p (nix, 'b')", "42703", 12, "column \"nix\" does not exist");
+    refuse("execute p ((select 1), 'b')", "0A000", 12, "cannot use subquery in EXECUTE parameter");
+    refuse("execute p (generate_series(1, 2), 'b')", "0A000", 12,
+           "set-returning functions are not allowed in EXECUTE parameters");
+    refuse("prepare r as select nix from t", "42703", 21, "column \"nix\" does not exist");
+    refuse("prepare r as select * from nix", "42P01", 28, "relation \"nix\" does not exist");
+    refuse("prepare r (colour) as select $1", "42704", 12, "type \"colour\" does not exist");
+    refuse("explain execute p (1, 'a')", "0A000", 0, "this cannot be explained");
+    expect("deallocate p", "");
+    refuse("execute p (1, 'a')", "26000", 0, "prepared statement \"p\" does not exist");
+    expect("prepare p as select 1; prepare q as select 2; deallocate all", "");
+    refuse("execute q", "26000", 0, "prepared statement \"q\" does not exist");
+}
+
+/* covers: E4 */
+Test(sql_prepared, lives_beside_transactions)
+{
+    expect("create table t (id int primary key)", "");
+    expect("begin; prepare p as insert into t values ($1); execute p(1); rollback", "");
+    expect("execute p(2); select * from t", "2\n");
+    refuse("begin; execute p(2)", "23505", 0,
+           "duplicate key value violates unique constraint \"t_pkey\"");
+    refuse("execute p(3)", "25P02", 0,
+           "current transaction is aborted, commands ignored until end of transaction block");
+    refuse("prepare q as select 1", "25P02", 0,
+           "current transaction is aborted, commands ignored until end of transaction block");
+    expect("rollback; begin", "");
+    refuse("execute nix", "26000", 0, "prepared statement \"nix\" does not exist");
+    refuse("select 1", "25P02", 0,
+           "current transaction is aborted, commands ignored until end of transaction block");
+    expect("rollback", "");
+    expect("alter table t add n int default 7", "");
+    expect("prepare s as select * from t; execute s", "2|7\n");
+    expect("alter table t drop n; execute s", "2\n");
+}
+
+Test(sql_prepared, a_statement_by_the_interface)
+{
+    struct qtdb_statement *statement = NULL;
+
+    expect("prepare p (int) as select $1 as a, g from generate_series(1, $1) g", "");
+    cr_assert_eq(qtdb_prepare(session, "execute p ($1)", &statement, NULL), QTDB_OK);
+    for (int64_t run = 1; run < 4; run++) {
+        cr_assert_eq(qtdb_bind_i64(statement, 1, run), QTDB_OK);
+        cr_assert_eq(qtdb_column_count(statement), 2);
+        cr_assert_str_eq(qtdb_column_name(statement, 0), "a");
+        cr_assert_eq(qtdb_column_type(statement, 0), QTDB_TYPE_INT4);
+        for (int64_t i = 1; i <= run; i++) {
+            cr_assert_eq(qtdb_step(statement), QTDB_ROW);
+            cr_assert_eq(qtdb_column_i64(statement, 0), run);
+            cr_assert_str_eq(qtdb_column_text(statement, 1, NULL), i == 1   ? "1"
+                                                                   : i == 2 ? "2"
+                                                                            : "3");
+        }
+        cr_assert_eq(qtdb_step(statement), QTDB_DONE);
+        cr_assert_str_eq(qtdb_command_tag(statement), run == 1   ? "SELECT 1"
+                                                      : run == 2 ? "SELECT 2"
+                                                                 : "SELECT 3");
+        cr_assert_eq(qtdb_row_count(statement), (uint64_t)run);
+        qtdb_reset(statement);
+    }
+    /* Two of one name at once have a statement each. */
+    struct qtdb_statement *other = NULL;
+    cr_assert_eq(qtdb_prepare(session, "execute p (2)", &other, NULL), QTDB_OK);
+    cr_assert_eq(qtdb_step(statement), QTDB_ROW);
+    cr_assert_eq(qtdb_step(other), QTDB_ROW);
+    cr_assert_eq(qtdb_column_i64(other, 0), 2);
+    cr_assert_eq(qtdb_column_i64(statement, 0), 3);
+    qtdb_finalize(other);
+    qtdb_finalize(statement);
+    /* The same text again is PREPARE, not its query. */
+    refuse("prepare p (int) as select $1 as a, g from generate_series(1, $1) g", "42P05", 0,
+           "prepared statement \"p\" already exists");
+}
+
+Test(sql_prepared, the_plan_is_kept)
+{
+    expect("create table t (id int primary key); insert into t values (1)", "");
+    expect("prepare p (int) as select id from t where id = $1; execute p(1)", "1\n");
+    uint64_t hits = session->cache_hit_count;
+    expect("execute p(1)", "1\n");
+    expect("execute p(2)", "");
+    cr_assert_eq(session->cache_hit_count, hits + 2);
+}
+
+/* covers: E4 */
+Test(sql_prepared, survives_every_refused_allocation)
+{
+    static const char *const texts[] = {
+        "prepare p (int, text) as select $1, $2 || 'x', $3",
+        "execute p (1, 'a', 'b')",
+    };
+
+    for (size_t i = 0; i < 2; i++) {
+        bool failed = true;
+
+        for (uint64_t index = 0; failed; index++) {
+            if (i == 0)
+                expect("deallocate all", "");
+            memory_fail_at(rig.memory, index, false);
+            enum qtdb_code code = qtdb_exec(session, texts[i], NULL, NULL);
+            failed = memory_failed(rig.memory);
+            memory_fail_at(rig.memory, UINT64_MAX, false);
+            cr_assert_lt(index, 100000);
+            cr_assert(code == QTDB_OK || (failed && code == QTDB_NO_MEMORY), "%s at %llu: %s",
+                      texts[i], (unsigned long long)index, qtdb_error_last()->message);
+        }
+    }
+    expect("execute p (1, 'a', 'b')", "1|ax|b\n");
+}
