@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "executor/interval.h"
 #include "executor/sql_text.h"
 #include "kernel/base/check.h"
 
@@ -136,7 +137,9 @@ static void
 put_function(struct printer *printer, const struct ast_expr *expr)
 {
     if (expr->over != NULL) {
-        refuse(printer, expr, "a window function");
+        if (printer->status == STATUS_OK)
+            printer->status = sql_error_set(printer->error, "42P20", expr->location,
+                                            "window functions are not allowed in definitions");
         return;
     }
     if (expr->star || expr->distinct || expr->filter != NULL || expr->order_count > 0) {
@@ -153,6 +156,24 @@ put_function(struct printer *printer, const struct ast_expr *expr)
     put_call(printer, "", expr);
 }
 
+/* interval year to month (2): the fields, then digits of a second. */
+static void
+put_interval(struct printer *printer, const struct ast_type *type)
+{
+    char digits[40];
+
+    put(printer, "interval");
+    if (type->modifier_count > 0)
+        put(printer, interval_fields_text(type->modifiers[0]));
+    if (type->modifier_count > 1) {
+        (void)snprintf(digits, sizeof(digits), "(%d)", type->modifiers[1]);
+        put(printer, digits);
+    }
+    for (uint32_t i = 0; i < type->array_depth; i++)
+        put(printer, "[]");
+    put(printer, ")");
+}
+
 static void
 put_cast(struct printer *printer, const struct ast_expr *expr)
 {
@@ -161,6 +182,10 @@ put_cast(struct printer *printer, const struct ast_expr *expr)
     put(printer, "CAST(");
     print(printer, expr->arguments[0]);
     put(printer, " AS ");
+    if (strcmp(expr->type.name, "interval") == 0) {
+        put_interval(printer, &expr->type);
+        return;
+    }
     put_name(printer, expr->type.name);
     for (uint32_t i = 0; i < expr->type.modifier_count; i++) {
         (void)snprintf(digits, sizeof(digits), "%s%d", i == 0 ? "(" : ",", expr->type.modifiers[i]);

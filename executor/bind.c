@@ -153,7 +153,10 @@ bind_type(const struct ast_type *ast, struct sql_type *out, struct sql_error *er
         out->precision = ast->modifiers[0];
     if (ast->modifier_count > 1)
         out->scale = ast->modifiers[1];
-    if (ast->modifier_count > 0 && (out->precision < 1 || out->precision > 10485760))
+    if (value_has_seconds(type) && out->precision > 6)
+        out->precision = 6; /* PostgreSQL warns. */
+    if (ast->modifier_count > 0 && !value_has_seconds(type) &&
+        (out->precision < 1 || out->precision > 10485760))
         return sql_error_set(error, "22023", ast->location, "length for type %s must be 1 or more",
                              value_type_name(type));
     return STATUS_OK;

@@ -430,7 +430,9 @@ copy_reader_next(struct copy_reader *reader, bool *out)
     reader->field_count = 0;
     if (reader->line == NULL) /* The first line is empty. */
         TRY(grow_line(reader, 1));
+    reader->line_valid = false; /* Bytes that are no characters are not shown. */
     TRY(check_utf8(reader, reader->line, reader->line_size));
+    reader->line_valid = true;
     return reader->options->csv ? split_csv(reader) : split_text(reader);
 }
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "executor/interval.h"
+
 void
 definition_name(struct sql_text *text, const char *schema, const char *name)
 {
@@ -12,15 +14,47 @@ definition_name(struct sql_text *text, const char *schema, const char *name)
     sql_text_add_name(text, name);
 }
 
-void
-definition_type(struct sql_text *text, const struct sql_type *type)
+/* timestamp(3) without time zone: digits stand behind the first word. */
+static void
+add_seconds_type(struct sql_text *text, const struct sql_type *type)
 {
+    const char *name = value_type_name(type->type);
+    int word = (int)strcspn(name, " ");
+
+    sql_text_print(text, "%.*s(%d)%s", word, name, type->precision, name + word);
+}
+
+static void
+add_type(struct sql_text *text, const struct sql_type *type)
+{
+    if (value_has_seconds(type->type) && type->precision >= 0) {
+        add_seconds_type(text, type);
+        return;
+    }
     sql_text_add(text, type->type == QTDB_TYPE_CHAR ? "character" : value_type_name(type->type));
     if (type->type == QTDB_TYPE_NUMERIC && type->precision >= 0)
         sql_text_print(text, "(%d,%d)", type->precision, type->scale > 0 ? type->scale : 0);
+    else if (type->type == QTDB_TYPE_INTERVAL && type->precision >= 0)
+        sql_text_add(text, interval_fields_text(type->precision));
     else if (type->precision >= 0 &&
              (type->type == QTDB_TYPE_VARCHAR || type->type == QTDB_TYPE_CHAR))
         sql_text_print(text, "(%d)", type->precision);
+    if (type->type == QTDB_TYPE_INTERVAL && type->precision >= 0 && type->scale >= 0)
+        sql_text_print(text, "(%d)", type->scale);
+}
+
+void
+definition_type(struct sql_text *text, const struct sql_type *type)
+{
+    struct sql_type element = *type;
+
+    if (!value_is_array(type->type) || type->precision < 0) {
+        add_type(text, type);
+        return;
+    }
+    element.type = value_element(type->type);
+    add_type(text, &element);
+    sql_text_add(text, "[]");
 }
 
 bool

@@ -289,8 +289,7 @@ check_header(struct loading *loading)
         return STATUS_OK;
     if (reader->field_count != copied->count)
         return sql_error_set(error, "22P04", -1,
-                             "wrong number of fields in header line: field count is %u, expected "
-                             "%u",
+                             "wrong number of fields in header line: got %u, expected %u",
                              reader->field_count, copied->count);
     for (uint32_t i = 0; i < copied->count; i++) {
         const struct copy_field *field = &reader->fields[i];

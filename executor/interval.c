@@ -374,6 +374,36 @@ interval_restrict(struct interval interval, int32_t fields)
     return interval;
 }
 
+const char *
+interval_fields_text(int32_t fields)
+{
+    enum { DAY_TO_MINUTE = INTERVAL_DAY | INTERVAL_HOUR | INTERVAL_MINUTE };
+    static const struct {
+        int32_t fields;
+        const char *text;
+    } names[] = {
+        {INTERVAL_YEAR, " year"},
+        {INTERVAL_MONTH, " month"},
+        {INTERVAL_YEAR | INTERVAL_MONTH, " year to month"},
+        {INTERVAL_DAY, " day"},
+        {INTERVAL_HOUR, " hour"},
+        {INTERVAL_MINUTE, " minute"},
+        {INTERVAL_SECOND, " second"},
+        {INTERVAL_DAY | INTERVAL_HOUR, " day to hour"},
+        {DAY_TO_MINUTE, " day to minute"},
+        {DAY_TO_MINUTE | INTERVAL_SECOND, " day to second"},
+        {INTERVAL_HOUR | INTERVAL_MINUTE, " hour to minute"},
+        {INTERVAL_HOUR | INTERVAL_MINUTE | INTERVAL_SECOND, " hour to second"},
+        {INTERVAL_MINUTE | INTERVAL_SECOND, " minute to second"},
+    };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (names[i].fields == fields)
+            return names[i].text;
+    }
+    return "";
+}
+
 /* Writing. */
 
 static void

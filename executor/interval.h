@@ -34,6 +34,8 @@ MUST_CHECK enum status interval_parse(const struct sql_type *type, const char *t
                                       struct sql_error *error);
 /** PostgreSQL's style: `1 year 2 mons 3 days 04:05:06.7`. */
 const char *interval_print(const struct value *value, struct arena *arena, size_t *size_out);
+/** The fields as a type's name gives them (" year to month"), "" for all; static text. */
+const char *interval_fields_text(int32_t fields);
 /** Cuts what is below the lowest of the fields. */
 struct interval interval_restrict(struct interval interval, int32_t fields);
 

@@ -28,8 +28,9 @@ struct value {
 /* A column's type with its modifiers. */
 struct sql_type {
     enum qtdb_type type;
-    int32_t precision; /* numeric(p, s), varchar(n), char(n): p or n; interval: fields; -1: none. */
-    int32_t scale;
+    int32_t precision; /* numeric(p, s), varchar(n), char(n): p or n; interval: fields; time and
+                          timestamps: digits of a second; -1: none. */
+    int32_t scale;     /* Of interval: digits of a second; -1: all. */
 };
 
 /* An array's type is its elements' type with this bit set; qtdb.h shows it as QTDB_TYPE_ARRAY. */
@@ -80,6 +81,8 @@ uint64_t value_hash(const struct value *value);
 bool value_can_cast(enum qtdb_type from, enum qtdb_type to);
 /** True when a column of type `to` may be given such a value without an explicit cast. */
 bool value_assigns(enum qtdb_type from, enum qtdb_type to);
+/** time and the timestamps, whose modifier is digits of a second. */
+bool value_has_seconds(enum qtdb_type type);
 
 /** A value of the wanted type (with its modifiers applied), as an assignment cast would give it. */
 MUST_CHECK enum status value_cast(const struct value *value, const struct sql_type *type,

@@ -162,6 +162,36 @@ apply_length(const struct sql_type *type, struct arena *arena, struct value *val
     return STATUS_OK;
 }
 
+bool
+value_has_seconds(enum qtdb_type type)
+{
+    return type == QTDB_TYPE_TIME || type == QTDB_TYPE_TIMESTAMP || type == QTDB_TYPE_TIMESTAMPTZ;
+}
+
+/* To so many digits of a second; halves go away from zero. Infinities stay. */
+static int64_t
+round_second(int64_t microseconds, int32_t digits)
+{
+    int64_t unit = 1;
+
+    for (; digits < 6; digits++)
+        unit *= 10;
+    int64_t half = unit / 2;
+    if (microseconds > INT64_MAX - half || microseconds <= INT64_MIN + half)
+        return microseconds;
+    return (microseconds + (microseconds < 0 ? -half : half)) / unit * unit;
+}
+
+static enum status
+apply_fields(const struct sql_type *type, struct arena *arena, struct value *value)
+{
+    struct interval interval = interval_restrict(interval_get(value), type->precision);
+
+    if (type->scale >= 0)
+        interval.microseconds = round_second(interval.microseconds, type->scale);
+    return interval_value(interval, arena, value);
+}
+
 static enum status
 apply_modifiers(const struct sql_type *type, struct arena *arena, struct value *value,
                 struct sql_error *error)
@@ -172,8 +202,11 @@ apply_modifiers(const struct sql_type *type, struct arena *arena, struct value *
     if (type->precision < 0)
         return STATUS_OK;
     if (type->type == QTDB_TYPE_INTERVAL)
-        return interval_value(interval_restrict(interval_get(value), type->precision), arena,
-                              value);
+        return apply_fields(type, arena, value);
+    if (value_has_seconds(type->type)) {
+        value->integer = round_second(value->integer, type->precision);
+        return STATUS_OK;
+    }
     if (value_is_array(type->type)) {
         struct sql_type element = {value_element(type->type), type->precision, type->scale};
 

@@ -294,6 +294,30 @@ Test(define, settings_survive_every_refused_allocation)
     expect("show search_path", "\"$user\", public\n");
 }
 
+/* What the catalog keeps as text is written so that PostgreSQL reads it, too. */
+Test(define, what_has_its_own_syntax_is_printed_in_it)
+{
+    static const char *const parts[] = {
+        "a integer[] DEFAULT ARRAY[1, 2]",
+        "c timestamp(0) with time zone DEFAULT CURRENT_TIMESTAMP",
+        "d time(1) without time zone[]",
+        "i interval day to second(1)",
+        "v character varying(3)[]",
+        "CHECK (((a)[1] > 1))",
+        "CHECK ((((a)[:2])[1:] = ARRAY[1, 2]))",
+        "CHECK ((i > CAST('1-2' AS interval year to month)))",
+        "CHECK ((i < CAST('9.5' AS interval(1))))",
+    };
+
+    (void)rows_of("create table p (a int[] default array[1, 2], c timestamptz(0) default "
+                  "current_timestamp, d time(1)[], i interval day to second(1), v varchar(3)[], "
+                  "check (a[1] > 1), check ((a[:2])[1:] = array[1, 2]), "
+                  "check (i > interval '1-2' year to month), check (i < interval(1) '9.5'))");
+    const char *text = rows_of("select definition from qtdb_definitions where name = 'p'");
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        cr_assert_not_null(strstr(text, parts[i]), "%s is not in %s", parts[i], text);
+}
+
 /* Indexes. */
 
 Test(define, indexes_serve_the_conditions_they_are_made_for)

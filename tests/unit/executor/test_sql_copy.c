@@ -284,7 +284,7 @@ Test(sql_copy, tells_where_data_are_wrong)
             "column name mismatch in header line field 2: got \"x\", expected \"b\"\n"
             "CONTEXT:  COPY t, line 1: \"a,x,c\"");
     refuses("copy t from stdin (header match)", "a\tb\n", "22P04",
-            "wrong number of fields in header line: field count is 2, expected 3\n"
+            "wrong number of fields in header line: got 2, expected 3\n"
             "CONTEXT:  COPY t, line 1: \"a\tb\"");
     refuses("copy t (a, b) from stdin csv",
             "1,0123456789012345678901234567890123456789012345678901234567890123456789012345678901"
@@ -312,7 +312,7 @@ Test(sql_copy, refuses_bytes_and_line_ends)
             "end-of-copy marker does not match previous newline style\nCONTEXT:  COPY t, line 2");
     refuses("copy t (a, b) from stdin", "1\t\xff\n", "22021",
             "invalid byte sequence for encoding \"UTF8\": 0xff\n"
-            "CONTEXT:  COPY t, line 1: \"1\t\xff\"");
+            "CONTEXT:  COPY t, line 1");
     refuses("copy t (a, b) from stdin", "1\t\\xc3\\x28\n", "22021",
             "invalid byte sequence for encoding \"UTF8\": 0xc3 0x28\n"
             "CONTEXT:  COPY t, line 1: \"1\t\\xc3\\x28\"");

@@ -151,6 +151,27 @@ Test(sql_spill, rows_are_the_same_with_and_without_files)
     }
 }
 
+/* SET work_mem is the same limit, and is taken back by COMMIT after SET LOCAL, ROLLBACK and RESET. */
+Test(sql_spill, work_mem_is_what_a_sort_holds)
+{
+    static const struct {
+        const char *sql;
+        bool spills;
+    } steps[] = {
+        {"set work_mem = 64", true},
+        {"begin; set local work_mem = '1GB'", false},
+        {"commit", true},
+        {"begin; set work_mem to '64MB'", false},
+        {"rollback", true},
+        {"reset work_mem", false},
+    };
+
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        cr_assert_eq(qtdb_exec(session, steps[i].sql, NULL, NULL), QTDB_OK);
+        cr_assert_eq(spilled(queries[0], 0) > 0, steps[i].spills, "%s", steps[i].sql);
+    }
+}
+
 /* More runs than are merged at once, so that merged runs are merged again. */
 Test(sql_spill, many_runs_are_merged_in_levels)
 {
