@@ -75,10 +75,13 @@ struct ast_column_definition {
     int32_t location;
 };
 
+/* What becomes of a temporary table when a transaction commits. */
+enum ast_on_commit { AST_COMMIT_PRESERVE = 0, AST_COMMIT_DELETE = 1, AST_COMMIT_DROP = 2 };
+
 struct ast_create_table {
     struct ast_name table;
     bool if_not_exists;
-    bool temporary;
+    enum ast_on_commit on_commit;
     uint32_t column_count;
     struct ast_column_definition *columns;
     uint32_t constraint_count;
@@ -184,7 +187,6 @@ struct ast_rename {
 struct ast_sequence {
     struct ast_name name;
     bool missing_ok; /* IF [NOT] EXISTS */
-    bool temporary;
     uint32_t option_count;
     struct ast_sequence_option *options;
 };
@@ -199,7 +201,7 @@ struct ast_truncate {
 struct ast_create_table_as {
     struct ast_name table;
     bool if_not_exists;
-    bool temporary;
+    enum ast_on_commit on_commit;
     bool no_data;
     uint32_t column_name_count;
     const char **column_names;

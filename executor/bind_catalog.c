@@ -85,7 +85,37 @@ digits(struct listing *listing, int64_t number)
     return text.bytes;
 }
 
-/* Walking. */
+/* Walking: temporary tables are told of to their own session alone, and belong to no definition that
+ * could be run again. */
+
+typedef enum status entry_fn(void *context, const char *schema, const char *name,
+                             const uint8_t *value, size_t size);
+
+struct walk {
+    struct listing *listing;
+    entry_fn *each;
+};
+
+static enum status
+each_shown(void *context, const char *schema, const char *name, const uint8_t *value, size_t size)
+{
+    const struct walk *walk = context;
+    const struct search_path *path = walk->listing->bind->path;
+    const char *own = path != NULL ? path->temporary : NULL;
+
+    if (search_path_is_temporary(schema) &&
+        (walk->listing->pass != NULL || own == NULL || strcmp(schema, own) != 0))
+        return STATUS_OK;
+    return walk->each(walk->listing, schema, name, value, size);
+}
+
+static enum status
+walk(struct listing *listing, enum catalog_kind kind, entry_fn *each)
+{
+    struct walk walk = {listing, each};
+
+    return catalog_each(listing->bind->txn, kind, each_shown, &walk, listing->bind->error);
+}
 
 static enum status
 each_table(void *context, const char *schema, const char *name, const uint8_t *value, size_t size)
@@ -112,8 +142,7 @@ each_table(void *context, const char *schema, const char *name, const uint8_t *v
 static enum status
 walk_tables(struct listing *listing)
 {
-    return catalog_each(listing->bind->txn, CATALOG_TABLE, each_table, listing,
-                        listing->bind->error);
+    return walk(listing, CATALOG_TABLE, each_table);
 }
 
 /* information_schema. */
@@ -140,7 +169,7 @@ static enum status
 fill_tables(struct listing *listing)
 {
     TRY(walk_tables(listing));
-    return catalog_each(listing->bind->txn, CATALOG_VIEW, each_view, listing, listing->bind->error);
+    return walk(listing, CATALOG_VIEW, each_view);
 }
 
 static enum status
@@ -196,8 +225,7 @@ fill_schemata(struct listing *listing)
 
     for (uint32_t i = 0; i < 3; i++)
         TRY(each_schema(listing, always[i], "", NULL, 0));
-    return catalog_each(listing->bind->txn, CATALOG_SCHEMA, each_schema, listing,
-                        listing->bind->error);
+    return walk(listing, CATALOG_SCHEMA, each_schema);
 }
 
 static enum status
@@ -235,8 +263,7 @@ each_sequence(void *context, const char *schema, const char *name, const uint8_t
 static enum status
 fill_sequences(struct listing *listing)
 {
-    return catalog_each(listing->bind->txn, CATALOG_SEQUENCE, each_sequence, listing,
-                        listing->bind->error);
+    return walk(listing, CATALOG_SEQUENCE, each_sequence);
 }
 
 /* pg_catalog. */
@@ -445,19 +472,18 @@ static enum status
 fill_definitions(struct listing *listing)
 {
     static const char *const passes[] = {"table", "index", "foreign key"};
-    struct qtdb_txn *txn = listing->bind->txn;
-    struct sql_error *error = listing->bind->error;
 
-    TRY(catalog_each(txn, CATALOG_SCHEMA, define_schema, listing, error));
+    listing->pass = "schema";
+    TRY(walk(listing, CATALOG_SCHEMA, define_schema));
     listing->pass = "sequence";
-    TRY(catalog_each(txn, CATALOG_SEQUENCE, define_sequence_text, listing, error));
+    TRY(walk(listing, CATALOG_SEQUENCE, define_sequence_text));
     for (uint32_t i = 0; i < 3; i++) {
         listing->pass = passes[i];
         TRY(walk_tables(listing));
     }
     listing->pass = "owner";
-    TRY(catalog_each(txn, CATALOG_SEQUENCE, define_sequence_text, listing, error));
-    TRY(catalog_each(txn, CATALOG_VIEW, define_view_text, listing, error));
+    TRY(walk(listing, CATALOG_SEQUENCE, define_sequence_text));
+    TRY(walk(listing, CATALOG_VIEW, define_view_text));
     listing->pass = "comment";
     return walk_tables(listing);
 }

@@ -300,6 +300,11 @@ add_foreign(struct define *define, const struct ast_constraint *ast, const char 
     TRY(find_parents(define, ast, parent, &foreign, columns));
     TRY(choose_name(define, ast, names, count, "fkey", &foreign.name));
     TRY(check_types(define, ast, parent, &foreign, columns));
+    if (search_path_is_temporary(parent->schema) != search_path_is_temporary(table->schema))
+        return sql_error_set(context->error, "42P16", -1,
+                             "constraints on %s tables may reference only %s tables",
+                             search_path_is_temporary(table->schema) ? "temporary" : "permanent",
+                             search_path_is_temporary(table->schema) ? "temporary" : "permanent");
     foreign.schema = parent->schema;
     foreign.table = parent->name;
     table->foreigns = grow(define, table->foreigns, table->foreign_count, sizeof(foreign));

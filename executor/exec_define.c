@@ -9,6 +9,7 @@
 
 #include "executor/ast_print.h"
 #include "executor/define.h"
+#include "executor/temporary.h"
 #include "kernel/base/check.h"
 
 /* Locks. */
@@ -105,7 +106,8 @@ is_there(struct exec_context *context, const struct ast_name *name, bool *out)
 }
 
 static enum status
-create_table(struct exec_context *context, const struct ast_create_table *ast, struct arena *arena)
+create_table(struct exec_context *context, const struct ast_create_table *ast, struct arena *arena,
+             struct define_result *result)
 {
     struct define define = {.context = context, .arena = arena};
     bool there = false;
@@ -114,6 +116,7 @@ create_table(struct exec_context *context, const struct ast_create_table *ast, s
         TRY(is_there(context, &ast->table, &there));
     if (there)
         return STATUS_OK;
+    result->made = true;
     TRY(new_table(&define, &ast->table, ast->column_count));
     for (uint32_t i = 0; i < ast->column_count; i++) {
         uint32_t column = 0;
@@ -199,6 +202,7 @@ create_table_as(struct exec_context *context, const struct ast_create_table_as *
     result->tag = "CREATE TABLE AS";
     if (there)
         return STATUS_OK;
+    result->made = true;
     TRY(define_from_query(&define, ast));
     if (ast->no_data)
         return STATUS_OK;
@@ -216,10 +220,19 @@ create_view(const struct exec_context *context, const char *sql,
 {
     const struct ast_create_view *ast = statement->create_view;
     struct bind bind = define_bind(context, arena);
+    struct search_path path;
     struct ast_name place;
     char *text = NULL;
 
     TRY(search_path_new(context->txn, context->path, &ast->name, &place, context->error));
+    if (search_path_is_temporary(place.schema))
+        return sql_error_set(context->error, "0A000", ast->name.location,
+                             "a temporary view is not supported yet");
+    if (context->path != NULL) {
+        path = *context->path;
+        path.temporary = NULL; /* What only this session sees is no part of a view. */
+        bind.path = &path;
+    }
     TRY(bind_view(&bind, ast));
     TRY(search_path_stamp(context->path, sql + statement->location, (size_t)statement->size, arena,
                           &text));
@@ -229,6 +242,9 @@ create_view(const struct exec_context *context, const char *sql,
 static enum status
 create_schema(const struct exec_context *context, const struct ast_create_schema *ast)
 {
+    if (strncmp(ast->name, "pg_", 3) == 0)
+        return sql_error_set(context->error, "42939", -1, "unacceptable schema name \"%s\"",
+                             ast->name);
     enum status status = schema_create(context->txn, ast->name, context->error);
 
     if (status == STATUS_INVALID && ast->if_not_exists &&
@@ -305,9 +321,11 @@ exec_define(struct exec_context *context, const char *sql, const struct ast_stat
 {
     *result = (struct define_result){.tag = tag_of(statement)};
     TRY(lock_catalog(context));
+    if (exec_makes_temporary(statement))
+        TRY(temporary_make_schema(context, arena));
     switch (statement->kind) {
     case AST_CREATE_TABLE:
-        return create_table(context, statement->create_table, arena);
+        return create_table(context, statement->create_table, arena, result);
     case AST_CREATE_TABLE_AS:
         return create_table_as(context, statement->create_table_as, arena, result);
     case AST_CREATE_SCHEMA:

@@ -341,6 +341,11 @@ exec__rename(struct exec_context *context, const struct ast_rename *ast, bool sc
     if (schema) {
         enum status status = schema_find(context->txn, ast->to, context->error);
 
+        if (search_path_is_temporary(ast->to) ||
+            (name.schema != NULL && search_path_is_temporary(name.schema)))
+            return sql_error_set(context->error, "0A000", -1,
+                                 "cannot move objects into or out of temporary schemas");
+
         if (status == STATUS_NOT_FOUND)
             return sql_error_set(context->error, "3F000", -1, "schema \"%s\" does not exist",
                                  ast->to);

@@ -290,6 +290,7 @@ convert_create_as(struct pg__conversion *conversion, CreateTableAsStmt *source)
         return NULL;
     out->table = pg__range_name(conversion, source->into->rel);
     out->if_not_exists = source->if_not_exists;
+    out->on_commit = pg__on_commit(conversion, source->into->rel, source->into->onCommit);
     out->no_data = source->into->skipData;
     out->column_names = pg__names(conversion, source->into->colNames, &out->column_name_count);
     out->query = pg__select(conversion, (SelectStmt *)source->query);

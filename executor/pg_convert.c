@@ -1,6 +1,7 @@
 /* What every conversion needs: errors, memory, depth, and names and types as they are written. */
 #include <string.h>
 
+#include "executor/ast_define.h"
 #include "executor/pg_private.h"
 
 /* Errors and memory. */
@@ -88,12 +89,27 @@ pg__range_name(struct pg__conversion *conversion, RangeVar *range)
 
     if (range->catalogname != NULL)
         (void)pg__unsupported(conversion, range->location, "a database name before a schema");
-    if (range->relpersistence != 'p')
-        (void)pg__unsupported(conversion, range->location, "a temporary table");
+    if (range->relpersistence == 'u')
+        (void)pg__unsupported(conversion, range->location, "an unlogged table");
+    if (range->relpersistence == 't' && range->schemaname == NULL)
+        name.schema = "pg_temp";
+    else if (range->relpersistence == 't' && strcmp(range->schemaname, "pg_temp") != 0)
+        (void)pg__fail(conversion, "42P16", range->location,
+                       "cannot create temporary relation in non-temporary schema");
     if (range->schemaname != NULL)
         name.schema = pg__copy(conversion, range->schemaname);
     name.name = pg__copy(conversion, range->relname);
     return name;
+}
+
+enum ast_on_commit
+pg__on_commit(struct pg__conversion *conversion, const RangeVar *range, OnCommitAction action)
+{
+    if (action != ONCOMMIT_NOOP && range->relpersistence != 't')
+        (void)pg__fail(conversion, "42P16", -1, "ON COMMIT can only be used on temporary tables");
+    return action == ONCOMMIT_DELETE_ROWS ? AST_COMMIT_DELETE
+           : action == ONCOMMIT_DROP      ? AST_COMMIT_DROP
+                                          : AST_COMMIT_PRESERVE;
 }
 
 struct ast_type

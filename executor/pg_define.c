@@ -135,6 +135,7 @@ convert_create_table(struct pg__conversion *conversion, CreateStmt *source)
         return NULL;
     out->table = pg__range_name(conversion, source->relation);
     out->if_not_exists = source->if_not_exists;
+    out->on_commit = pg__on_commit(conversion, source->relation, source->oncommit);
     out->columns =
         pg__take(conversion, (size_t)list_length(source->tableElts) * sizeof(*out->columns));
     if (out->columns == NULL)
@@ -253,6 +254,8 @@ convert_create_view(struct pg__conversion *conversion, ViewStmt *source)
 {
     struct ast_create_view *out = pg__take(conversion, sizeof(*out));
 
+    if (source->view->relpersistence != 'p')
+        return pg__unsupported(conversion, source->view->location, "a temporary view");
     if (source->options != NIL || source->withCheckOption != NO_CHECK_OPTION ||
         !IsA(source->query, SelectStmt))
         return pg__unsupported(conversion, source->view->location, "this form of CREATE VIEW");

@@ -17,6 +17,7 @@
 #undef STATUS_ERROR
 #undef STATUS_EOF
 
+#include "executor/ast_define.h"
 #include "executor/parse.h"
 
 struct pg__conversion {
@@ -37,6 +38,9 @@ bool pg__enter(struct pg__conversion *conversion, int location);
 void pg__leave(struct pg__conversion *conversion);
 const char **pg__names(struct pg__conversion *conversion, List *list, uint32_t *count_out);
 struct ast_name pg__range_name(struct pg__conversion *conversion, RangeVar *range);
+/** enum ast_on_commit; the range tells whether it is temporary. */
+enum ast_on_commit pg__on_commit(struct pg__conversion *conversion, const RangeVar *range,
+                                 OnCommitAction action);
 struct ast_type pg__type(struct pg__conversion *conversion, TypeName *type);
 
 /* pg_expr.c */

@@ -14,6 +14,28 @@ is_public_alone(const struct search_path *path)
     return alone && (path == NULL || path->count > 0);
 }
 
+bool
+search_path_is_temporary(const char *schema)
+{
+    return strcmp(schema, "pg_temp") == 0 || strncmp(schema, "pg_temp_", 8) == 0;
+}
+
+/* A name with a schema. */
+static enum status
+find_temporary(const struct search_path *path, struct ast_name *name, struct sql_error *error)
+{
+    const char *own = path != NULL ? path->temporary : NULL;
+
+    if (!search_path_is_temporary(name->schema))
+        return STATUS_OK;
+    if (strcmp(name->schema, "pg_temp") == 0)
+        name->schema = own != NULL ? own : name->schema;
+    else if (own == NULL || strcmp(name->schema, own) != 0)
+        return sql_error_set(error, "0A000", name->location,
+                             "cannot access temporary tables of other sessions");
+    return STATUS_OK;
+}
+
 enum status
 search_path_find(struct qtdb_txn *txn, const struct search_path *path, const struct ast_name *name,
                  const char *kinds, struct ast_name *out, struct sql_error *error)
@@ -21,7 +43,20 @@ search_path_find(struct qtdb_txn *txn, const struct search_path *path, const str
     bool has_public = false;
 
     *out = *name;
-    if (name->schema != NULL || is_public_alone(path))
+    if (name->schema != NULL)
+        return find_temporary(path, out, error);
+    if (path != NULL && path->temporary != NULL) {
+        for (const char *kind = kinds; *kind != '\0'; kind++) {
+            enum status status =
+                catalog_has(txn, (enum catalog_kind) * kind, path->temporary, name->name, error);
+
+            if (status != STATUS_NOT_FOUND) {
+                out->schema = path->temporary;
+                return status;
+            }
+        }
+    }
+    if (is_public_alone(path))
         return STATUS_OK;
     for (uint32_t i = 0; i < path->count; i++) {
         has_public = has_public || strcmp(path->names[i], "public") == 0;
@@ -44,7 +79,7 @@ search_path_new(struct qtdb_txn *txn, const struct search_path *path, const stru
 {
     *out = *name;
     if (name->schema != NULL)
-        return STATUS_OK;
+        return find_temporary(path, out, error);
     out->schema = "public";
     if (is_public_alone(path))
         return STATUS_OK;

@@ -1,5 +1,6 @@
 /*
- * Where a name without a schema is looked for: the schemas of the session's search_path, in order.
+ * Where a name without a schema is looked for: the session's temporary schema, then those of its
+ * search_path, in order. "pg_temp" stands for the session's own; others' are refused (0A000).
  * Thread-safe as long as the path is not changed.
  */
 #ifndef EXECUTOR_SEARCH_PATH_H
@@ -10,8 +11,12 @@
 struct search_path {
     uint32_t count;
     const char *const *names;
+    const char
+        *temporary; /* The session's schema of temporary tables, looked in first; NULL: none. */
 };
 
+/** "pg_temp", and the names of the sessions' schemas. */
+bool search_path_is_temporary(const char *schema);
 /** The same name with the first schema of the path that has something of `kinds` (catalog_kind letters)
  * so called. Without one the name comes back as it is, unless "public" is not on the path: then it gets
  * the path's first schema. `path` NULL: "public" alone. */

@@ -52,7 +52,11 @@ qtdb_session_close(struct qtdb_session *session)
     if (session == NULL)
         return;
     qtdb_rollback(session->txn);
+    session->txn = NULL;
+    session->aborted = session->catalog_changed = false;
     forget_savepoints(session, NULL);
+    if (session->settings != NULL)
+        session_close_temporary(session);
     statement__cache_clear(session);
     session_forget_prepared(session);
     settings_free(session->settings);
@@ -178,7 +182,14 @@ session_transaction(struct qtdb_session *session, const struct ast_statement *as
     session->aborted = session->catalog_changed = false;
     if (ast->transaction == AST_COMMIT && txn != NULL && !aborted) {
         *tag_out = "COMMIT";
-        enum status status = sql_from_code(qtdb_commit(txn), error);
+        enum status status = STATUS_OK;
+
+        if (!session->read_only)
+            status = session_end_temporary(session, txn, session->isolation, error);
+        if (status == STATUS_OK)
+            status = sql_from_code(qtdb_commit(txn), error);
+        else
+            qtdb_rollback(txn);
         settings_end(session->settings, status == STATUS_OK);
         return status;
     }

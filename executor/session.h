@@ -4,6 +4,7 @@
 
 #include "executor/exec.h"
 #include "executor/settings.h"
+#include "executor/temporary.h"
 
 /* A mark in the block, the last first. */
 struct session_savepoint {
@@ -22,6 +23,14 @@ struct session_prepared {
     const char *text;
     uint32_t parameter_count;
     enum qtdb_type *types; /* QTDB_TYPE_NULL: taken from where the parameter stands. */
+};
+
+/* A temporary table made with ON COMMIT DROP or DELETE ROWS. */
+struct session_on_commit {
+    struct session_on_commit *next;
+    size_t size; /* Of this with its name. */
+    bool drops;
+    char name[];
 };
 
 enum { STATEMENT_CACHE_MAX = 100 };
@@ -48,6 +57,8 @@ struct qtdb_session {
     uint64_t path_counts[EXEC_PATH_COUNT]; /* Scans begun, by enum exec_path. */
     struct qtdb_copy copy;                 /* STDIN and STDOUT of COPY. */
     struct session_prepared *prepared;     /* PREPARE's, the last first. */
+    char temporary[TEMPORARY_NAME_SIZE];   /* Schema of its temporary tables; "": none yet. */
+    struct session_on_commit *on_commit;
     _Atomic bool interrupted;
 };
 
@@ -141,6 +152,19 @@ bool statement__cache_give(struct qtdb_statement *statement);
 void statement__cache_clear(struct qtdb_session *session);
 /** Frees a statement that has been reset and has no parameters. */
 void statement__free(struct qtdb_statement *statement);
+
+/* session_temporary.c */
+/** Gives the session's temporary schema a name. */
+void session_begin_temporary(struct qtdb_session *session);
+/** A table was made in it. */
+MUST_CHECK enum status session_note_temporary(struct qtdb_session *session,
+                                              const struct ast_statement *ast);
+/** ON COMMIT's actions, in a transaction that is about to be committed. */
+MUST_CHECK enum status session_end_temporary(struct qtdb_session *session, struct qtdb_txn *txn,
+                                             enum qtdb_isolation isolation,
+                                             struct sql_error *error);
+/** Drops what is there; no transaction is open. */
+void session_close_temporary(struct qtdb_session *session);
 
 /* statement.c */
 /** The statement's transaction: the block's, or its own. */

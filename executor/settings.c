@@ -170,6 +170,7 @@ renew_path(struct settings *settings)
         arena_deinit(&arena);
         return status;
     }
+    path.temporary = settings->path.temporary;
     arena_deinit(&settings->path_arena);
     settings->path_arena = arena;
     settings->path = path;
@@ -533,6 +534,13 @@ const struct search_path *
 settings_path(const struct settings *settings)
 {
     return &settings->path;
+}
+
+void
+settings_set_temporary(struct settings *settings, const char *schema)
+{
+    settings->path.temporary = schema;
+    settings->path_epoch++;
 }
 
 uint64_t

@@ -35,6 +35,8 @@ bool settings_at(const struct settings *settings, uint32_t index, const char **n
 
 /* What the executor asks for. */
 const struct search_path *settings_path(const struct settings *settings);
+/** Names without a schema are looked for in this one first, from now on; the text is the caller's. */
+void settings_set_temporary(struct settings *settings, const char *schema);
 /** Changes whenever the path does. */
 uint64_t settings_path_epoch(const struct settings *settings);
 enum qtdb_isolation settings_isolation(const struct settings *settings);

@@ -144,6 +144,13 @@ reads(const struct ast_statement *ast)
     return is_query(ast) || (ast->kind == AST_COPY && !ast->copy->from);
 }
 
+/* True for what runs in a read-only transaction of its own. */
+static bool
+changes_nothing(const struct ast_statement *ast)
+{
+    return reads(ast) && !(is_analyze(ast) && is_change(ast->explained));
+}
+
 /* now(): when the block began, or the statement outside of one. Microseconds since 2000-01-01. */
 static int64_t
 statement_time(struct qtdb_session *session)
@@ -160,8 +167,7 @@ statement__enter(struct qtdb_statement *statement)
 {
     struct qtdb_session *session = statement->session;
     bool analyze = is_analyze(statement->ast);
-    bool changes = analyze && is_change(statement->ast->explained);
-    bool query = reads(statement->ast) && !changes, block = session->txn != NULL;
+    bool query = changes_nothing(statement->ast), block = session->txn != NULL;
 
     statement->cost = (struct qtdb_txn_statistics){.size = sizeof(statement->cost)};
     if (session->aborted)
@@ -221,6 +227,9 @@ statement__leave(struct qtdb_statement *statement, enum status status)
     statement->own_txn = false;
     if (txn == NULL)
         return status;
+    if (status == STATUS_OK && !changes_nothing(statement->ast))
+        status = session_end_temporary(statement->session, txn, statement->context.isolation,
+                                       &statement->error);
     if (status != STATUS_OK) {
         qtdb_rollback(txn);
         return status;
@@ -614,10 +623,14 @@ run_whole(struct qtdb_statement *statement)
         return statement__prepare(statement);
     if (statement->ast->kind == AST_DEALLOCATE)
         return statement__deallocate(statement);
+    if (exec_makes_temporary(statement->ast))
+        session_begin_temporary(statement->session);
     arena_init(&arena, statement->session->memory, MEMORY_SQL);
     status = statement__enter(statement);
     if (status == STATUS_OK)
         status = exec_define(&statement->context, statement->sql, statement->ast, &arena, &result);
+    if (status == STATUS_OK && result.made && exec_makes_temporary(statement->ast))
+        status = session_note_temporary(statement->session, statement->ast);
     statement->tag = result.tag;
     statement->row_count = result.row_count;
     if (result.counts) {

@@ -36,6 +36,19 @@ database_path(const struct qtdb *db)
     return pager_path(db->pager);
 }
 
+uint64_t
+database_instance(struct qtdb *db)
+{
+    uint64_t none = 0, drawn = 0;
+
+    if (atomic_load(&db->instance) == 0) {
+        io_random(db->env.io, &drawn, sizeof(drawn));
+        drawn |= 1; /* Not 0. */
+        (void)atomic_compare_exchange_strong(&db->instance, &none, drawn);
+    }
+    return atomic_load(&db->instance);
+}
+
 struct pager *
 database_pager(const struct qtdb *db)
 {

@@ -15,6 +15,8 @@ struct memory *database_memory(const struct qtdb *db);
 struct io *database_io(const struct qtdb *db);
 /** The file's real path. */
 const char *database_path(const struct qtdb *db);
+/** A number of this opening of the file that no other one has, drawn at the first call. Any thread. */
+uint64_t database_instance(struct qtdb *db);
 struct pager *database_pager(const struct qtdb *db);
 
 #endif

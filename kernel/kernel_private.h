@@ -237,6 +237,7 @@ struct qtdb {
     uint64_t route_since; /* Saved routers of this CSN and later are right; CSN_NEVER: none is. */
     bool routes_stale;    /* The file has saved ones that are not right. Fixed at open, as this. */
 
+    _Atomic uint64_t instance; /* Of this opening; 0: not drawn yet. */
     _Atomic bool stopping;
     _Atomic bool routers_due; /* Some tree's router is to be looked at. */
     _Atomic bool drops_due;   /* There may be dropped trees to free. */
