@@ -43,6 +43,19 @@ bind__rel(struct bind *bind, enum rel_kind kind, struct rel *input, struct rel *
 }
 
 enum status
+bind__check_width(struct bind *bind, uint32_t count, uint32_t most)
+{
+    if (count <= most)
+        return STATUS_OK;
+    return sql_error_set(
+        bind->error, "54011", -1,
+        most == BIND__TARGETS_MAX
+            ? "target lists can have at most %u entries"
+            : "a query's groups, aggregates and windows can have at most %u entries",
+        most);
+}
+
+enum status
 bind__defining(struct bind *bind, enum rel_kind kind, struct rel *input, uint32_t column_count,
                struct rel **out)
 {

@@ -166,6 +166,7 @@ finish_columns(struct bind *bind, const struct lift *lift, const struct bind__sc
     struct rel *aggregate = lift->aggregate;
     uint32_t count = aggregate->group_count + aggregate->aggregate_count;
 
+    TRY(bind__check_width(bind, count, BIND__COLUMNS_MAX));
     aggregate->columns = bind__take(bind, count * sizeof(*aggregate->columns));
     if (aggregate->columns == NULL)
         return STATUS_NO_MEMORY;

@@ -122,6 +122,7 @@ project_rows(struct merge *merge, struct rel *rel)
         count += table->column_count;
     if (key == NULL)
         return STATUS_NO_MEMORY;
+    TRY(bind__check_width(bind, count, BIND__COLUMNS_MAX));
     TRY(bind__defining(bind, REL_PROJECT, rel, count, &merge->project));
     merge->project->column_count = 0;
     *key = *target->exprs[0];

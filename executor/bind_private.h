@@ -85,6 +85,9 @@ struct bind__query {
     struct rel_column *columns;
 };
 
+/* Columns of one relation: what a query may give, and what changes, groups and windows may make of it. */
+enum { BIND__TARGETS_MAX = 1664, BIND__COLUMNS_MAX = 2 * ROW_COLUMNS_MAX + REL_RELATIONS_MAX };
+
 /* bind.c: making things. */
 void *bind__take(struct bind *bind, size_t size);
 MUST_CHECK enum status bind__unsupported(struct bind *bind, int32_t location, const char *what);
@@ -96,6 +99,8 @@ MUST_CHECK enum status bind__defining(struct bind *bind, enum rel_kind kind, str
                                       uint32_t column_count, struct rel **out);
 MUST_CHECK enum status bind__new_expr(struct bind *bind, enum expr_kind kind, enum qtdb_type type,
                                       int32_t location, uint32_t argument_count, struct expr **out);
+/** 54011 past `most` columns. */
+MUST_CHECK enum status bind__check_width(struct bind *bind, uint32_t count, uint32_t most);
 MUST_CHECK enum status bind__column(struct bind *bind, const struct rel *rel, uint32_t index,
                                     struct expr **out);
 MUST_CHECK enum status bind__filter(struct bind *bind, struct expr *condition, struct rel **rel);

@@ -302,6 +302,7 @@ bind_values(struct bind *bind, struct bind__level *level, struct bind__cte *ctes
 
     bind__scope_init(&nothing, level, ctes);
     nothing.clause = "VALUES";
+    TRY(bind__check_width(bind, ast->row_width, BIND__TARGETS_MAX));
     TRY(bind__defining(bind, REL_VALUES, NULL, ast->row_width, &values));
     values->row_count = ast->row_count;
     values->exprs =
@@ -377,6 +378,7 @@ bind_project(struct bind *bind, struct target_list *list, struct rel **rel)
 {
     struct rel *project = NULL;
 
+    TRY(bind__check_width(bind, list->count, BIND__TARGETS_MAX));
     TRY(bind__defining(bind, REL_PROJECT, *rel, list->count, &project));
     project->exprs = list->exprs;
     project->columns = list->columns;

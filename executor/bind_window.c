@@ -537,6 +537,7 @@ bind__windows(struct bind *bind, const struct bind__windows *windows, struct rel
          window = window->next) {
         struct rel *node = NULL;
 
+        TRY(bind__check_width(bind, window->call_count, BIND__COLUMNS_MAX));
         TRY(bind__rel(bind, REL_WINDOW, *rel, &node));
         node->relation = window->relation;
         node->column_count = window->call_count;
