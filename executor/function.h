@@ -26,6 +26,7 @@ extern const struct function function_json_table[];
 extern const struct function function_regex_table[];
 extern const struct function function_bytes_table[];
 extern const struct function function_digest_table[];
+extern const struct function function_power_table[];
 
 /* Not found by name: ARRAY[...], and what stands behind `x op ANY (array)` and ALL, whose operator is the
  * expression's. */

@@ -336,16 +336,6 @@ call_atan2(const struct expr *expr, const struct value *arguments, struct eval *
 }
 
 static enum status
-call_refused(const struct expr *expr, const struct value *arguments, struct eval *eval,
-             struct value *out)
-{
-    (void)arguments, (void)out;
-    return sql_error_set(eval->error, "0A000", expr->location,
-                         "%s of numeric is not supported yet: cast to float8",
-                         expr->function->name);
-}
-
-static enum status
 call_round(const struct expr *expr, const struct value *arguments, struct eval *eval,
            struct value *out)
 {
@@ -460,9 +450,7 @@ const struct function function_math_table[] = {
     TWO("atan2", QTDB_TYPE_FLOAT8, call_atan2),
     {"pi", 0, 1, {QTDB_TYPE_TEXT}, QTDB_TYPE_FLOAT8, true, false, call_pi},
     ONE("log", QTDB_TYPE_FLOAT8, call_log),
-    ONE("log", QTDB_TYPE_NUMERIC, call_refused),
     ONE("log10", QTDB_TYPE_FLOAT8, call_log),
-    ONE("log10", QTDB_TYPE_NUMERIC, call_refused),
     TWO("div", QTDB_TYPE_NUMERIC, call_div),
     TWO("gcd", QTDB_TYPE_INT4, call_gcd),
     TWO("gcd", QTDB_TYPE_INT8, call_gcd),
@@ -498,11 +486,9 @@ const struct function function_math_table[] = {
     ONE("sqrt", QTDB_TYPE_FLOAT8, call_sqrt),
     ONE("sqrt", QTDB_TYPE_NUMERIC, call_sqrt_numeric),
     TWO("power", QTDB_TYPE_FLOAT8, call_power),
-    TWO("power", QTDB_TYPE_NUMERIC, call_refused),
+    TWO("pow", QTDB_TYPE_FLOAT8, call_power),
     ONE("exp", QTDB_TYPE_FLOAT8, call_exp),
-    ONE("exp", QTDB_TYPE_NUMERIC, call_refused),
     ONE("ln", QTDB_TYPE_FLOAT8, call_ln),
-    ONE("ln", QTDB_TYPE_NUMERIC, call_refused),
     TWO("mod", QTDB_TYPE_INT4, call_mod),
     TWO("mod", QTDB_TYPE_INT8, call_mod),
     TWO("mod", QTDB_TYPE_NUMERIC, call_mod),

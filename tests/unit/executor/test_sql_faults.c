@@ -95,6 +95,10 @@ refuse_each(const char *sql, const char *undo)
 Test(sql_faults, queries_survive_every_refused_allocation)
 {
     make_tables();
+    refuse_each(
+        "select exp(v / 10), ln(v), log(2.5, v), power(v, 1.5), power(v, -3::numeric), md5(n), "
+        "sha256('x') from a join b on a.id = b.id where b.id < 3",
+        NULL);
     refuse_each("select a.n, b.v from a join b on a.id = b.a_id where b.v > 3 order by b.v", NULL);
     refuse_each("select a.id, b.id from a left join b on b.id = a.x full join a c on c.id = a.id",
                 NULL);
