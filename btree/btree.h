@@ -147,6 +147,14 @@ MUST_CHECK enum status btree_leaves(const struct btree *tree, uint8_t *key, size
                                                  uint32_t page_number),
                                     void *context);
 
+/**
+ * One guess at the number of rows, from the way down that lies `share` (0 to 1) into the tree: the mean
+ * over shares spread evenly is the number. `low_out`, BTREE_KEY_SIZE_MAX bytes, is the low fence of the
+ * leaf there (size 0: it is the first). STATUS_BUSY: the tree kept changing. Without the latch.
+ */
+MUST_CHECK enum status btree_sample(const struct btree *tree, double share, double *rows_out,
+                                    uint8_t *low_out, size_t *low_size_out);
+
 /* How a leaf is filled, and where its rows are. */
 struct btree_leaf_shape {
     uint32_t row_count;

@@ -1,10 +1,12 @@
 /*
- * SCAN: from the first key wanted to the last, decode, filter, hand out the columns asked for. A whole
- * row key is looked up without a cursor; an index's tree leads to the row's key.
+ * SCAN: from the first key wanted to the last, decode, filter, hand out the columns asked for. Columns
+ * that the filter reads are decoded first, the others asked for only in rows that pass. A whole row key
+ * is looked up without a cursor; an index's tree leads to the row's key.
  */
 #include <string.h>
 
 #include "executor/exec_private.h"
+#include "executor/row_reader.h"
 #include "kernel/base/check.h"
 
 enum { ROW_ROOM = 1024 };
@@ -18,7 +20,8 @@ struct scan {
     struct qtdb_tree *rows;
     struct qtdb_tree *tree; /* Where the keys are: the rows', or an index's. */
     struct qtdb_cursor *cursor;
-    struct value *whole; /* A decoded row and its key. */
+    struct row_reader reader;
+    struct value *whole; /* What was decoded of a row, by column, and its key. */
     struct value *in;    /* IN: values in order, without duplicates. */
     uint32_t in_count;
     uint32_t in_next;
@@ -34,7 +37,31 @@ struct scan {
 static size_t
 whole_size(const struct plan *plan)
 {
-    return ((size_t)plan->table->column_count + 1 + plan->path.in_count) * sizeof(struct value);
+    return ((size_t)plan->table->column_count + 1 + plan->path.in_count) * sizeof(struct value) +
+           plan->table->slot_count * sizeof(struct row_slot);
+}
+
+static bool
+note_column(void *context, const struct expr *expr)
+{
+    if (expr->kind == EXPR_COLUMN)
+        ((bool *)context)[expr->index] = true;
+    return true;
+}
+
+static void
+init_reader(const struct plan *plan, struct scan *scan)
+{
+    bool first[ROW_COLUMNS_MAX + 1], wanted[ROW_COLUMNS_MAX + 1];
+    void *slots = scan->in + plan->path.in_count;
+
+    memset(first, 0, plan->table->column_count + 1);
+    memset(wanted, 0, plan->table->column_count + 1);
+    if (plan->filter != NULL)
+        (void)expr_visit(plan->filter, note_column, first);
+    for (uint32_t i = 0; i < plan->width; i++)
+        wanted[plan->columns[i]] = true;
+    row_reader_init(&scan->reader, plan->table, first, wanted, slots);
 }
 
 static void
@@ -63,6 +90,7 @@ open_scan(struct exec *exec)
     if (scan->whole == NULL)
         return STATUS_NO_MEMORY;
     scan->in = scan->whole + plan->table->column_count + 1;
+    init_reader(plan, scan);
     TRY(table_tree(context->txn, plan->table, UINT32_MAX, &scan->rows, context->error));
     scan->tree = scan->rows;
     count_path(exec);
@@ -182,27 +210,59 @@ next_range(struct exec *exec, struct scan *scan)
 
 /* Rows. */
 
+/* The columns asked for; their bytes are the cursor's, so they are copied, all at once. */
+static enum status
+give_row(struct exec *exec, const struct value *whole)
+{
+    const struct plan *plan = exec->plan;
+    struct value *row = exec__new_row(exec);
+    size_t size = 0;
+    bool any = false;
+
+    for (uint32_t i = 0; i < plan->width; i++) {
+        row[i] = whole[plan->columns[i]];
+        if (row[i].null || !value_type_is_bytes(row[i].type))
+            continue;
+        size += row[i].size;
+        any = true;
+    }
+    if (!any)
+        return STATUS_OK;
+    uint8_t *copy = arena_alloc(&exec->batch.arena, size);
+    if (copy == NULL)
+        return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < plan->width; i++) {
+        if (row[i].null || !value_type_is_bytes(row[i].type))
+            continue;
+        memcpy(copy, row[i].bytes, row[i].size);
+        row[i].bytes = copy;
+        copy += row[i].size;
+    }
+    return STATUS_OK;
+}
+
 /* Adds the row to the batch when it passes the filter. */
 static enum status
 take_row(struct exec *exec, const void *key, size_t key_size, const void *bytes, size_t size)
 {
     struct scan *scan = exec->state;
-    const struct table *table = exec->plan->table;
-    struct eval eval = exec__eval(exec);
+    struct sql_error *error = exec->context->error;
+    struct row_place place;
     bool wanted = true;
 
     scan->read_count++;
-    TRY(table_decode_row(table, bytes, size, &exec->batch.arena, scan->whole,
-                         exec->context->error));
-    scan->whole[table->column_count] = value_bytes(QTDB_TYPE_BYTEA, key, key_size);
-    if (exec->plan->filter != NULL)
+    scan->whole[exec->plan->table->column_count] = value_bytes(QTDB_TYPE_BYTEA, key, key_size);
+    TRY(row_reader_first(&scan->reader, bytes, size, &place, &exec->batch.arena, scan->whole,
+                         error));
+    if (exec->plan->filter != NULL) {
+        struct eval eval = exec__eval(exec);
+
         TRY(expr_is_true(exec->plan->filter, scan->whole, &eval, &wanted));
+    }
     if (!wanted)
         return STATUS_OK;
-    struct value *row = exec__new_row(exec);
-    for (uint32_t i = 0; i < exec->plan->width; i++)
-        TRY(exec__keep_value(&scan->whole[exec->plan->columns[i]], &exec->batch.arena, &row[i]));
-    return STATUS_OK;
+    TRY(row_reader_rest(&scan->reader, &place, &exec->batch.arena, scan->whole, error));
+    return give_row(exec, scan->whole);
 }
 
 static enum status

@@ -1,5 +1,6 @@
 /*
- * Evaluation: one function a kind, arguments first. Depth is bounded by the parser's limit.
+ * Evaluation: one function a kind, arguments first. Depth is bounded by the parser's limit. Columns and
+ * constants, which most arguments are, are looked at where they are and not copied.
  */
 #include <ctype.h>
 #include <math.h>
@@ -9,13 +10,51 @@
 #include "executor/function.h"
 #include "kernel/base/check.h"
 
-static enum status
-eval_two(const struct expr *expr, const struct value *row, struct eval *eval, struct value *left,
-         struct value *right)
+/* An argument's value, in place or in `room`. */
+static inline enum status
+look(const struct expr *expr, const struct value *row, struct eval *eval, struct value *room,
+     const struct value **out)
+{
+    switch (expr->kind) {
+    case EXPR_COLUMN:
+    case EXPR_AGGREGATE:
+        *out = &row[expr->index];
+        return STATUS_OK;
+    case EXPR_CONSTANT:
+        *out = &expr->constant;
+        return STATUS_OK;
+    default:
+        *out = room;
+        return expr_eval(expr, row, eval, room);
+    }
+}
+
+/* Two arguments and room for them. */
+struct two {
+    const struct value *left;
+    const struct value *right;
+    struct value left_room;
+    struct value right_room;
+};
+
+static inline enum status
+eval_two(const struct expr *expr, const struct value *row, struct eval *eval, struct two *two)
 {
     CHECK(expr->argument_count == 2);
-    TRY(expr_eval(expr->arguments[0], row, eval, left));
-    return expr_eval(expr->arguments[1], row, eval, right);
+    TRY(look(expr->arguments[0], row, eval, &two->left_room, &two->left));
+    return look(expr->arguments[1], row, eval, &two->right_room, &two->right);
+}
+
+/* As value_compare, at once for what is kept as an integer. */
+static inline int
+compare(const struct value *left, const struct value *right)
+{
+    const uint32_t integers = 1u << QTDB_TYPE_INT2 | 1u << QTDB_TYPE_INT4 | 1u << QTDB_TYPE_INT8 |
+                              1u << QTDB_TYPE_DATE | 1u << QTDB_TYPE_TIMESTAMP;
+
+    if ((unsigned)left->type < 32 && (integers >> left->type & 1) != 0)
+        return (left->integer > right->integer) - (left->integer < right->integer);
+    return value_compare(left, right);
 }
 
 /* Comparison and logic. */
@@ -43,15 +82,15 @@ expr_order_satisfies(enum expr_operator operator_kind, int order)
 static enum status
 eval_compare(const struct expr *expr, const struct value *row, struct eval *eval, struct value *out)
 {
-    struct value left, right;
+    struct two two;
 
     *out = value_null(QTDB_TYPE_BOOL);
     if (expr->negated)
         return STATUS_OK;
-    TRY(eval_two(expr, row, eval, &left, &right));
-    if (!left.null && !right.null)
+    TRY(eval_two(expr, row, eval, &two));
+    if (!two.left->null && !two.right->null)
         *out = value_integer(QTDB_TYPE_BOOL, expr_order_satisfies(expr->operator_kind,
-                                                                  value_compare(&left, &right)));
+                                                                  compare(two.left, two.right)));
     return STATUS_OK;
 }
 
@@ -59,11 +98,11 @@ static enum status
 eval_distinct_from(const struct expr *expr, const struct value *row, struct eval *eval,
                    struct value *out)
 {
-    struct value left, right;
+    struct two two;
 
-    TRY(eval_two(expr, row, eval, &left, &right));
-    bool same =
-        left.null || right.null ? left.null && right.null : value_compare(&left, &right) == 0;
+    TRY(eval_two(expr, row, eval, &two));
+    bool same = two.left->null || two.right->null ? two.left->null && two.right->null
+                                                  : compare(two.left, two.right) == 0;
     *out = value_integer(QTDB_TYPE_BOOL, same == expr->negated);
     return STATUS_OK;
 }
@@ -76,14 +115,15 @@ eval_logic(const struct expr *expr, const struct value *row, struct eval *eval, 
     bool unknown = false;
 
     for (uint32_t i = 0; i < expr->argument_count; i++) {
-        struct value value;
+        const struct value *value;
+        struct value room;
 
-        TRY(expr_eval(expr->arguments[i], row, eval, &value));
-        if (!value.null && (value.integer != 0) == stop) {
+        TRY(look(expr->arguments[i], row, eval, &room, &value));
+        if (!value->null && (value->integer != 0) == stop) {
             *out = value_integer(QTDB_TYPE_BOOL, stop);
             return STATUS_OK;
         }
-        unknown = unknown || value.null;
+        unknown = unknown || value->null;
     }
     *out = unknown ? value_null(QTDB_TYPE_BOOL) : value_integer(QTDB_TYPE_BOOL, !stop);
     return STATUS_OK;
@@ -111,16 +151,17 @@ eval_is_null(const struct expr *expr, const struct value *row, struct eval *eval
 static enum status
 eval_in(const struct expr *expr, const struct value *row, struct eval *eval, struct value *out)
 {
-    struct value value, other;
+    const struct value *value, *other;
+    struct value room, other_room;
     bool unknown = false, found = false;
 
-    TRY(expr_eval(expr->arguments[0], row, eval, &value));
-    for (uint32_t i = 1; i < expr->argument_count && !found && !value.null; i++) {
-        TRY(expr_eval(expr->arguments[i], row, eval, &other));
-        unknown = unknown || other.null;
-        found = !other.null && value_compare(&value, &other) == 0;
+    TRY(look(expr->arguments[0], row, eval, &room, &value));
+    for (uint32_t i = 1; i < expr->argument_count && !found && !value->null; i++) {
+        TRY(look(expr->arguments[i], row, eval, &other_room, &other));
+        unknown = unknown || other->null;
+        found = !other->null && compare(value, other) == 0;
     }
-    if (value.null || (!found && unknown))
+    if (value->null || (!found && unknown))
         *out = value_null(QTDB_TYPE_BOOL);
     else
         *out = value_integer(QTDB_TYPE_BOOL, found != expr->negated);
@@ -146,6 +187,18 @@ same_byte(char left, char right, bool insensitive)
            (insensitive && tolower((unsigned char)left) == tolower((unsigned char)right));
 }
 
+/* From `at` on, where a pattern that goes on with this byte behind % can begin; the text's size: nowhere.
+ * Texts and patterns are UTF-8, so the byte begins a character in both. */
+static size_t
+next_candidate(const char *text, size_t text_size, size_t at, const char *pattern,
+               size_t pattern_size)
+{
+    if (pattern_size == 0 || pattern[0] == '%' || pattern[0] == '_' || pattern[0] == '\\')
+        return at;
+    const char *found = memchr(text + at, pattern[0], text_size - at);
+    return found == NULL ? text_size : (size_t)(found - text);
+}
+
 bool
 expr_like(const char *text, size_t text_size, const char *pattern, size_t pattern_size,
           bool insensitive)
@@ -160,6 +213,10 @@ expr_like(const char *text, size_t text_size, const char *pattern, size_t patter
         if (p < pattern_size && !escaped && pattern[p] == '%') {
             star_pattern = ++p;
             star_text = t;
+            if (p == pattern_size)
+                return true;
+            if (!insensitive)
+                t = star_text = next_candidate(text, text_size, t, pattern + p, pattern_size - p);
         } else if (p < pattern_size && !escaped && pattern[p] == '_') {
             t += character_size(text + t, text_size - t);
             p++;
@@ -168,8 +225,11 @@ expr_like(const char *text, size_t text_size, const char *pattern, size_t patter
             p = literal + 1;
         } else if (star_pattern != SIZE_MAX) {
             star_text += character_size(text + star_text, text_size - star_text);
-            t = star_text;
             p = star_pattern;
+            if (!insensitive)
+                star_text =
+                    next_candidate(text, text_size, star_text, pattern + p, pattern_size - p);
+            t = star_text;
         } else {
             return false;
         }
@@ -182,14 +242,14 @@ expr_like(const char *text, size_t text_size, const char *pattern, size_t patter
 static enum status
 eval_like(const struct expr *expr, const struct value *row, struct eval *eval, struct value *out)
 {
-    struct value text, pattern;
+    struct two two;
 
-    TRY(eval_two(expr, row, eval, &text, &pattern));
+    TRY(eval_two(expr, row, eval, &two));
     *out = value_null(QTDB_TYPE_BOOL);
-    if (text.null || pattern.null)
+    if (two.left->null || two.right->null)
         return STATUS_OK;
-    bool matches = expr_like((const char *)text.bytes, text.size, (const char *)pattern.bytes,
-                             pattern.size, expr->insensitive);
+    bool matches = expr_like((const char *)two.left->bytes, two.left->size,
+                             (const char *)two.right->bytes, two.right->size, expr->insensitive);
     *out = value_integer(QTDB_TYPE_BOOL, matches != expr->negated);
     return STATUS_OK;
 }
@@ -197,20 +257,20 @@ eval_like(const struct expr *expr, const struct value *row, struct eval *eval, s
 static enum status
 eval_concat(const struct expr *expr, const struct value *row, struct eval *eval, struct value *out)
 {
-    struct value left, right;
+    struct two two;
 
-    TRY(eval_two(expr, row, eval, &left, &right));
+    TRY(eval_two(expr, row, eval, &two));
     *out = value_null(QTDB_TYPE_TEXT);
-    if (left.null || right.null)
+    if (two.left->null || two.right->null)
         return STATUS_OK;
-    size_t size = (size_t)left.size + right.size;
+    size_t size = (size_t)two.left->size + two.right->size;
     if (size > UINT32_MAX / 2)
         return sql_error_set(eval->error, "54000", expr->location, "a text is too long");
     uint8_t *bytes = arena_alloc(eval->arena, size + 1);
     if (bytes == NULL)
         return STATUS_NO_MEMORY;
-    memcpy(bytes, left.bytes, left.size);
-    memcpy(bytes + left.size, right.bytes, right.size);
+    memcpy(bytes, two.left->bytes, two.left->size);
+    memcpy(bytes + two.left->size, two.right->bytes, two.right->size);
     *out = value_bytes(QTDB_TYPE_TEXT, bytes, size);
     return STATUS_OK;
 }
@@ -279,13 +339,14 @@ static enum status
 eval_arithmetic(const struct expr *expr, const struct value *row, struct eval *eval,
                 struct value *out)
 {
-    struct value left, right;
+    struct two two;
 
     *out = value_null(expr->type.type);
     if (expr->negated)
         return STATUS_OK;
-    TRY(eval_two(expr, row, eval, &left, &right));
-    return left.null || right.null ? STATUS_OK : expr_calculate(expr, &left, &right, eval, out);
+    TRY(eval_two(expr, row, eval, &two));
+    return two.left->null || two.right->null ? STATUS_OK
+                                             : expr_calculate(expr, two.left, two.right, eval, out);
 }
 
 static enum status

@@ -560,7 +560,11 @@ numeric_calculate(enum numeric_operation operation, const uint8_t *left, uint32_
                   const uint8_t **out, uint32_t *size_out)
 {
     struct numeric a, b, result = {.sign = NUMERIC_NAN};
+    enum status status = numeric__calculate_small(operation, left, left_size, right, right_size,
+                                                  arena, out, size_out);
 
+    if (status != STATUS_MISSING)
+        return status;
     TRY(numeric__unpack(left, left_size, arena, &a));
     TRY(numeric__unpack(right, right_size, arena, &b));
     if (a.sign == NUMERIC_NAN || b.sign == NUMERIC_NAN)

@@ -19,4 +19,12 @@ MUST_CHECK enum status numeric__divide(const struct numeric *left, const struct 
                                        bool truncate, struct arena *arena, const uint8_t **out,
                                        uint32_t *size_out);
 
+/** As numeric_calculate, for the sums, differences and products that numeric_small.c can do;
+ * STATUS_MISSING: it is none, and nothing is set. */
+MUST_CHECK enum status numeric__calculate_small(enum numeric_operation operation,
+                                                const uint8_t *left, uint32_t left_size,
+                                                const uint8_t *right, uint32_t right_size,
+                                                struct arena *arena, const uint8_t **out,
+                                                uint32_t *size_out);
+
 #endif

@@ -7,13 +7,27 @@
 #include "executor/numeric_private.h"
 #include "kernel/base/check.h"
 
-enum { FRACTION_DIGITS = 4, WEIGHT_MAX = 2, WIDE_DIGITS = 10 };
+enum { FRACTION_DIGITS = 4, WEIGHT_MAX = 2, WIDE_DIGITS = 10, NARROW_DIGITS = 4 };
+
+/* 10,000 to the power of the index. */
+static const int64_t powers[] = {1, 10000, 100000000, 1000000000000, 10000000000000000};
+
+static inline uint16_t
+digit_at(const uint8_t *bytes, int32_t index)
+{
+    le16 digit;
+
+    memcpy(digit.byte, bytes + sizeof(struct numeric_header) + 2 * (size_t)index,
+           sizeof(digit.byte));
+    return le16_get(digit);
+}
 
 bool
 numeric_to_scaled(const uint8_t *bytes, uint32_t size, __int128 *out, uint16_t *scale_out)
 {
     struct numeric_header header;
-    __int128 scaled = 0;
+    int64_t first = 0; /* Digits that fit 64 bits. */
+    int32_t i = 0;
 
     CHECK(size >= sizeof(header));
     memcpy(&header, bytes, sizeof(header));
@@ -22,14 +36,15 @@ numeric_to_scaled(const uint8_t *bytes, uint32_t size, __int128 *out, uint16_t *
     int32_t shift = weight - (count - 1) + FRACTION_DIGITS; /* Zero digits behind the last. */
     if (sign == NUMERIC_NAN || (count > 0 && (weight > WEIGHT_MAX || shift < 0)))
         return false;
-    for (int32_t i = 0; i < count; i++) {
-        le16 digit;
-
-        memcpy(digit.byte, bytes + sizeof(header) + 2 * (size_t)i, sizeof(digit.byte));
-        scaled = scaled * NUMERIC__BASE + le16_get(digit);
-    }
-    for (; count > 0 && shift > 0; shift--)
-        scaled *= NUMERIC__BASE;
+    for (; i < count && i < NARROW_DIGITS; i++)
+        first = first * NUMERIC__BASE + digit_at(bytes, i);
+    __int128 scaled = first;
+    for (; i < count; i++)
+        scaled = scaled * NUMERIC__BASE + digit_at(bytes, i);
+    for (; count > 0 && shift >= FRACTION_DIGITS; shift -= FRACTION_DIGITS)
+        scaled *= powers[FRACTION_DIGITS];
+    if (count > 0)
+        scaled *= powers[shift];
     *out = sign == NUMERIC_NEGATIVE ? -scaled : scaled;
     *scale_out = le16_get(header.scale);
     return true;

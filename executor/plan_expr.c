@@ -187,6 +187,16 @@ plan__set_within(const struct plan__set *inner, const struct plan__set *outer)
     return true;
 }
 
+bool
+plan__set_meets(const struct plan__set *left, const struct plan__set *right)
+{
+    for (size_t i = 0; i < REL_RELATIONS_MAX / 64; i++) {
+        if ((left->words[i] & right->words[i]) != 0)
+            return true;
+    }
+    return false;
+}
+
 struct plan__set
 plan__set_union(const struct plan__set *left, const struct plan__set *right)
 {

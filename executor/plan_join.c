@@ -1,27 +1,12 @@
 /*
  * Joins. Nested inner joins become one list of inputs and one of conditions; inputs are joined in the
- * order that keeps the expected number of rows smallest. Outer joins keep their place; one whose empty
- * side a condition above refuses is an inner join.
+ * order that is expected to cost least (plan_join_order.c). Outer joins keep their place; one whose
+ * empty side a condition above refuses is an inner join.
  */
 #include <string.h>
 
 #include "executor/plan_private.h"
 #include "kernel/base/check.h"
-
-struct leaf {
-    struct plan__right right;
-    struct plan__set set;
-    struct plan__set needs; /* Relations that its slots are filled from. */
-    bool joined;
-};
-
-struct graph {
-    struct leaf *leaves;
-    uint32_t count;
-    uint32_t capacity;
-    struct plan__list conditions;
-    bool *used; /* One a condition. */
-};
 
 /* Conditions that no row passes in which all columns of the set are null. */
 
@@ -89,12 +74,12 @@ becomes_inner(const struct rel *rel, const struct plan__list *conditions)
 /* Collecting. */
 
 static enum status
-add_leaf(struct planner *planner, struct graph *graph, const struct rel *rel,
+add_leaf(struct planner *planner, struct plan__graph *graph, const struct rel *rel,
          const struct rel *lateral)
 {
     if (graph->count == graph->capacity) {
         uint32_t capacity = graph->capacity == 0 ? 8 : 2 * graph->capacity;
-        struct leaf *leaves = plan__take(planner, capacity * sizeof(*leaves));
+        struct plan__leaf *leaves = plan__take(planner, capacity * sizeof(*leaves));
 
         if (leaves == NULL)
             return STATUS_NO_MEMORY;
@@ -103,8 +88,8 @@ add_leaf(struct planner *planner, struct graph *graph, const struct rel *rel,
         graph->leaves = leaves;
         graph->capacity = capacity;
     }
-    struct leaf *leaf = &graph->leaves[graph->count++];
-    *leaf = (struct leaf){.set = plan__relations_in(rel)};
+    struct plan__leaf *leaf = &graph->leaves[graph->count++];
+    *leaf = (struct plan__leaf){.set = plan__relations_in(rel)};
     leaf->right.rel = rel;
     leaf->right.lateral = lateral;
     for (uint32_t i = 0; lateral != NULL && i < lateral->slot_count; i++) {
@@ -116,7 +101,7 @@ add_leaf(struct planner *planner, struct graph *graph, const struct rel *rel,
 }
 
 static enum status
-collect(struct planner *planner, struct graph *graph, const struct rel *rel,
+collect(struct planner *planner, struct plan__graph *graph, const struct rel *rel,
         const struct plan__list *above)
 {
     while (rel->kind == REL_FILTER) {
@@ -135,7 +120,7 @@ collect(struct planner *planner, struct graph *graph, const struct rel *rel,
 
 /* Conditions on one input alone go down into it; those on none go to the first. */
 static enum status
-push_down(struct planner *planner, struct graph *graph)
+push_down(struct planner *planner, struct plan__graph *graph)
 {
     graph->used = plan__take(planner, graph->conditions.count + 1);
     if (graph->used == NULL)
@@ -162,8 +147,8 @@ push_down(struct planner *planner, struct graph *graph)
 /* Ordering. */
 
 static bool
-is_applicable(const struct graph *graph, uint32_t condition, const struct plan__set *joined,
-              const struct leaf *leaf)
+is_applicable(const struct plan__graph *graph, uint32_t condition, const struct plan__set *joined,
+              const struct plan__leaf *leaf)
 {
     struct plan__set all = plan__set_union(joined, &leaf->set);
     struct plan__set set = plan__relations_of(graph->conditions.exprs[condition]);
@@ -171,62 +156,9 @@ is_applicable(const struct graph *graph, uint32_t condition, const struct plan__
     return !graph->used[condition] && plan__set_within(&set, &all);
 }
 
-/* Rows after joining the leaf to `rows` rows. */
-static double
-joined_rows(const struct graph *graph, double rows, const struct plan__set *joined,
-            const struct leaf *leaf)
-{
-    double right = leaf->right.plan->rows, result = rows * right;
-    bool keyed = false;
-
-    for (uint32_t i = 0; i < graph->conditions.count; i++) {
-        struct expr *a = NULL, *b = NULL;
-
-        if (!is_applicable(graph, i, joined, leaf))
-            continue;
-        if (!plan__is_key(graph->conditions.exprs[i], joined, &leaf->set, &a, &b))
-            result *= 0.3;
-        else if (keyed)
-            result *= 0.1;
-        else
-            result /= (rows > right ? rows : right) + 1;
-        keyed = keyed || a != NULL;
-    }
-    return result;
-}
-
-static bool
-may_join(const struct leaf *leaf, const struct plan__set *joined)
-{
-    return !leaf->joined && plan__set_within(&leaf->needs, joined);
-}
-
-/* The next leaf; NULL when none may be joined yet. */
-static struct leaf *
-choose_next(const struct graph *graph, const struct plan *plan, const struct plan__set *joined)
-{
-    struct leaf *best = NULL;
-    double best_rows = 0;
-
-    for (uint32_t i = 0; i < graph->count; i++) {
-        struct leaf *leaf = &graph->leaves[i];
-
-        if (!may_join(leaf, joined))
-            continue;
-        double rows =
-            plan == NULL ? leaf->right.plan->rows : joined_rows(graph, plan->rows, joined, leaf);
-        if (best == NULL || rows < best_rows ||
-            (rows == best_rows && leaf->right.plan->cost < best->right.plan->cost)) {
-            best = leaf;
-            best_rows = rows;
-        }
-    }
-    return best;
-}
-
 static enum status
-join_next(struct planner *planner, struct graph *graph, struct leaf *leaf, struct plan__set *joined,
-          struct plan **plan)
+join_next(struct planner *planner, struct plan__graph *graph, const struct plan__leaf *leaf,
+          struct plan__set *joined, struct plan **plan)
 {
     struct plan__list on = {.count = 0};
 
@@ -238,7 +170,29 @@ join_next(struct planner *planner, struct graph *graph, struct leaf *leaf, struc
     }
     TRY(plan__join_with(planner, *plan, joined, &leaf->right, &leaf->set, REL_INNER, &on, plan));
     *joined = plan__set_union(joined, &leaf->set);
-    leaf->joined = true;
+    return STATUS_OK;
+}
+
+/* The leaves in the order chosen; more than can be put in order, in that of the text. */
+static enum status
+join_all(struct planner *planner, struct plan__graph *graph, struct plan **out)
+{
+    uint32_t *order = plan__take(planner, graph->count * sizeof(*order));
+    double *rows = plan__take(planner, graph->count * sizeof(*rows));
+
+    if (order == NULL || rows == NULL)
+        return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < graph->count; i++)
+        order[i] = i;
+    if (graph->count <= PLAN__ORDER_MAX)
+        TRY(plan__join_order(planner, graph, order, rows));
+    struct plan *plan = graph->leaves[order[0]].right.plan;
+    struct plan__set joined = graph->leaves[order[0]].set;
+    for (uint32_t i = 1; i < graph->count; i++) {
+        TRY(join_next(planner, graph, &graph->leaves[order[i]], &joined, &plan));
+        plan->rows = graph->count <= PLAN__ORDER_MAX ? rows[i] : plan->rows;
+    }
+    *out = plan;
     return STATUS_OK;
 }
 
@@ -246,31 +200,18 @@ static enum status
 plan_inner(struct planner *planner, const struct rel *rel, const struct plan__list *conditions,
            struct plan **out)
 {
-    struct graph graph = {.count = 0};
-    struct plan__set joined = {{0}};
+    struct plan__graph graph = {.count = 0};
     struct plan__list rest = {.count = 0};
-    struct plan *plan = NULL;
 
     for (uint32_t i = 0; i < conditions->count; i++)
         TRY(plan__list_add(planner, &graph.conditions, conditions->exprs[i]));
     TRY(collect(planner, &graph, rel, conditions));
     TRY(push_down(planner, &graph));
-    struct leaf *first = choose_next(&graph, NULL, &joined);
-    CHECK(first != NULL);
-    plan = first->right.plan;
-    joined = first->set;
-    first->joined = true;
-    for (uint32_t i = 1; i < graph.count; i++) {
-        struct leaf *next = choose_next(&graph, plan, &joined);
-
-        CHECK(next != NULL);
-        TRY(join_next(planner, &graph, next, &joined, &plan));
-    }
+    TRY(join_all(planner, &graph, out));
     for (uint32_t i = 0; i < graph.conditions.count; i++) {
         if (!graph.used[i])
             TRY(plan__list_add(planner, &rest, graph.conditions.exprs[i]));
     }
-    *out = plan;
     return plan__filter(planner, &rest, out);
 }
 

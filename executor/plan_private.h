@@ -59,6 +59,8 @@ struct plan__set plan__relations_in(const struct rel *rel);
 bool plan__set_has(const struct plan__set *set, uint32_t relation);
 bool plan__set_is_empty(const struct plan__set *set);
 bool plan__set_within(const struct plan__set *inner, const struct plan__set *outer);
+/** They have a relation in common. */
+bool plan__set_meets(const struct plan__set *left, const struct plan__set *right);
 struct plan__set plan__set_union(const struct plan__set *left, const struct plan__set *right);
 bool plan__has_subquery(const struct expr *expr);
 bool plan__reads_slots(const struct expr *expr);
@@ -111,6 +113,17 @@ MUST_CHECK enum status plan__scan(struct planner *planner, const struct rel *rel
 MUST_CHECK enum status plan__join(struct planner *planner, const struct rel *rel,
                                   const struct plan__list *conditions, struct plan **out);
 
+/* plan_estimate.c */
+/** Estimated; exact for small tables. One look serves a whole statement. */
+MUST_CHECK enum status plan__table_rows(struct planner *planner, const struct table *table,
+                                        double *out);
+/** No two rows have the same values, none null, in these columns; a unique index allows nulls. */
+bool plan__is_unique(const struct table *table, const uint32_t *columns, uint32_t count);
+/** Different values of a column, at least 1; from TABLE_EXPR_BASE on: of an expression. */
+double plan__distinct(const struct table *table, uint32_t column, double table_rows);
+/** The share of a table's rows for which the condition is expected to hold, above 0 and at most 1. */
+double plan__selectivity(const struct rel *rel, const struct expr *condition, double table_rows);
+
 /* plan_join_method.c: one join of a planned left side with a right side. */
 struct plan__right {
     const struct rel *rel;
@@ -123,6 +136,24 @@ MUST_CHECK enum status plan__join_with(struct planner *planner, struct plan *lef
                                        const struct plan__right *right,
                                        const struct plan__set *right_set, enum rel_join kind,
                                        const struct plan__list *on, struct plan **out);
+/* plan_join_order.c: inner joins of several inputs. */
+enum { PLAN__ORDER_MAX = 64 };
+struct plan__leaf {
+    struct plan__right right;
+    struct plan__set set;
+    struct plan__set needs; /* Relations that its slots are filled from. */
+};
+struct plan__graph {
+    struct plan__leaf *leaves;
+    uint32_t count;
+    uint32_t capacity;
+    struct plan__list conditions; /* Of two leaves or more, or of none. */
+    bool *used;                   /* One a condition. */
+};
+/** In which order to join at most PLAN__ORDER_MAX leaves, and the rows expected after each. */
+MUST_CHECK enum status plan__join_order(struct planner *planner, const struct plan__graph *graph,
+                                        uint32_t *order, double *rows);
+
 /** `expr` is an equality of one side of the left with one of the right. */
 bool plan__is_key(const struct expr *expr, const struct plan__set *left,
                   const struct plan__set *right, struct expr **left_out, struct expr **right_out);

@@ -7,7 +7,6 @@
 #include "executor/plan_private.h"
 #include "kernel/base/check.h"
 
-enum { SIZE_PROBE_ROWS = 2000 };
 static const double SIZE_LARGE = 100000;
 
 /* What is known about one column of a key. */
@@ -17,47 +16,6 @@ struct bounds {
     struct expr *low;
     struct expr *high;
 };
-
-/* A table that runs past the probe counts as large. */
-static enum status
-probe_rows(struct planner *planner, const struct table *table, double *out)
-{
-    struct qtdb_tree *tree = NULL;
-    struct qtdb_cursor *cursor = NULL;
-    uint32_t count = 0;
-
-    TRY(table_tree(planner->context->txn, table, UINT32_MAX, &tree, planner->context->error));
-    TRY(sql_from_code(qtdb_cursor_open(planner->context->txn, tree, &cursor),
-                      planner->context->error));
-    enum qtdb_code code = qtdb_cursor_seek(cursor, NULL, 0);
-    for (; code == QTDB_OK && count < SIZE_PROBE_ROWS; count++)
-        code = qtdb_cursor_next(cursor);
-    qtdb_cursor_close(cursor);
-    if (code != QTDB_OK && code != QTDB_NOT_FOUND)
-        return sql_from_code(code, planner->context->error);
-    *out = code == QTDB_OK ? SIZE_LARGE : count;
-    return STATUS_OK;
-}
-
-static enum status
-estimate_rows(struct planner *planner, const struct table *table, double *out)
-{
-    struct plan__size *size = planner->sizes;
-
-    while (size != NULL && size->table_id != table->id)
-        size = size->next;
-    if (size == NULL) {
-        size = plan__take(planner, sizeof(*size));
-        if (size == NULL)
-            return STATUS_NO_MEMORY;
-        TRY(probe_rows(planner, table, &size->rows));
-        size->table_id = table->id;
-        size->next = planner->sizes;
-        planner->sizes = size;
-    }
-    *out = size->rows;
-    return STATUS_OK;
-}
 
 /* A cast that keeps order and encoded key. */
 static bool
@@ -233,7 +191,8 @@ implies(const struct rel *rel, const struct expr *predicate, const struct plan__
 /* Fills the path for one key; returns the share of the table it reads. */
 static enum status
 try_key(struct planner *planner, const struct rel *rel, const uint32_t *columns, uint32_t count,
-        const struct plan__list *conditions, struct plan_path *path, double *share)
+        const struct plan__list *conditions, double table_rows, struct plan_path *path,
+        double *share)
 {
     *share = 1;
     path->equals = plan__take(planner, count * sizeof(struct expr *));
@@ -245,13 +204,13 @@ try_key(struct planner *planner, const struct rel *rel, const uint32_t *columns,
         TRY(add_like_bounds(planner, rel, columns[i], conditions, &bounds));
         if (bounds.equal != NULL) {
             path->equals[path->equal_count++] = bounds.equal;
-            *share *= 0.05;
+            *share /= plan__distinct(rel->table, columns[i], table_rows);
             continue;
         }
         if (bounds.in != NULL) {
             path->in = bounds.in->arguments + 1;
             path->in_count = bounds.in->argument_count - 1;
-            *share *= 0.2;
+            *share *= path->in_count / plan__distinct(rel->table, columns[i], table_rows);
         } else if (bounds.low != NULL || bounds.high != NULL) {
             path->low = bounds.low;
             path->high = bounds.high;
@@ -267,8 +226,9 @@ static double
 path_rows(const struct plan_path *path, double table_rows, double share)
 {
     double combinations = path->in_count > 0 ? path->in_count : 1;
-    double rows = table_rows * share;
+    double rows = share < 1 ? table_rows * share : table_rows;
 
+    rows = rows < 1 ? 1 : rows;
     return path->is_point && combinations < rows ? combinations : rows;
 }
 
@@ -283,7 +243,8 @@ choose_path(struct planner *planner, const struct rel *rel, const struct plan__l
     *best = (struct plan_path){.index = UINT32_MAX};
     *rows = table_rows;
     if (table->key_count > 0)
-        TRY(try_key(planner, rel, table->keys, table->key_count, conditions, best, &share));
+        TRY(try_key(planner, rel, table->keys, table->key_count, conditions, table_rows, best,
+                    &share));
     *rows = path_rows(best, table_rows, share);
     for (uint32_t i = 0; i < table->index_count && conditions->count > 0; i++) {
         struct plan_path path = {.index = i};
@@ -292,7 +253,7 @@ choose_path(struct planner *planner, const struct rel *rel, const struct plan__l
         if (predicate > 0 && !implies(rel, rel->index_exprs[predicate - 1], conditions))
             continue;
         TRY(try_key(planner, rel, table->indexes[i].columns, table->indexes[i].column_count,
-                    conditions, &path, &share));
+                    conditions, table_rows, &path, &share));
         path.is_point = path.is_point && table->indexes[i].unique;
         double path_cost = 2 * path_rows(&path, table_rows, share);
         bool bounded =
@@ -350,7 +311,7 @@ plan__scan(struct planner *planner, const struct rel *rel, const struct plan__li
 {
     struct plan *plan = NULL, *whole = NULL;
     struct expr *condition = NULL;
-    double table_rows = 1, read = 1;
+    double table_rows = SIZE_LARGE, read = 1;
     uint32_t width = 0;
 
     for (uint32_t i = 0; i < rel->column_count; i++)
@@ -362,21 +323,20 @@ plan__scan(struct planner *planner, const struct rel *rel, const struct plan__li
     /* A point look-up needs no estimate. */
     TRY(choose_path(planner, rel, conditions, SIZE_LARGE, &plan->path, &read));
     if (read > 1 || !plan->path.is_point) {
-        TRY(estimate_rows(planner, rel->table, &table_rows));
+        TRY(plan__table_rows(planner, rel->table, &table_rows));
         TRY(choose_path(planner, rel, conditions, table_rows, &plan->path, &read));
     }
     TRY(resolve_path(planner, plan));
     plan->cost = 2 + read;
-    plan->rows = read;
+    plan->rows = table_rows;
     TRY(plan__conjunction(planner, conditions, &condition));
     if (condition != NULL) {
-        bool bounded = read < table_rows;
-
         TRY(plan__resolve(planner, whole, NULL, condition, &plan->filter));
         plan->reads_slots = plan__reads_slots(condition);
-        for (uint32_t i = bounded ? 1 : 0; i < conditions->count; i++)
-            plan->rows *= 0.3;
+        for (uint32_t i = 0; i < conditions->count; i++)
+            plan->rows *= plan__selectivity(rel, conditions->exprs[i], table_rows);
     }
+    plan->rows = plan->rows > read ? read : plan->rows;
     *out = plan;
     return STATUS_OK;
 }

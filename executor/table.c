@@ -187,10 +187,9 @@ damaged_row(const struct table *table, struct sql_error *error)
                          table->name);
 }
 
-/* The value of a column in rows that are older than it. */
-static enum status
-missing_value(const struct table *table, uint32_t column, struct arena *arena, struct value *out,
-              struct sql_error *error)
+enum status
+table_missing_value(const struct table *table, uint32_t column, struct arena *arena,
+                    struct value *out, struct sql_error *error)
 {
     const char *text = table->columns[column].missing;
 
@@ -216,7 +215,7 @@ decode_slots(const struct table *table, const void *bytes, size_t size, struct a
         if (slot < count)
             out[i] = slots[slot];
         else
-            TRY(missing_value(table, i, arena, &out[i], error));
+            TRY(table_missing_value(table, i, arena, &out[i], error));
     }
     return STATUS_OK;
 }
@@ -232,7 +231,7 @@ table_decode_row(const struct table *table, const void *bytes, size_t size, stru
     if (row_decode(bytes, size, table->types, table->column_count, out, &count) != STATUS_OK)
         return damaged_row(table, error);
     for (uint32_t i = count; i < table->column_count; i++)
-        TRY(missing_value(table, i, arena, &out[i], error));
+        TRY(table_missing_value(table, i, arena, &out[i], error));
     return STATUS_OK;
 }
 

@@ -205,6 +205,10 @@ bool table_encode_row(const struct table *table, const struct value *values, str
 MUST_CHECK enum status table_decode_row(const struct table *table, const void *bytes, size_t size,
                                         struct arena *arena, struct value *out,
                                         struct sql_error *error);
+/** The value of a column in rows that are older than it. */
+MUST_CHECK enum status table_missing_value(const struct table *table, uint32_t column,
+                                           struct arena *arena, struct value *out,
+                                           struct sql_error *error);
 
 /** Stores a changed definition. */
 MUST_CHECK enum status table_replace(struct qtdb_txn *txn, const struct table *table,

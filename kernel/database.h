@@ -18,5 +18,11 @@ const char *database_path(const struct qtdb *db);
 /** A number of this opening of the file that no other one has, drawn at the first call. Any thread. */
 uint64_t database_instance(struct qtdb *db);
 struct pager *database_pager(const struct qtdb *db);
+/**
+ * As btree_sample, with the transaction's own writes counted as rows: for planning, so it says how the
+ * tree is now and not as of the snapshot, and notes no read. `low_out` has QTDB_KEY_SIZE_MAX bytes.
+ */
+MUST_CHECK enum status database_sample(struct qtdb_txn *txn, struct qtdb_tree *tree, double share,
+                                       double *rows_out, uint8_t *low_out, size_t *low_size_out);
 
 #endif

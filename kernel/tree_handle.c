@@ -275,3 +275,18 @@ qtdb_tree_list(struct qtdb_txn *txn, void (*each)(void *context, const char *nam
     qtdb_cursor_close(cursor);
     return api_error(status);
 }
+
+enum status
+database_sample(struct qtdb_txn *txn, struct qtdb_tree *tree, double share, double *rows_out,
+                uint8_t *low_out, size_t *low_size_out)
+{
+    struct txn_tree *own;
+
+    TRY(txn__tree(txn, tree, &own));
+    *rows_out = 0;
+    *low_size_out = 0;
+    if (own->btree.root != PAGE_NONE)
+        TRY(btree_sample(&own->btree, share, rows_out, low_out, low_size_out));
+    *rows_out += (double)own->writes.count;
+    return STATUS_OK;
+}

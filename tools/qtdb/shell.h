@@ -41,6 +41,7 @@ struct shell {
     bool migrate; /* Convert a legacy or SQLite file without asking. */
     bool interactive;
     bool timer;
+    uint64_t pool_mib; /* 0: the default. */
     struct qtdb *db;
     struct qtdb_session *session;
     struct output output;

@@ -17,6 +17,7 @@ static const char help[] =
     "  -f, --file NAME      run the file and end (- is standard input)\n"
     "  --csv, --json, --line  rows as CSV, as JSON, or one column a line; otherwise in a box\n"
     "  --no-header          leave out the names of the columns (box, CSV)\n"
+    "  --pool MIB           memory for pages of the file; 64 unless given\n"
     "  --readonly           change nothing; FILE has to exist\n"
     "  --migrate            convert a legacy or SQLite file NAME.db to NAME.qtdb without asking, "
     "and\n"
@@ -29,6 +30,8 @@ static const char help[] =
     "Exit status: 0 all went well, 1 a statement failed, 2 the command line is wrong or FILE "
     "cannot\n"
     "be opened. The first failure ends a text, a file and standard input; a terminal goes on.\n";
+
+enum { POOL_MIB_MAX = 1 << 20 };
 
 static const struct tool tool = {.name = "qtdb", .help = help};
 
@@ -50,6 +53,7 @@ parse(int argc, char **argv, struct shell *shell, struct choices *choices, int *
         {"json", 0, TOOL_FLAG, &choices->json, 0},
         {"line", 0, TOOL_FLAG, &choices->line, 0},
         {"no-header", 0, TOOL_FLAG_OFF, &shell->output.header, 0},
+        {"pool", 0, TOOL_NUMBER, &shell->pool_mib, POOL_MIB_MAX},
         {"readonly", 0, TOOL_FLAG, &shell->read_only, 0},
         {"migrate", 0, TOOL_FLAG, &shell->migrate, 0},
         {"timer", 0, TOOL_FLAG, &shell->timer, 0},
@@ -87,8 +91,10 @@ remove_temporary(char *path)
 static bool
 open_database(struct shell *shell, bool *foreign_out)
 {
-    struct qtdb_options options = {
-        .size = sizeof(options), .create = !shell->read_only, .read_only = shell->read_only};
+    struct qtdb_options options = {.size = sizeof(options),
+                                   .create = !shell->read_only,
+                                   .read_only = shell->read_only,
+                                   .pool_size = shell->pool_mib << 20};
     enum qtdb_code code = qtdb_open(shell->path, &options, &shell->db);
 
     if (code != QTDB_OK) {

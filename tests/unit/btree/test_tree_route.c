@@ -259,3 +259,32 @@ Test(tree_route, changes_count_what_they_do_to_leaves)
                  before + tally.appended_count + tally.split_count - tally.removed_count);
     tree_rig_deinit(&rig);
 }
+
+Test(tree_route, samples_tell_about_how_many_rows_there_are)
+{
+    enum { SHARES = 256 };
+
+    for (int k = 0; k < 2; k++) {
+        uint8_t low[BTREE_KEY_SIZE_MAX], before[BTREE_KEY_SIZE_MAX];
+        size_t low_size = 0, before_size = 0;
+        struct tree_rig rig;
+        double sum = 0;
+
+        build(&rig, kinds[k]);
+        for (uint32_t i = 0; i < SHARES; i++) {
+            double rows = 0;
+
+            cr_assert_eq(btree_sample(&rig.tree, (i + 0.5) / SHARES, &rows, low, &low_size),
+                         STATUS_OK);
+            sum += rows / SHARES;
+            cr_assert(i > 0 || low_size == 0);
+            size_t least = low_size < before_size ? low_size : before_size;
+            int order = memcmp(low, before, least);
+            cr_assert(order > 0 || (order == 0 && low_size >= before_size), "share %u", i);
+            memcpy(before, low, low_size);
+            before_size = low_size;
+        }
+        cr_assert(sum > 0.9 * ROWS && sum < 1.1 * ROWS, "%.0f of %d rows", sum, ROWS);
+        tree_rig_deinit(&rig);
+    }
+}

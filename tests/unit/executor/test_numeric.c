@@ -216,3 +216,72 @@ Test(numeric, goes_through_128_bits_and_back)
                       refused[i]);
     }
 }
+
+/* integer * 10^-scale as text. */
+static const char *
+decimal(__int128 integer, uint32_t scale, char out[80])
+{
+    unsigned __int128 left = integer < 0 ? -(unsigned __int128)integer : (unsigned __int128)integer;
+    char *next = out + 79;
+
+    *next = '\0';
+    for (uint32_t i = 0; i <= scale || left > 0; i++) {
+        if (i == scale && scale > 0)
+            *--next = '.';
+        *--next = (char)('0' + (int)(left % 10));
+        left /= 10;
+    }
+    if (integer < 0)
+        *--next = '-';
+    return next;
+}
+
+static __int128
+shifted(int64_t integer, uint32_t places)
+{
+    __int128 result = integer;
+
+    for (uint32_t i = 0; i < places; i++)
+        result *= 10;
+    return result;
+}
+
+static void
+check_decimal(enum numeric_operation operation, struct packed x, struct packed y, __int128 expected,
+              uint32_t scale, int round)
+{
+    struct packed result;
+    char text[80];
+    size_t size = 0;
+
+    cr_assert_eq(numeric_calculate(operation, x.bytes, x.size, y.bytes, y.size, &arena,
+                                   &result.bytes, &result.size),
+                 STATUS_OK);
+    cr_assert(numeric_is_valid(result.bytes, result.size));
+    cr_assert_str_eq(numeric_print(result.bytes, result.size, &arena, &size),
+                     decimal(expected, scale, text), "round %d operation %d", round, operation);
+}
+
+/* Sizes on both sides of what fits 64 bits. */
+Test(numeric, calculates_decimals_as_scaled_integers_do)
+{
+    struct random random;
+
+    random_init(&random, 3);
+    for (int round = 0; round < 50000; round++) {
+        int64_t a = (int64_t)random_u64(&random) >> (4 + random_below(&random, 60));
+        int64_t b = (int64_t)random_u64(&random) >> (4 + random_below(&random, 60));
+        uint32_t a_scale = (uint32_t)random_below(&random, 9);
+        uint32_t b_scale = (uint32_t)random_below(&random, 9);
+        uint32_t scale = a_scale > b_scale ? a_scale : b_scale;
+        char text[80];
+
+        struct packed x = parse(decimal(a, a_scale, text));
+        struct packed y = parse(decimal(b, b_scale, text));
+        __int128 left = shifted(a, scale - a_scale), right = shifted(b, scale - b_scale);
+        check_decimal(NUMERIC_ADD, x, y, left + right, scale, round);
+        check_decimal(NUMERIC_SUBTRACT, x, y, left - right, scale, round);
+        check_decimal(NUMERIC_MULTIPLY, x, y, (__int128)a * b, a_scale + b_scale, round);
+        arena_reset(&arena);
+    }
+}

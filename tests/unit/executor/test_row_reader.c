@@ -1,0 +1,196 @@
+/*
+ * Goal: reading some columns of a row gives what reading all of them gives, whatever columns were dropped
+ * or are younger than the row, and damaged bytes are never read past their end.
+ * Method: random tables, rows and choices of columns, compared with row_decode; every truncation and
+ * random bytes in exact allocations, which the sanitizers watch.
+ */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "executor/row_reader.h"
+#include "kernel/base/random.h"
+
+enum { SLOTS = 9, ROW_ROOM = 1024 };
+
+static struct memory *memory;
+static struct arena arena;
+static struct random source;
+static struct sql_error error;
+
+static void
+setup(void)
+{
+    memory = memory_new();
+    arena_init(&arena, memory, MEMORY_SQL);
+    random_init(&source, 11);
+}
+
+static void
+teardown(void)
+{
+    arena_deinit(&arena);
+    memory_delete(memory);
+}
+
+TestSuite(row_reader, .init = setup, .fini = teardown);
+
+static const enum qtdb_type types[SLOTS] = {
+    QTDB_TYPE_INT4,    QTDB_TYPE_TEXT, QTDB_TYPE_BOOL,  QTDB_TYPE_NUMERIC, QTDB_TYPE_FLOAT8,
+    QTDB_TYPE_VARCHAR, QTDB_TYPE_UUID, QTDB_TYPE_BYTEA, QTDB_TYPE_DATE,
+};
+
+struct example {
+    struct table table;
+    struct table_column columns[SLOTS];
+    struct value values[SLOTS];
+    struct sql_type slot_types[SLOTS];
+    bool first[SLOTS + 1];
+    bool wanted[SLOTS + 1];
+    uint8_t bytes[ROW_ROOM];
+    size_t size;
+    uint32_t stored;
+};
+
+static struct value
+random_value(enum qtdb_type type)
+{
+    const struct sql_type numeric = {QTDB_TYPE_NUMERIC, -1, -1};
+    static uint8_t texts[SLOTS][200];
+    static uint32_t next;
+    uint8_t *text = texts[next++ % SLOTS];
+    size_t size = type == QTDB_TYPE_UUID         ? 16
+                  : random_chance(&source, 1, 4) ? random_below(&source, 200)
+                                                 : random_below(&source, 9);
+    struct value value;
+
+    if (random_chance(&source, 1, 4))
+        return value_null(type);
+    if (type == QTDB_TYPE_NUMERIC) {
+        cr_assert_eq(value_parse(&numeric, "-1234.5", 7, &arena, &value, &error), STATUS_OK);
+        return value;
+    }
+    if (type == QTDB_TYPE_FLOAT8)
+        return value_real(type, (double)random_below(&source, 1000) / 8);
+    if (type == QTDB_TYPE_BOOL)
+        return value_integer(type, random_below(&source, 2) == 1);
+    if (!value_type_is_bytes(type))
+        return value_integer(type, (int64_t)random_u64(&source) >> random_below(&source, 64));
+    for (size_t i = 0; i < size; i++)
+        text[i] = (uint8_t)random_below(&source, 256);
+    return value_bytes(type, text, size);
+}
+
+/* A table whose columns are some of the slots, mixed up; the row has the first `stored` of them. */
+static void
+make_example(struct example *example)
+{
+    uint32_t slots[SLOTS], count = 0;
+
+    memset(example, 0, sizeof(*example));
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        slots[i] = i;
+        example->slot_types[i] = (struct sql_type){types[i], -1, -1};
+        example->values[i] = random_value(types[i]);
+    }
+    for (uint32_t i = SLOTS; i-- > 1;) {
+        uint32_t k = (uint32_t)random_below(&source, i + 1), swap = slots[i];
+
+        slots[i] = slots[k];
+        slots[k] = swap;
+    }
+    count = (uint32_t)random_below(&source, SLOTS + 1);
+    for (uint32_t i = 0; i < count; i++) {
+        example->columns[i] =
+            (struct table_column){.slot = slots[i], .type = example->slot_types[slots[i]]};
+        example->first[i] = random_chance(&source, 1, 3);
+        example->wanted[i] = random_chance(&source, 1, 2);
+    }
+    example->table = (struct table){.name = "t",
+                                    .column_count = count,
+                                    .columns = example->columns,
+                                    .slot_count = SLOTS,
+                                    .slot_types = example->slot_types};
+    cr_assert_eq(table_settle(&example->table, &arena), STATUS_OK);
+    example->stored = (uint32_t)random_below(&source, SLOTS + 1);
+    struct byte_writer writer = byte_writer_init(example->bytes, sizeof(example->bytes));
+    cr_assert(row_encode(example->values, example->stored, &writer));
+    example->size = writer.offset;
+}
+
+static enum status
+read_row(const struct example *example, const uint8_t *bytes, size_t size, struct value *out)
+{
+    struct row_reader reader;
+    struct row_slot slots[SLOTS];
+    struct row_place place;
+
+    row_reader_init(&reader, &example->table, example->first, example->wanted, slots);
+    enum status status = row_reader_first(&reader, bytes, size, &place, &arena, out, &error);
+    return status == STATUS_OK ? row_reader_rest(&reader, &place, &arena, out, &error) : status;
+}
+
+/* covers: E3 */
+Test(row_reader, gives_the_columns_asked_for_as_row_decode_does)
+{
+    for (int round = 0; round < 20000; round++) {
+        struct example example;
+        struct value out[SLOTS];
+
+        make_example(&example);
+        cr_assert_eq(read_row(&example, example.bytes, example.size, out), STATUS_OK);
+        for (uint32_t i = 0; i < example.table.column_count; i++) {
+            uint32_t slot = example.columns[i].slot;
+            const struct value *value = &example.values[slot];
+            bool null = slot >= example.stored || value->null;
+
+            if (!example.first[i] && !example.wanted[i])
+                continue;
+            cr_assert_eq(out[i].type, types[slot]);
+            cr_assert_eq(out[i].null, null, "round %d column %u", round, i);
+            cr_assert(null || value_compare(&out[i], value) == 0, "round %d column %u", round, i);
+        }
+        arena_reset(&arena);
+    }
+}
+
+/* covers: E3 */
+Test(row_reader, reads_nothing_past_the_end_of_damaged_rows)
+{
+    uint32_t refused = 0;
+
+    for (int round = 0; round < 20000; round++) {
+        struct example example;
+        struct value out[SLOTS];
+
+        make_example(&example);
+        size_t size = random_below(&source, example.size + 1);
+        uint8_t *bytes = malloc(size + 1); /* One byte that is ours for size 0. */
+        cr_assert_not_null(bytes);
+        memcpy(bytes + 1, example.bytes, size);
+        for (uint64_t flips = random_below(&source, 3); flips > 0 && size > 0; flips--)
+            bytes[1 + random_below(&source, size)] = (uint8_t)random_below(&source, 256);
+        refused += read_row(&example, bytes + 1, size, out) == STATUS_INVALID;
+        free(bytes);
+        arena_reset(&arena);
+    }
+    cr_assert_gt(refused, 5000);
+}
+
+/* All columns read: nothing may be left. */
+Test(row_reader, refuses_rows_with_bytes_behind_them)
+{
+    for (int round = 0; round < 500; round++) {
+        struct example example;
+        struct value out[SLOTS];
+
+        do
+            make_example(&example);
+        while (example.table.column_count < SLOTS || example.stored < SLOTS);
+        memset(example.first, true, SLOTS);
+        cr_assert_eq(read_row(&example, example.bytes, example.size, out), STATUS_OK);
+        cr_assert_neq(read_row(&example, example.bytes, example.size + 1, out), STATUS_OK);
+        cr_assert_str_eq(error.sqlstate, "XX001");
+        arena_reset(&arena);
+    }
+}
