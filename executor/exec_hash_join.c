@@ -371,10 +371,15 @@ give_unmatched(struct exec *exec, struct join *join)
 }
 
 static void
-start(struct join *join)
+start(const struct exec *exec, struct join *join)
 {
+    enum rel_join kind = exec->plan->join;
+
     join->left = NULL;
-    join->has_row = join->left_done = false;
+    join->has_row = false;
+    /* With nothing to meet the left side need not run. */
+    join->left_done = join->first == NULL && join->parts == NULL &&
+                      (kind == REL_INNER || kind == REL_SEMI);
     join->unmatched = join->first;
     for (struct held_row *row = join->first; row != NULL; row = row->all)
         row->matched = false;
@@ -408,7 +413,7 @@ join_rows(struct exec *exec, struct join *join)
 static enum status
 settle(struct exec *exec, struct join *join)
 {
-    start(join);
+    start(exec, join);
     if (join->parts == NULL || !join->parts->is_open)
         return STATUS_OK;
     TRY(divide_left(exec, join));
@@ -459,7 +464,7 @@ rewind_join(struct exec *exec)
         exec__release(exec);
     if (join->parts != NULL || exec->plan->reads_slots)
         join->first = join->last = NULL; /* The table goes. */
-    start(join);
+    start(exec, join);
 }
 
 const struct exec__class exec__hash_join_class = {.state_size = sizeof(struct join),

@@ -1,14 +1,15 @@
 /*
  * How many rows a table has, and how many different values a column of it: what shares of rows that
  * pass, and sizes of joins, are told from. The rows come from a few ways down the tree; a key that is
- * unique has as many values as rows; of any other column it is taken that each value comes ten times.
+ * unique has as many values as rows; of any other column it is taken that each value comes ten times, but
+ * that there are at least 200.
  */
 #include "executor/plan_private.h"
 #include "kernel/base/check.h"
 #include "kernel/base/error.h"
 #include "kernel/database.h"
 
-enum { COUNTED_ROWS = 500, SAMPLES = 8 };
+enum { COUNTED_ROWS = 500, SAMPLES = 8, FEW_VALUES = 200 };
 
 /* Rows as far as COUNTED_ROWS; one more when there are more. */
 static enum status
@@ -119,8 +120,8 @@ plan__distinct(const struct table *table, uint32_t column, double table_rows)
 
     if (column < table->column_count && table->types[column].type == QTDB_TYPE_BOOL)
         values = 2;
-    else if (!plan__is_unique(table, &column, 1))
-        values = table_rows / 10;
+    else if (table_rows > FEW_VALUES && !plan__is_unique(table, &column, 1))
+        values = table_rows < 10 * FEW_VALUES ? FEW_VALUES : table_rows / 10;
     return values < 1 ? 1 : values;
 }
 

@@ -191,20 +191,28 @@ column_count(const struct expr *expr)
     return count;
 }
 
-/* NULL in *out when the right side has no key that the conditions lead to. */
+/* NULL in *out when the right side is no table, filtered or not, with a key that the conditions lead
+ * to. */
 static enum status
 look_up_join(struct planner *planner, struct plan *left, const struct plan__set *left_set,
              const struct plan__right *right, enum rel_join kind, const struct plan__list *on,
              struct plan **out)
 {
-    struct plan__list own = {.count = 0}, none = {.count = 0};
+    struct plan__list own = {.count = 0}, pairs = {.count = 0};
     struct plan_slots slots = {.count = 0};
     struct lending lending = {planner, left_set, &slots};
     struct plan *scan = NULL;
     uint32_t room = 0;
 
+    const struct rel *table = right->rel;
+
     *out = NULL;
-    if (right->rel->kind != REL_TABLE)
+    for (; table->kind == REL_FILTER; table = table->input) {
+        if (plan__has_subquery(table->condition))
+            return STATUS_OK;
+        TRY(plan__split(planner, &own, table->condition));
+    }
+    if (table->kind != REL_TABLE)
         return STATUS_OK;
     for (uint32_t i = 0; i < on->count; i++)
         room += column_count(on->exprs[i]);
@@ -219,15 +227,17 @@ look_up_join(struct planner *planner, struct plan *left, const struct plan__set 
     for (uint32_t i = 0; i < on->count; i++) {
         struct expr *lent = NULL;
 
-        if (plan__has_subquery(on->exprs[i]))
-            return STATUS_OK;
+        if (plan__has_subquery(on->exprs[i])) {
+            TRY(plan__list_add(planner, &pairs, on->exprs[i]));
+            continue;
+        }
         TRY(expr_rewrite(planner->arena, on->exprs[i], lend_node, &lending, &lent));
         TRY(plan__list_add(planner, &own, lent));
     }
-    TRY(plan__scan(planner, right->rel, &own, &scan));
+    TRY(plan__scan(planner, table, &own, &scan));
     if (scan->path.equal_count == 0)
         return STATUS_OK;
-    return loop_join(planner, left, scan, kind, &none, &slots, out);
+    return loop_join(planner, left, scan, kind, &pairs, &slots, out);
 }
 
 static bool

@@ -575,9 +575,24 @@ compare_real(double left, double right)
 static struct value
 without_blanks(struct value value)
 {
+    static const char blanks[] = "        ";
+
+    while (value.size >= 8 && memcmp(value.bytes + value.size - 8, blanks, 8) == 0)
+        value.size -= 8;
     while (value.size > 0 && value.bytes[value.size - 1] == ' ')
         value.size--;
     return value;
+}
+
+/* Texts that differ at once, which most do, are compared without a look at their ends. */
+static int
+compare_padded(const struct value *left, const struct value *right)
+{
+    if (left->size > 0 && right->size > 0 && left->bytes[0] != right->bytes[0] &&
+        left->bytes[0] != ' ' && right->bytes[0] != ' ')
+        return left->bytes[0] < right->bytes[0] ? -1 : 1;
+    struct value a = without_blanks(*left), b = without_blanks(*right);
+    return compare_bytes(&a, &b);
 }
 
 int
@@ -587,11 +602,8 @@ value_compare(const struct value *left, const struct value *right)
     CHECK(value_type_is_bytes(left->type) == value_type_is_bytes(right->type));
     if (left->type == QTDB_TYPE_NUMERIC)
         return numeric_compare(left->bytes, left->size, right->bytes, right->size);
-    if (left->type == QTDB_TYPE_CHAR) {
-        struct value a = without_blanks(*left), b = without_blanks(*right);
-
-        return compare_bytes(&a, &b);
-    }
+    if (left->type == QTDB_TYPE_CHAR)
+        return compare_padded(left, right);
     if (left->type == QTDB_TYPE_INTERVAL)
         return interval_compare(left, right);
     if (left->type == QTDB_TYPE_JSONB)
