@@ -378,8 +378,8 @@ start(const struct exec *exec, struct join *join)
     join->left = NULL;
     join->has_row = false;
     /* With nothing to meet the left side need not run. */
-    join->left_done = join->first == NULL && join->parts == NULL &&
-                      (kind == REL_INNER || kind == REL_SEMI);
+    join->left_done =
+        join->first == NULL && join->parts == NULL && (kind == REL_INNER || kind == REL_SEMI);
     join->unmatched = join->first;
     for (struct held_row *row = join->first; row != NULL; row = row->all)
         row->matched = false;

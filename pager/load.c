@@ -27,6 +27,12 @@
 
 static _Thread_local uint64_t thread_page_reads;
 
+void
+pager__thread_page_reads_add(uint32_t count)
+{
+    thread_page_reads += count;
+}
+
 uint64_t
 pager_thread_page_reads(void)
 {

@@ -335,6 +335,8 @@ bool pager__word_settle(struct pager *pager, uint32_t page_number, uint64_t clai
 uint32_t pager__frame_end(const struct pager *pager);
 
 /* load.c: reading pages from disk, verified; pager_pin, pager_copy. prefetch.c: pager_prefetch. */
+/** For pager_thread_page_reads. */
+void pager__thread_page_reads_add(uint32_t count);
 /** pager_pin for the flush itself: takes frames from the reserve, never flushes. */
 MUST_CHECK enum status pager__pin_reserve(struct pager *pager, uint32_t page_number,
                                           struct pager_pin *out);

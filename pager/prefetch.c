@@ -176,6 +176,7 @@ read_pages(struct pager *pager)
         in_flight -= count;
     }
     PAGER_COUNT(pager, page_read_count, prefetch->used);
+    pager__thread_page_reads_add(prefetch->used);
 }
 
 void

@@ -288,3 +288,35 @@ Test(tree_route, samples_tell_about_how_many_rows_there_are)
         tree_rig_deinit(&rig);
     }
 }
+
+/* Leaves that the cursor has not come to are brought in; the rows are all there. */
+Test(tree_route, a_cursor_reads_absent_leaves_ahead)
+{
+    for (int k = 0; k < 2; k++) {
+        struct btree_cursor cursor;
+        struct tree_rig rig;
+        uint32_t rows = 0, ahead = 0;
+
+        build(&rig, kinds[k]);
+        walk(&rig);
+        for (uint32_t i = 0; i < leaves.count; i++)
+            pager_rig_evict(&rig.pager, leaves.page[i]);
+        cr_assert(!btree_page_is_resident(&rig.tree, leaves.page[5]));
+        btree_cursor_init(&cursor, &rig.tree, rig.pager.memory);
+        cr_assert_eq(btree_cursor_seek(&cursor, NULL, 0), STATUS_OK);
+        do {
+            uint8_t key[16];
+            size_t key_size = make_key(&rig, 2 * rows + 1, key);
+
+            cr_assert(cursor.row.key_size == key_size &&
+                      memcmp(cursor.row.key, key, key_size) == 0);
+            rows++;
+            for (uint32_t i = 4; i < 8 && memcmp(key, leaves.low[3], 8) == 0; i++)
+                ahead += btree_page_is_resident(&rig.tree, leaves.page[i]);
+        } while (btree_cursor_next(&cursor) == STATUS_OK);
+        cr_assert_eq(rows, ROWS);
+        cr_assert_geq(ahead, 2);
+        btree_cursor_deinit(&cursor);
+        tree_rig_deinit(&rig);
+    }
+}
