@@ -16,11 +16,23 @@ struct key_bytes {
     size_t size;
 };
 
+/* A condition that compares a column kept as an integer with a constant. */
+struct scan_test {
+    uint32_t column;
+    enum expr_operator operator_kind;
+    int64_t integer;
+};
+
+enum { TESTS_MAX = 8 };
+
 struct scan {
     struct qtdb_tree *rows;
     struct qtdb_tree *tree; /* Where the keys are: the rows', or an index's. */
     struct qtdb_cursor *cursor;
     struct row_reader reader;
+    struct scan_test tests[TESTS_MAX]; /* Of the filter, asked before it. */
+    uint32_t test_count;
+    bool tests_are_all;  /* The filter asks nothing else. */
     struct value *whole; /* What was decoded of a row, by column, and its key. */
     struct value *in;    /* IN: values in order, without duplicates. */
     uint32_t in_count;
@@ -79,6 +91,47 @@ count_path(const struct exec *exec)
         exec->context->path_counts[kind]++;
 }
 
+static bool
+is_test(const struct expr *expr, struct scan_test *out)
+{
+    if (expr->kind != EXPR_COMPARE || expr->negated || expr->arguments[0]->kind != EXPR_COLUMN ||
+        expr->arguments[1]->kind != EXPR_CONSTANT || expr->arguments[1]->constant.null ||
+        !value_type_is_integer(expr->arguments[0]->type.type) ||
+        !value_type_is_integer(expr->arguments[1]->constant.type))
+        return false;
+    *out = (struct scan_test){expr->arguments[0]->index, expr->operator_kind,
+                              expr->arguments[1]->constant.integer};
+    return true;
+}
+
+/* Rows that fail a test need no look at the whole filter. */
+static void
+take_tests(const struct expr *filter, struct scan *scan)
+{
+    uint32_t count = filter == NULL ? 0 : filter->kind == EXPR_AND ? filter->argument_count : 1;
+
+    for (uint32_t i = 0; i < count && scan->test_count < TESTS_MAX; i++) {
+        if (is_test(filter->kind == EXPR_AND ? filter->arguments[i] : filter,
+                    &scan->tests[scan->test_count]))
+            scan->test_count++;
+    }
+    scan->tests_are_all = scan->test_count == count;
+}
+
+static bool
+passes_tests(const struct scan *scan)
+{
+    for (uint32_t i = 0; i < scan->test_count; i++) {
+        const struct scan_test *test = &scan->tests[i];
+        const struct value *value = &scan->whole[test->column];
+        int order = (value->integer > test->integer) - (value->integer < test->integer);
+
+        if (value->null || !expr_order_satisfies(test->operator_kind, order))
+            return false;
+    }
+    return true;
+}
+
 static enum status
 open_scan(struct exec *exec)
 {
@@ -91,6 +144,7 @@ open_scan(struct exec *exec)
         return STATUS_NO_MEMORY;
     scan->in = scan->whole + plan->table->column_count + 1;
     init_reader(plan, scan);
+    take_tests(plan->filter, scan);
     TRY(table_tree(context->txn, plan->table, UINT32_MAX, &scan->rows, context->error));
     scan->tree = scan->rows;
     count_path(exec);
@@ -254,7 +308,9 @@ take_row(struct exec *exec, const void *key, size_t key_size, const void *bytes,
     scan->whole[exec->plan->table->column_count] = value_bytes(QTDB_TYPE_BYTEA, key, key_size);
     TRY(row_reader_first(&scan->reader, bytes, size, &place, &exec->batch.arena, scan->whole,
                          error));
-    if (exec->plan->filter != NULL) {
+    if (!passes_tests(scan))
+        return STATUS_OK;
+    if (!scan->tests_are_all) {
         struct eval eval = exec__eval(exec);
 
         TRY(expr_is_true(exec->plan->filter, scan->whole, &eval, &wanted));

@@ -136,7 +136,16 @@ MUST_CHECK enum status expr_calculate(const struct expr *expr, const struct valu
                                       struct value *out);
 MUST_CHECK enum status expr_negate(const struct expr *expr, const struct value *value,
                                    struct eval *eval, struct value *out);
-bool expr_order_satisfies(enum expr_operator operator_kind, int order);
+static inline bool
+expr_order_satisfies(enum expr_operator operator_kind, int order)
+{
+    /* Bits of below, equal and above. */
+    static const uint8_t orders[] = {
+        [EXPR_EQUAL] = 2,      [EXPR_NOT_EQUAL] = 5, [EXPR_LESS] = 1,
+        [EXPR_LESS_EQUAL] = 3, [EXPR_GREATER] = 4,   [EXPR_GREATER_EQUAL] = 6};
+
+    return (orders[operator_kind] >> (order < 0 ? 0 : order == 0 ? 1 : 2) & 1) != 0;
+}
 
 /** PostgreSQL's LIKE: % and _, backslash escapes; by UTF-8 characters. */
 bool expr_like(const char *text, size_t text_size, const char *pattern, size_t pattern_size,

@@ -49,35 +49,12 @@ eval_two(const struct expr *expr, const struct value *row, struct eval *eval, st
 static inline int
 compare(const struct value *left, const struct value *right)
 {
-    const uint32_t integers = 1u << QTDB_TYPE_INT2 | 1u << QTDB_TYPE_INT4 | 1u << QTDB_TYPE_INT8 |
-                              1u << QTDB_TYPE_DATE | 1u << QTDB_TYPE_TIMESTAMP;
-
-    if ((unsigned)left->type < 32 && (integers >> left->type & 1) != 0)
+    if (value_type_is_integer(left->type))
         return (left->integer > right->integer) - (left->integer < right->integer);
     return value_compare(left, right);
 }
 
 /* Comparison and logic. */
-
-bool
-expr_order_satisfies(enum expr_operator operator_kind, int order)
-{
-    switch (operator_kind) {
-    case EXPR_EQUAL:
-        return order == 0;
-    case EXPR_NOT_EQUAL:
-        return order != 0;
-    case EXPR_LESS:
-        return order < 0;
-    case EXPR_LESS_EQUAL:
-        return order <= 0;
-    case EXPR_GREATER:
-        return order > 0;
-    default:
-        CHECK(operator_kind == EXPR_GREATER_EQUAL);
-        return order >= 0;
-    }
-}
 
 static enum status
 eval_compare(const struct expr *expr, const struct value *row, struct eval *eval, struct value *out)

@@ -1,6 +1,6 @@
 /*
  * Reading some columns of stored rows (row_reader.h). What a slot is, is told once and kept as one byte,
- * so that a row costs a switch a slot; sizes and numbers of one byte, which most are, take no loop.
+ * so that a row costs a switch a slot; sizes and numbers of one or two bytes, which most are, take no loop.
  */
 #include "executor/row_reader.h"
 
@@ -74,6 +74,11 @@ take_varint(struct row_place *place, uint64_t *out)
 {
     if (place->next < place->end && *place->next < 0x80) {
         *out = *place->next++;
+        return true;
+    }
+    if (place->end - place->next >= 2 && place->next[1] < 0x80 && place->next[1] != 0) {
+        *out = (place->next[0] & 0x7fu) | (uint64_t)place->next[1] << 7;
+        place->next += 2;
         return true;
     }
     return take_long_varint(place, out);

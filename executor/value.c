@@ -78,50 +78,6 @@ value_type_find(const char *name)
     return QTDB_TYPE_NULL;
 }
 
-bool
-value_type_is_bytes(enum qtdb_type type)
-{
-    switch (type) {
-    case QTDB_TYPE_NUMERIC:
-    case QTDB_TYPE_TEXT:
-    case QTDB_TYPE_VARCHAR:
-    case QTDB_TYPE_CHAR:
-    case QTDB_TYPE_BYTEA:
-    case QTDB_TYPE_UUID:
-    case QTDB_TYPE_JSON:
-    case QTDB_TYPE_JSONB:
-    case QTDB_TYPE_INTERVAL:
-        return true;
-    default:
-        return value_is_array(type);
-    }
-}
-
-struct value
-value_null(enum qtdb_type type)
-{
-    return (struct value){.type = type, .null = true};
-}
-
-struct value
-value_integer(enum qtdb_type type, int64_t integer)
-{
-    return (struct value){.type = type, .integer = integer};
-}
-
-struct value
-value_real(enum qtdb_type type, double real)
-{
-    return (struct value){.type = type, .real = real};
-}
-
-struct value
-value_bytes(enum qtdb_type type, const void *bytes, size_t size)
-{
-    CHECK(size <= UINT32_MAX);
-    return (struct value){.type = type, .size = (uint32_t)size, .bytes = bytes};
-}
-
 /* Parsing. */
 
 static enum status

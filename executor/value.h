@@ -12,6 +12,7 @@
 #define EXECUTOR_VALUE_H
 
 #include "executor/parse.h"
+#include "kernel/base/check.h"
 #include "kernel/qtdb.h"
 
 struct value {
@@ -53,16 +54,54 @@ value_element(enum qtdb_type array)
 /** True for the number of a type that a column may have. */
 bool value_type_exists(uint32_t type);
 
-bool value_type_is_bytes(enum qtdb_type type);
+static inline bool
+value_type_is_bytes(enum qtdb_type type)
+{
+    const uint64_t bytes = UINT64_C(1) << QTDB_TYPE_NUMERIC | UINT64_C(1) << QTDB_TYPE_TEXT |
+                           UINT64_C(1) << QTDB_TYPE_VARCHAR | UINT64_C(1) << QTDB_TYPE_CHAR |
+                           UINT64_C(1) << QTDB_TYPE_BYTEA | UINT64_C(1) << QTDB_TYPE_UUID |
+                           UINT64_C(1) << QTDB_TYPE_JSON | UINT64_C(1) << QTDB_TYPE_JSONB |
+                           UINT64_C(1) << QTDB_TYPE_INTERVAL;
+
+    return (unsigned)type >= VALUE_ARRAY || (bytes >> type & 1) != 0;
+}
+/** Kept as integers that order as the values do. */
+static inline bool
+value_type_is_integer(enum qtdb_type type)
+{
+    const uint64_t integers = UINT64_C(1) << QTDB_TYPE_INT2 | UINT64_C(1) << QTDB_TYPE_INT4 |
+                              UINT64_C(1) << QTDB_TYPE_INT8 | UINT64_C(1) << QTDB_TYPE_DATE |
+                              UINT64_C(1) << QTDB_TYPE_TIME | UINT64_C(1) << QTDB_TYPE_TIMESTAMP |
+                              UINT64_C(1) << QTDB_TYPE_TIMESTAMPTZ | UINT64_C(1) << QTDB_TYPE_BOOL;
+
+    return (unsigned)type < VALUE_ARRAY && (integers >> type & 1) != 0;
+}
 /** PostgreSQL's name, as in error messages: "integer", "timestamp with time zone". */
 const char *value_type_name(enum qtdb_type type);
 /** From a grammar name such as "int4" or "varchar"; QTDB_TYPE_NULL when there is none. */
 enum qtdb_type value_type_find(const char *name);
 
-struct value value_null(enum qtdb_type type);
-struct value value_integer(enum qtdb_type type, int64_t integer);
-struct value value_real(enum qtdb_type type, double real);
-struct value value_bytes(enum qtdb_type type, const void *bytes, size_t size);
+static inline struct value
+value_null(enum qtdb_type type)
+{
+    return (struct value){.type = type, .null = true};
+}
+static inline struct value
+value_integer(enum qtdb_type type, int64_t integer)
+{
+    return (struct value){.type = type, .integer = integer};
+}
+static inline struct value
+value_real(enum qtdb_type type, double real)
+{
+    return (struct value){.type = type, .real = real};
+}
+static inline struct value
+value_bytes(enum qtdb_type type, const void *bytes, size_t size)
+{
+    CHECK(size <= UINT32_MAX);
+    return (struct value){.type = type, .size = (uint32_t)size, .bytes = bytes};
+}
 
 /** From PostgreSQL's input syntax. 22P02 and the like on refusal; location is left -1. */
 MUST_CHECK enum status value_parse(const struct sql_type *type, const char *text, size_t size,
