@@ -58,14 +58,15 @@ take_row(void *context, uint32_t count, const char *const *values, const char *c
 static char *
 make(const char *begin, const char *part, const char *end)
 {
-    size_t size = strlen(part);
-    char *sql = malloc(strlen(begin) + TERMS * size + strlen(end) + 1), *at = sql;
+    size_t begin_size = strlen(begin), size = strlen(part), end_size = strlen(end) + 1;
+    char *sql = malloc(begin_size + TERMS * size + end_size), *at = sql;
 
     cr_assert_not_null(sql);
-    at += sprintf(at, "%s", begin);
+    memcpy(at, begin, begin_size);
+    at += begin_size;
     for (int i = 0; i < TERMS; i++, at += size)
         memcpy(at, part, size);
-    strcpy(at, end);
+    memcpy(at, end, end_size);
     return sql;
 }
 
