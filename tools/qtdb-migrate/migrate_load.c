@@ -152,12 +152,12 @@ convert_column(struct loader *loader, const struct source_row *row, uint32_t ind
 
 /* Rows. */
 
+/* `row` is the last one that was given. */
 static enum status
-insert(struct loader *loader, uint64_t row)
+judge(struct loader *loader, enum target_result result, uint64_t row)
 {
     struct migration *migration = loader->migration;
     struct migrate_target *target = &migration->target;
-    enum target_result result = target_insert(target, loader->table, loader->row);
 
     if (result == TARGET_OK)
         return STATUS_OK;
@@ -166,8 +166,9 @@ insert(struct loader *loader, uint64_t row)
         if (migrate_leave_out(loader->table, target->sqlstate, target->fault))
             return start_scouting(loader);
     }
-    return migrate_fail(migration, STATUS_FAILED, "%s.%s, row %llu: %s", loader->table->schema,
-                        loader->table->name, (unsigned long long)row, target->fault);
+    return migrate_fail(migration, STATUS_FAILED, "%s.%s, row %llu or a few before: %s",
+                        loader->table->schema, loader->table->name, (unsigned long long)row,
+                        target->fault);
 }
 
 /* Values past the columns have no place; the report holds them. */
@@ -266,7 +267,7 @@ on_row(void *context, struct plan_table *plan, const struct source_row *row)
         TRY(convert_column(loader, row, i));
     if (loader->scouting || !has_target(loader))
         return STATUS_OK;
-    return insert(loader, row->index);
+    return judge(loader, target_insert(&migration->target, table, loader->row), row->index);
 }
 
 static enum status
@@ -279,9 +280,10 @@ on_table_end(void *context, struct plan_table *plan)
     if (loader->scouting)
         return STATUS_OK;
     if (has_target(loader))
-        result = target_end_table(&loader->migration->target);
-    if (result != TARGET_OK)
-        return target_failed(loader);
+        result = target_end_table(&loader->migration->target, loader->table);
+    TRY(judge(loader, result, loader->table->row_count));
+    if (loader->scouting)
+        return STATUS_OK;
     loader->table->loaded = true;
     resume_note_table(loader->migration, loader->table);
     return STATUS_OK;
@@ -327,6 +329,7 @@ migrate_load(struct migration *migration)
     enum status status = STATUS_OK;
 
     arena_init(&loader.arena, migration->env.memory, MEMORY_OTHER);
+    migration->target.one_by_one = migration->options.strict;
     for (uint32_t i = 0; has_target(&loader) && i < migration->sources.count; i++)
         TRY_OUT(create_schemas(migration, migration->sources.sources[i]->plan->databases));
     do {

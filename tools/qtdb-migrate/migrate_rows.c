@@ -1,14 +1,9 @@
-/*
- * Tables and rows of the target, all through SQL. Rows go in by one prepared INSERT a table, in
- * transactions of ROWS_A_COMMIT rows or SIZE_A_COMMIT bytes.
- */
+/* Tables of the target and everything else that is done there, all through SQL. Rows: migrate_insert.c. */
 #include <stdio.h>
 #include <string.h>
 
 #include "kernel/base/check.h"
 #include "tools/qtdb-migrate/migrate_target_private.h"
-
-enum { ROWS_A_COMMIT = 5000, SIZE_A_COMMIT = 8 * 1024 * 1024 };
 
 static enum status
 run(struct migrate_target *target, const char *what)
@@ -22,8 +17,8 @@ run(struct migrate_target *target, const char *what)
     return STATUS_OK;
 }
 
-static enum status
-prepare(struct migrate_target *target, const char *what, struct qtdb_statement **out)
+enum status
+target__prepare(struct migrate_target *target, const char *what, struct qtdb_statement **out)
 {
     if (target->sql.failed) {
         (void)snprintf(target->fault, sizeof(target->fault), "%s: no memory", what);
@@ -62,28 +57,16 @@ target_create_table(struct migrate_target *target, struct migrate_table *table)
         status = create(target, table);
     }
     TRY(status);
-    text_buffer_reset(&target->sql);
-    migrate_sql_insert(table, &target->sql);
-    return prepare(target, table->name, &target->insert);
-}
-
-static void
-forget_transaction(struct migrate_target *target)
-{
-    target->in_transaction = false;
-    target->pending_rows = 0;
-    target->pending_size = 0;
+    return target__begin_rows(target, table);
 }
 
 enum status
 target_drop_table(struct migrate_target *target, const struct migrate_table *table)
 {
-    qtdb_finalize(target->insert);
-    target->insert = NULL;
     text_buffer_reset(&target->sql);
     if (target->in_transaction)
         text_buffer_add_text(&target->sql, "ROLLBACK; ");
-    forget_transaction(target);
+    target__forget_rows(target);
     text_buffer_add_text(&target->sql, "DROP TABLE ");
     migrate_sql_name(table, &target->sql);
     return run(target, table->name);
@@ -96,94 +79,6 @@ target_clear_table(struct migrate_target *target, const struct migrate_table *ta
     text_buffer_add_text(&target->sql, "DROP TABLE IF EXISTS ");
     migrate_sql_name(table, &target->sql);
     return run(target, table->name);
-}
-
-/* Inserting. */
-
-static enum qtdb_code
-bind_value(struct qtdb_statement *statement, uint32_t index, const struct converted *value)
-{
-    switch (value->form) {
-    case CONVERT_INTEGER:
-        return qtdb_bind_i64(statement, index, value->integer);
-    case CONVERT_REAL:
-        return qtdb_bind_f64(statement, index, value->real);
-    case CONVERT_TEXT:
-        return qtdb_bind_text(statement, index, value->bytes, value->size);
-    case CONVERT_BYTES:
-        return qtdb_bind_bytes(statement, index, value->bytes, value->size);
-    case CONVERT_NULL:
-        break;
-    }
-    return qtdb_bind_null(statement, index);
-}
-
-static enum target_result
-refused(struct migrate_target *target, const struct migrate_table *table)
-{
-    const char *state = qtdb_error_last()->sqlstate;
-    bool constraint = strcmp(state, "23505") == 0 || strcmp(state, "54000") == 0;
-
-    if (!constraint) {
-        (void)target__fail(target, table->name);
-        return TARGET_FAILED;
-    }
-    /* Its message is looked at for the constraint's name, so it stands alone. */
-    (void)snprintf(target->sqlstate, sizeof(target->sqlstate), "%s", state);
-    (void)snprintf(target->fault, sizeof(target->fault), "%s", qtdb_error_last()->message);
-    return TARGET_BROKEN_CONSTRAINT;
-}
-
-static enum target_result
-run_word(struct migrate_target *target, const char *word)
-{
-    if (qtdb_exec(target->session, word, NULL, NULL) == QTDB_OK)
-        return TARGET_OK;
-    (void)target__fail(target, word);
-    return TARGET_FAILED;
-}
-
-static enum target_result
-commit_pending(struct migrate_target *target)
-{
-    bool open = target->in_transaction;
-
-    forget_transaction(target);
-    return open ? run_word(target, "COMMIT") : TARGET_OK;
-}
-
-enum target_result
-target_insert(struct migrate_target *target, const struct migrate_table *table,
-              const struct converted *row)
-{
-    enum target_result result;
-
-    CHECK(target->insert != NULL);
-    if (!target->in_transaction) {
-        result = run_word(target, "BEGIN");
-        if (result != TARGET_OK)
-            return result;
-        target->in_transaction = true;
-    }
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        if (bind_value(target->insert, i + 1, &row[i]) != QTDB_OK)
-            return refused(target, table);
-        target->pending_size += row[i].size + 8;
-    }
-    if (qtdb_step(target->insert) != QTDB_DONE)
-        return refused(target, table);
-    qtdb_reset(target->insert);
-    if (++target->pending_rows < ROWS_A_COMMIT && target->pending_size < SIZE_A_COMMIT)
-        return TARGET_OK;
-    return commit_pending(target);
-}
-
-enum target_result
-target_end_table(struct migrate_target *target)
-{
-    qtdb_finalize(target->insert);
-    target->insert = NULL;
-    return commit_pending(target);
 }
 
 /* Everything else. */
@@ -219,7 +114,7 @@ target_try(struct migrate_target *target, const char *sql, const char *schema)
 
     target->fault[0] = '\0';
     target->sqlstate[0] = '\0';
-    if (run_word(target, "BEGIN") != TARGET_OK)
+    if (target__run_word(target, "BEGIN") != TARGET_OK)
         return TARGET_FAILED;
     if (schema[0] != '\0') {
         text_buffer_reset(&target->sql);
@@ -309,7 +204,7 @@ target_sum(struct migrate_target *target, const struct migrate_table *table,
     *out = (struct migrate_sum){.row_count = 0};
     text_buffer_reset(&target->sql);
     migrate_sql_select(table, &target->sql);
-    TRY(prepare(target, table->name, &select));
+    TRY(target__prepare(target, table->name, &select));
     enum status status = sum_rows(target, table, select, out);
     qtdb_finalize(select);
     return status;

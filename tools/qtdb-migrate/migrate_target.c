@@ -68,10 +68,9 @@ remove_partial(struct migrate_target *target)
 static void
 close_database(struct migrate_target *target)
 {
-    qtdb_finalize(target->insert);
+    target__forget_rows(target);
     qtdb_finalize(target->normalise);
     qtdb_session_close(target->session);
-    target->insert = NULL;
     target->normalise = NULL;
     target->session = NULL;
 }

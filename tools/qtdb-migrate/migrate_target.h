@@ -14,7 +14,13 @@ struct migrate_target {
     char partial[IO_PATH_SIZE];
     struct qtdb *db;
     struct qtdb_session *session;
-    struct qtdb_statement *insert;
+    bool one_by_one;               /* The caller's: each row is judged by itself, at once. */
+    struct qtdb_statement *insert; /* Of rows_max rows, */
+    uint32_t rows_max;             /* which gather here: */
+    uint32_t row_count;
+    uint32_t columns; /* Of a row. */
+    struct converted *rows;
+    struct arena held;                /* their bytes. */
     struct qtdb_statement *normalise; /* SELECT $1::jsonb. */
     struct text_buffer sql;
     bool made; /* The partial file is ours to remove. */
@@ -48,12 +54,13 @@ MUST_CHECK enum status target_clear_table(struct migrate_target *target,
                                           const struct migrate_table *table);
 MUST_CHECK enum status target_drop_table(struct migrate_target *target,
                                          const struct migrate_table *table);
-/** One row; `row` has a value for each column. */
+/** One row; `row` has a value for each column. What is refused may be one of the rows before. */
 MUST_CHECK enum target_result target_insert(struct migrate_target *target,
                                             const struct migrate_table *table,
                                             const struct converted *row);
 /** Makes the rows so far durable and ends the table. */
-MUST_CHECK enum target_result target_end_table(struct migrate_target *target);
+MUST_CHECK enum target_result target_end_table(struct migrate_target *target,
+                                               const struct migrate_table *table);
 
 /**
  * Runs one statement in a transaction of its own; with a schema its names may do without. Refused by the

@@ -1,4 +1,4 @@
-/* Shared by migrate_target.c and migrate_rows.c. */
+/* Shared by migrate_target.c, migrate_rows.c and migrate_insert.c. */
 #ifndef TOOLS_QTDB_MIGRATE_MIGRATE_TARGET_PRIVATE_H
 #define TOOLS_QTDB_MIGRATE_MIGRATE_TARGET_PRIVATE_H
 
@@ -6,5 +6,14 @@
 
 /** Takes the thread's qtdb error over; always STATUS_FAILED. */
 enum status target__fail(struct migrate_target *target, const char *what);
+/** Prepares what stands in target->sql. */
+MUST_CHECK enum status target__prepare(struct migrate_target *target, const char *what,
+                                       struct qtdb_statement **out);
+MUST_CHECK enum target_result target__run_word(struct migrate_target *target, const char *word);
+/** The rows that follow are the table's. */
+MUST_CHECK enum status target__begin_rows(struct migrate_target *target,
+                                          const struct migrate_table *table);
+/** Drops rows that are held, the statement and the memory of the transaction, but does not end it. */
+void target__forget_rows(struct migrate_target *target);
 
 #endif
