@@ -223,6 +223,8 @@ aggregate_of_rows(const struct rel_aggregate *call, struct eval *eval, const str
                   struct value *out)
 {
     CHECK(rows->count > 0);
+    if (call->kind >= REL_REGR_COUNT)
+        return aggregate_of_pairs(call, eval, rows, out);
     switch (call->kind) {
     case REL_ARRAY_AGG:
         return array_of(call, eval, rows, out);

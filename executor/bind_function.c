@@ -32,6 +32,18 @@ static const struct {
     {"percentile_cont", REL_PERCENTILE_CONT},
     {"percentile_disc", REL_PERCENTILE_DISC},
     {"mode", REL_MODE},
+    {"regr_count", REL_REGR_COUNT},
+    {"regr_sxx", REL_REGR_SXX},
+    {"regr_syy", REL_REGR_SYY},
+    {"regr_sxy", REL_REGR_SXY},
+    {"regr_avgx", REL_REGR_AVERAGE_X},
+    {"regr_avgy", REL_REGR_AVERAGE_Y},
+    {"regr_r2", REL_REGR_R2},
+    {"regr_slope", REL_REGR_SLOPE},
+    {"regr_intercept", REL_REGR_INTERCEPT},
+    {"covar_pop", REL_COVARIANCE},
+    {"covar_samp", REL_COVARIANCE_SAMPLE},
+    {"corr", REL_CORRELATION},
     {"bit_and", REL_BIT_AND},
     {"bit_or", REL_BIT_OR},
 };
@@ -133,6 +145,33 @@ type_collected(struct bind *bind, const struct ast_expr *ast, struct rel_aggrega
                : bind__cast(bind, call->arguments[1], &real, &call->arguments[1]);
 }
 
+/* Only pairs without a null are looked at. */
+static enum status
+type_pairs(struct bind *bind, const struct ast_expr *ast, struct rel_aggregate *call)
+{
+    static const struct sql_type real = {QTDB_TYPE_FLOAT8, -1, -1};
+
+    for (uint32_t i = 0; i < 2; i++) {
+        struct expr *present = NULL;
+
+        if (bind__number_rank(call->arguments[i]->type.type) == 0)
+            return no_aggregate(bind, ast, call);
+        TRY(bind__new_expr(bind, EXPR_IS_NULL, QTDB_TYPE_BOOL, ast->location, 1, &present));
+        present->negated = true;
+        present->arguments[0] = call->arguments[i];
+        if (call->filter != NULL)
+            TRY(bind__logic(bind, EXPR_AND, ast->location, call->filter, present, &present));
+        call->filter = present;
+        TRY(bind__cast(bind, call->arguments[i], &real, &call->arguments[i]));
+    }
+    call->type = real;
+    if (call->kind == REL_REGR_COUNT) {
+        call->kind = REL_COUNT;
+        call->type.type = QTDB_TYPE_INT8;
+    }
+    return STATUS_OK;
+}
+
 static enum status
 type_aggregate(struct bind *bind, const struct ast_expr *ast, struct rel_aggregate *call)
 {
@@ -183,6 +222,8 @@ type_aggregate(struct bind *bind, const struct ast_expr *ast, struct rel_aggrega
     case REL_BIT_OR:
         return type_collected(bind, ast, call, type);
     default:
+        if (call->kind >= REL_REGR_COUNT)
+            return type_pairs(bind, ast, call);
         if (type == QTDB_TYPE_JSON || type == QTDB_TYPE_JSONB || type == QTDB_TYPE_BOOL ||
             type == QTDB_TYPE_UUID || type == QTDB_TYPE_BYTEA)
             return no_aggregate(bind, ast, call);
@@ -304,7 +345,7 @@ bind__aggregate_call(struct bind *bind, struct bind__scope *scope, const struct 
 {
     enum rel_aggregate_kind kind = aggregate_kind(ast);
     bool pair = kind == REL_STRING_AGG || kind == REL_JSON_OBJECT || kind == REL_PERCENTILE_CONT ||
-                kind == REL_PERCENTILE_DISC;
+                kind == REL_PERCENTILE_DISC || kind >= REL_REGR_COUNT;
     uint32_t wanted = pair ? 2 : 1;
 
     *call = (struct rel_aggregate){.kind = kind, .distinct = ast->distinct};

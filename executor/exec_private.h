@@ -132,6 +132,10 @@ MUST_CHECK enum status aggregate_remove(const struct rel_aggregate *call, struct
 MUST_CHECK enum status aggregate_of_rows(const struct rel_aggregate *call, struct eval *eval,
                                          const struct exec_rows *rows, struct value *out);
 
+/** The same for those of pairs, neither null (aggregate_regression.c). */
+MUST_CHECK enum status aggregate_of_pairs(const struct rel_aggregate *call, struct eval *eval,
+                                          const struct exec_rows *rows, struct value *out);
+
 /* exec_subquery.c */
 MUST_CHECK enum status exec__subquery(const struct expr *expr, const struct value *row,
                                       struct eval *eval, struct value *out);
