@@ -24,7 +24,9 @@ letter_of(char c, char delimiter)
     case '\\':
         return '\\';
     default:
-        return c == delimiter ? c : '\0';
+        if (c == delimiter)
+            return c;
+        return '\0';
     }
 }
 

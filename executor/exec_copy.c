@@ -78,6 +78,7 @@ find_columns(struct copied *copied)
     struct table *table = copied->table;
     const struct ast_copy *ast = copied->ast;
 
+    CHECK(table != NULL);
     copied->columns = arena_alloc(copied->arena, table->column_count * sizeof(uint32_t));
     copied->names = arena_alloc(copied->arena, table->column_count * sizeof(const char *));
     if (copied->columns == NULL || copied->names == NULL)

@@ -46,7 +46,7 @@ run(const struct expr *expr, const struct value *arguments, struct eval *eval, s
                         struct packed *out))
 {
     struct power power = {.expr = expr, .eval = eval};
-    struct packed left = packed_of(&arguments[0]), right = left, result;
+    struct packed left = packed_of(&arguments[0]), right = left, result = left;
     enum status status;
 
     if (expr->argument_count > 1)

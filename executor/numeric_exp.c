@@ -180,6 +180,7 @@ enum status
 numeric_exp_to(const struct packed *value, int32_t scale, struct arena *arena, struct packed *out)
 {
     double real = packed_to_real(value);
+    double rest = fabs(real);
     int32_t halvings = 0;
     struct packed x, half;
 
@@ -189,8 +190,10 @@ numeric_exp_to(const struct packed *value, int32_t scale, struct arena *arena, s
         TRY(packed_from("0", arena, out));
         return packed_round(out, scale, arena, out);
     }
-    for (double rest = fabs(real); rest > 0.01; rest /= 2)
+    while (rest > 0.01) {
+        rest /= 2;
         halvings++;
+    }
     int32_t weight = (int32_t)(real * log10_e);
     int32_t digits = weight + scale + (int32_t)(halvings * 0.301) + GUARD_DIGITS;
     digits = digits > GUARD_DIGITS ? digits : GUARD_DIGITS;

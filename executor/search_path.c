@@ -56,7 +56,7 @@ search_path_find(struct qtdb_txn *txn, const struct search_path *path, const str
             }
         }
     }
-    if (is_public_alone(path))
+    if (path == NULL || is_public_alone(path))
         return STATUS_OK;
     for (uint32_t i = 0; i < path->count; i++) {
         has_public = has_public || strcmp(path->names[i], "public") == 0;

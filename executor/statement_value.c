@@ -136,7 +136,7 @@ statement__bind_value(struct qtdb_statement *statement, uint32_t index, const st
     if (!value->null && (value->type == QTDB_TYPE_NULL || value_type_is_bytes(value->type)))
         return bind_copy(statement, index, value->type, value->bytes, value->size);
     code = parameter_at(statement, index, &place);
-    if (code == QTDB_OK)
+    if (code == QTDB_OK && place != NULL)
         *place = *value;
     return code;
 }

@@ -146,7 +146,8 @@ find_direction(const char *text, bool *from_out, size_t *size_out)
         size_t word = strcspn(at, " \t(");
 
         if (quote != '\0') {
-            quote = *at == quote ? '\0' : quote;
+            if (*at == quote)
+                quote = '\0';
             continue;
         }
         if (*at == '\'' || *at == '"')
