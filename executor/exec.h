@@ -115,8 +115,9 @@ struct exec_explanation {
     const struct exec_measure *measures; /* NULL: it was not run. */
     uint64_t planning_ns;
     uint64_t execution_ns;
-    uint64_t changed_count; /* Rows, of a change. */
-    uint64_t log_size;      /* Bytes; 0 unless the change has been committed. */
+    uint64_t changed_count;                 /* Rows, of a change. */
+    uint64_t log_size;                      /* Bytes; 0 unless the change has been committed. */
+    const struct qtdb_txn_statistics *cost; /* How keys were looked up; NULL: not known. */
 };
 
 /** EXPLAIN's lines, one a node and what was measured below it, or one JSON text, into `line`. */

@@ -68,8 +68,9 @@ describe_scan(const struct plan *plan, char *out, size_t room)
         return snprintf(out, room, "Seq Scan%s on %s%s", backward, table->name, filtered);
     if (plan->path.index == UINT32_MAX)
         return snprintf(out, room, "Index Scan%s by key on %s%s", backward, table->name, filtered);
-    return snprintf(out, room, "Index Scan%s using %s on %s%s", backward,
-                    table->indexes[plan->path.index].name, table->name, filtered);
+    const struct table_index *index = &table->indexes[plan->path.index];
+    return snprintf(out, room, "Index Scan%s using %s%s on %s%s", backward, index->name,
+                    index->learned ? " (rmi)" : "", table->name, filtered);
 }
 
 void
@@ -207,6 +208,11 @@ put_summary(struct explain *explain)
     if (what->planned->bound->table != NULL)
         TRY(put_line(explain, 0, "Rows Changed: %llu  Bytes Logged: %llu",
                      (unsigned long long)what->changed_count, (unsigned long long)what->log_size));
+    if (what->options->buffers && what->cost != NULL)
+        TRY(put_line(explain, 0, "Look-ups Routed: %llu  Links Followed: %llu  Fallbacks: %llu",
+                     (unsigned long long)what->cost->routed_count,
+                     (unsigned long long)what->cost->router_hop_count,
+                     (unsigned long long)what->cost->router_fallback_count));
     if (!what->options->summary)
         return STATUS_OK;
     TRY(put_line(explain, 0, "Planning Time: %.3f ms", (double)what->planning_ns / 1e6));

@@ -173,6 +173,15 @@ explain__json(struct explain *explain)
         TRY(put(&text, 2, "\"SubPlan %u\": ", i + 1));
         TRY(put_plan(&text, what->planned->subplans[i], "SubPlan", 3));
     }
+    if (what->measures != NULL && what->options->buffers && what->cost != NULL) {
+        const struct qtdb_txn_statistics *cost = what->cost;
+
+        TRY(put(&text, 0, ",\n"));
+        TRY(put(&text, 2, "\"Look-ups Routed\": %llu,\n", (unsigned long long)cost->routed_count));
+        TRY(put(&text, 2, "\"Links Followed\": %llu,\n",
+                (unsigned long long)cost->router_hop_count));
+        TRY(put(&text, 2, "\"Fallbacks\": %llu", (unsigned long long)cost->router_fallback_count));
+    }
     if (what->measures != NULL && what->options->summary) {
         TRY(put(&text, 0, ",\n"));
         TRY(put(&text, 2, "\"Planning Time\": %.3f,\n", (double)what->planning_ns / 1e6));

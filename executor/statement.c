@@ -383,6 +383,7 @@ explain(struct qtdb_statement *statement)
     uint64_t begin_ns = io_clock_ns(io);
 
     if (statement->ast->explain.analyze) {
+        explanation.cost = statement->own_txn ? &statement->cost : NULL;
         TRY(run_explained(statement, &explanation.changed_count));
         explanation.measures = statement->context.measures;
         explanation.execution_ns = io_clock_ns(io) - begin_ns;

@@ -254,7 +254,11 @@ Test(sql, explain_analyze_tells_rows_and_bytes)
         "in (7, 1, 7, 9999, 3000)",
         "Index Scan by key on n (filtered) (actual rows=3 loops=1)\n"
         "  Rows Read: 3\n"
-        "  Pages Read: 0\n");
+        "  Pages Read: 0\n"
+        "Look-ups Routed: 0  Links Followed: 0  Fallbacks: 0\n");
+    expect("drop index n_v; create index n_rmi on n using rmi (v); explain (costs off) select id "
+           "from n where v = '7'",
+           "Index Scan using n_rmi (rmi) on n (filtered)\n");
     expect("explain (analyze, costs off, timing off, summary off) select v from n where id between "
            "1001 and 2000",
            "Index Scan by key on n (filtered) (actual rows=1000 loops=1)\n"
