@@ -69,7 +69,6 @@ struct copy_field {
     const char *bytes; /* Not terminated. */
     size_t size;
     bool null;
-    bool quoted; /* csv: some of it stood in quotes. */
 };
 
 enum copy_line_end { COPY_END_UNKNOWN = 0, COPY_END_LF = 1, COPY_END_CR = 2, COPY_END_CRLF = 3 };

@@ -5,7 +5,7 @@
  *
  *  - the first line end decides which kind is an end; any other kind outside quotes is an error;
  *  - in text \. ends the data wherever it stands before a line end, in csv only as a line of its own;
- *  - a field is null when its bytes as written are the null marker, in csv only without quotes.
+ *  - a field is null when its bytes as written are the null marker, which holds no quotes in csv.
  */
 #include <stdio.h>
 #include <string.h>
@@ -405,14 +405,13 @@ split_csv(struct copy_reader *reader)
                 more = true;
                 stop = next - 1;
             } else if (c == reader->options->quote) {
-                field.quoted = true;
                 TRY(take_quoted(reader, &next, end, &out));
             } else {
                 *out++ = c;
             }
         }
         field.size = (size_t)(out - field.bytes);
-        field.null = !field.quoted && is_null(reader->options, begin, (size_t)(stop - begin));
+        field.null = is_null(reader->options, begin, (size_t)(stop - begin));
         TRY(add_field(reader, &field));
     }
     return STATUS_OK;
