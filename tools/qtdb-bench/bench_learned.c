@@ -136,10 +136,19 @@ learned_ns(const struct bench_results *results, const char *workload, const char
 }
 
 static void
+print_routing(const struct bench_routing *routing, uint64_t rows)
+{
+    printf("  %s: %s; %.3f bytes a key, error p50 %u p99 %u max %u, made in %.2f ms", routing->kind,
+           routing->reason, (double)routing->size / (double)rows, routing->error_p50,
+           routing->error_p99, routing->error_max, (double)routing->build_ns / 1e6);
+}
+
+static void
 print_subject(const struct learned *learned, size_t index)
 {
     const struct learned_subject *subject = &learned->subjects[index];
-    const struct learned_reads *reads = &learned->size[learned->size_count].reads[index];
+    const struct learned_size *size = &learned->size[learned->size_count];
+    const struct learned_reads *reads = &size->reads[index < LEARNED_ROUTERS ? index : 0];
     uint64_t rows = learned->sizes.rows;
     double tree = learned_ns(learned->results, learned_variant_name(LEARNED_GET), "tree", rows);
 
@@ -160,12 +169,8 @@ print_subject(const struct learned *learned, size_t index)
     if (index < LEARNED_ROUTERS && reads->all >= 0)
         printf("  cold: %.3f pages (%.3f leaves, %.3f inner, %.3f map)", reads->all,
                reads->all - reads->inner - reads->map, reads->inner, reads->map);
-    if (subject->engine->routing != NULL && subject->routing.kind != NULL)
-        printf("  %s: %s; %.3f bytes a key, error p50 %u p99 %u max %u, made in %.2f ms",
-               subject->routing.kind, subject->routing.reason,
-               (double)subject->routing.size / (double)rows, subject->routing.error_p50,
-               subject->routing.error_p99, subject->routing.error_max,
-               (double)subject->routing.build_ns / 1e6);
+    if (index < LEARNED_ROUTERS && size->routing[index].kind != NULL)
+        print_routing(&size->routing[index], rows);
     printf("\n");
 }
 
@@ -261,10 +266,10 @@ run_all(struct learned *learned)
     uint64_t pool = learned_cold_pool(learned->sizes.rows);
 
     TRY(learned_prepare(learned, routers, LEARNED_ROUTERS, true));
-    for (int variant = LEARNED_GET; variant <= LEARNED_RANGE; variant++)
+    TRY(learned_run(learned, LEARNED_GET, rounds));
+    learned_note_set(learned);
+    for (int variant = LEARNED_CHAIN; variant <= LEARNED_RANGE; variant++)
         TRY(learned_run(learned, (enum learned_variant)variant, rounds));
-    for (size_t i = 0; i < LEARNED_ROUTERS; i++)
-        learned->size[learned->size_count].routing[i] = learned->subjects[i].routing;
     /* With hardly any pool. */
     TRY(reopen(learned, pool));
     TRY(learned_run(learned, LEARNED_COLD, rounds));
@@ -333,7 +338,6 @@ run_size(struct learned *learned, struct bench_keys *keys, uint64_t rows)
         learned_note_failure(learned);
     }
     print_table(learned);
-    learned_note_set(learned);
     learned_close(learned);
     learned->size_count++;
     return status == STATUS_OK;

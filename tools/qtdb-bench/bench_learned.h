@@ -69,7 +69,7 @@ struct learned {
     volatile uint64_t no_bits; /* 0, which the compiler may not know: makes a dependency. */
 
     /* What the tables say beside the results. */
-    struct learned_size size[LEARNED_SIZES_MAX];
+    struct learned_size size[LEARNED_SIZES_MAX]; /* One more than are measured: of the sets. */
     size_t size_count;
     struct learned_set set[LEARNED_SETS_MAX];
     size_t set_count;

@@ -16,7 +16,7 @@
 #include "tools/qtdb-bench/bench_report.h"
 
 enum { ROWS_A_LEAF = 240, POINTS = 400, PLOT_WIDTH = 560, PLOT_HEIGHT = 300, LEFT = 60, TOP = 30 };
-enum { ERROR_BUCKETS = 12, BUCKET_HEIGHT = 18, ROUTERS_MAX = 16, SIZES_MAX = 8 };
+enum { ERROR_BUCKETS = 12, BUCKET_HEIGHT = 18, LABEL_HEIGHT = 13, ROUTERS_MAX = 16, SIZES_MAX = 8 };
 
 struct page {
     struct text_buffer *text;
@@ -99,11 +99,27 @@ add_bars(const struct page *page, int variant, const char *title, uint64_t rows)
     bench_svg_bars(page->text, title, bars, count, true);
 }
 
-/* ns over rows, one line a router; both axes in equal steps of a factor. */
+/* Where a label that belongs at `y` has room below those that are there already. */
+static double
+place_label(double *taken, size_t *count, double y)
+{
+    for (size_t i = 0; i < *count;) {
+        bool meets = y - taken[i] < LABEL_HEIGHT && taken[i] - y < LABEL_HEIGHT;
+
+        y = meets ? taken[i] + LABEL_HEIGHT : y;
+        i = meets ? 0 : i + 1;
+    }
+    taken[(*count)++] = y;
+    return y;
+}
+
+/* ns over rows, one line a router; rows in equal steps of a factor. */
 static void
 add_growth(const struct page *page, const uint64_t *sizes, size_t size_count)
 {
     struct text_buffer *text = page->text;
+    double taken[ROUTERS_MAX];
+    size_t taken_count = 0;
     double most = 0;
     size_t drawn = 0;
 
@@ -139,9 +155,10 @@ add_growth(const struct page *page, const uint64_t *sizes, size_t size_count)
                               last);
         }
         text_buffer_add_text(text, "\"/>");
-        if (last > 0)
+        if (last > 0 && taken_count < ROUTERS_MAX)
             text_buffer_print(text, "<text x=\"%d\" y=\"%.1f\" class=\"s%zu\">%s</text>\n",
-                              LEFT + PLOT_WIDTH - 130, last + 4, drawn % 6, router);
+                              LEFT + PLOT_WIDTH - 130, place_label(taken, &taken_count, last + 4),
+                              drawn % 6, router);
         drawn++;
     }
     text_buffer_add_text(text, "</svg>\n");
@@ -186,7 +203,7 @@ add_model(const struct page *page, const struct router *router)
                       LEFT, TOP, TOP + PLOT_HEIGHT, LEFT + PLOT_WIDTH, TOP + 12, count - 1,
                       TOP + PLOT_HEIGHT, LEFT, TOP + PLOT_HEIGHT + 16, directory->keys[0],
                       LEFT + PLOT_WIDTH, TOP + PLOT_HEIGHT + 16, directory->keys[count - 1]);
-    text_buffer_add_text(page->text, "<polyline class=\"s s3\" points=\"");
+    text_buffer_add_text(page->text, "<polyline class=\"s s3 w\" points=\"");
     for (uint32_t i = 0; i <= POINTS; i++) {
         uint32_t leaf = (uint32_t)((uint64_t)(count - 1) * i / POINTS);
 
@@ -220,6 +237,7 @@ add_errors(const struct page *page, const struct router *router)
     uint32_t count = leaf_directory_count(directory);
     uint32_t bucket[ERROR_BUCKETS] = {0};
     uint32_t most = 1;
+    uint32_t used = 0;
 
     for (uint32_t i = 0; i < count; i++) {
         uint32_t position = router_predict(router, directory, directory->keys[i]).position;
@@ -230,16 +248,23 @@ add_errors(const struct page *page, const struct router *router)
             place = ERROR_BUCKETS - 1;
         bucket[place]++;
         most = bucket[place] > most ? bucket[place] : most;
+        used = place >= used ? place + 1 : used;
     }
-    bench_svg_open(page->text, "leaves by error in leaves", TOP + ERROR_BUCKETS * BUCKET_HEIGHT);
-    for (uint32_t i = 0; i < ERROR_BUCKETS; i++) {
+    bench_svg_open(page->text, "leaves by error in leaves", TOP + (int)used * BUCKET_HEIGHT);
+    for (uint32_t i = 0; i < used; i++) {
         uint32_t y = TOP + i * BUCKET_HEIGHT;
 
         text_buffer_print(page->text,
                           "<text x=\"%d\" y=\"%u\" class=\"l\">%s%u</text><rect x=\"%d\" y=\"%u\" "
                           "width=\"%.1f\" height=\"%d\" class=\"b\"/><text x=\"%.1f\" "
                           "y=\"%u\">%u</text>\n",
-                          LEFT + 20, y + 12, i < 3 ? "" : "up to ", i < 3 ? i : 1u << (i - 1),
+                          LEFT + 20, y + 12,
+                          i < 3                   ? ""
+                          : i + 1 < ERROR_BUCKETS ? "up to "
+                                                  : "above ",
+                          i < 3                   ? i
+                          : i + 1 < ERROR_BUCKETS ? 1u << (i - 1)
+                                                  : 1u << (i - 2),
                           LEFT + 26, y + 2, bucket[i] * 400.0 / most, BUCKET_HEIGHT - 6,
                           LEFT + 32 + bucket[i] * 400.0 / most, y + 12, bucket[i]);
     }
@@ -315,9 +340,9 @@ add_targets(const struct page *page)
     size_t count = learned_lines(page->learned, lines);
     struct text_buffer *text = page->text;
 
-    text_buffer_add_text(text,
-                         "<section><h2>What routers have to show</h2>\n<table><tr><th>measure"
-                         "</th><th>at least</th><th>aim</th><th>measured</th><th></th></tr>\n");
+    text_buffer_add_text(text, "<section><h2>What routers have to show</h2>\n<table><tr><th>measure"
+                               "</th><th class=\"t\">at least</th><th class=\"t\">aim</th><th "
+                               "class=\"t\">measured</th><th></th></tr>\n");
     for (size_t i = 0; i < count; i++) {
         text_buffer_add_text(text, "<tr>");
         add_cell(page, lines[i].measure);
@@ -327,10 +352,10 @@ add_targets(const struct page *page)
         add_cell(page, lines[i].verdict);
         text_buffer_add_text(text, "</tr>\n");
     }
-    text_buffer_add_text(text,
-                         "</table></section>\n<section><h2>What the predecessor claimed</h2>\n"
-                         "<table><tr><th></th><th>claim</th><th>measured against</th>"
-                         "<th>here, in this run</th></tr>\n");
+    text_buffer_add_text(
+        text, "</table></section>\n<section><h2>What the predecessor claimed</h2>\n"
+              "<table><tr><th></th><th class=\"t\">claim</th><th class=\"t\">measured against</th>"
+              "<th class=\"t\">here, in this run</th></tr>\n");
     learned_claims(page->learned, claims);
     for (size_t i = 0; i < LEARNED_CLAIMS; i++) {
         text_buffer_add_text(text, "<tr>");

@@ -20,11 +20,11 @@ static const enum bench_metric columns[COLUMNS] = {
 static const char style[] =
     "body{font:14px/1.4 sans-serif;max-width:1000px;margin:2em auto;padding:0 1em;color:#222}\n"
     "table{border-collapse:collapse;margin:.5em 0}td,th{padding:2px 10px;text-align:right;"
-    "border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}\n"
+    "border-bottom:1px solid #ddd}td:first-child,th:first-child,td.t,th.t{text-align:left}\n"
     "svg{max-width:100%;height:auto;display:block;margin:.6em 0}svg text{font:12px sans-serif;"
     "fill:#222}svg .t{font-weight:bold}svg .l{text-anchor:end}\n"
     ".b{fill:#9aa7b5}.o{fill:#1f6fb2}.e{stroke:#222;stroke-width:1.5;fill:none}.a{stroke:#888;"
-    "fill:none}.s{fill:none;stroke-width:2}\n"
+    "fill:none}.s{fill:none;stroke-width:2}.s.w{stroke-width:9;stroke-opacity:.3}\n"
     "polyline.s0{stroke:#1f6fb2}polyline.s1{stroke:#e08214}polyline.s2{stroke:#7b3294}"
     "polyline.s3{stroke:#4d4d4d}polyline.s4{stroke:#01857a}polyline.s5{stroke:#b8860b}\n"
     "svg text.s0{fill:#1f6fb2}svg text.s1{fill:#e08214}svg text.s2{fill:#7b3294}svg text.s3{"
