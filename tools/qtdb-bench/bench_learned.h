@@ -76,8 +76,9 @@ struct learned {
     struct bench_results set_results; /* Of the sets, until the tables are made. */
     uint64_t found_count;  /* Look-ups of rows that were there: all of them were found. */
     uint64_t absent_count; /* And of others, which were not. */
-    char
-        small[LEARNED_TEXT_SIZE]; /* What a tree of 9,000 rows says of its router; "": not asked. */
+    bool is_wrong;         /* An answer was not right, and ended the command. */
+    /* What a tree of 9,000 rows says of its router; empty: not asked. */
+    char small[LEARNED_TEXT_SIZE];
 };
 
 /* ---- bench_learned.c: databases, sizes ----------------------------------------------------------- */

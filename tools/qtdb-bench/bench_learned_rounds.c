@@ -21,6 +21,8 @@ static const struct bench_workload workloads[LEARNED_VARIANTS] = {
     {.name = "learned-cold"},
 };
 
+static const char wrong_answer[] = "WRONG ANSWER";
+
 const char *
 learned_variant_name(int variant)
 {
@@ -60,8 +62,8 @@ draw(struct learned *learned, enum learned_variant variant, uint64_t count)
 static enum status
 wrong(const struct learned_subject *subject, uint64_t key)
 {
-    return error_raise(STATUS_CORRUPT, "%s, %s: WRONG ANSWER for key %" PRIu64,
-                       subject->engine->name, subject->router, key);
+    return error_raise(STATUS_CORRUPT, "%s, %s: %s for key %" PRIu64, subject->engine->name,
+                       subject->router, wrong_answer, key);
 }
 
 /* Looks the probes [first, last) up; `chained`: each key waits for the value before. */
@@ -220,6 +222,7 @@ learned_note_failure(struct learned *learned)
 {
     struct bench_outcome outcome = {.state = BENCH_FAILED};
 
+    learned->is_wrong = learned->is_wrong || strstr(error_message(), wrong_answer) != NULL;
     (void)snprintf(outcome.message, sizeof(outcome.message), "%s", error_message());
     note(learned, &learned->subjects[0], LEARNED_GET, 0, &outcome);
 }

@@ -159,7 +159,7 @@ add_found(const struct learned *learned, struct learned_line *lines, size_t *cou
     (void)snprintf(line->figure, sizeof(line->figure),
                    "%" PRIu64 " of as many; %" PRIu64 " absent ones not found",
                    learned->found_count, learned->absent_count);
-    decide(line, largest(learned) != NULL && learned->small[0] != '\0');
+    decide(line, !learned->is_wrong);
 }
 
 static void
@@ -193,7 +193,8 @@ add_mixed(const struct learned *learned, struct learned_line *lines, size_t *cou
 {
     struct learned_line *line =
         line_add(lines, count, "mixed 80% get, 20% insert, against the tree alone", "10 M");
-    const struct learned_size *size = largest(learned);
+    const struct learned_size *wanted = size_of(learned, targets[REBUILD].rows);
+    const struct learned_size *size = wanted != NULL ? wanted : largest(learned);
     double tree = size == NULL ? 0 : ns_of(learned, LEARNED_MIXED, "tree", size->rows);
     double own = size == NULL ? 0 : ns_of(learned, LEARNED_MIXED, "auto", size->rows);
 
