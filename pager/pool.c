@@ -242,12 +242,17 @@ frame_is_clean(const struct frame *state)
     return state->pins == 0 && state->csn_dirty == 0 && state->csn_flushing == 0;
 }
 
+/* Of a frame whose page is, or was a moment ago, that one. */
+static bool
+is_evictable(const struct frame *state, uint32_t page_number)
+{
+    return page_number != PAGE_NONE && page_number != 0 && !state->is_kept && frame_is_clean(state);
+}
+
 bool
 pager__frame_is_evictable(const struct frame *state)
 {
-    uint32_t page_number = state->page_number;
-
-    return page_number != PAGE_NONE && page_number != 0 && !state->is_kept && frame_is_clean(state);
+    return is_evictable(state, state->page_number);
 }
 
 /* Takes the frame from its page if it is clean and nobody is near. */
@@ -257,14 +262,14 @@ evict(struct pager *pager, uint32_t frame)
     struct frame *state = &pager->frame[frame];
     uint32_t page_number = state->page_number;
 
-    if (!pager__frame_is_evictable(state))
+    if (!is_evictable(state, page_number))
         return false;
     _Atomic uint64_t *word = word_of(pager, page_number);
     uint64_t now = atomic_load_explicit(word, memory_order_relaxed);
     if ((now & (WORD_FRAME_MASK | WORD_LOCKED | WORD_IN_IO)) != frame ||
         !atomic_compare_exchange_strong(word, &now, now | WORD_LOCKED))
         return false;
-    if (!frame_is_clean(state)) {
+    if (!is_evictable(state, page_number)) {
         pager__word_release(word, now & ~WORD_WAITERS);
         return false;
     }

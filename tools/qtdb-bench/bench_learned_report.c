@@ -355,7 +355,7 @@ add_targets(const struct page *page)
     text_buffer_add_text(
         text, "</table></section>\n<section><h2>What the predecessor claimed</h2>\n"
               "<table><tr><th></th><th class=\"t\">claim</th><th class=\"t\">measured against</th>"
-              "<th class=\"t\">here, in this run</th></tr>\n");
+              "<th class=\"t\">here, with the most rows</th></tr>\n");
     learned_claims(page->learned, claims);
     for (size_t i = 0; i < LEARNED_CLAIMS; i++) {
         text_buffer_add_text(text, "<tr>");

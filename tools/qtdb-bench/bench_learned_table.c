@@ -323,7 +323,8 @@ learned_print_targets(const struct learned *learned)
                line->aim[0] != '\0' ? "  (aim " : "", line->aim, line->aim[0] != '\0' ? ")" : "");
     }
     learned_claims(learned, claims);
-    printf("\nwhat the predecessor claimed, and ours of this run, %s\n", learned->sizes.key_set);
+    printf("\nwhat the predecessor claimed, and ours of this run, %s, %" PRIu64 " rows\n",
+           learned->sizes.key_set, largest(learned) != NULL ? largest(learned)->rows : 0);
     for (size_t i = 0; i < LEARNED_CLAIMS; i++)
         printf("%s\n    claim: %s, measured against: %s\n    here:  %s\n", claims[i].what,
                claims[i].claim, claims[i].against,
