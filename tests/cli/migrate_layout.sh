@@ -35,6 +35,8 @@ done
 "$QTDB_BIN/qtdb" --readonly "$work/out/other.qtdb" .schema | grep -q shop && fail "shop is in other.qtdb"
 grep -q '"ok": true' "$work/report.shop.json" && grep -q '"ok": true' "$work/report.other.json" || fail "no reports"
 
+grep '"name": "mood"' "$work/report.other.json" | grep -q '"why"' && fail "shop's enum is tried in other.qtdb"
+
 refused 2 "--layout takes schemas or files" --layout one "$work/in" "$work/x"
 refused 1 "exists already" --layout files "$work/in" "$work/out"
 refused 1 "--strict:" --layout files --strict "$work/in" "$work/x"

@@ -1,10 +1,11 @@
 /*
  * Rows of damaged SQLite files. A table is read by its rowid upward; where that fails, the smallest rowid from
  * which it goes on is looked for, first with steps that double, then between the last two: a search by rowid
- * needs only the pages on its way. What lies between is told as lost. A table WITHOUT ROWID is read until the
- * first failure.
+ * needs only the pages on its way. What lies between is told as lost. A table WITHOUT ROWID is read in the order of
+ * its key until the first failure, and then backward until the first: what lies between is lost.
  *
- * rowids only go up: a damaged tree that leads back, or around, ends at the first rowid that does not.
+ * rowids only go up: a damaged tree that leads back, or around, ends at the first rowid that does not. No table has
+ * more rows than the file has bytes.
  */
 #include <stdio.h>
 #include <string.h>
@@ -19,9 +20,11 @@ struct climb {
     const char *table;
     const char *columns; /* "a", "b" */
     const char *rowid;   /* Its name in this table; NULL: it has none. */
+    const char *order;   /* Then: ORDER BY of its key; "": as it comes. */
     const struct sqlite_rescue_visitor *visitor;
     int64_t low; /* The smallest rowid that is not read yet. */
     bool ended;  /* INT64_MAX was read. */
+    bool broke;  /* Without a rowid: the end was not reached. */
     uint64_t row_count;
     char fault[SQLITE_FAULT_SIZE];
 };
@@ -62,6 +65,8 @@ prepare(struct climb *climb, bool probe, struct sqlite_query **out)
     if (climb->rowid != NULL)
         text_buffer_print(sql, " WHERE %s >= ?1 ORDER BY %s%s", climb->rowid, climb->rowid,
                           probe ? " LIMIT 1" : "");
+    else
+        text_buffer_add_text(sql, climb->order);
     return sqlite_prepare(climb->source, climb->table, out);
 }
 
@@ -137,7 +142,8 @@ tell(struct climb *climb, int64_t from, bool to_end)
     if (climb->visitor->lost == NULL)
         return;
     if (climb->rowid == NULL)
-        (void)snprintf(words, sizeof(words), "what follows row %llu cannot be read: %s",
+        (void)snprintf(words, sizeof(words),
+                       "rows behind row %llu of the key's order cannot be read: %s",
                        (unsigned long long)climb->row_count, climb->fault);
     else if (to_end)
         (void)snprintf(words, sizeof(words), "rows from rowid %lld on cannot be read: %s",
@@ -161,6 +167,11 @@ take_rows(struct climb *climb, struct sqlite_query *query, enum sqlite_step *ste
         int64_t rowid = door->column_i64(query, 0);
         if (climb->rowid != NULL && (rowid < climb->low || climb->ended)) {
             (void)snprintf(climb->fault, sizeof(climb->fault), "its rowids go down");
+            *step_out = SQLITE_STEP_FAILED;
+            return STATUS_OK;
+        }
+        if (climb->row_count > climb->source->size) {
+            (void)snprintf(climb->fault, sizeof(climb->fault), "more rows than bytes");
             *step_out = SQLITE_STEP_FAILED;
             return STATUS_OK;
         }
@@ -188,6 +199,7 @@ climb_table(struct climb *climb, struct sqlite_query *query, struct sqlite_query
         int64_t from = climb->low;
         bool more = climb->rowid != NULL && pass_damage(climb, probe);
         tell(climb, from, !more);
+        climb->broke = climb->rowid == NULL;
         if (!more)
             return STATUS_OK;
     }
@@ -196,12 +208,63 @@ climb_table(struct climb *climb, struct sqlite_query *query, struct sqlite_query
     return STATUS_OK;
 }
 
+/* ORDER BY "a" DESC, "b" DESC of the key; empty where it is not told. */
+static enum status
+key_order(struct climb *climb, struct text_buffer *out)
+{
+    struct sqlite_source *sqlite = climb->source->state;
+    struct sqlite_query *query = NULL;
+    char fault[SQLITE_FAULT_SIZE];
+    size_t size = 0;
+
+    text_buffer_reset(&sqlite->sql);
+    text_buffer_add_text(&sqlite->sql, "SELECT name FROM pragma_table_xinfo(");
+    text_buffer_add_literal(&sqlite->sql, climb->table, strlen(climb->table));
+    text_buffer_add_text(&sqlite->sql, ") WHERE pk > 0 ORDER BY pk");
+    TRY(sqlite_prepare(climb->source, climb->table, &query));
+    while (sqlite->door->step(query, fault) == SQLITE_STEP_ROW) {
+        const char *name = sqlite->door->column_text(query, 0, &size);
+
+        text_buffer_add_text(out, out->size == 0 ? " ORDER BY " : ", ");
+        text_buffer_add_identifier(out, name != NULL ? name : "");
+        text_buffer_add_text(out, " DESC");
+    }
+    sqlite->door->finalize(query);
+    return out->failed ? sqlite_no_memory(climb->source) : STATUS_OK;
+}
+
+/* From the other end, what a table WITHOUT ROWID has behind its damage. */
+static enum status
+climb_down(struct climb *climb)
+{
+    const struct sqlite_door *door = sqlite_of(climb)->door;
+    struct sqlite_query *query = NULL;
+    enum sqlite_step step = SQLITE_STEP_DONE;
+    struct text_buffer order;
+
+    text_buffer_init(&order, climb->source->env.memory);
+    enum status status = key_order(climb, &order);
+    if (status == STATUS_OK && order.size > 0) {
+        climb->order = order.bytes;
+        status = prepare(climb, false, &query);
+        if (status == STATUS_OK)
+            status = take_rows(climb, query, &step);
+        door->finalize(query);
+    }
+    text_buffer_deinit(&order);
+    return status;
+}
+
 enum status
 sqlite_rescue_rows(struct source *source, const char *table, const char *columns,
                    const struct sqlite_rescue_visitor *visitor)
 {
-    struct climb climb = {
-        .source = source, .table = table, .columns = columns, .visitor = visitor, .low = INT64_MIN};
+    struct climb climb = {.source = source,
+                          .table = table,
+                          .columns = columns,
+                          .visitor = visitor,
+                          .order = "",
+                          .low = INT64_MIN};
     struct sqlite_query *query = NULL, *probe = NULL;
 
     find_rowid(&climb);
@@ -212,5 +275,7 @@ sqlite_rescue_rows(struct source *source, const char *table, const char *columns
         status = climb_table(&climb, query, probe);
     sqlite_of(&climb)->door->finalize(probe);
     sqlite_of(&climb)->door->finalize(query);
+    if (status == STATUS_OK && climb.broke)
+        status = climb_down(&climb);
     return status;
 }
