@@ -1,12 +1,14 @@
 /*
  * Joins. Nested inner joins become one list of inputs and one of conditions; inputs are joined in the
- * order that is expected to cost least (plan_join_order.c). Outer joins keep their place; one whose
+ * order that is expected to cost least (plan_join_order.c), also by equalities that follow from others. Outer joins keep their place; one whose
  * empty side a condition above refuses is an inner join.
  */
 #include <string.h>
 
 #include "executor/plan_private.h"
 #include "kernel/base/check.h"
+
+enum { IMPLIED_CONDITIONS_MAX = 48 };
 
 /* Conditions that no row passes in which all columns of the set are null. */
 
@@ -118,6 +120,70 @@ collect(struct planner *planner, struct plan__graph *graph, const struct rel *re
     return collect(planner, graph, rel->right, above);
 }
 
+/* Equalities that follow from two others: with a = b and b = c, a may be joined with c before b. */
+
+static bool
+is_plain(const struct expr *expr)
+{
+    return expr->kind == EXPR_COMPARE && expr->operator_kind == EXPR_EQUAL && !expr->negated &&
+           expr->arguments[0]->kind == EXPR_COLUMN && expr->arguments[1]->kind == EXPR_COLUMN &&
+           expr->arguments[0]->relation > 0 && expr->arguments[1]->relation > 0 &&
+           expr->arguments[0]->type.type == expr->arguments[1]->type.type;
+}
+
+static bool
+is_stated(const struct plan__list *conditions, const struct expr *left, const struct expr *right)
+{
+    for (uint32_t i = 0; i < conditions->count; i++) {
+        const struct expr *expr = conditions->exprs[i];
+
+        if (is_plain(expr) &&
+            ((expr_same(expr->arguments[0], left) && expr_same(expr->arguments[1], right)) ||
+             (expr_same(expr->arguments[0], right) && expr_same(expr->arguments[1], left))))
+            return true;
+    }
+    return false;
+}
+
+static enum status
+add_implied(struct planner *planner, struct plan__list *conditions, const struct expr *first,
+            const struct expr *second)
+{
+    for (uint32_t k = 0; k < 4; k++) {
+        struct expr *left = first->arguments[1 - k / 2], *right = second->arguments[1 - k % 2];
+
+        if (!expr_same(first->arguments[k / 2], second->arguments[k % 2]) ||
+            left->relation == right->relation || left->type.type != right->type.type ||
+            is_stated(conditions, left, right))
+            continue;
+        struct expr *implied = plan__take(planner, sizeof(*implied));
+        struct expr **arguments = plan__take(planner, 2 * sizeof(struct expr *));
+        if (implied == NULL || arguments == NULL)
+            return STATUS_NO_MEMORY;
+        *implied = *first;
+        implied->arguments = arguments;
+        arguments[0] = left;
+        arguments[1] = right;
+        TRY(plan__list_add(planner, conditions, implied));
+    }
+    return STATUS_OK;
+}
+
+static enum status
+imply(struct planner *planner, struct plan__graph *graph)
+{
+    struct plan__list *conditions = &graph->conditions;
+
+    graph->stated_count = conditions->count;
+    for (uint32_t i = 0; i < conditions->count && graph->count > 2; i++) {
+        for (uint32_t j = 0; j < i && conditions->count < IMPLIED_CONDITIONS_MAX; j++) {
+            if (is_plain(conditions->exprs[i]) && is_plain(conditions->exprs[j]))
+                TRY(add_implied(planner, conditions, conditions->exprs[i], conditions->exprs[j]));
+        }
+    }
+    return STATUS_OK;
+}
+
 /* Conditions on one input alone go down into it; those on none go to the first. */
 static enum status
 push_down(struct planner *planner, struct plan__graph *graph)
@@ -156,6 +222,23 @@ is_applicable(const struct plan__graph *graph, uint32_t condition, const struct 
     return !graph->used[condition] && plan__set_within(&set, &all);
 }
 
+/* The leaf's column is equal to another of the joined ones already, which is equal to this one. */
+static bool
+is_settled(const struct plan__list *on, const struct expr *implied, const struct plan__set *joined,
+           const struct plan__leaf *leaf)
+{
+    struct expr *left, *right = NULL, *other = NULL;
+
+    if (!plan__is_key(implied, joined, &leaf->set, &left, &right))
+        return true;
+    for (uint32_t i = 0; i < on->count; i++) {
+        if (plan__is_key(on->exprs[i], joined, &leaf->set, &left, &other) &&
+            is_plain(on->exprs[i]) && expr_same(other, right))
+            return true;
+    }
+    return false;
+}
+
 static enum status
 join_next(struct planner *planner, struct plan__graph *graph, const struct plan__leaf *leaf,
           struct plan__set *joined, struct plan **plan)
@@ -163,10 +246,13 @@ join_next(struct planner *planner, struct plan__graph *graph, const struct plan_
     struct plan__list on = {.count = 0};
 
     for (uint32_t i = 0; i < graph->conditions.count; i++) {
+        struct expr *condition = graph->conditions.exprs[i];
+
         if (!is_applicable(graph, i, joined, leaf))
             continue;
-        TRY(plan__list_add(planner, &on, graph->conditions.exprs[i]));
         graph->used[i] = true;
+        if (i < graph->stated_count || !is_settled(&on, condition, joined, leaf))
+            TRY(plan__list_add(planner, &on, condition));
     }
     TRY(plan__join_with(planner, *plan, joined, &leaf->right, &leaf->set, REL_INNER, &on, plan));
     *joined = plan__set_union(joined, &leaf->set);
@@ -206,9 +292,10 @@ plan_inner(struct planner *planner, const struct rel *rel, const struct plan__li
     for (uint32_t i = 0; i < conditions->count; i++)
         TRY(plan__list_add(planner, &graph.conditions, conditions->exprs[i]));
     TRY(collect(planner, &graph, rel, conditions));
+    TRY(imply(planner, &graph));
     TRY(push_down(planner, &graph));
     TRY(join_all(planner, &graph, out));
-    for (uint32_t i = 0; i < graph.conditions.count; i++) {
+    for (uint32_t i = 0; i < graph.stated_count; i++) {
         if (!graph.used[i])
             TRY(plan__list_add(planner, &rest, graph.conditions.exprs[i]));
     }

@@ -231,6 +231,26 @@ set_shares(struct ordering *ordering)
     }
 }
 
+/* By class, the one that leaves the fewest rows first: it counts, the others of its class follow from
+ * it. */
+static void
+sort_effects(struct ordering *ordering)
+{
+    struct effect *effects = ordering->effects;
+
+    for (uint32_t i = 1; i < ordering->effect_count; i++) {
+        const struct effect effect = effects[i];
+        uint32_t place = i;
+
+        for (; place > 0 && (effects[place - 1].class[0] > effect.class[0] ||
+                             (effects[place - 1].class[0] == effect.class[0] &&
+                              effects[place - 1].share > effect.share));
+             place--)
+            effects[place] = effects[place - 1];
+        effects[place] = effect;
+    }
+}
+
 static enum status
 prepare(struct planner *planner, const struct plan__graph *graph, struct ordering **out)
 {
@@ -250,6 +270,7 @@ prepare(struct planner *planner, const struct plan__graph *graph, struct orderin
     for (uint32_t i = 0; i < graph->conditions.count; i++)
         note_condition(ordering, graph->conditions.exprs[i]);
     set_shares(ordering);
+    sort_effects(ordering);
     *out = ordering;
     return STATUS_OK;
 }
@@ -303,14 +324,17 @@ step_cost(const struct ordering *ordering, uint64_t joined, const struct way *wa
     uint64_t both = joined | UINT64_C(1) << leaf;
     double left = way->rows, right = added->right.plan->rows, rows = left * right, cost;
     bool keyed = false;
+    uint32_t class = UINT32_MAX;
 
     for (uint32_t i = 0; i < ordering->effect_count; i++) {
         const struct effect *effect = &ordering->effects[i];
 
-        if ((effect->leaves & ~both) != 0 || (effect->leaves & ~joined) == 0)
+        if ((effect->leaves & ~both) != 0 || (effect->leaves & ~joined) == 0 ||
+            (effect->is_key && effect->class[0] == class))
             continue;
         rows *= effect->share;
         keyed = keyed || effect->is_key;
+        class = effect->is_key ? effect->class[0] : UINT32_MAX;
     }
     *rows_out = rows;
     if (added->right.lateral != NULL)

@@ -148,6 +148,7 @@ struct plan__graph {
     uint32_t count;
     uint32_t capacity;
     struct plan__list conditions; /* Of two leaves or more, or of none. */
+    uint32_t stated_count;        /* The conditions behind these follow from them. */
     bool *used;                   /* One a condition. */
 };
 /** In which order to join at most PLAN__ORDER_MAX leaves, and the rows expected after each. */

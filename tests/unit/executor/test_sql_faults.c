@@ -100,6 +100,10 @@ Test(sql_faults, queries_survive_every_refused_allocation)
         "sha256('x') from a join b on a.id = b.id where b.id < 3",
         NULL);
     refuse_each("select a.n, b.v from a join b on a.id = b.a_id where b.v > 3 order by b.v", NULL);
+    refuse_each(
+        "select a.n, b.v, c.x from a, b, a c where a.id = b.a_id and b.a_id = c.id and c.x > 5 "
+        "and b.v > (select min(v) from b d where d.a_id = a.id)",
+        NULL);
     refuse_each("select a.id, b.id from a left join b on b.id = a.x full join a c on c.id = a.id",
                 NULL);
     refuse_each(
