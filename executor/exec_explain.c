@@ -41,7 +41,8 @@ node_name(const struct plan *plan)
         [PLAN_SORT] = "Sort",           [PLAN_DISTINCT] = "Unique",
         [PLAN_LIMIT] = "Limit",         [PLAN_RECURSIVE] = "Recursive Union",
         [PLAN_WORK] = "WorkTable Scan", [PLAN_SERIES] = "Function Scan on generate_series",
-        [PLAN_WINDOW] = "WindowAgg",    [PLAN_KIND_COUNT] = "",
+        [PLAN_WINDOW] = "WindowAgg",    [PLAN_GROUP] = "GroupAggregate",
+        [PLAN_KIND_COUNT] = "",
     };
 
     if (plan->kind == PLAN_SET)

@@ -44,6 +44,7 @@ extern const struct exec__class exec__project_class;
 extern const struct exec__class exec__limit_class;
 extern const struct exec__class exec__sort_class;
 extern const struct exec__class exec__aggregate_class;
+extern const struct exec__class exec__group_class;
 extern const struct exec__class exec__distinct_class;
 extern const struct exec__class exec__set_class;
 extern const struct exec__class exec__recursive_class;

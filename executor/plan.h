@@ -28,7 +28,8 @@ enum plan_kind {
     PLAN_SERIES = 15,
     PLAN_WINDOW =
         16, /* Its input is sorted; the first group_count of sort_keys are the partition. */
-    PLAN_KIND_COUNT = 17,
+    PLAN_GROUP = 17, /* An AGGREGATE whose input is in the order of its groups, all integers. */
+    PLAN_KIND_COUNT = 18,
 };
 
 /* A column of a row: which column of the logical tree it is. */

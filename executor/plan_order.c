@@ -1,6 +1,6 @@
 /*
  * Order that is there already: a scan gives its rows in the order of the key it goes by, and filters,
- * projections and the left side of a loop keep it. A sort by that order, either way round, is left out.
+ * projections, grouping by it and the left side of a loop keep it. A sort by that order, either way round, is left out.
  */
 #include "executor/plan_private.h"
 #include "kernel/base/check.h"
@@ -24,6 +24,11 @@ find_scan(struct plan *plan, uint32_t *column)
         case PLAN_LOOP_JOIN:
             if (*column >= plan->input->width)
                 return NULL;
+            break;
+        case PLAN_GROUP:
+            if (*column >= plan->group_count)
+                return NULL;
+            *column = plan->exprs[*column]->index;
             break;
         default:
             return NULL;

@@ -181,6 +181,31 @@ plan__aggregate_call(struct planner *planner, struct plan *input, struct plan *p
     return STATUS_OK;
 }
 
+/* Rows that come in the order of the groups are grouped one group after the other. */
+static enum status
+choose_grouping(struct planner *planner, struct plan *input, struct plan *plan)
+{
+    struct plan_sort_key *keys = plan__take(planner, plan->group_count * sizeof(*keys));
+    bool fits = plan->group_count > 0 && plan->set_count == 0;
+
+    if (keys == NULL)
+        return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < plan->group_count; i++) {
+        const struct expr *expr = plan->exprs[i];
+
+        fits = fits && expr->kind == EXPR_COLUMN && value_type_is_integer(expr->type.type);
+        keys[i] = (struct plan_sort_key){.column = expr->index};
+    }
+    for (uint32_t i = 0; i < plan->aggregate_count; i++) {
+        const struct rel_aggregate *call = &plan->aggregates[i];
+
+        fits = fits && call->kind < REL_GROUPING && !call->distinct && call->sort_count == 0;
+    }
+    if (fits && plan__gives_order(input, keys, plan->group_count))
+        plan->kind = PLAN_GROUP;
+    return STATUS_OK;
+}
+
 static enum status
 plan_aggregate(struct planner *planner, const struct rel *rel, const struct plan__list *conditions,
                struct plan **out)
@@ -214,6 +239,7 @@ plan_aggregate(struct planner *planner, const struct rel *rel, const struct plan
         TRY(resolve_into(planner, input, rel->exprs[i], plan, &plan->exprs[i]));
     for (uint32_t i = 0; i < rel->aggregate_count; i++)
         TRY(plan__aggregate_call(planner, input, plan, &rel->aggregates[i], &plan->aggregates[i]));
+    TRY(choose_grouping(planner, input, plan));
     plan->cost = input->cost + input->rows;
     plan->rows = rel->group_count == 0 ? 1 : 1 + input->rows / 5;
     *out = plan;
