@@ -187,6 +187,11 @@ grep -q 2 "$work/out" && fail "the text goes on after a failure"
 refused 1 "$db" "INSERT INTO t VALUES (1)"
 grep -q "ERROR 23505: " "$work/got" || fail "SQLSTATE of a duplicate: $(cat "$work/got")"
 refused 1 "$db" .nonsense
+shell --pool 1 --csv --no-header "$db" "SELECT id FROM t WHERE id = 1" >"$work/got"
+same "--pool" <<END
+1
+END
+refused 2 --pool many "$db" "SELECT 1"
 refused 1 --readonly "$db" "INSERT INTO t VALUES (9)"
 refused 2 --nonsense
 refused 2 --csv --json
