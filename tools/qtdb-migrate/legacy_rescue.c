@@ -10,6 +10,7 @@
 enum {
     LOOK_SIZE = 256 * 1024, /* Fits the stream's buffer four times. */
     LOOK_SIZE_LATE = 1024,
+    COLUMNS_MAX = 1600, /* Of a table that is found. */
     NAME_SIZE_MAX = 255,
     /* What looks may read before they become short: so many times the file, and so many bytes. */
     LOOK_COST_TIMES = 16,
@@ -245,10 +246,15 @@ aim(struct rescue *rescue, uint64_t offset, bool behind_row)
     if (look > rescue->file_size - offset)
         look = rescue->file_size - offset;
     if (offset + look > stream->base + stream->used) {
-        /* Emptied, so that the next read fills it from here. */
+        uint8_t first = 0;
+
+        /* Filled from here to its end, so that looks at the next many bytes find all in it. What fails here
+         * fails again in the look. */
         stream->base = offset;
         stream->used = 0;
         stream->next = 0;
+        (void)!legacy_stream_u8(stream, &first);
+        legacy_stream_seek(stream, offset);
     }
     stream->size = offset + look;
 }
@@ -333,13 +339,18 @@ table_at(struct rescue *rescue, uint64_t offset, const struct legacy_text *name,
     /* A head is not bounded by a look, so past twice the limit none is looked for. */
     if (is_known(rescue, name) || rescue->look_cost >= 2 * rescue->look_limit)
         return false;
+    uint64_t count = 0, count_offset = offset + 2 * (8 + name->size);
+    aim(rescue, count_offset <= rescue->file_size ? count_offset : rescue->file_size, false);
+    if (!legacy_stream_u64(rescue->stream, &count) || count == 0 || count > COLUMNS_MAX)
+        return false;
+    rescue->look_cost += count * sizeof(struct legacy_column);
     aim(rescue, offset + 8 + name->size, false);
     /* Counts are of the whole file. */
     rescue->stream->size = rescue->file_size;
     arena_reset(&rescue->head);
     bool ok = legacy_read_table_head(rescue->stream, &rescue->head, rescue->form.generation, out);
     rescue->look_cost += ok ? 0 : legacy_stream_offset(rescue->stream) - offset;
-    return ok && out->column_count > 0;
+    return ok;
 }
 
 /* With a number of tables, of which the first begins right there; the stream is left before it. */
@@ -475,6 +486,21 @@ tell_fault(struct rescue *rescue, const struct legacy_fault *fault)
     return visitor->damage(visitor->context, rescue->row_index, words);
 }
 
+/* False where neither a row nor a name can begin: all of them begin with a small number of 8 bytes. What is not in
+ * the buffer may. */
+static bool
+may_begin(const struct rescue *rescue, uint64_t offset)
+{
+    const struct legacy_stream *stream = rescue->stream;
+    uint64_t word = 0;
+
+    if (offset < stream->base || offset + sizeof(word) > stream->base + stream->used)
+        return true;
+    memcpy(&word, stream->buffer + (offset - stream->base), sizeof(word));
+    return (word > 0 && word <= NAME_SIZE_MAX) ||
+           (rescue->has_table && word == rescue->column_count);
+}
+
 static enum status
 look_everywhere(struct rescue *rescue)
 {
@@ -484,6 +510,10 @@ look_everywhere(struct rescue *rescue)
     for (uint64_t offset = rescue->safe; offset < rescue->file_size;) {
         uint64_t before = rescue->safe;
 
+        if (offset != before && !may_begin(rescue, offset)) {
+            offset++;
+            continue;
+        }
         TRY(look_at(rescue, offset));
         offset = rescue->safe != before ? rescue->safe : offset + 1;
     }
