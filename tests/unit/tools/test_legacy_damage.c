@@ -209,3 +209,39 @@ Test(legacy_damage, a_rescue_survives_every_allocation_that_fails)
     free(bytes);
     legacy_rig_deinit(&rig);
 }
+
+/* Bytes that look like a beginning at each turn; the runner's time limit finds what is not linear. */
+Test(legacy_damage, a_rescue_of_bytes_that_promise_much_ends)
+{
+    static const unsigned char head[] = {1,   0,   0,   0, 0, 0, 0, 0, 'n', 1, 0, 0, 0, 0, 0, 0, 0,
+                                         'n', 160, 134, 1, 0, 0, 0, 0, 0,   1, 0, 0, 0, 0, 0, 0, 0};
+    enum { MORE = 512 * 1024 };
+    static const struct source_options rescue = {.rescue = true};
+    struct legacy_rig rig;
+    size_t size = 0;
+
+    legacy_rig_init(&rig);
+    legacy_rig_sample(&rig, 'B', false);
+    const char *path = legacy_rig_path(&rig, victims[0]);
+    unsigned char *bytes = legacy_rig_read(path, &size);
+    unsigned char *grown = malloc(size + MORE);
+    for (int way = 0; way < 3; way++) {
+        struct random random;
+
+        random_init(&random, 1);
+        memcpy(grown, bytes, size);
+        for (size_t i = 0; i < MORE; i++)
+            grown[size + i] = way == 0   ? (unsigned char)random_below(&random, 256)
+                              : way == 1 ? head[i % sizeof(head)]
+                                         : (unsigned char)(i % 8 == 0);
+        legacy_rig_write(path, grown, size + MORE);
+        char *text = legacy_rig_dump(&rig, rig.folder, &rescue);
+
+        cr_assert_neq(text[0], '!', "%s", text);
+        cr_assert_not_null(strstr(text, "other."), "the rows before it are there");
+        free(text);
+    }
+    free(grown);
+    free(bytes);
+    legacy_rig_deinit(&rig);
+}
