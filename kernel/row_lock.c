@@ -378,17 +378,20 @@ claim_key(struct lock_table *table, struct lock_holder *holder, const struct loc
           enum lock_mode mode, bool may_wait, struct row_lock **out, bool *new_out)
 {
     struct lock_partition *partition = partition_of(table, name->hash);
+    struct row_lock *claim = NULL;
 
     *new_out = is_unclaimed(partition, name->hash);
     if (*new_out) {
-        TRY(claim_new(holder, name, out));
-        link_claim(table, partition, *out);
-        (*out)->mode = mode;
+        TRY(claim_new(holder, name, &claim));
+        CHECK(claim != NULL);
+        link_claim(table, partition, claim);
+        claim->mode = mode;
+        *out = claim;
         return STATUS_OK;
     }
     struct row_lock *own = find_own(partition, holder, name);
-    struct row_lock *claim = own;
 
+    claim = own;
     *new_out = own == NULL;
     if (own == NULL)
         TRY(claim_new(holder, name, &claim));

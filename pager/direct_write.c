@@ -286,11 +286,12 @@ pager_direct_write(struct pager *pager, uint32_t count, const uint32_t *page_num
                    void *const *pages)
 {
     enum status status = STATUS_OK;
-    struct pager_direct *direct;
+    struct pager_direct *direct = NULL;
 
     if (count == 0)
         return STATUS_OK;
     TRY(pager_direct_begin(pager, &direct));
+    CHECK(direct != NULL);
     for (uint32_t index = 0; index < count && status == STATUS_OK; index++)
         status = pager_direct_put(direct, page_numbers[index], pages[index]);
     if (status == STATUS_OK)
