@@ -82,7 +82,8 @@ struct qtdb_options {
     bool rescue;     /* Open in spite of a missing or rotten log. */
     bool no_threads; /* No background thread; work is done by committing threads. */
     enum qtdb_policy policy;
-    uint64_t pool_size;    /* Bytes; default 64 MiB. */
+    /* Bytes; default 64 MiB. Beside it 8 bytes a page of the file are kept, at most 8 MiB and four pools. */
+    uint64_t pool_size;
     uint64_t log_limit;    /* Bytes; default 256 MiB. */
     uint64_t segment_size; /* Bytes; default 16 MiB. */
     /* Bytes of memory that a transaction's writes may take before they are spilled to the file, and

@@ -39,9 +39,10 @@ struct pager_options {
     bool no_direct;  /* Buffered I/O even where IO_DIRECT is granted. */
     bool background; /* The owner calls pager_work from a thread of its own. */
     bool huge_pages;
-    enum pager_policy policy;  /* 0: PAGER_POLICY_IMAGE. */
-    uint64_t pool_size;        /* Bytes; at least 64 pages; 0: 64 MiB. Beside them up to as much
-                                * again four times, at most 8 MiB, for pages of the page map. */
+    enum pager_policy policy; /* 0: PAGER_POLICY_IMAGE. */
+    /* Bytes; at least 64 pages; 0: 64 MiB. Pages of the page map are kept beside it: 8 bytes a page of the
+     * file, at most 8 MiB and four pools (P18). */
+    uint64_t pool_size;
     uint64_t pool_size_max;    /* Bytes that pager_set_pool_size may ask for; 0: pool_size. */
     uint64_t log_limit;        /* Bytes; 0: 256 MiB. A checkpoint starts at three quarters of it. */
     uint64_t segment_size;     /* 0: 16 MiB. */
