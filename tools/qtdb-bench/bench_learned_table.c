@@ -32,7 +32,7 @@ static double
 ns_of(const struct learned *learned, enum learned_variant variant, const char *router,
       uint64_t rows)
 {
-    return learned_ns(learned->results, learned_variant_name(variant), router, rows);
+    return learned_ns(learned->results, learned_variant_name((int)variant), router, rows);
 }
 
 static const struct learned_size *
