@@ -12,10 +12,10 @@
 
 #include "executor/session.h"
 #include "tests/support/db_rig.h"
+#include "tests/support/sql_rows.h"
 
 static struct db_rig rig;
 static struct qtdb_session *session;
-static char output[32768];
 
 static void
 setup(void)
@@ -33,41 +33,22 @@ teardown(void)
 
 TestSuite(define, .init = setup, .fini = teardown);
 
-static bool
-add_row(void *context, uint32_t count, const char *const *values, const char *const *names)
-{
-    char *out = context;
-    size_t used = strlen(out);
-
-    (void)names;
-    for (uint32_t i = 0; i < count; i++)
-        used += (size_t)snprintf(out + used, sizeof(output) - used, "%s%s", i > 0 ? "|" : "",
-                                 values[i] != NULL ? values[i] : "NULL");
-    snprintf(out + used, sizeof(output) - used, "\n");
-    return true;
-}
-
 static const char *
 rows_of(const char *sql)
 {
-    output[0] = '\0';
-    cr_assert_eq(qtdb_exec(session, sql, add_row, output), QTDB_OK, "%s: %s", sql,
-                 qtdb_error_last()->message);
-    return output;
+    return sql_rows(session, sql);
 }
 
 static void
 expect(const char *sql, const char *rows)
 {
-    cr_assert_str_eq(rows_of(sql), rows, "%s gave:\n%s", sql, output);
+    sql_expect(session, sql, rows);
 }
 
 static void
 refuse(const char *sql, const char *sqlstate)
 {
-    cr_assert_neq(qtdb_exec(session, sql, NULL, NULL), QTDB_OK, "%s", sql);
-    cr_assert_str_eq(qtdb_error_last()->sqlstate, sqlstate, "%s: %s", sql,
-                     qtdb_error_last()->message);
+    sql_refuse(session, sql, sqlstate);
 }
 
 /* Definitions as bytes. */
@@ -207,7 +188,7 @@ static const char state[] = "select * from pg_catalog.qtdb_definitions;"
 static void
 refuse_each(const char *sql, const char *undo)
 {
-    static char before[sizeof(output)];
+    static char before[32768];
     uint64_t index = 0;
     bool failed = true;
 

@@ -11,11 +11,11 @@
 
 #include "executor/session.h"
 #include "kernel/qtdb.h"
+#include "tests/support/sql_rows.h"
 
 static char path[256];
 static struct qtdb *db;
 static struct qtdb_session *session;
-static char output[65536];
 
 static void
 open_database(void)
@@ -52,33 +52,16 @@ teardown(void)
 
 TestSuite(sql, .init = setup, .fini = teardown);
 
-static bool
-add_row(void *context, uint32_t count, const char *const *values, const char *const *names)
-{
-    (void)context;
-    (void)names;
-    for (uint32_t i = 0; i < count; i++)
-        snprintf(output + strlen(output), sizeof(output) - strlen(output), "%s%s", i > 0 ? "|" : "",
-                 values[i] != NULL ? values[i] : "NULL");
-    snprintf(output + strlen(output), sizeof(output) - strlen(output), "\n");
-    return true;
-}
-
 static void
 expect(const char *sql, const char *rows)
 {
-    output[0] = '\0';
-    cr_assert_eq(qtdb_exec(session, sql, add_row, NULL), QTDB_OK, "%s: %s", sql,
-                 qtdb_error_last()->message);
-    cr_assert_str_eq(output, rows, "%s gave:\n%s", sql, output);
+    sql_expect(session, sql, rows);
 }
 
 static void
 refuse(const char *sql, const char *sqlstate, uint32_t position)
 {
-    cr_assert_neq(qtdb_exec(session, sql, NULL, NULL), QTDB_OK, "%s", sql);
-    cr_assert_str_eq(qtdb_error_last()->sqlstate, sqlstate, "%s: %s", sql,
-                     qtdb_error_last()->message);
+    sql_refuse(session, sql, sqlstate);
     cr_assert_eq(qtdb_error_last()->position, position, "%s: at %u", sql,
                  qtdb_error_last()->position);
 }
@@ -300,10 +283,9 @@ Test(sql, a_key_gives_its_order)
 Test(sql, explain_analyze_of_a_change_makes_it)
 {
     make_items();
-    output[0] = '\0';
-    cr_assert_eq(qtdb_exec(session, "explain (analyze) update items set price = 7 where id > 1",
-                           add_row, NULL),
-                 QTDB_OK);
+    const char *output =
+        sql_rows(session, "explain (analyze) update items set price = 7 where id > 1");
+
     cr_assert_not_null(strstr(output, "Update on items\n  ->  Index Scan by key on items"));
     cr_assert_not_null(strstr(output, "Rows Changed: 2  Bytes Logged: "));
     cr_assert_null(strstr(output, "Bytes Logged: 0\n"));

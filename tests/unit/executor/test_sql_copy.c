@@ -10,6 +10,7 @@
 
 #include "kernel/qtdb.h"
 #include "tests/support/db_rig.h"
+#include "tests/support/sql_rows.h"
 
 static struct db_rig rig;
 static struct qtdb_session *session;
@@ -18,7 +19,7 @@ static size_t input_size;
 static size_t piece_size; /* At most so many bytes a call. */
 static char written[8192];
 static size_t written_size;
-static char output[8192];
+static const char *output; /* Rows of the last statement. */
 
 static bool
 read_input(void *context, void *bytes, size_t size, size_t *read_out)
@@ -63,20 +64,6 @@ teardown(void)
 
 TestSuite(sql_copy, .init = setup, .fini = teardown);
 
-static bool
-add_row(void *context, uint32_t count, const char *const *values, const char *const *names)
-{
-    size_t used = strlen(output);
-
-    (void)context;
-    (void)names;
-    for (uint32_t i = 0; i < count; i++)
-        used += (size_t)snprintf(output + used, sizeof(output) - used, "%s%s", i > 0 ? "|" : "",
-                                 values[i] != NULL ? values[i] : "NULL");
-    snprintf(output + used, sizeof(output) - used, "\n");
-    return true;
-}
-
 static void
 give(const char *data, size_t size)
 {
@@ -87,10 +74,9 @@ give(const char *data, size_t size)
 static void
 run(const char *sql)
 {
-    output[0] = written[0] = '\0';
+    written[0] = '\0';
     written_size = 0;
-    cr_assert_eq(qtdb_exec(session, sql, add_row, NULL), QTDB_OK, "%s: %s", sql,
-                 qtdb_error_last()->message);
+    output = sql_rows(session, sql);
 }
 
 static void

@@ -10,10 +10,10 @@
 
 #include "executor/session.h"
 #include "tests/support/db_rig.h"
+#include "tests/support/sql_rows.h"
 
 static struct db_rig rig;
 static struct qtdb_session *session;
-static char output[4096];
 
 static void
 setup(void)
@@ -31,27 +31,10 @@ teardown(void)
 
 TestSuite(sql_faults, .init = setup, .fini = teardown);
 
-static bool
-add_row(void *context, uint32_t count, const char *const *values, const char *const *names)
-{
-    size_t used = strlen(output);
-
-    (void)context;
-    (void)names;
-    for (uint32_t i = 0; i < count; i++)
-        used += (size_t)snprintf(output + used, sizeof(output) - used, "%s%s", i > 0 ? "|" : "",
-                                 values[i] != NULL ? values[i] : "NULL");
-    snprintf(output + used, sizeof(output) - used, "\n");
-    return true;
-}
-
 static const char *
 rows_of(const char *sql)
 {
-    output[0] = '\0';
-    cr_assert_eq(qtdb_exec(session, sql, add_row, NULL), QTDB_OK, "%s: %s", sql,
-                 qtdb_error_last()->message);
-    return output;
+    return sql_rows(session, sql);
 }
 
 static void

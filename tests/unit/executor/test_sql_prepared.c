@@ -10,10 +10,10 @@
 
 #include "executor/session.h"
 #include "tests/support/db_rig.h"
+#include "tests/support/sql_rows.h"
 
 static struct db_rig rig;
 static struct qtdb_session *session;
-static char output[8192];
 
 static void
 setup(void)
@@ -31,35 +31,16 @@ teardown(void)
 
 TestSuite(sql_prepared, .init = setup, .fini = teardown);
 
-static bool
-add_row(void *context, uint32_t count, const char *const *values, const char *const *names)
-{
-    size_t used = strlen(output);
-
-    (void)context;
-    (void)names;
-    for (uint32_t i = 0; i < count; i++)
-        used += (size_t)snprintf(output + used, sizeof(output) - used, "%s%s", i > 0 ? "|" : "",
-                                 values[i] != NULL ? values[i] : "NULL");
-    snprintf(output + used, sizeof(output) - used, "\n");
-    return true;
-}
-
 static void
 expect(const char *sql, const char *rows)
 {
-    output[0] = '\0';
-    cr_assert_eq(qtdb_exec(session, sql, add_row, NULL), QTDB_OK, "%s: %s", sql,
-                 qtdb_error_last()->message);
-    cr_assert_str_eq(output, rows, "%s gave:\n%s", sql, output);
+    sql_expect(session, sql, rows);
 }
 
 static void
 refuse(const char *sql, const char *sqlstate, uint32_t position, const char *message)
 {
-    cr_assert_neq(qtdb_exec(session, sql, NULL, NULL), QTDB_OK, "%s", sql);
-    cr_assert_str_eq(qtdb_error_last()->sqlstate, sqlstate, "%s: %s", sql,
-                     qtdb_error_last()->message);
+    sql_refuse(session, sql, sqlstate);
     cr_assert_str_eq(qtdb_error_last()->message, message, "%s", sql);
     cr_assert_eq(qtdb_error_last()->position, position, "%s: %u", sql, qtdb_error_last()->position);
 }

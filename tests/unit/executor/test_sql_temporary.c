@@ -10,10 +10,10 @@
 
 #include "executor/session.h"
 #include "tests/support/db_rig.h"
+#include "tests/support/sql_rows.h"
 
 static struct db_rig rig;
 static struct qtdb_session *session, *other;
-static char output[8192];
 
 static void
 setup(void)
@@ -40,27 +40,10 @@ teardown(void)
 
 TestSuite(sql_temporary, .init = setup, .fini = teardown);
 
-static bool
-add_row(void *context, uint32_t count, const char *const *values, const char *const *names)
-{
-    size_t used = strlen(output);
-
-    (void)context;
-    (void)names;
-    for (uint32_t i = 0; i < count; i++)
-        used += (size_t)snprintf(output + used, sizeof(output) - used, "%s%s", i > 0 ? "|" : "",
-                                 values[i] != NULL ? values[i] : "NULL");
-    snprintf(output + used, sizeof(output) - used, "\n");
-    return true;
-}
-
 static void
 expect_in(struct qtdb_session *where, const char *sql, const char *rows)
 {
-    output[0] = '\0';
-    cr_assert_eq(qtdb_exec(where, sql, add_row, NULL), QTDB_OK, "%s: %s", sql,
-                 qtdb_error_last()->message);
-    cr_assert_str_eq(output, rows, "%s gave:\n%s", sql, output);
+    sql_expect(where, sql, rows);
 }
 
 static void
