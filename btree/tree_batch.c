@@ -392,7 +392,7 @@ btree_get_batch(const struct btree *tree, struct btree_get *gets, size_t count)
 {
     for (size_t done = 0; done < count;) {
         /* Groups of one size: a small last one would have little to overlap. */
-        size_t groups = (count - done + GROUP_SIZE - 1) / GROUP_SIZE;
+        size_t groups = (count - done - 1) / GROUP_SIZE + 1;
         uint32_t size = (uint32_t)((count - done + groups - 1) / groups);
 
         get_group(tree, gets + done, size);
