@@ -4,7 +4,7 @@
 CHECKS := format layers headers thirdparty guards names length banned symbols invariants text links \
 	tidy cppcheck selftest
 
-.PHONY: check-tidy-files check-header-files check-selftest-run format
+.PHONY: check-tidy-files check-tidy-deep check-header-files check-selftest-run format
 
 # ---- Checks of single files, done again only when the file or what it includes has changed -------
 
@@ -27,11 +27,15 @@ $(HEADER_STAMPS): build/check/%.alone: % scripts/check-headers mk/flags.mk | bui
 	$(Q)touch $@
 
 ifneq ($(PG_PARSE),)
-$(TIDY_STAMPS): | build/pg15/stamp
+$(TIDY_STAMPS) check-tidy-deep: | build/pg15/stamp
 endif
 
 check-tidy-files: $(TIDY_STAMPS)
 	@:
+# As deep as clang-tidy goes by itself, whatever was checked before.
+check-tidy-deep:
+	$(Q)printf '%s\n' $(TIDY_SOURCES) | TIDY_NODES=225000 CHECK_FLAGS='$(CHECK_FLAGS)' \
+		xargs -n 1 -P 2 scripts/check-tidy
 check-header-files: $(HEADER_STAMPS)
 	@:
 
