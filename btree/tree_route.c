@@ -100,8 +100,10 @@ get_here(const struct btree *tree, const struct btree_spot *spot, uint64_t key, 
         fetch_near(view.bytes, spot);
     else
         fetch_wide(view.bytes, spot);
-    if (!is_node_for(&view, tree, key, 0))
+    if (!is_node_for(&view, tree, key, 0)) {
+        (void)page_view_end(&view);
         return STATUS_MISSING;
+    }
     enum status status = STATUS_BUSY;
 
     if (spot->is_near)
