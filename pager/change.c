@@ -546,15 +546,45 @@ check_outdated(struct pager *pager, uint32_t page_number, bool *outdated_out)
     return STATUS_OK;
 }
 
+/* Pinned pages are kept from eviction, which a pool full of them cannot afford. */
+static void
+release_pinned(struct pager *pager)
+{
+    struct pager_change *change = &pager->change;
+
+    latch_lock(&pager->commit_latch);
+    for (uint32_t index = 0; index < change->pinned_count; index++)
+        pager_unpin(pager, &change->pinned[index]);
+    change->pinned_count = 0;
+    latch_unlock(&pager->commit_latch);
+}
+
+/* As many pages were missed, one after the other, as are kept pinned, and no frame is free: there are so few
+ * clean pages that those brought in push each other out. */
+static bool
+is_thrashing(struct pager *pager)
+{
+    latch_lock(&pager->commit_latch);
+    bool many = pager->change.pinned_count == PINNED_MAX;
+
+    latch_unlock(&pager->commit_latch);
+    return many && !pager__has_free_frames(pager);
+}
+
 /* Brings the page in and keeps it until a change ends well. */
 static enum status
-resolve_page(struct pager *pager, uint32_t page_number)
+resolve_page(struct pager *pager, uint32_t page_number, bool system)
 {
     struct pager_change *change = &pager->change;
     struct pager_pin oldest = {.page_number = PAGE_NONE};
     struct pager_pin pin;
     bool outdated;
 
+    /* The pager's own change comes from the flush itself. */
+    if (!system && is_thrashing(pager)) {
+        release_pinned(pager);
+        TRY(pager__flush_some(pager));
+    }
     enum status status = pager_pin(pager, page_number, &pin);
     if (status == STATUS_CORRUPT) {
         TRY(check_outdated(pager, page_number, &outdated));
@@ -578,19 +608,6 @@ resolve_page(struct pager *pager, uint32_t page_number)
     return STATUS_OK;
 }
 
-/* Pinned pages are kept from eviction, which a pool full of them cannot afford. */
-static void
-release_pinned(struct pager *pager)
-{
-    struct pager_change *change = &pager->change;
-
-    latch_lock(&pager->commit_latch);
-    for (uint32_t index = 0; index < change->pinned_count; index++)
-        pager_unpin(pager, &change->pinned[index]);
-    change->pinned_count = 0;
-    latch_unlock(&pager->commit_latch);
-}
-
 static enum status
 resolve(struct pager *pager, struct change_want want, bool system)
 {
@@ -598,7 +615,7 @@ resolve(struct pager *pager, struct change_want want, bool system)
     case NEED_NOTHING:
         return STATUS_OK;
     case NEED_PAGE:
-        return resolve_page(pager, want.page_number);
+        return resolve_page(pager, want.page_number, system);
     case NEED_FRAMES:
         CHECK(!system);
         release_pinned(pager);

@@ -32,6 +32,7 @@ enum {
     WRITE_RUN_MAX = 16, /* Neighbouring pages in one request. */
     REAP_MAX = 32,
     UNWITNESSED_FIRST = 256,
+    COLD_SHARE = 8,     /* Under pressure one page in so many is flushed. */
     PINNED_LOOKS = 100, /* Looks for a frame, with pauses, before the pool is called too small. */
     PINNED_WAIT_NS = 100000,
 };
@@ -526,23 +527,32 @@ static bool
 can_take_frame(struct pager *pager)
 {
     uint32_t end = pager__frame_end(pager);
-    bool found;
+    bool found = pager__has_free_frames(pager);
 
-    latch_lock(&pager->pool_latch);
-    found = pager->free_frames > FRAME_RESERVE;
-    latch_unlock(&pager->pool_latch);
     for (uint32_t frame = 1; frame < end && !found; frame++)
         found = pager__frame_is_evictable(&pager->frame[frame]);
     return found;
 }
 
-static enum status
-flush_cold(struct pager *pager)
+/* The coldest dirty pages, a batch of them; how many. */
+static uint32_t
+collect_cold(struct pager *pager)
 {
     uint32_t used = collect_cold_pass(pager, 0, false);
 
     used = collect_cold_pass(pager, used, true);
-    used = sort_pages(pager->flush_cold, used);
+    return sort_pages(pager->flush_cold, used);
+}
+
+/* A good part of the pool at once: with few clean pages those that a transaction brings in one by one push
+ * each other out again before it has them all. One sync serves all batches. */
+static enum status
+flush_cold(struct pager *pager)
+{
+    uint32_t wanted = atomic_load(&pager->pool_frames) / COLD_SHARE;
+    uint32_t used = collect_cold(pager);
+    uint32_t flushed = used;
+
     if (used == 0 && pager->flushed_used == 0) {
         if (can_take_frame(pager))
             return STATUS_OK;
@@ -552,6 +562,11 @@ flush_cold(struct pager *pager)
                            pager->path, atomic_load(&pager->pool_frames));
     }
     TRY(pager__flush_pages(pager, pager->flush_cold, used));
+    while (used > 0 && flushed < wanted) {
+        used = collect_cold(pager);
+        TRY(pager__flush_pages(pager, pager->flush_cold, used));
+        flushed += used;
+    }
     TRY(pager__flush_finish(pager));
     atomic_fetch_add(&pager->flush_count, 1);
     return STATUS_OK;

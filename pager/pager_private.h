@@ -297,6 +297,8 @@ MUST_CHECK enum status pager__frame_take(struct pager *pager, uint32_t *frame_ou
 MUST_CHECK enum status pager__frame_take_reserve(struct pager *pager, uint32_t *frame_out);
 /** A free frame beside the pool, for a map page that then stays (P18). STATUS_MISSING: all are used. */
 MUST_CHECK enum status pager__frame_take_map(struct pager *pager, uint32_t *frame_out);
+/** Besides the reserve there are frames that hold no page. */
+bool pager__has_free_frames(struct pager *pager);
 /** The clock may take it: a clean page that nobody holds, not of the map's share. */
 bool pager__frame_is_evictable(const struct frame *state);
 void pager__frame_give(struct pager *pager, uint32_t frame);

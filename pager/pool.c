@@ -339,6 +339,16 @@ frame_take(struct pager *pager, uint32_t keep, uint32_t *frame_out)
     return STATUS_OK;
 }
 
+bool
+pager__has_free_frames(struct pager *pager)
+{
+    latch_lock(&pager->pool_latch);
+    bool has = pager->free_frames > FRAME_RESERVE;
+
+    latch_unlock(&pager->pool_latch);
+    return has;
+}
+
 enum status
 pager__frame_take(struct pager *pager, uint32_t *frame_out)
 {
