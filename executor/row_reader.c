@@ -8,10 +8,10 @@
 
 #include "executor/array.h"
 #include "executor/numeric.h"
+#include "kernel/base/bytes.h"
 #include "kernel/base/check.h"
 
 enum { HOW_NUMBER = 1, HOW_BOOL = 2, HOW_REAL = 3, HOW_BYTES = 4, HOW_CHECKED = 5 };
-enum { VARINT_SIZE_MAX = 10 };
 
 static uint8_t
 how_of(enum qtdb_type type)
@@ -50,23 +50,12 @@ row_reader_init(struct row_reader *reader, const struct table *table, const bool
 static bool
 take_long_varint(struct row_place *place, uint64_t *out)
 {
-    uint64_t value = 0;
+    struct byte_reader reader = byte_reader_init(place->next, (size_t)(place->end - place->next));
 
-    for (uint32_t i = 0; i < VARINT_SIZE_MAX && place->next + i < place->end; i++) {
-        uint8_t byte = place->next[i];
-
-        if (i == VARINT_SIZE_MAX - 1 && byte > 1)
-            return false; /* Past 64 bits. */
-        value |= (uint64_t)(byte & 0x7f) << (7 * i);
-        if ((byte & 0x80) != 0)
-            continue;
-        if (byte == 0 && i > 0)
-            return false; /* A shorter encoding exists. */
-        place->next += i + 1;
-        *out = value;
-        return true;
-    }
-    return false;
+    if (!byte_reader_get_varint(&reader, out))
+        return false;
+    place->next += reader.offset;
+    return true;
 }
 
 static inline bool
