@@ -24,7 +24,16 @@ located(enum status status, const struct expr *expr, struct eval *eval)
     return status;
 }
 
-/* Flags may be NULL: i, g and those that change nothing here. */
+static const struct value no_flags = {.type = QTDB_TYPE_TEXT, .bytes = (const uint8_t *)""};
+
+/* The flags given as the argument of this number, or none. */
+static const struct value *
+flags_of(const struct expr *expr, const struct value *arguments, uint32_t number)
+{
+    return expr->argument_count > number ? &arguments[number] : &no_flags;
+}
+
+/* Flags: i, g and those that change nothing here. */
 static enum status
 open_search(const struct expr *expr, const struct value *text, const struct value *pattern,
             const struct value *flags, struct eval *eval, struct search *out)
@@ -32,7 +41,7 @@ open_search(const struct expr *expr, const struct value *text, const struct valu
     bool insensitive = false;
 
     *out = (struct search){.text = text, .eval = eval};
-    for (uint32_t i = 0; flags != NULL && i < flags->size; i++) {
+    for (uint32_t i = 0; i < flags->size; i++) {
         char flag = (char)flags->bytes[i];
 
         if (flag == 'i')
@@ -93,7 +102,7 @@ call_matches(const struct expr *expr, const struct value *arguments, struct eval
     static const struct value fold = {
         .type = QTDB_TYPE_TEXT, .size = 1, .bytes = (const uint8_t *)"i"};
     const char *name = expr->function->name;
-    const struct value *flags = expr->argument_count > 2 ? &arguments[2] : NULL;
+    const struct value *flags = flags_of(expr, arguments, 2);
     struct search search;
     bool found = false;
 
@@ -139,8 +148,7 @@ call_replace(const struct expr *expr, const struct value *arguments, struct eval
     size_t copied = 0;
     bool found = false;
 
-    TRY(open_search(expr, text, &arguments[1], expr->argument_count > 3 ? &arguments[3] : NULL,
-                    eval, &search));
+    TRY(open_search(expr, text, &arguments[1], flags_of(expr, arguments, 3), eval, &search));
     do {
         TRY(located(next_match(&search, &found), expr, eval));
         if (!found)
@@ -161,7 +169,7 @@ call_substring(const struct expr *expr, const struct value *arguments, struct ev
     struct search search;
     bool found = false;
 
-    TRY(open_search(expr, &arguments[0], &arguments[1], NULL, eval, &search));
+    TRY(open_search(expr, &arguments[0], &arguments[1], &no_flags, eval, &search));
     TRY(located(next_match(&search, &found), expr, eval));
     bool grouped = regex_group_count(search.regex) > 0 && expr->function->name[0] == 's';
     *out = found ? group(&search, grouped ? 1 : 0) : value_null(QTDB_TYPE_TEXT);
@@ -176,7 +184,7 @@ call_count(const struct expr *expr, const struct value *arguments, struct eval *
     int64_t count = 0;
     bool found = false;
 
-    TRY(open_search(expr, &arguments[0], &arguments[1], NULL, eval, &search));
+    TRY(open_search(expr, &arguments[0], &arguments[1], &no_flags, eval, &search));
     do {
         TRY(located(next_match(&search, &found), expr, eval));
         count += found;
@@ -205,8 +213,8 @@ call_match(const struct expr *expr, const struct value *arguments, struct eval *
     struct search search;
     bool found = false;
 
-    TRY(open_search(expr, &arguments[0], &arguments[1],
-                    expr->argument_count > 2 ? &arguments[2] : NULL, eval, &search));
+    TRY(open_search(expr, &arguments[0], &arguments[1], flags_of(expr, arguments, 2), eval,
+                    &search));
     if (search.global)
         return sql_error_set(eval->error, "22023", expr->location,
                              "regexp_match() does not support the \"global\" option");
@@ -227,8 +235,8 @@ call_match_rows(const struct expr *expr, const struct value *arguments, struct e
 
     if (rows == NULL)
         return STATUS_NO_MEMORY;
-    TRY(open_search(expr, &arguments[0], &arguments[1],
-                    expr->argument_count > 2 ? &arguments[2] : NULL, eval, &search));
+    TRY(open_search(expr, &arguments[0], &arguments[1], flags_of(expr, arguments, 2), eval,
+                    &search));
     do {
         TRY(located(next_match(&search, &found), expr, eval));
         if (!found)
@@ -253,8 +261,7 @@ call_split(const struct expr *expr, const struct value *arguments, struct eval *
 
     if (pieces == NULL)
         return STATUS_NO_MEMORY;
-    TRY(open_search(expr, text, &arguments[1], expr->argument_count > 2 ? &arguments[2] : NULL,
-                    eval, &search));
+    TRY(open_search(expr, text, &arguments[1], flags_of(expr, arguments, 2), eval, &search));
     do {
         TRY(located(next_match(&search, &found), expr, eval));
         if (!found)
