@@ -143,9 +143,10 @@ u
 END
 shell "$db" "CREATE TABLE v (id serial PRIMARY KEY, t_id int REFERENCES t ON DELETE CASCADE,
     n int DEFAULT abs(-1) CHECK (n > 0)); CREATE INDEX v_n ON v ((n + 1)) WHERE n > 5;
+.schema v
 \\d v
 DROP TABLE v" >"$work/got"
-same "\\d with rules" <<'END'
+same ".schema and \\d with rules" <<'END'
 CREATE TABLE public.v (
     id integer NOT NULL DEFAULT nextval('public.v_id_seq'),
     t_id integer,
@@ -155,7 +156,20 @@ CREATE TABLE public.v (
 );
 CREATE INDEX v_n ON public.v (((n + 1))) WHERE (n > 5);
 ALTER TABLE public.v ADD CONSTRAINT v_t_id_fkey FOREIGN KEY (t_id) REFERENCES public.t(id) ON DELETE CASCADE;
++--------+---------+----------+----------------------------+
+| column | type    | nullable | default                    |
++--------+---------+----------+----------------------------+
+| id     | integer | not null | nextval('public.v_id_seq') |
+| t_id   | integer |          |                            |
+| n      | integer |          | abs((-1))                  |
++--------+---------+----------+----------------------------+
+(3 rows)
+PRIMARY KEY (id)
+CONSTRAINT v_n_check CHECK ((n > 0))
+CREATE INDEX v_n ON public.v (((n + 1))) WHERE (n > 5)
+ALTER TABLE public.v ADD CONSTRAINT v_t_id_fkey FOREIGN KEY (t_id) REFERENCES public.t(id) ON DELETE CASCADE
 END
+refused 1 "$db" "\\d absent"
 shell "$db" .check >"$work/got"
 same ".check" <<'END'
 ok
@@ -166,6 +180,62 @@ shell "$db" "UPDATE t SET name = 'x' WHERE id = 2;
 grep -q '^commits  *1$' "$work/out" || fail ".stats counts no commit"
 grep -qE '^written [1-9][0-9]* user [1-9][0-9]* ratio' "$work/out" || fail ".wa"
 shell --json "$db" .stats | grep -q '^{"commits": 0, "user_bytes": 0, .*}$' || fail ".stats as JSON"
+
+shell "$db" .metrics | grep -A 1 '^# TYPE qtdb_commits_total counter$' | grep -q '^qtdb_commits_total 0$' || fail ".metrics"
+shell "$db" "DELETE FROM t WHERE id = 77; INSERT INTO t (id) VALUES (77);
+.wa" >"$work/out"
+grep -qE '^last statement: logged [1-9][0-9]* written [1-9][0-9]* user [1-9]' "$work/out" || fail ".wa of a statement: $(cat "$work/out")"
+
+# psql's commands, other files, other looks.
+shell "$db" "CREATE INDEX t_name ON t (name); CREATE SEQUENCE numbers; CREATE VIEW names AS SELECT name FROM t"
+printf '.mode csv\n.header off\n\\di\n\\dv\n\\ds\n\\dn\n\\dt\n' >"$work/list.sql"
+shell "$db" -f "$work/list.sql" >"$work/got"
+same "lists" <<'END'
+public,t_name,t,CREATE INDEX t_name ON public.t (name)
+public,names,CREATE VIEW names AS SELECT name FROM t
+public,numbers,1,1,9223372036854775807,1,NO
+information_schema
+pg_catalog
+public
+t
+END
+shell "$db" "DROP VIEW names; DROP SEQUENCE numbers; DROP INDEX t_name"
+printf '.read %s\nSELECT 2 AS two;\n' "$work/inner.sql" >"$work/outer.sql"
+printf 'SELECT 1 AS one;\n' >"$work/inner.sql"
+shell --csv --no-header "$db" ".read $work/outer.sql" >"$work/got"
+same ".read" <<'END'
+1
+2
+END
+printf '.read %s\n' "$work/itself.sql" >"$work/itself.sql"
+refused 1 "$db" ".read $work/itself.sql"
+grep -q "more than 20 deep" "$work/got" || fail "a file that names itself: $(cat "$work/got")"
+refused 1 "$db" ".read $work/absent.sql"
+printf '.open %s\nSELECT count(*) FROM t;\n.open\nCREATE TABLE only_here (a int);\n\\dt\n' "$db" >"$work/open.sql"
+shell --csv --no-header "$work/first.qtdb" -f "$work/open.sql" | tail -n 1 >"$work/got"
+same ".open" <<'END'
+only_here
+END
+refused 1 "$db" ".open $work"
+shell --markdown "$db" "SELECT 1 AS a, 'x|y' AS \"b c\", NULL AS n" >"$work/got"
+same "--markdown" <<'END'
+| a | b c | n |
+|--:|---|---|
+| 1 | x\|y | NULL |
+END
+shell --box "$db" "\\x
+SELECT 5 AS five;
+\\x off
+SELECT 6 AS six" >"$work/got"
+same "\\x" <<'END'
+five = 5
++-----+
+| six |
++-----+
+|   6 |
++-----+
+(1 row)
+END
 
 # Complaints.
 refused 1 "$db" "SELECT nam FROM t"

@@ -32,26 +32,25 @@ frame_of(const struct output *output)
     return output->unicode ? &drawn_frame : &plain_frame;
 }
 
-/* Columns on the terminal. */
-static size_t
-display_width(const char *text)
+size_t
+output_width(const char *text, size_t size)
 {
     mbstate_t state = {0};
     size_t width = 0;
 
-    while (*text != '\0') {
+    for (size_t i = 0; i < size;) {
         wchar_t wide = L'\0';
-        size_t size = mbrtowc(&wide, text, 8, &state);
+        size_t length = mbrtowc(&wide, text + i, size - i, &state);
         int columns = 1;
 
-        if (size == 0 || size > 8) {
-            size = 1;
+        if (length == 0 || length > size) {
+            length = 1;
             memset(&state, 0, sizeof(state));
         } else {
             columns = wcwidth(wide);
         }
         width += columns < 0 ? 1 : (size_t)columns;
-        text += size;
+        i += length;
     }
     return width;
 }
@@ -94,7 +93,7 @@ add_rule(struct output *output, int which)
 static void
 add_padded(struct text_buffer *line, const char *text, size_t width, bool right)
 {
-    size_t used = display_width(text);
+    size_t used = output_width(text, strlen(text));
     size_t blanks = used < width ? width - used : 0;
 
     for (size_t i = 0; right && i < blanks; i++)
@@ -138,10 +137,12 @@ fix_widths(struct output *output)
     const char *cell = output->cells.bytes;
 
     for (uint32_t i = 0; i < output->column_count; i++)
-        output->columns[i].width = output->header ? display_width(output->columns[i].name) : 1;
+        output->columns[i].width =
+            output->header ? output_width(output->columns[i].name, strlen(output->columns[i].name))
+                           : 1;
     for (uint64_t row = 0; row < output->pending; row++) {
         for (uint32_t i = 0; i < output->column_count; i++) {
-            size_t width = display_width(cell);
+            size_t width = output_width(cell, strlen(cell));
 
             if (width > output->columns[i].width)
                 output->columns[i].width = width;

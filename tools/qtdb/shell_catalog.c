@@ -1,6 +1,6 @@
 /*
- * .tables and .schema: what pg_catalog.qtdb_definitions says, asked for in a session of its own, so that
- * a failed transaction does not stand in the way.
+ * .tables, .schema and psql's \d commands: what the catalog's tables say, asked for in a session of its own,
+ * so that a failed transaction does not stand in the way.
  */
 #include <stdio.h>
 #include <string.h>
@@ -67,8 +67,9 @@ print_name(void *context, uint32_t count, const char *const *values, const char 
 }
 
 bool
-shell_print_tables(struct shell *shell)
+shell_print_tables(struct shell *shell, const char *argument)
 {
+    (void)argument;
     return ask(shell, "SELECT schema, name FROM pg_catalog.qtdb_definitions WHERE kind = 'table'",
                print_name, shell);
 }
@@ -111,4 +112,164 @@ shell_print_schema(struct shell *shell, const char *name)
     tool_error(shell->tool, "there is no table %s", name);
     shell->failed = true;
     return false;
+}
+
+/* As rows. */
+
+static bool
+show(struct shell *shell, const char *sql)
+{
+    struct qtdb_session *session = NULL;
+    struct qtdb_statement *statement = NULL;
+    enum qtdb_code code = qtdb_session_open(shell->db, &session);
+    bool ok = true;
+
+    if (code == QTDB_OK)
+        code = qtdb_prepare(session, sql, &statement, NULL);
+    if (code == QTDB_OK) {
+        ok = output_begin(&shell->output, statement);
+        for (code = qtdb_step(statement); ok && code == QTDB_ROW; code = qtdb_step(statement))
+            ok = output_row(&shell->output, statement);
+        ok = output_end(&shell->output, ok) && ok;
+    }
+    if (!ok)
+        tool_error(shell->tool, "standard output cannot be written");
+    else if (code != QTDB_DONE)
+        tool_error(shell->tool, "the catalog: %s", qtdb_error_last()->message);
+    ok = ok && code == QTDB_DONE;
+    shell->failed = shell->failed || !ok;
+    qtdb_finalize(statement);
+    qtdb_session_close(session);
+    return ok;
+}
+
+bool
+shell_print_indexes(struct shell *shell, const char *argument)
+{
+    (void)argument;
+    return show(shell, "SELECT schemaname AS schema, indexname AS name, tablename AS \"table\", "
+                       "indexdef AS definition FROM pg_indexes ORDER BY 1, 2");
+}
+
+bool
+shell_print_views(struct shell *shell, const char *argument)
+{
+    (void)argument;
+    return show(shell, "SELECT schema, name, definition FROM pg_catalog.qtdb_definitions "
+                       "WHERE kind = 'view' ORDER BY 1, 2");
+}
+
+bool
+shell_print_sequences(struct shell *shell, const char *argument)
+{
+    (void)argument;
+    return show(shell, "SELECT sequence_schema AS schema, sequence_name AS name, start_value AS "
+                       "start, minimum_value AS min, maximum_value AS max, increment, "
+                       "cycle_option AS cycle FROM information_schema.sequences ORDER BY 1, 2");
+}
+
+bool
+shell_print_schemas(struct shell *shell, const char *argument)
+{
+    (void)argument;
+    return show(shell,
+                "SELECT schema_name AS name FROM information_schema.schemata ORDER BY schema_name");
+}
+
+/* Keys and checks: the lines of CREATE TABLE that begin with a word in capitals; columns have quotes there. */
+static void
+print_constraints(const char *definition)
+{
+    for (const char *line = strchr(definition, '\n'); line != NULL; line = strchr(line + 1, '\n')) {
+        const char *text = line + 1 + strspn(line + 1, " ");
+        size_t size = strcspn(text, "\n");
+
+        if (*text < 'A' || *text > 'Z')
+            continue;
+        size -= size > 0 && text[size - 1] == ',';
+        printf("%.*s\n", (int)size, text);
+    }
+}
+
+static bool
+print_belonging(void *context, uint32_t count, const char *const *values, const char *const *names)
+{
+    const struct wanted *wanted = context;
+
+    (void)count;
+    (void)names;
+    if (!is_wanted(values[0], values[1], wanted->name))
+        return true;
+    if (strcmp(values[3], "table") == 0)
+        print_constraints(values[2]);
+    else
+        printf("%s\n", values[2]);
+    return true;
+}
+
+/* WHERE clause of the columns of NAME or SCHEMA.NAME. */
+static void
+add_columns_of(struct text_buffer *sql, const char *name)
+{
+    text_buffer_add_text(sql, " FROM information_schema.columns WHERE (table_name = ");
+    text_buffer_add_literal(sql, name, strlen(name));
+    text_buffer_add_text(sql, " OR table_schema || '.' || table_name = ");
+    text_buffer_add_literal(sql, name, strlen(name));
+    text_buffer_add_text(sql, ") ORDER BY table_schema, ordinal_position");
+}
+
+static bool
+count_row(void *context, uint32_t count, const char *const *values, const char *const *names)
+{
+    struct wanted *wanted = context;
+
+    (void)count;
+    (void)values;
+    (void)names;
+    wanted->count++;
+    return true;
+}
+
+static bool
+describe(struct shell *shell, struct text_buffer *sql, struct wanted *wanted)
+{
+    text_buffer_add_text(sql, "SELECT column_name");
+    add_columns_of(sql, wanted->name);
+    if (sql->failed || !ask(shell, sql->bytes, count_row, wanted))
+        return false;
+    if (wanted->count == 0) {
+        tool_error(shell->tool, "there is no table %s", wanted->name);
+        shell->failed = true;
+        return false;
+    }
+    text_buffer_reset(sql);
+    text_buffer_add_text(
+        sql, "SELECT column_name AS column, data_type || coalesce('(' || "
+             "character_maximum_length::text || ')', '(' || numeric_precision::text || ',' || "
+             "numeric_scale::text || ')', '') AS type, CASE is_nullable WHEN 'NO' THEN 'not null' "
+             "ELSE '' END AS nullable, coalesce(column_default, CASE WHEN is_identity = 'YES' THEN "
+             "'identity' ELSE generation_expression END, '') AS \"default\"");
+    add_columns_of(sql, wanted->name);
+    return !sql->failed && show(shell, sql->bytes) &&
+           ask(shell,
+               "SELECT schema, name, definition, kind FROM pg_catalog.qtdb_definitions WHERE kind "
+               "NOT IN ('schema', 'sequence')",
+               print_belonging, wanted);
+}
+
+bool
+shell_describe(struct shell *shell, const char *name)
+{
+    struct wanted wanted = {.name = name};
+    struct text_buffer sql;
+
+    if (name[0] == '\0')
+        return shell_print_tables(shell, name);
+    text_buffer_init(&sql, shell->env.memory);
+    bool ok = describe(shell, &sql, &wanted);
+    if (sql.failed)
+        tool_error(shell->tool, "\\d: no memory");
+    shell->failed = shell->failed || !ok;
+    text_buffer_deinit(&sql);
+    return ok;
 }

@@ -1,88 +1,20 @@
-/* Commands: a table of names, each with a function. \q and \? are accepted for fingers that know psql. */
+/* Commands: a table of names, each with a function, and psql's name for fingers that know it. */
 #include <stdio.h>
 #include <string.h>
 
 #include "tools/qtdb/shell.h"
 
-enum { WORD_SIZE = 256, ARGUMENT_SIZE = 4096 };
+enum { WORD_SIZE = 256, ARGUMENT_SIZE = 4096, READ_DEPTH_MAX = 20 };
 
 struct command {
     const char *name;
+    const char *other;    /* As psql has it; NULL: not there. */
     const char *argument; /* For .help. */
     const char *help;
     bool (*run)(struct shell *shell, const char *argument);
 };
 
 static const struct command commands[];
-
-/* Numbers of the store. */
-
-struct number {
-    const char *name;
-    uint64_t value;
-};
-
-enum { NUMBER_COUNT = 12 };
-
-static void
-numbers_of(const struct qtdb_statistics *statistics, struct number out[NUMBER_COUNT])
-{
-    const struct number numbers[NUMBER_COUNT] = {
-        {"commits", statistics->commit_count},
-        {"user_bytes", statistics->user_size},
-        {"log_bytes", statistics->log_size},
-        {"page_bytes", statistics->page_write_size},
-        {"meta_bytes", statistics->meta_write_size},
-        {"pages", statistics->page_count},
-        {"free_pages", statistics->free_page_count},
-        {"page_reads", statistics->page_read_count},
-        {"pins", statistics->pin_count},
-        {"checkpoints", statistics->checkpoint_count},
-        {"repairs", statistics->repair_count},
-        {"conflicts", statistics->conflict_count},
-    };
-
-    memcpy(out, numbers, sizeof(numbers));
-}
-
-static bool
-run_stats(struct shell *shell, const char *argument)
-{
-    struct qtdb_statistics statistics = {.size = sizeof(statistics)};
-    struct number numbers[NUMBER_COUNT];
-    bool json = shell->output.mode == OUTPUT_JSON;
-
-    (void)argument;
-    qtdb_get_statistics(shell->db, &statistics);
-    numbers_of(&statistics, numbers);
-    for (size_t i = 0; i < NUMBER_COUNT; i++)
-        printf(json ? "%s\"%s\": %llu" : "%s%-14s %llu\n",
-               !json    ? ""
-               : i == 0 ? "{"
-                        : ", ",
-               numbers[i].name, (unsigned long long)numbers[i].value);
-    if (json)
-        printf("}\n");
-    else if (statistics.pin_count > 0)
-        printf("%-14s %.4f\n", "hit_rate",
-               1.0 - (double)statistics.page_read_count / (double)statistics.pin_count);
-    return true;
-}
-
-static bool
-run_wa(struct shell *shell, const char *argument)
-{
-    struct qtdb_statistics statistics = {.size = sizeof(statistics)};
-
-    (void)argument;
-    qtdb_get_statistics(shell->db, &statistics);
-    uint64_t written =
-        statistics.log_size + statistics.page_write_size + statistics.meta_write_size;
-    printf("written %llu user %llu ratio %.2f\n", (unsigned long long)written,
-           (unsigned long long)statistics.user_size,
-           statistics.user_size > 0 ? (double)written / (double)statistics.user_size : 0.0);
-    return true;
-}
 
 /* The store. */
 
@@ -124,13 +56,6 @@ run_checkpoint(struct shell *shell, const char *argument)
 }
 
 static bool
-run_tables(struct shell *shell, const char *argument)
-{
-    (void)argument;
-    return shell_print_tables(shell);
-}
-
-static bool
 run_schema(struct shell *shell, const char *argument)
 {
     return shell_print_schema(shell, argument[0] != '\0' ? argument : NULL);
@@ -141,7 +66,7 @@ run_schema(struct shell *shell, const char *argument)
 static bool
 run_mode(struct shell *shell, const char *argument)
 {
-    static const char *const names[] = {"box", "csv", "json", "line"};
+    static const char *const names[OUTPUT_MODE_COUNT] = {"box", "csv", "json", "line", "markdown"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(argument, names[i]) != 0)
@@ -149,14 +74,19 @@ run_mode(struct shell *shell, const char *argument)
         shell->output.mode = (enum output_mode)i;
         return true;
     }
-    tool_error(shell->tool, ".mode takes box, csv, json or line");
+    tool_error(shell->tool, ".mode takes box, csv, json, line or markdown");
     shell->failed = true;
     return false;
 }
 
+/* Without an argument it turns. */
 static bool
 switch_flag(struct shell *shell, const char *name, const char *argument, bool *flag)
 {
+    if (argument[0] == '\0') {
+        *flag = !*flag;
+        return true;
+    }
     if (strcmp(argument, "on") == 0 || strcmp(argument, "off") == 0) {
         *flag = strcmp(argument, "on") == 0;
         return true;
@@ -176,6 +106,51 @@ static bool
 run_timer(struct shell *shell, const char *argument)
 {
     return switch_flag(shell, ".timer", argument, &shell->timer);
+}
+
+/* One column a line, and back to what it was. */
+static bool
+run_expanded(struct shell *shell, const char *argument)
+{
+    bool on = shell->output.mode == OUTPUT_LINE;
+
+    if (!switch_flag(shell, "\\x", argument, &on))
+        return false;
+    if (on && shell->output.mode != OUTPUT_LINE)
+        shell->mode_before = shell->output.mode;
+    shell->output.mode = on ? OUTPUT_LINE : shell->mode_before;
+    return true;
+}
+
+static bool
+run_open(struct shell *shell, const char *argument)
+{
+    if (shell_open(shell, argument[0] != '\0' ? argument : NULL))
+        return true;
+    shell->failed = true;
+    return false;
+}
+
+static bool
+run_read(struct shell *shell, const char *argument)
+{
+    struct shell_data data = shell->data;
+
+    if (argument[0] == '\0') {
+        tool_error(shell->tool, ".read takes the name of a file");
+        shell->failed = true;
+        return false;
+    }
+    if (shell->read_depth == READ_DEPTH_MAX) {
+        tool_error(shell->tool, ".read: files name each other more than %d deep", READ_DEPTH_MAX);
+        shell->failed = true;
+        return false;
+    }
+    shell->read_depth++;
+    bool ok = shell_run_named(shell, argument);
+    shell->read_depth--;
+    shell->data = data;
+    return ok;
 }
 
 static bool
@@ -200,49 +175,60 @@ run_help(struct shell *shell, const char *argument)
     (void)shell;
     (void)argument;
     for (const struct command *command = commands; command->name != NULL; command++)
-        printf("%-12s %-10s %s\n", command->name, command->argument, command->help);
+        printf("%-11s %-8s %-12s %s\n", command->name, command->other != NULL ? command->other : "",
+               command->argument, command->help);
     printf("Everything else is SQL and ends with a semicolon.\n");
     return true;
 }
 
 static const struct command commands[] = {
-    {".tables", "", "all tables", run_tables},
-    {".schema", "[TABLE]", "the statements that make them", run_schema},
-    {".stats", "", "counters of the store since it was opened", run_stats},
-    {".wa", "", "bytes written against bytes put: write amplification", run_wa},
-    {".models", "", "how the leaves of each tree are found: routers, their errors and counts",
-     shell_print_models},
-    {".check", "", "walk every page and tree and report what is wrong", run_check},
-    {".checkpoint", "", "bring everything committed into the file", run_checkpoint},
-    {".backup", "FILE", "copy the database, as it is now, to a new file (.zst: compressed)",
+    {".open", "\\c", "[FILE]", "another database, or a temporary one", run_open},
+    {".tables", "\\dt", "", "all tables", shell_print_tables},
+    {".schema", NULL, "[TABLE]", "the statements that make them", run_schema},
+    {"\\d", NULL, "[TABLE]", "columns, and what belongs to the table", shell_describe},
+    {"\\di", NULL, "", "indexes", shell_print_indexes},
+    {"\\dv", NULL, "", "views", shell_print_views},
+    {"\\ds", NULL, "", "sequences", shell_print_sequences},
+    {"\\dn", NULL, "", "schemas", shell_print_schemas},
+    {".import", NULL, "FILE [TABLE]", "rows of a CSV, TSV, JSON or other file; types are guessed",
+     shell_import},
+    {"\\copy", NULL, "WHAT",
+     "COPY from or to a file of the shell's: \\copy t FROM 'x.csv' CSV HEADER", shell_copy_command},
+    {".dump", NULL, "", "the whole database as SQL, for qtdb and psql", shell_dump},
+    {".backup", NULL, "FILE", "copy the database, as it is now, to a new file (.zst: compressed)",
      shell_backup},
-    {".compact", "FILE", "write all rows, without gaps, to a new file", shell_compact},
-    {".shrink", "", "give free pages at the end of the file back", shell_shrink},
-    {".dump", "", "the whole database as SQL, for qtdb and psql", shell_dump},
-    {"\\copy", "WHAT", "COPY from or to a file of the shell's: \\copy t FROM 'x.csv' CSV HEADER",
-     shell_copy_command},
-    {".mode", "MODE", "box, csv, json or line", run_mode},
-    {".header", "on|off", "names of the columns", run_header},
-    {".timer", "on|off", "time of each statement", run_timer},
-    {".print", "TEXT", "the text", run_print},
-    {".help", "", "this list", run_help},
-    {".quit", "", "leave (also \\q, or the end of the input)", run_quit},
-    {NULL, NULL, NULL, NULL},
+    {".compact", NULL, "FILE", "write all rows, without gaps, to a new file", shell_compact},
+    {".shrink", NULL, "", "give free pages at the end of the file back", shell_shrink},
+    {".check", NULL, "", "walk every page and tree and report what is wrong", run_check},
+    {".checkpoint", NULL, "", "bring everything committed into the file", run_checkpoint},
+    {".wa", NULL, "", "bytes written against bytes put: write amplification", shell_print_wa},
+    {".stats", NULL, "", "counters of the store since it was opened", shell_print_stats},
+    {".metrics", NULL, "", "the same in the text format of Prometheus", shell_print_metrics},
+    {".models", NULL, "", "how the leaves of each tree are found: routers, errors, counts",
+     shell_print_models},
+    {".mode", NULL, "MODE", "box, csv, json, line or markdown", run_mode},
+    {"\\x", NULL, "[on|off]", "one column a line", run_expanded},
+    {".header", NULL, "[on|off]", "names of the columns", run_header},
+    {".timer", "\\timing", "[on|off]", "time of each statement", run_timer},
+    {".read", "\\i", "FILE", "run a file", run_read},
+    {".print", "\\echo", "TEXT", "the text", run_print},
+    {".help", "\\?", "", "this list", run_help},
+    {".quit", "\\q", "", "leave (also the end of the input)", run_quit},
+    {NULL, NULL, NULL, NULL, NULL},
 };
+
+const char *
+shell_command_name(size_t index)
+{
+    return index < sizeof(commands) / sizeof(commands[0]) ? commands[index].name : NULL;
+}
 
 static const struct command *
 find(const char *word)
 {
-    if (strcmp(word, "\\q") == 0)
-        word = ".quit";
-    else if (strcmp(word, "\\?") == 0)
-        word = ".help";
-    else if (strcmp(word, "\\dt") == 0)
-        word = ".tables";
-    else if (strcmp(word, "\\d") == 0)
-        word = ".schema";
     for (const struct command *command = commands; command->name != NULL; command++) {
-        if (strcmp(command->name, word) == 0)
+        if (strcmp(command->name, word) == 0 ||
+            (command->other != NULL && strcmp(command->other, word) == 0))
             return command;
     }
     return NULL;

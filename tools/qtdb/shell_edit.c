@@ -5,13 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include <wchar.h>
+
+#include "tools/qtdb/shell_output.h"
 
 enum { HISTORY_MAX = 1000, PATH_SIZE = 4096 };
 
 struct shell_edit {
-    struct memory *memory;
+    struct shell_edit_options options;
     EditLine *line;
     History *history;
     HistEvent event;
@@ -51,6 +54,56 @@ read_character(EditLine *line, wchar_t *out)
     }
 }
 
+/* The key Tab. */
+static unsigned char
+complete(EditLine *line, int key)
+{
+    struct shell_edit *edit = NULL;
+    const LineInfo *info = el_line(line);
+    struct text_buffer before, insert, list;
+    unsigned char answer = CC_ERROR;
+
+    (void)key;
+    (void)el_get(line, EL_CLIENTDATA, &edit);
+    text_buffer_init(&before, edit->options.memory);
+    text_buffer_init(&insert, edit->options.memory);
+    text_buffer_init(&list, edit->options.memory);
+    text_buffer_add(&before, info->buffer, (size_t)(info->cursor - info->buffer));
+    if (!before.failed)
+        edit->options.complete(edit->options.context, before.bytes, before.size, &insert, &list);
+    if (insert.size > 0 && !insert.failed && el_insertstr(line, insert.bytes) == 0) {
+        answer = CC_REFRESH;
+    } else if (list.size > 0 && !list.failed) {
+        printf("\n%s\n", list.bytes);
+        answer = CC_REDISPLAY;
+    }
+    text_buffer_deinit(&before);
+    text_buffer_deinit(&insert);
+    text_buffer_deinit(&list);
+    return answer;
+}
+
+/* libedit shows lines as they are, so an entered one is drawn over, where it stands on rows of its own. */
+static void
+draw_again(struct shell_edit *edit, const char *line)
+{
+    size_t size = strcspn(line, "\n");
+    size_t width = strlen(edit->prompt) + output_width(line, size);
+    struct winsize window = {.ws_col = 0};
+    struct text_buffer text;
+
+    if (edit->options.colour == NULL || memchr(line, '\t', size) != NULL ||
+        ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) != 0 || window.ws_col == 0 ||
+        width % window.ws_col == 0)
+        return;
+    text_buffer_init(&text, edit->options.memory);
+    edit->options.colour(line, size, &text);
+    if (!text.failed && text.size > 0)
+        printf("\033[%zuA\r%s%s\033[K\n", width / window.ws_col + 1, edit->prompt, text.bytes);
+    (void)fflush(stdout);
+    text_buffer_deinit(&text);
+}
+
 static void
 load_history(struct shell_edit *edit, const char *name)
 {
@@ -69,14 +122,15 @@ load_history(struct shell_edit *edit, const char *name)
 }
 
 bool
-shell_edit_open(const char *name, struct memory *memory, struct shell_edit **out)
+shell_edit_open(const struct shell_edit_options *options, struct shell_edit **out)
 {
+    struct memory *memory = options->memory;
     struct shell_edit *edit = memory_alloc(memory, MEMORY_OTHER, sizeof(*edit));
 
     if (edit == NULL)
         return false;
-    edit->memory = memory;
-    edit->line = el_init(name, stdin, stdout, stderr);
+    edit->options = *options;
+    edit->line = el_init(options->name, stdin, stdout, stderr);
     if (edit->line == NULL) {
         memory_free(memory, MEMORY_OTHER, edit, sizeof(*edit));
         return false;
@@ -86,7 +140,9 @@ shell_edit_open(const char *name, struct memory *memory, struct shell_edit **out
     (void)el_set(edit->line, EL_PROMPT, show_prompt);
     (void)el_set(edit->line, EL_EDITOR, "emacs");
     (void)el_set(edit->line, EL_GETCFN, read_character);
-    load_history(edit, name);
+    (void)el_set(edit->line, EL_ADDFN, "complete", "go on with a word", complete);
+    (void)el_set(edit->line, EL_BIND, "^I", "complete", NULL);
+    load_history(edit, options->name);
     (void)el_source(edit->line, NULL);
     *out = edit;
     return true;
@@ -103,7 +159,7 @@ shell_edit_close(struct shell_edit *edit)
         history_end(edit->history);
     }
     el_end(edit->line);
-    memory_free(edit->memory, MEMORY_OTHER, edit, sizeof(*edit));
+    memory_free(edit->options.memory, MEMORY_OTHER, edit, sizeof(*edit));
 }
 
 const char *
@@ -117,5 +173,6 @@ shell_edit_line(struct shell_edit *edit, const char *prompt)
         return NULL;
     if (edit->history != NULL && strspn(line, " \t\r\n") < strlen(line))
         (void)history(edit->history, &edit->event, H_ENTER, line);
+    draw_again(edit, line);
     return line;
 }

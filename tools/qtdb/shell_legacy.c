@@ -108,50 +108,49 @@ run_program(struct shell *shell, char *const *words)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-static bool
-convert(struct shell *shell, const char *target, bool quiet)
+bool
+shell_convert(struct shell *shell, const char *source, const char *target, bool quiet)
 {
-    char program[IO_PATH_SIZE], source[IO_PATH_SIZE], quiet_word[] = "--quiet";
+    char program[IO_PATH_SIZE], read[IO_PATH_SIZE], quiet_word[] = "--quiet";
     char made[IO_PATH_SIZE];
-    char *words[5] = {program, source, made, quiet ? quiet_word : NULL, NULL};
+    char *words[5] = {program, read, made, quiet ? quiet_word : NULL, NULL};
 
     /* No name is to be taken for an option. */
-    (void)snprintf(source, sizeof(source), "%s%.4000s", shell->path[0] == '-' ? "./" : "",
-                   shell->path);
+    (void)snprintf(read, sizeof(read), "%s%.4000s", source[0] == '-' ? "./" : "", source);
     (void)snprintf(made, sizeof(made), "%s%.4000s", target[0] == '-' ? "./" : "", target);
     find_program(program);
     return run_program(shell, words);
 }
 
 static bool
-ask(const struct shell *shell, const char *target)
+ask(const char *path, const char *target)
 {
     char answer[16] = "";
 
     (void)fprintf(stderr,
                   "%s is a legacy or SQLite file. Convert it to %s, and leave it as it is?\n"
                   "Otherwise a temporary copy is opened, read-only. [y/N] ",
-                  shell->path, target);
+                  path, target);
     return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
 enum shell_offer
-shell_offer(struct shell *shell, const char *temporary, char out[IO_PATH_SIZE])
+shell_offer(struct shell *shell, const char *path, const char *temporary, char out[IO_PATH_SIZE])
 {
     bool terminal = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
 
-    if (!target_of(shell->path, out)) {
-        tool_error(shell->tool, "%.200s: the path is too long", shell->path);
+    if (!target_of(path, out)) {
+        tool_error(shell->tool, "%.200s: the path is too long", path);
         return SHELL_REFUSED;
     }
-    if (shell->migrate || (terminal && ask(shell, out)))
-        return convert(shell, out, false) ? SHELL_CONVERTED : SHELL_REFUSED;
-    if (!convert(shell, temporary, true))
+    if (shell->migrate || (terminal && ask(path, out)))
+        return shell_convert(shell, path, out, false) ? SHELL_CONVERTED : SHELL_REFUSED;
+    if (!shell_convert(shell, path, temporary, true))
         return SHELL_REFUSED;
     (void)fprintf(stderr,
                   "%s is a legacy or SQLite file: a temporary copy is open, read-only. --migrate "
                   "converts it to %s.\n",
-                  shell->path, out);
+                  path, out);
     (void)snprintf(out, IO_PATH_SIZE, "%s", temporary);
     return SHELL_BORROWED;
 }
@@ -170,22 +169,23 @@ add_schema(void *context, uint32_t count, const char *const *values, const char 
     return true;
 }
 
-void
-shell_set_path(struct shell *shell)
+bool
+shell_set_path(struct shell *shell, struct qtdb_session *session)
 {
     struct text_buffer sql;
 
     text_buffer_init(&sql, shell->env.memory);
     text_buffer_add_text(&sql, "SET search_path TO ");
     enum qtdb_code code =
-        qtdb_exec(shell->session,
+        qtdb_exec(session,
                   "SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN "
                   "('public', 'pg_catalog', 'information_schema')",
                   add_schema, &sql);
     text_buffer_add_text(&sql, "public");
     if (code == QTDB_OK && !sql.failed)
-        code = qtdb_exec(shell->session, sql.bytes, NULL, NULL);
+        code = qtdb_exec(session, sql.bytes, NULL, NULL);
     if (code != QTDB_OK)
         tool_error(shell->tool, "search_path: %s", qtdb_error_last()->message);
     text_buffer_deinit(&sql);
+    return code == QTDB_OK;
 }

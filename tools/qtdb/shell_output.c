@@ -1,4 +1,4 @@
-/* CSV, JSON and lines; see shell_output.h. A row is put together in `line` and written at once. */
+/* CSV, JSON, lines and Markdown; see shell_output.h. A row is put together in `line` and written at once. */
 #include "tools/qtdb/shell_output.h"
 
 #include <langinfo.h>
@@ -182,6 +182,52 @@ line_row(struct output *output, struct qtdb_statement *statement)
     return write_line(output);
 }
 
+/* A cell of a Markdown table: its bars and line ends would end it. */
+static void
+add_markdown(struct text_buffer *line, const char *text, size_t size)
+{
+    text_buffer_add_text(line, "| ");
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] == '|' || text[i] == '\\')
+            text_buffer_add_char(line, '\\');
+        if (text[i] == '\n')
+            text_buffer_add_text(line, "<br>");
+        else if (text[i] != '\r')
+            text_buffer_add_char(line, text[i]);
+    }
+    text_buffer_add_char(line, ' ');
+}
+
+static bool
+markdown_row(struct output *output, struct qtdb_statement *statement)
+{
+    for (uint32_t i = 0; i < output->column_count; i++) {
+        size_t size = 0;
+        const char *text = qtdb_column_text(statement, i, &size);
+
+        add_markdown(&output->line, text != NULL ? text : "NULL", text != NULL ? size : 4);
+    }
+    text_buffer_add_text(&output->line, "|\n");
+    return write_line(output);
+}
+
+/* Without a header its names are empty: a Markdown table has to have one. */
+static bool
+markdown_head(struct output *output)
+{
+    for (uint32_t i = 0; i < output->column_count; i++) {
+        const char *name = output->header ? output->columns[i].name : "";
+
+        add_markdown(&output->line, name, strlen(name));
+    }
+    text_buffer_add_text(&output->line, "|\n");
+    for (uint32_t i = 0; i < output->column_count; i++)
+        text_buffer_add_text(&output->line,
+                             output__is_number(output->columns[i].type) ? "|--:" : "|---");
+    text_buffer_add_text(&output->line, "|\n");
+    return output->column_count == 0 || write_line(output);
+}
+
 bool
 output_begin(struct output *output, struct qtdb_statement *statement)
 {
@@ -192,6 +238,8 @@ output_begin(struct output *output, struct qtdb_statement *statement)
     output->row_count = 0;
     if (!copy_columns(output, statement, qtdb_column_count(statement)))
         return false;
+    if (output->mode == OUTPUT_MARKDOWN)
+        return markdown_head(output);
     if (output->mode != OUTPUT_CSV || !output->header)
         return true;
     for (uint32_t i = 0; i < output->column_count; i++) {
@@ -206,10 +254,9 @@ output_begin(struct output *output, struct qtdb_statement *statement)
 bool
 output_row(struct output *output, struct qtdb_statement *statement)
 {
-    bool ok = output->mode == OUTPUT_CSV    ? csv_row(output, statement)
-              : output->mode == OUTPUT_JSON ? json_row(output, statement)
-              : output->mode == OUTPUT_LINE ? line_row(output, statement)
-                                            : output__box_row(output, statement);
+    bool (*const rows[])(struct output *, struct qtdb_statement *) = {
+        output__box_row, csv_row, json_row, line_row, markdown_row};
+    bool ok = rows[output->mode](output, statement);
 
     output->row_count++;
     return ok;

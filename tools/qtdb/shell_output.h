@@ -1,5 +1,5 @@
 /*
- * How rows look: in a box, as CSV, as JSON or one column a line. Rows are written as they come; a box
+ * How rows look: in a box, as CSV, as JSON, one column a line or as a Markdown table. Rows are written as they come; a box
  * gathers a block of rows first and takes the columns' widths from it, so memory is bounded.
  */
 #ifndef TOOLS_QTDB_SHELL_OUTPUT_H
@@ -10,7 +10,14 @@
 #include "kernel/qtdb.h"
 #include "tools/common/text_buffer.h"
 
-enum output_mode { OUTPUT_BOX = 0, OUTPUT_CSV = 1, OUTPUT_JSON = 2, OUTPUT_LINE = 3 };
+enum output_mode {
+    OUTPUT_BOX = 0,
+    OUTPUT_CSV = 1,
+    OUTPUT_JSON = 2,
+    OUTPUT_LINE = 3,
+    OUTPUT_MARKDOWN = 4,
+    OUTPUT_MODE_COUNT = 5,
+};
 
 struct output_column {
     const char *name; /* In `names`. */
@@ -45,6 +52,9 @@ bool output_begin(struct output *output, struct qtdb_statement *statement);
 bool output_row(struct output *output, struct qtdb_statement *statement);
 /** `rows_shown`: a line with their number, in boxes. */
 bool output_end(struct output *output, bool rows_shown);
+
+/** Columns that the bytes take on a terminal. */
+size_t output_width(const char *text, size_t size);
 
 /* Inside: boxes (shell_box.c). */
 bool output__box_row(struct output *output, struct qtdb_statement *statement);

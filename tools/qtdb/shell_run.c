@@ -7,11 +7,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <wchar.h>
 
 #include "tools/common/sql_scan.h"
 #include "tools/qtdb/shell.h"
 #include "tools/qtdb/shell_edit.h"
+#include "tools/qtdb/shell_words.h"
 
 enum { READ_SIZE = 64 * 1024, EXCERPT_WIDTH = 120 };
 
@@ -45,29 +45,6 @@ find_spot(const char *sql, uint32_t position)
     return spot;
 }
 
-static int
-columns_of(const char *text, size_t size)
-{
-    mbstate_t state = {0};
-    int columns = 0;
-
-    for (size_t i = 0; i < size;) {
-        wchar_t wide = L'\0';
-        size_t length = mbrtowc(&wide, text + i, size - i, &state);
-
-        if (length == 0 || length > size) {
-            length = 1;
-            memset(&state, 0, sizeof(state));
-            columns++;
-        } else {
-            int width = wcwidth(wide);
-            columns += width < 0 ? 1 : width;
-        }
-        i += length;
-    }
-    return columns;
-}
-
 static void
 print_caret(const char *sql, uint32_t position, uint64_t first_line)
 {
@@ -86,8 +63,8 @@ print_caret(const char *sql, uint32_t position, uint64_t first_line)
     int lead = fprintf(stderr, "LINE %llu: ", line);
     for (size_t i = begin; i < size; i++)
         (void)fputc(spot.line[i] == '\t' ? ' ' : spot.line[i], stderr);
-    (void)fprintf(stderr, "\n%*s^\n", lead + columns_of(spot.line + begin, spot.offset - begin),
-                  "");
+    (void)fprintf(stderr, "\n%*s^\n",
+                  lead + (int)output_width(spot.line + begin, spot.offset - begin), "");
 }
 
 static void
@@ -150,6 +127,7 @@ shell_run_statement(struct shell *shell, const char *sql, const struct shell_pla
     if (statement == NULL)
         return true;
     shell_copy_begin(shell);
+    shell_count_begin(shell);
     tool_on_stop(interrupt, shell->session);
     bool ok = run_rows(shell, statement, &shown);
     tool_on_stop(NULL, NULL);
@@ -158,6 +136,7 @@ shell_run_statement(struct shell *shell, const char *sql, const struct shell_pla
     else if (shell->interactive && !shown)
         printf("%s\n", qtdb_command_tag(statement));
     qtdb_finalize(statement);
+    shell_count_end(shell);
     shell_copy_end(shell);
     tool_stop_clear();
     if (ok && shell->timer)
@@ -318,13 +297,41 @@ shell_run_file(struct shell *shell, FILE *file, const char *name)
     return feed_end(&feed, ok);
 }
 
+bool
+shell_run_named(struct shell *shell, const char *name)
+{
+    FILE *file = strcmp(name, "-") == 0 ? stdin : fopen(name, "r");
+
+    if (file == NULL) {
+        tool_error(shell->tool, "%s: %s", name, strerror(errno));
+        shell->failed = true;
+        return false;
+    }
+    bool ok = shell_run_file(shell, file, file == stdin ? NULL : name);
+    if (file != stdin)
+        (void)fclose(file);
+    return ok;
+}
+
+static void
+complete(void *context, const char *line, size_t size, struct text_buffer *insert,
+         struct text_buffer *list)
+{
+    shell_complete(context, line, size, insert, list);
+}
+
 void
 shell_run_terminal(struct shell *shell)
 {
+    struct shell_edit_options options = {.name = shell->tool->name,
+                                         .memory = shell->env.memory,
+                                         .complete = complete,
+                                         .context = shell,
+                                         .colour = tool_has_colour(stdout) ? shell_colour : NULL};
     struct shell_edit *edit = NULL;
     struct feed feed;
 
-    if (!shell_edit_open(shell->tool->name, shell->env.memory, &edit)) {
+    if (!shell_edit_open(&options, &edit)) {
         (void)shell_run_file(shell, stdin, NULL);
         return;
     }
