@@ -95,11 +95,22 @@ exec__release(struct exec *exec)
     exec->holds = false;
 }
 
+/* False: the statement is to end. Told at every 64th look, which is soon enough. */
+static bool
+goes_on(struct exec_progress *progress)
+{
+    if (progress == NULL || progress->call == NULL || ++progress->check_count % 64 != 0)
+        return true;
+    return progress->call(progress->context, progress->row_count);
+}
+
 enum status
 exec__check_interrupt(const struct exec_context *context)
 {
-    if (context->interrupted == NULL ||
-        !atomic_load_explicit(context->interrupted, memory_order_relaxed))
+    bool interrupted = context->interrupted != NULL &&
+                       atomic_load_explicit(context->interrupted, memory_order_relaxed);
+
+    if (!interrupted && goes_on(context->progress))
         return STATUS_OK;
     (void)sql_error_set(context->error, "57014", -1, "canceling statement due to user request");
     return STATUS_STOPPED;

@@ -41,11 +41,20 @@ struct exec_measure {
 };
 
 /* One run of one statement. The first part is the caller's; the rest is set by exec_context_open. */
+/* Who is told how far a statement is (qtdb_session_set_progress). */
+struct exec_progress {
+    bool (*call)(void *context, uint64_t row_count); /* NULL: nobody. */
+    void *context;
+    uint64_t row_count; /* Rows and entries read so far. */
+    uint32_t check_count;
+};
+
 struct exec_context {
     struct qtdb_txn *txn;
     struct memory *memory;
     struct sql_error *error;
     _Atomic bool *interrupted;
+    struct exec_progress *progress; /* NULL: nobody is told. */
     const struct value *parameters;
     uint32_t parameter_count;
     struct io *io;       /* Clock and random numbers. */

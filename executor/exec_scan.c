@@ -452,6 +452,8 @@ next_scan(struct exec *exec)
 
     if (exec->measure != NULL)
         exec->measure->read_count += scan->read_count - before;
+    if (exec->context->progress != NULL)
+        exec->context->progress->row_count += scan->read_count - before;
     return status;
 }
 

@@ -71,6 +71,13 @@ session_set_work_limit(struct qtdb_session *session, size_t size)
 }
 
 void
+qtdb_session_set_progress(struct qtdb_session *session,
+                          bool (*call)(void *context, uint64_t row_count), void *context)
+{
+    session->progress = (struct exec_progress){.call = call, .context = context};
+}
+
+void
 qtdb_interrupt(struct qtdb_session *session)
 {
     atomic_store(&session->interrupted, true);

@@ -60,6 +60,7 @@ struct qtdb_session {
     char temporary[TEMPORARY_NAME_SIZE];   /* Schema of its temporary tables; "": none yet. */
     struct session_on_commit *on_commit;
     _Atomic bool interrupted;
+    struct exec_progress progress;
 };
 
 enum statement_phase {

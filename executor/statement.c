@@ -190,6 +190,7 @@ statement__enter(struct qtdb_statement *statement)
         .memory = session->memory,
         .error = &statement->error,
         .interrupted = &session->interrupted,
+        .progress = &session->progress,
         .parameters = statement->parameters,
         .parameter_count = statement->parameter_count,
         .memory_limit = session->memory_limit,
@@ -447,6 +448,7 @@ ensure_bound(struct qtdb_statement *statement)
         (!is_query(statement->ast) && !is_change(statement->ast)))
         return STATUS_OK;
     atomic_store(&statement->session->interrupted, false);
+    statement->session->progress.row_count = 0;
     statement->error = (struct sql_error){.location = -1};
     status = statement__enter(statement);
     if (status == STATUS_OK)

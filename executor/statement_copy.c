@@ -24,6 +24,7 @@ statement__copy(struct qtdb_statement *statement)
     enum status status;
 
     atomic_store(&session->interrupted, false);
+    session->progress.row_count = 0;
     arena_init(&arena, session->memory, MEMORY_SQL);
     status = statement__enter(statement);
     if (status == STATUS_OK)

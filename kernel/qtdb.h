@@ -533,6 +533,13 @@ struct qtdb_copy {
 /** Of the statements that follow; the struct is copied. NULL: none, as at the beginning. */
 QTDB_API void qtdb_session_set_copy(struct qtdb_session *session, const struct qtdb_copy *copy);
 
+/** Of the statements that follow: `call` is told from time to time (hundreds of times a second while rows are
+ * read) how many rows and index entries the running statement has read, by the thread that runs it, and ends
+ * it with QTDB_STOPPED by returning false. It may not use the session. NULL: nobody, as at the beginning. */
+QTDB_API void qtdb_session_set_progress(struct qtdb_session *session,
+                                        bool (*call)(void *context, uint64_t row_count),
+                                        void *context);
+
 /** From any thread: the session's running statement ends with QTDB_STOPPED soon. */
 QTDB_API void qtdb_interrupt(struct qtdb_session *session);
 

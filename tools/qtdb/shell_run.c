@@ -13,7 +13,7 @@
 #include "tools/qtdb/shell_edit.h"
 #include "tools/qtdb/shell_words.h"
 
-enum { READ_SIZE = 64 * 1024, EXCERPT_WIDTH = 120 };
+enum { READ_SIZE = 64 * 1024, EXCERPT_WIDTH = 120, PROGRESS_AFTER_NS = 500 * 1000 * 1000 };
 
 /* Complaints. */
 
@@ -85,12 +85,29 @@ complain(struct shell *shell, const char *sql, const struct shell_place *place)
 
 /* Statements. */
 
+/* A statement that takes long says how many rows it has read; a short one shows nothing. */
+static bool
+show_progress(void *context, uint64_t row_count)
+{
+    struct tool_progress *progress = context;
+
+    if (tool_clock_ns() - progress->begin_ns > PROGRESS_AFTER_NS)
+        tool_progress_at(progress, row_count);
+    return true;
+}
+
 static bool
 run_rows(struct shell *shell, struct qtdb_statement *statement, bool *shown_out)
 {
-    enum qtdb_code code = qtdb_step(statement);
+    struct tool_progress progress;
     bool ok = true;
 
+    tool_progress_begin(&progress, "reading", "rows", 0);
+    if (shell->interactive)
+        qtdb_session_set_progress(shell->session, show_progress, &progress);
+    enum qtdb_code code = qtdb_step(statement);
+    tool_progress_end(&progress);
+    qtdb_session_set_progress(shell->session, NULL, NULL);
     *shown_out = code == QTDB_ROW || (code == QTDB_DONE && qtdb_column_count(statement) > 0);
     if (!*shown_out)
         return code == QTDB_DONE;
