@@ -161,7 +161,7 @@ grow(struct lock_table *table, struct lock_partition *partition)
 }
 
 static void
-link_claim(struct lock_table *table, struct lock_partition *partition, struct row_lock *claim)
+chain_claim(struct lock_table *table, struct lock_partition *partition, struct row_lock *claim)
 {
     struct row_lock **link;
 
@@ -171,9 +171,36 @@ link_claim(struct lock_table *table, struct lock_partition *partition, struct ro
         link = &(*link)->next;
     *link = claim;
     claim->next = NULL;
+    partition->count++;
+}
+
+static void
+link_claim(struct lock_table *table, struct lock_partition *partition, struct row_lock *claim)
+{
+    chain_claim(table, partition, claim);
     claim->holder_next = claim->holder->locks;
     claim->holder->locks = claim;
-    partition->count++;
+}
+
+void
+lock__chain(struct lock_table *table, struct row_lock *claim)
+{
+    claim->hash = checksum64(claim->key, claim->key_size, claim->tree_id);
+    chain_claim(table, partition_of(table, claim->hash), claim);
+}
+
+void
+lock__latch_all(struct lock_table *table)
+{
+    for (uint32_t i = 0; i < LOCK_PARTITIONS; i++)
+        latch_lock(&table->partition[i].latch);
+}
+
+void
+lock__unlatch_all(struct lock_table *table)
+{
+    for (uint32_t i = LOCK_PARTITIONS; i-- > 0;)
+        latch_unlock(&table->partition[i].latch);
 }
 
 /* Takes the claim out of its chain; it stays in the holder's list. */
@@ -277,13 +304,11 @@ is_victim(struct lock_table *table, struct row_lock *claim)
 {
     bool victim;
 
-    for (uint32_t i = 0; i < LOCK_PARTITIONS; i++)
-        latch_lock(&table->partition[i].latch);
+    lock__latch_all(table);
     victim = claim->wanted != LOCK_NONE && is_in_circle(table, claim->holder);
     if (victim)
         cancel(partition_of(table, claim->hash), claim);
-    for (uint32_t i = LOCK_PARTITIONS; i-- > 0;)
-        latch_unlock(&table->partition[i].latch);
+    lock__unlatch_all(table);
     return victim;
 }
 
@@ -342,22 +367,35 @@ find_own(const struct lock_partition *partition, const struct lock_holder *holde
     return NULL;
 }
 
-static enum status
-claim_new(struct lock_holder *holder, const struct lock_name *name, struct row_lock **out)
+enum status
+lock__claim_new(struct lock_holder *holder, const struct lock_row *row, struct row_lock **out)
 {
     if (holder->arena.total_size > holder->size_limit)
         return error_raise(STATUS_FULL,
                            "the transaction's row locks take more than %zu bytes (write_set_limit)",
                            holder->size_limit);
-    struct row_lock *claim = arena_alloc(&holder->arena, sizeof(*claim) + name->key_size);
+    struct row_lock *claim = arena_alloc(&holder->arena, sizeof(*claim) + row->key_size);
 
     if (claim == NULL)
         return STATUS_NO_MEMORY;
     claim->holder = holder;
+    claim->tree_id = row->tree_id;
+    claim->key_size = (uint32_t)row->key_size;
+    memcpy(claim->key, row->key, row->key_size);
+    *out = claim;
+    return STATUS_OK;
+}
+
+static enum status
+claim_new(struct lock_holder *holder, const struct lock_name *name, struct row_lock **out)
+{
+    struct lock_row row = {.key = name->key, .key_size = name->key_size, .tree_id = name->tree_id};
+
+    struct row_lock *claim = NULL;
+
+    TRY(lock__claim_new(holder, &row, &claim));
+    CHECK(claim != NULL);
     claim->hash = name->hash;
-    claim->tree_id = name->tree_id;
-    claim->key_size = (uint32_t)name->key_size;
-    memcpy(claim->key, name->key, name->key_size);
     *out = claim;
     return STATUS_OK;
 }
@@ -422,6 +460,11 @@ lock__key(struct lock_table *table, struct lock_holder *holder, uint32_t tree_id
 
     CHECK(mode != LOCK_NONE && holder->waiting == NULL);
     latch_lock(&partition->latch);
+    while (atomic_load_explicit(&table->loner, memory_order_acquire) != NULL) {
+        latch_unlock(&partition->latch);
+        lock__end_loner(table);
+        latch_lock(&partition->latch);
+    }
     enum status status = claim_key(table, holder, &name, mode, timeout_ns > 0, &claim, new_out);
     bool waits = status == STATUS_OK && holder->waiting != NULL;
 
@@ -473,6 +516,7 @@ lock_release_all(struct lock_table *table, struct lock_holder *holder)
     if (holder->locks == NULL)
         return;
     lock__disown_all(table, holder);
+    lock__leave_alone(table, holder);
     while (holder->locks != NULL)
         give_back(table, holder->locks);
     arena_reset(&holder->arena);

@@ -9,7 +9,8 @@
  * memory is asked for under them.
  *
  * A transaction whose row locks take more memory than it may have locks whole trees instead
- * (row_lock_tree.c).
+ * (row_lock_tree.c). One that locks many rows in ascending order while nobody else has any keeps
+ * them to itself until somebody else comes (row_lock_alone.c).
  */
 #ifndef KERNEL_ROW_LOCK_H
 #define KERNEL_ROW_LOCK_H
@@ -50,6 +51,17 @@ struct lock_holder {
     size_t size_limit; /* Bytes of the arena; past it whole trees are locked. */
     struct event event;
 
+    /* The owner's: is it worth being alone (row_lock_alone.c)? */
+    struct row_lock *newest; /* Its claim, if it has any. */
+    uint32_t ascending;      /* Claims so far, each behind the one before. */
+    bool unordered;          /* They were not. */
+    bool alone;              /* Claims go to `unseen`, as far as the owner knows. */
+
+    /* Claims that are in no chain, newest first, down to `seen`. The owner pushes; whoever links them
+     * into the table takes the list away, under the latches of all partitions. */
+    _Atomic(struct row_lock *) unseen;
+    const struct row_lock *seen;
+
     /* Guarded by the partitions' latches. */
     struct row_lock *waiting; /* Written under the one of its key. */
     uint64_t visited;         /* Under all of them. */
@@ -80,6 +92,8 @@ struct lock_table {
     _Atomic uint32_t owner_count;
     struct latch owner_latch; /* Nothing else is taken under it. */
     struct lock_owner *owners;
+    /* Who has claims in no chain; or NULL. Set under the latches of all partitions. */
+    _Atomic(struct lock_holder *) loner;
     struct lock_partition partition[LOCK_PARTITIONS];
 };
 

@@ -221,6 +221,8 @@ acquire_once(struct lock_table *table, struct lock_holder *holder, const struct 
     *done_out = owner == NULL || !is_new;
     if (!*done_out)
         lock__give_back_newest(table, holder);
+    else
+        lock__note(table, holder, row, is_new);
     return STATUS_OK;
 }
 
@@ -232,6 +234,12 @@ lock_acquire(struct lock_table *table, struct lock_holder *holder, uint32_t tree
     bool done = false;
 
     CHECK(mode != LOCK_NONE && key_size > 0);
+    if (holder->alone) {
+        enum status status = lock__claim_alone(table, holder, &row);
+
+        if (status != STATUS_MISSING)
+            return status;
+    }
     while (!done) {
         enum status status = acquire_once(table, holder, &row, &done);
 
