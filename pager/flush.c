@@ -166,9 +166,9 @@ pager__flush_collect(struct pager *pager, uint32_t kind, uint64_t csn_limit)
     pager->flush_list_next = 0;
 }
 
-/* Adds unpinned dirty pages whose reference byte says `referenced`, from the clock's hand on. */
+/* Adds unpinned dirty pages that would leave next if they were clean, or the others, from the hand on. */
 static uint32_t
-collect_cold_pass(struct pager *pager, uint32_t used, bool referenced)
+collect_cold_pass(struct pager *pager, uint32_t used, bool cold)
 {
     uint32_t count = pager__frame_end(pager) - 1;
     uint32_t hand = atomic_load_explicit(&pager->clock_hand, memory_order_relaxed);
@@ -177,12 +177,11 @@ collect_cold_pass(struct pager *pager, uint32_t used, bool referenced)
         uint32_t frame = 1 + (hand % count + i) % count;
         const struct frame *state = &pager->frame[frame];
         uint32_t page_number = state->page_number;
-        bool recent =
-            atomic_load_explicit(&pager->table.referenced[frame], memory_order_relaxed) != 0;
 
         /* A kept map page becomes no frame for anybody: the checkpoint writes it. */
-        if (recent == referenced && state->pins == 0 && state->csn_dirty != 0 &&
-            page_number != PAGE_NONE && page_number != 0 && !state->is_kept)
+        if (pager__frame_is_cold(pager, frame) == cold && state->pins == 0 &&
+            state->csn_dirty != 0 && page_number != PAGE_NONE && page_number != 0 &&
+            !state->is_kept)
             pager->flush_cold[used++] = page_number;
     }
     return used;
@@ -538,9 +537,9 @@ can_take_frame(struct pager *pager)
 static uint32_t
 collect_cold(struct pager *pager)
 {
-    uint32_t used = collect_cold_pass(pager, 0, false);
+    uint32_t used = collect_cold_pass(pager, 0, true);
 
-    used = collect_cold_pass(pager, used, true);
+    used = collect_cold_pass(pager, used, false);
     return sort_pages(pager->flush_cold, used);
 }
 

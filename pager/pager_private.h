@@ -223,7 +223,14 @@ struct pager {
     uint32_t map_free;    /* Of map_frames. */
 
     _Atomic uint32_t frames_used; /* Frames from here on were never taken. */
-    _Atomic uint32_t clock_hand;
+    /* evict.c */
+    _Atomic uint32_t clock_hand;  /* Of probation, */
+    _Atomic uint32_t main_hand;   /* and of main pages, */
+    _Atomic uint32_t main_count;  /* of which there are so many. */
+    _Atomic uint32_t gone_clock;  /* Pages that left probation, by time. */
+    _Atomic uint8_t *place;       /* frame_count; fixed at open, as are these: */
+    _Atomic uint64_t *gone;       /* Page number and gone_clock, by hash; */
+    size_t gone_room;             /* a power of two of them. */
     _Atomic uint32_t flush_count; /* Batches flushed: who waited for a flush sees that it came. */
 
     struct latch prefetch_latch; /* One prefetch at a time. */
@@ -285,7 +292,7 @@ struct flushed_page {
     __atomic_fetch_add(&(pager)->statistics.field, (uint64_t)(by), __ATOMIC_RELAXED)
 #define PAGER_GET(pager, field) __atomic_load_n(&(pager)->statistics.field, __ATOMIC_RELAXED)
 
-/* pool.c: frames, words, the clock. */
+/* pool.c: frames and words. */
 MUST_CHECK enum status pager__pool_open(struct pager *pager);
 void pager__pool_close(struct pager *pager);
 /**
@@ -299,14 +306,14 @@ MUST_CHECK enum status pager__frame_take_reserve(struct pager *pager, uint32_t *
 MUST_CHECK enum status pager__frame_take_map(struct pager *pager, uint32_t *frame_out);
 /** Besides the reserve there are frames that hold no page. */
 bool pager__has_free_frames(struct pager *pager);
-/** The clock may take it: a clean page that nobody holds, not of the map's share. */
-bool pager__frame_is_evictable(const struct frame *state);
 void pager__frame_give(struct pager *pager, uint32_t frame);
 uint8_t *pager__frame_bytes(struct pager *pager, uint32_t frame);
 /** Locks the page's word (spin, then futex); returns the word as it was, without the lock bit. */
 uint64_t pager__word_lock(struct pager *pager, uint32_t page_number);
 /** Unlocks; `frame` is the frame it now has (WORD_FRAME_NONE: none); bumps the version. */
 void pager__word_unlock(struct pager *pager, uint32_t page_number, uint64_t frame, bool in_io);
+/** The word with its version one up and nothing else. */
+uint64_t pager__word_next(uint64_t word);
 /** Unlocks without a change: version stays. */
 void pager__word_unlock_unchanged(struct pager *pager, uint32_t page_number, uint64_t word);
 /** Pins the page if it is resident and not in I/O; false otherwise. Never waits for I/O. */
@@ -335,6 +342,21 @@ bool pager__word_settle(struct pager *pager, uint32_t page_number, uint64_t clai
                         uint32_t frame);
 /** Frames in use: those up to this one. */
 uint32_t pager__frame_end(const struct pager *pager);
+
+/* evict.c: which page leaves. */
+MUST_CHECK enum status pager__evict_open(struct pager *pager);
+void pager__evict_close(struct pager *pager);
+/** Takes a clean page that nobody holds out of its frame, which is then the caller's;
+ * WORD_FRAME_NONE: there is none. Lock-free, no I/O. */
+uint32_t pager__evict_one(struct pager *pager);
+/** It may be evicted: a clean page that nobody holds, not of the map's share. */
+bool pager__frame_is_evictable(const struct frame *state);
+/** Its page would be evicted if the hand came by and it was clean. */
+bool pager__frame_is_cold(const struct pager *pager, uint32_t frame);
+/** The frame has got that page; it was empty. Under the page's word. */
+void pager__place_enter(struct pager *pager, uint32_t frame, uint32_t page_number);
+/** The page leaves the frame. Under the page's word. */
+void pager__place_leave(struct pager *pager, uint32_t frame);
 
 /* load.c: reading pages from disk, verified; pager_pin, pager_copy. prefetch.c: pager_prefetch. */
 /** For pager_thread_page_reads. */

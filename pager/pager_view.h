@@ -42,7 +42,7 @@ struct pager;
 struct page_table {
     _Atomic uint64_t *words;     /* page_limit of them */
     uint8_t *frames;             /* frame_count pages, the first of them unused */
-    _Atomic uint8_t *referenced; /* frame_count clock bits */
+    _Atomic uint8_t *referenced; /* frame_count counts of looks, up to USE_COUNT_MAX */
     uint32_t page_limit;
     uint32_t frame_count;
 };
@@ -52,6 +52,20 @@ static inline const struct page_table *
 pager_table(const struct pager *pager)
 {
     return (const struct page_table *)(const void *)pager;
+}
+
+enum { USE_COUNT_MAX = 4 };
+
+/* Counts a look at the frame's page; one that is lost beside another thread's is one look. Full counts are
+ * only read, so pages that all threads want stay in all caches. */
+static inline void
+page_table_use(const struct page_table *table, uint64_t frame)
+{
+    uint8_t count = atomic_load_explicit(&table->referenced[frame], memory_order_relaxed);
+
+    if (count < USE_COUNT_MAX)
+        atomic_store_explicit(&table->referenced[frame], (uint8_t)(count + 1),
+                              memory_order_relaxed);
 }
 
 struct page_view {
@@ -81,8 +95,7 @@ page_view_begin(const struct page_table *table, uint32_t page_number, struct pag
     if (frame == WORD_FRAME_NONE || (view->seen & (WORD_LOCKED | WORD_IN_IO)) != 0)
         return false;
     view->bytes = table->frames + frame * PAGE_SIZE;
-    if (atomic_load_explicit(&table->referenced[frame], memory_order_relaxed) == 0)
-        atomic_store_explicit(&table->referenced[frame], 1, memory_order_relaxed);
+    page_table_use(table, frame);
     return true;
 #endif
 }

@@ -1,5 +1,5 @@
 /*
- * The buffer pool: frames, page words, pins and the clock.
+ * The buffer pool: frames, page words and pins. Which page leaves it: evict.c.
  *
  * A page is found by its word alone: an array indexed by page number, reserved as address space and
  * touched where pages are. Frame 0 is never used, so a word that was never written says "absent".
@@ -19,25 +19,17 @@
  * moment it is set to something else, both under the word's lock.
  *
  * Map pages have frames beside the pool's, as far as those go (P18): each page read asks for its
- * witness, and the map of a file of a thousand pools is two pools. Such a frame is outside the clock and
- * goes back to the map's share when its page is dropped.
- *
- * Only clean pages are evicted: nothing here does I/O. The clock is shared and lock-free: each step
- * takes a few frames from the hand, clears reference bytes, and evicts the first clean page that
- * nobody used since the hand's last visit.
+ * witness, and the map of a file of a thousand pools is two pools. Such a frame is never evicted and goes
+ * back to the map's share when its page is dropped. Nothing here does I/O.
  */
 #include "pager/pager_private.h"
 
-enum {
-    WORD_SPIN_COUNT = 100,
-    CLOCK_STEP = 16, /* Frames taken from the hand at once. */
-    CLOCK_TURNS = 2, /* The first clears reference bytes, the second finds them cleared. */
-};
+enum { WORD_SPIN_COUNT = 100 };
 
 /* Words. */
 
-static uint64_t
-next_version(uint64_t word)
+uint64_t
+pager__word_next(uint64_t word)
 {
     return (word & ~(WORD_VERSION_ONE - 1)) + WORD_VERSION_ONE;
 }
@@ -115,7 +107,7 @@ pager__word_unlock(struct pager *pager, uint32_t page_number, uint64_t frame, bo
     uint64_t now = atomic_load_explicit(word, memory_order_relaxed);
 
     CHECK(frame < pager->table.frame_count);
-    pager__word_release(word, next_version(now) | frame | (in_io ? WORD_IN_IO : 0));
+    pager__word_release(word, pager__word_next(now) | frame | (in_io ? WORD_IN_IO : 0));
 }
 
 void
@@ -145,7 +137,7 @@ frame_belongs_to(struct pager *pager, uint32_t frame, uint32_t page_number)
     CHECK(frame != WORD_FRAME_NONE && frame < pager->table.frame_count);
     CHECK(state->page_number == PAGE_NONE);
     state->page_number = page_number;
-    atomic_store_explicit(&pager->table.referenced[frame], 1, memory_order_relaxed);
+    pager__place_enter(pager, frame, page_number);
 }
 
 bool
@@ -163,7 +155,7 @@ pager__word_settle(struct pager *pager, uint32_t page_number, uint64_t claimed, 
         frame_belongs_to(pager, frame, page_number);
         atomic_fetch_add(&pager->frame[frame].pins, 1);
     }
-    pager__word_release(word, next_version(now) | frame);
+    pager__word_release(word, pager__word_next(now) | frame);
     return true;
 }
 
@@ -236,76 +228,6 @@ take_free(struct pager *pager, uint32_t keep)
     return frame;
 }
 
-static bool
-frame_is_clean(const struct frame *state)
-{
-    return state->pins == 0 && state->csn_dirty == 0 && state->csn_flushing == 0;
-}
-
-/* Of a frame whose page is, or was a moment ago, that one. */
-static bool
-is_evictable(const struct frame *state, uint32_t page_number)
-{
-    return page_number != PAGE_NONE && page_number != 0 && !state->is_kept && frame_is_clean(state);
-}
-
-bool
-pager__frame_is_evictable(const struct frame *state)
-{
-    return is_evictable(state, state->page_number);
-}
-
-/* Takes the frame from its page if it is clean and nobody is near. */
-static bool
-evict(struct pager *pager, uint32_t frame)
-{
-    struct frame *state = &pager->frame[frame];
-    uint32_t page_number = state->page_number;
-
-    if (!is_evictable(state, page_number))
-        return false;
-    _Atomic uint64_t *word = word_of(pager, page_number);
-    uint64_t now = atomic_load_explicit(word, memory_order_relaxed);
-    if ((now & (WORD_FRAME_MASK | WORD_LOCKED | WORD_IN_IO)) != frame ||
-        !atomic_compare_exchange_strong(word, &now, now | WORD_LOCKED))
-        return false;
-    if (!is_evictable(state, page_number)) {
-        pager__word_release(word, now & ~WORD_WAITERS);
-        return false;
-    }
-    CHECK(state->page_number == page_number); /* P15 */
-    state->page_number = PAGE_NONE;
-    pager__word_release(word, next_version(now) | WORD_FRAME_NONE);
-    PAGER_COUNT(pager, evict_count, 1);
-    return true;
-}
-
-/* The clock. WORD_FRAME_NONE: two turns found nothing that can go. */
-static uint32_t
-take_evicted(struct pager *pager)
-{
-    uint32_t count = pager__frame_end(pager) - 1;
-    uint64_t steps = (uint64_t)count * CLOCK_TURNS + CLOCK_STEP;
-
-    if (count == 0)
-        return WORD_FRAME_NONE;
-    for (uint64_t done = 0; done < steps; done += CLOCK_STEP) {
-        uint32_t hand =
-            atomic_fetch_add_explicit(&pager->clock_hand, CLOCK_STEP, memory_order_relaxed);
-
-        for (uint32_t i = 0; i < CLOCK_STEP; i++) {
-            uint32_t frame = 1 + (hand + i) % count;
-            _Atomic uint8_t *referenced = &pager->table.referenced[frame];
-
-            if (atomic_load_explicit(referenced, memory_order_relaxed) != 0)
-                atomic_store_explicit(referenced, 0, memory_order_relaxed);
-            else if (evict(pager, frame))
-                return frame;
-        }
-    }
-    return WORD_FRAME_NONE;
-}
-
 /* Fills the reserve up again. False: it is full. */
 static bool
 keep_in_reserve(struct pager *pager, uint32_t keep, uint32_t frame)
@@ -329,7 +251,7 @@ frame_take(struct pager *pager, uint32_t keep, uint32_t *frame_out)
         frame = take_free(pager, keep);
         if (frame != WORD_FRAME_NONE)
             break;
-        frame = take_evicted(pager);
+        frame = pager__evict_one(pager);
         if (frame == WORD_FRAME_NONE)
             return STATUS_MISSING;
     } while (keep_in_reserve(pager, keep, frame));
@@ -424,8 +346,7 @@ pager__pin_resident(struct pager *pager, uint32_t page_number, struct pager_pin 
             pager__frame_unpin(pager, frame);
             continue;
         }
-        if (atomic_load_explicit(&pager->table.referenced[frame], memory_order_relaxed) == 0)
-            atomic_store_explicit(&pager->table.referenced[frame], 1, memory_order_relaxed);
+        page_table_use(&pager->table, frame);
         uint64_t count = __atomic_load_n(&state->pin_count, __ATOMIC_RELAXED);
         __atomic_store_n(&state->pin_count, count + 1, __ATOMIC_RELAXED);
         out->page_number = page_number;
@@ -465,6 +386,7 @@ pager__drop(struct pager *pager, uint32_t page_number)
     struct frame *state = &pager->frame[frame];
     CHECK(state->page_number == page_number); /* P15 */
     CHECK((state->pins & FRAME_ORPHAN) == 0);
+    pager__place_leave(pager, frame);
     state->page_number = PAGE_NONE;
     state->csn_dirty = 0;
     state->csn_flushing = 0;
@@ -522,7 +444,7 @@ allocate(struct pager *pager)
     if (table->referenced == NULL)
         return STATUS_NO_MEMORY;
     pager->frame = memory_alloc(memory, MEMORY_POOL, count * sizeof(*pager->frame));
-    return pager->frame != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+    return pager->frame != NULL ? pager__evict_open(pager) : STATUS_NO_MEMORY;
 }
 
 enum status
@@ -566,6 +488,7 @@ pager__pool_close(struct pager *pager)
 
     pager__prefetch_close(pager);
     pager__flush_close(pager);
+    pager__evict_close(pager);
     memory_free(memory, MEMORY_POOL, pager->frame, count * sizeof(*pager->frame));
     pager->frame = NULL;
     memory_free(memory, MEMORY_POOL, (void *)(uintptr_t)table->referenced, count);

@@ -23,7 +23,7 @@ page_view_begin_locked(const struct page_table *table, uint32_t page_number, str
         return false;
     }
     view->bytes = table->frames + frame * PAGE_SIZE;
-    atomic_store_explicit(&table->referenced[frame], 1, memory_order_relaxed);
+    page_table_use(table, frame);
     return true;
 }
 

@@ -438,9 +438,10 @@ Test(flush, under_pressure_flushes_what_was_not_used_lately)
     build(&rig);
     batch = rig.pager->flush_batch;
     for (uint32_t i = 0; i < PAGES; i++)
-        rig.pager->table.referenced[frame_of(rig.pager, FIRST + i)] = i < PAGES - batch;
-    rig.pager->table.referenced[frame_of(rig.pager, MAP_FIRST_PAGE)] = 1;
-    rig.pager->table.referenced[frame_of(rig.pager, MAP_LEVEL1_FIRST_PAGE)] = 1;
+        rig.pager->table.referenced[frame_of(rig.pager, FIRST + i)] =
+            i < PAGES - batch ? USE_COUNT_MAX : 0;
+    rig.pager->table.referenced[frame_of(rig.pager, MAP_FIRST_PAGE)] = USE_COUNT_MAX;
+    rig.pager->table.referenced[frame_of(rig.pager, MAP_LEVEL1_FIRST_PAGE)] = USE_COUNT_MAX;
     MUST(pager__flush_some(rig.pager));
     for (uint32_t i = PAGES - batch; i < PAGES; i++)
         cold += state_of(rig.pager, FIRST + i)->csn_dirty == 0;

@@ -239,23 +239,6 @@ Test(pool, evicts_no_page_that_is_pinned_dirty_or_being_flushed)
     pool_free(&rig, pager);
 }
 
-Test(pool, a_page_used_since_the_last_round_gets_a_second_chance)
-{
-    struct pager_rig rig;
-    struct pager *pager = pool_new(&rig);
-    uint32_t end = fill(pager), frame;
-    struct page_view view = {0};
-
-    cr_assert(page_view_begin(pager_table(pager), 11, &view));
-    (void)page_view_end(&view);
-    for (uint32_t count = end - 4 - 1; count > 0; count--)
-        MUST(pager__frame_take(pager, &frame));
-    cr_assert_neq(frame_of(pager, 11), 0, "all others went first");
-    MUST(pager__frame_take(pager, &frame));
-    cr_assert_eq(frame_of(pager, 11), 0);
-    pool_free(&rig, pager);
-}
-
 Test(pool, a_view_ends_false_when_the_page_was_published_dropped_or_evicted)
 {
     struct pager_rig rig;

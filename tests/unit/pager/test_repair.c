@@ -31,8 +31,10 @@ open_world(struct world *world, enum pager_policy policy)
     }
     for (int round = 0; round < 3; round++) {
         WORLD_OK(world, pager__flush_some(world->pager));
+        /* Often enough that they have more right to the pool than pages that are not read. */
         for (uint32_t number = CHANGED_END; number < PAGES; number++)
-            WORLD_OK(world, pager_copy(world->pager, number, page));
+            for (int look = 0; look < USE_COUNT_MAX; look++)
+                WORLD_OK(world, pager_copy(world->pager, number, page));
     }
 }
 
