@@ -169,9 +169,16 @@ struct ast_window {
 
 enum ast_set_kind { AST_UNION = 1, AST_INTERSECT = 2, AST_EXCEPT = 3 };
 
+enum ast_materialize {
+    AST_MATERIALIZE_SHARED = 0, /* Once, if its name stands twice or more. */
+    AST_MATERIALIZE_ALWAYS = 1,
+    AST_MATERIALIZE_NEVER = 2,
+};
+
 struct ast_cte {
     const char *name;
     int32_t location;
+    enum ast_materialize materialize;
     uint32_t column_name_count;
     const char **column_names;
     struct ast_select *query;

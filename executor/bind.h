@@ -39,6 +39,7 @@ struct bound {
 
     uint32_t slot_count; /* Slots and work tables that running needs. */
     uint32_t work_count;
+    uint32_t shared_count; /* Queries of WITH whose rows may be shared. */
 };
 
 /* ON CONFLICT: over the row that is there (`target_relation`) and the one that was to be inserted. */
@@ -71,7 +72,9 @@ struct bind {
     uint32_t relation_count; /* Handed out so far. */
     uint32_t slot_count;
     uint32_t work_count;
-    uint32_t view_depth; /* Views being bound inside each other. */
+    uint32_t shared_count;    /* Queries of WITH whose rows may be shared. */
+    uint32_t recursion_depth; /* Second halves of recursions being bound inside each other. */
+    uint32_t view_depth;      /* Views being bound inside each other. */
 };
 
 /** Checks a view's query, before it is stored. */

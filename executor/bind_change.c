@@ -664,6 +664,7 @@ bind_statement(struct bind *bind, const struct ast_statement *statement, struct 
     }
     bound->slot_count = bind->slot_count;
     bound->work_count = bind->work_count;
+    bound->shared_count = bind->shared_count;
     *out = bound;
     return STATUS_OK;
 }

@@ -34,6 +34,7 @@ struct bind__cte {
     const struct ast_cte *ast;
     bool recursive;
     struct rel *work;
+    struct rel *shared;        /* Its first use; NULL: none, or its rows cannot be shared. */
     struct bind__level *level; /* Where it was written. */
     struct bind__cte *next;    /* The one before it. */
 };

@@ -1,6 +1,9 @@
 /*
- * WITH. An entry is bound anew wherever its name stands, as if its text stood there, in the scope it
- * was written in. A recursive one becomes a recursion over a work table.
+ * WITH. An entry of the outermost query is bound once, in the scope it was written in, and all its uses
+ * share it (rel.h: REL_SHARED). One of a query that reads rows around it, or that is first used in the
+ * second half of a recursion, has different rows each time: it is bound anew wherever its name stands, as
+ * if its text stood there; so is one that says NOT MATERIALIZED. A recursive one becomes a recursion over
+ * a work table.
  */
 #include <string.h>
 
@@ -97,7 +100,9 @@ bind_recursive(struct bind *bind, struct bind__cte *cte, struct bind__query *out
     work.column_count = first.column_count;
     work.columns = first.columns;
     cte->work = &work;
+    bind->recursion_depth++;
     enum status status = bind__select_open(bind, cte->level, cte, ast->set_right, &further);
+    bind->recursion_depth--;
     cte->work = NULL;
     TRY(status);
     TRY(bind__match(bind, "UNION", &first, &further));
@@ -134,6 +139,51 @@ lend_slots(struct bind *bind, const struct bind__cte *cte, struct bind__scope *s
     return STATUS_OK;
 }
 
+/* Sharing. */
+
+static bool
+can_share(const struct bind *bind, const struct bind__cte *cte)
+{
+    return cte->level->outer == NULL && bind->recursion_depth == 0 &&
+           cte->ast->materialize != AST_MATERIALIZE_NEVER;
+}
+
+/* The first use: the query, with a node on top that others can be made from. */
+static enum status
+share(struct bind *bind, struct bind__cte *cte, struct bind__query *query)
+{
+    struct rel *rel = NULL;
+
+    TRY(bind__rel(bind, REL_SHARED, query->rel, &rel));
+    rel->shared = bind__take(bind, sizeof(*rel->shared));
+    if (rel->shared == NULL)
+        return STATUS_NO_MEMORY;
+    *rel->shared = (struct rel_shared){.name = cte->ast->name,
+                                       .index = bind->shared_count++,
+                                       .relation = query->relation,
+                                       .use_count = 1,
+                                       .always = cte->ast->materialize == AST_MATERIALIZE_ALWAYS};
+    rel->relation = query->relation;
+    rel->column_count = query->column_count;
+    rel->columns = query->columns;
+    cte->shared = query->rel = rel;
+    return STATUS_OK;
+}
+
+static enum status
+use_again(struct bind *bind, const struct bind__cte *cte, struct bind__query *out)
+{
+    const struct rel *first = cte->shared;
+    struct rel *rel = NULL;
+
+    TRY(bind__defining(bind, REL_SHARED, first->input, first->column_count, &rel));
+    rel->columns = first->columns;
+    rel->shared = first->shared;
+    rel->shared->use_count++;
+    *out = (struct bind__query){rel, rel->relation, rel->column_count, rel->columns};
+    return STATUS_OK;
+}
+
 enum status
 bind__cte(struct bind *bind, struct bind__scope *scope, const struct ast_name *name,
           struct bind__query *out)
@@ -148,10 +198,12 @@ bind__cte(struct bind *bind, struct bind__scope *scope, const struct ast_name *n
         return STATUS_NOT_FOUND;
     if (cte->work != NULL)
         return bind_work(bind, cte, out);
+    if (cte->shared != NULL)
+        return use_again(bind, cte, out);
     if (cte->recursive && cte->ast->query->set == AST_UNION)
         TRY(bind_recursive(bind, cte, out));
     else
         TRY(bind__select(bind, cte->level, cte->next, cte->ast->query, out));
     TRY(rename_columns(bind, cte->ast, out));
-    return lend_slots(bind, cte, scope);
+    return can_share(bind, cte) ? share(bind, cte, out) : lend_slots(bind, cte, scope);
 }

@@ -20,7 +20,7 @@ static const struct exec__class *const classes[PLAN_KIND_COUNT] = {
     [PLAN_LIMIT] = &exec__limit_class,         [PLAN_SET] = &exec__set_class,
     [PLAN_RECURSIVE] = &exec__recursive_class, [PLAN_WORK] = &exec__work_class,
     [PLAN_SERIES] = &exec__series_class,       [PLAN_WINDOW] = &exec__window_class,
-    [PLAN_GROUP] = &exec__group_class,
+    [PLAN_GROUP] = &exec__group_class,         [PLAN_SHARED] = &exec__shared_class,
 };
 
 /* What nodes share. */
@@ -140,6 +140,7 @@ exec_context_open(struct exec_context *context, const struct planned *planned)
     context->slots = NULL;
     context->subplans = NULL;
     context->works = NULL;
+    context->shared = NULL;
     if (planned->slot_count > 0) {
         context->slots = memory_alloc(context->memory, MEMORY_SQL,
                                       planned->slot_count * sizeof(*context->slots));
@@ -152,6 +153,7 @@ exec_context_open(struct exec_context *context, const struct planned *planned)
         if (context->works == NULL)
             return STATUS_NO_MEMORY;
     }
+    TRY(exec__open_shared(context));
     return exec__open_subplans(context);
 }
 
@@ -161,6 +163,7 @@ exec_context_close(struct exec_context *context)
     if (context->planned == NULL)
         return;
     exec__close_subplans(context);
+    exec__close_shared(context);
     memory_free(context->memory, MEMORY_SQL, context->slots,
                 context->planned->slot_count * sizeof(*context->slots));
     memory_free(context->memory, MEMORY_SQL, context->works,

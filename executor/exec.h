@@ -76,6 +76,7 @@ struct exec_context {
     struct value *slots;
     struct exec__subplan *subplans;
     struct exec__work *works;
+    struct exec__shared *shared; /* Rows of queries of WITH. */
 };
 
 struct batch {

@@ -42,7 +42,7 @@ node_name(const struct plan *plan)
         [PLAN_LIMIT] = "Limit",         [PLAN_RECURSIVE] = "Recursive Union",
         [PLAN_WORK] = "WorkTable Scan", [PLAN_SERIES] = "Function Scan on generate_series",
         [PLAN_WINDOW] = "WindowAgg",    [PLAN_GROUP] = "GroupAggregate",
-        [PLAN_KIND_COUNT] = "",
+        [PLAN_SHARED] = "CTE Scan",     [PLAN_KIND_COUNT] = "",
     };
 
     if (plan->kind == PLAN_SET)
@@ -80,6 +80,9 @@ explain__describe(const struct plan *plan, char *out, size_t room)
     switch (plan->kind) {
     case PLAN_SCAN:
         (void)describe_scan(plan, out, room);
+        return;
+    case PLAN_SHARED:
+        (void)snprintf(out, room, "CTE Scan on %s", plan->shared->name);
         return;
     case PLAN_SORT:
         (void)snprintf(out, room, plan->limit != NULL ? "Sort (top rows)" : "Sort");
@@ -234,6 +237,12 @@ exec_explain(const struct exec_explanation *explanation, struct arena *arena,
         TRY(put_line(&explain, depth++, "%s on %s", explain__change_word(planned),
                      planned->bound->table->name));
     TRY(explain_plan(&explain, planned->root, depth));
+    for (uint32_t i = 0; i < planned->shared_count; i++) {
+        if (planned->shared[i] == NULL)
+            continue;
+        TRY(put_line(&explain, depth * 6 + 2, "CTE %s", planned->shared_names[i]));
+        TRY(explain_plan(&explain, planned->shared[i], depth + 2));
+    }
     for (uint32_t i = 0; i < planned->subplan_count; i++) {
         TRY(put_line(&explain, depth * 6 + 2, "SubPlan %u", i + 1));
         TRY(explain_plan(&explain, planned->subplans[i], depth + 2));

@@ -168,6 +168,13 @@ explain__json(struct explain *explain)
     TRY(put_change(&text));
     TRY(put(&text, 2, "\"Plan\": "));
     TRY(put_plan(&text, what->planned->root, NULL, 3));
+    for (uint32_t i = 0; i < what->planned->shared_count; i++) {
+        if (what->planned->shared[i] == NULL)
+            continue;
+        TRY(put(&text, 0, ",\n"));
+        TRY(put(&text, 2, "\"CTE %u\": ", i + 1));
+        TRY(put_plan(&text, what->planned->shared[i], "InitPlan", 3));
+    }
     for (uint32_t i = 0; i < what->planned->subplan_count; i++) {
         TRY(put(&text, 0, ",\n"));
         TRY(put(&text, 2, "\"SubPlan %u\": ", i + 1));

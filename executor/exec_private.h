@@ -51,6 +51,7 @@ extern const struct exec__class exec__recursive_class;
 extern const struct exec__class exec__loop_join_class;
 extern const struct exec__class exec__hash_join_class;
 extern const struct exec__class exec__window_class;
+extern const struct exec__class exec__shared_class;
 
 /* exec.c */
 struct eval exec__eval(struct exec *exec);
@@ -144,6 +145,11 @@ MUST_CHECK enum status exec__subquery(const struct expr *expr, const struct valu
 void exec__forget_subqueries(struct exec_context *context);
 void exec__close_subplans(struct exec_context *context);
 MUST_CHECK enum status exec__open_subplans(struct exec_context *context);
+
+/* exec_shared.c */
+MUST_CHECK enum status exec__open_shared(struct exec_context *context);
+/** Fine after a failed open. */
+void exec__close_shared(struct exec_context *context);
 
 /* exec_index.c */
 MUST_CHECK enum status exec__create_index(struct exec_context *context,

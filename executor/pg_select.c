@@ -211,6 +211,10 @@ convert_with(struct pg__conversion *conversion, WithClause *with, struct ast_sel
             return;
         }
         cte->location = source->location;
+        cte->materialize = source->ctematerialized == CTEMaterializeAlways ? AST_MATERIALIZE_ALWAYS
+                           : source->ctematerialized == CTEMaterializeNever
+                               ? AST_MATERIALIZE_NEVER
+                               : AST_MATERIALIZE_SHARED;
         cte->name = pg__copy(conversion, source->ctename);
         cte->column_names = pg__names(conversion, source->aliascolnames, &cte->column_name_count);
         cte->query = pg__select(conversion, (SelectStmt *)source->ctequery);

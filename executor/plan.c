@@ -111,7 +111,12 @@ plan_statement(const struct plan_context *context, const struct bound *bound, st
     struct planned *planned = plan__take(&planner, sizeof(*planned));
 
     planner.needed = plan__take(&planner, REL_RELATIONS_MAX * sizeof(*planner.needed));
-    if (planned == NULL || planner.needed == NULL)
+    planner.shared_seen = plan__take(&planner, bound->shared_count * sizeof(bool));
+    planner.shared_needed = plan__take(&planner, bound->shared_count * sizeof(bool));
+    planner.shared = plan__take(&planner, bound->shared_count * sizeof(*planner.shared));
+    planner.shared_names = plan__take(&planner, bound->shared_count * sizeof(char *));
+    if (planned == NULL || planner.needed == NULL || planner.shared_seen == NULL ||
+        planner.shared_needed == NULL || planner.shared == NULL || planner.shared_names == NULL)
         return STATUS_NO_MEMORY;
     planned->bound = bound;
     TRY(plan__decorrelate(&planner, bound->rel));
@@ -121,6 +126,9 @@ plan_statement(const struct plan_context *context, const struct bound *bound, st
     TRY(plan_change(&planner, bound, planned));
     planned->subplan_count = planner.subplan_count;
     planned->subplans = planner.subplans;
+    planned->shared_count = bound->shared_count;
+    planned->shared = planner.shared;
+    planned->shared_names = planner.shared_names;
     planned->slot_count = planner.slot_count;
     planned->node_count = planner.node_count;
     *out = planned;

@@ -28,8 +28,9 @@ enum plan_kind {
     PLAN_SERIES = 15,
     PLAN_WINDOW =
         16, /* Its input is sorted; the first group_count of sort_keys are the partition. */
-    PLAN_GROUP = 17, /* An AGGREGATE whose input is in the order of its groups, all integers. */
-    PLAN_KIND_COUNT = 18,
+    PLAN_GROUP = 17,  /* An AGGREGATE whose input is in the order of its groups, all integers. */
+    PLAN_SHARED = 18, /* The rows of a query of WITH, made once. */
+    PLAN_KIND_COUNT = 19,
 };
 
 /* A column of a row: which column of the logical tree it is. */
@@ -101,6 +102,7 @@ struct plan {
     uint32_t set; /* enum ast_set_kind */
     bool all;
     uint32_t work_index;
+    const struct rel_shared *shared; /* SHARED */
 };
 
 /* A statement ready to run. */
@@ -109,6 +111,9 @@ struct planned {
     struct plan *root;
     uint32_t subplan_count;
     struct plan **subplans;
+    uint32_t shared_count;
+    struct plan **shared; /* What PLAN_SHARED reads; NULL where nothing does. */
+    const char **shared_names;
     uint32_t slot_count;
     uint32_t node_count;
     struct expr **returning;      /* Over the changed row, then the root's row. */

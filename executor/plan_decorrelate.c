@@ -522,6 +522,11 @@ plan__decorrelate(struct planner *planner, struct rel *rel)
     for (; rel != NULL; rel = rel->input) {
         struct inside inside = {planner, STATUS_OK};
 
+        if (rel->kind == REL_SHARED) {
+            if (planner->shared_seen[rel->shared->index])
+                return STATUS_OK;
+            planner->shared_seen[rel->shared->index] = true;
+        }
         if (rel->kind == REL_FILTER && plan__has_subquery(rel->condition))
             TRY(unnest_filter(planner, rel));
         (void)plan__rel_visit(rel, unnest_inside, &inside);

@@ -129,6 +129,18 @@ need_sides(struct planner *planner, const struct rel *rel)
     return STATUS_OK;
 }
 
+/* What each use asks for is not looked at: the rows have all columns. */
+static enum status
+need_shared(struct planner *planner, const struct rel *rel)
+{
+    bool *seen = &planner->shared_needed[rel->shared->index];
+
+    if (*seen)
+        return STATUS_OK;
+    *seen = true;
+    return plan__need_query(planner, rel->input, rel->shared->relation, rel->column_count);
+}
+
 static enum status
 need_rel(struct planner *planner, const struct rel *rel)
 {
@@ -140,6 +152,8 @@ need_rel(struct planner *planner, const struct rel *rel)
             TRY(need_windows(planner, rel));
         if (rel->kind == REL_SET || rel->kind == REL_RECURSIVE)
             TRY(need_sides(planner, rel));
+        if (rel->kind == REL_SHARED && plan__is_shared(rel))
+            return need_shared(planner, rel);
         if (rel->right != NULL)
             TRY(need_rel(planner, rel->right));
         rel = rel->input;

@@ -25,6 +25,10 @@ struct planner {
     struct plan **subplans;
     uint32_t slot_count; /* Handed out so far. */
     uint32_t node_count;
+    bool *shared_seen; /* Of each query of WITH: was it decorrelated? */
+    bool *shared_needed;
+    struct plan **shared;
+    const char **shared_names;
     struct plan__size *sizes; /* Tables looked at so far. */
 };
 
@@ -34,6 +38,13 @@ struct plan__size {
     uint32_t table_id;
     double rows;
 };
+
+/* The rows are made once and read by each use; otherwise the node is as its input. */
+static inline bool
+plan__is_shared(const struct rel *rel)
+{
+    return rel->shared->use_count > 1 || rel->shared->always;
+}
 
 void *plan__take(struct planner *planner, size_t size);
 MUST_CHECK enum status plan__new(struct planner *planner, enum plan_kind kind, struct plan *input,

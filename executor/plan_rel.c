@@ -116,6 +116,26 @@ plan_work(struct planner *planner, const struct rel *rel, struct plan **out)
     return STATUS_OK;
 }
 
+/* One use of a query of WITH; the first one plans the query. */
+static enum status
+plan_shared(struct planner *planner, const struct rel *rel, struct plan **out)
+{
+    const struct rel_shared *shared = rel->shared;
+
+    if (planner->shared[shared->index] == NULL) {
+        planner->shared_names[shared->index] = shared->name;
+        TRY(plan__query(planner, rel->input, shared->relation, rel->column_count,
+                        &planner->shared[shared->index]));
+    }
+    const struct plan *made = planner->shared[shared->index];
+    TRY(plan__new(planner, PLAN_SHARED, NULL, rel->column_count, out));
+    lay_out(*out, rel->relation);
+    (*out)->shared = shared;
+    (*out)->rows = made->rows;
+    (*out)->cost = made->cost / shared->use_count + made->rows * 0.2;
+    return STATUS_OK;
+}
+
 /* Projection and grouping. */
 
 static enum status
@@ -427,6 +447,8 @@ plan_leaf(struct planner *planner, const struct rel *rel, struct plan **out)
         return plan_series(planner, rel, out);
     case REL_WORK:
         return plan_work(planner, rel, out);
+    case REL_SHARED:
+        return plan_shared(planner, rel, out);
     default:
         CHECK(rel->kind == REL_RESULT);
         return plan__new(planner, PLAN_RESULT, NULL, 0, out);
@@ -437,6 +459,8 @@ enum status
 plan__rel(struct planner *planner, const struct rel *rel, const struct plan__list *conditions,
           struct plan **out)
 {
+    while (rel->kind == REL_SHARED && !plan__is_shared(rel))
+        rel = rel->input;
     switch (rel->kind) {
     case REL_TABLE:
         return plan__scan(planner, rel, conditions, out);

@@ -6,7 +6,7 @@
  * columns are named (relation, index) in the expressions of the nodes above. The other nodes hand
  * through the relations of their inputs.
  *
- *   defines a relation:  VALUES, TABLE, PROJECT, AGGREGATE, SET, RECURSIVE, WORK, SERIES
+ *   defines a relation:  VALUES, TABLE, PROJECT, AGGREGATE, SET, RECURSIVE, WORK, SERIES, SHARED
  *   hands through:       RESULT (no columns), JOIN, FILTER, SORT, DISTINCT, LIMIT
  *   both:                WINDOW: the rows of its input with the results of its calls beside them
  */
@@ -35,6 +35,7 @@ enum rel_kind {
     REL_SERIES = 14, /* Integers from exprs[0] to exprs[1] by exprs[2]; or, exprs[0] an array, its
                          * elements, whose types are those of the other exprs, column by column. */
     REL_WINDOW = 15, /* Sorted by sort_keys; the first group_count of them are the partition. */
+    REL_SHARED = 16, /* A name of WITH; every use has the same input and `shared`. */
 };
 
 enum rel_join { REL_INNER = 1, REL_LEFT = 2, REL_FULL = 3, REL_SEMI = 4, REL_ANTI = 5 };
@@ -145,6 +146,16 @@ struct rel_window {
     struct sql_type type;
 };
 
+/* A query of WITH, whose rows are made once if its name stands twice or more. The first use has the
+ * relation of the query itself, so that the only one is as good as the query in its place. */
+struct rel_shared {
+    const char *name;
+    uint32_t index;    /* Among the statement's. */
+    uint32_t relation; /* Of the query; its leading columns are the rows. */
+    uint32_t use_count;
+    bool always; /* MATERIALIZED: even for one use. */
+};
+
 struct rel {
     enum rel_kind kind;
     struct rel *input;
@@ -176,6 +187,7 @@ struct rel {
     uint32_t set;        /* enum ast_set_kind */
     bool all;            /* SET, RECURSIVE: keep duplicates. */
     uint32_t work_index; /* RECURSIVE, WORK: which work table. */
+    struct rel_shared *shared;
 };
 
 #endif

@@ -100,6 +100,9 @@ Test(sql_faults, queries_survive_every_refused_allocation)
     refuse_each("with recursive t(n) as (select 1 union select n + 1 from t where n < 5) "
                 "select * from t except select 3 union all select id from a",
                 NULL);
+    refuse_each("with t as (select a_id, sum(v) as s from b group by a_id) select x.a_id, y.s, "
+                "(select max(s) from t) from t x, t y where x.a_id = y.a_id",
+                NULL);
     refuse_each(
         "select id, sum(v) over w, lag(v, 1, 0) over w, count(*) over (order by a_id groups 1 "
         "preceding), string_agg(v::text, ',') over (partition by a_id + 1 order by id rows "

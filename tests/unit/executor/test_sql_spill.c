@@ -133,6 +133,8 @@ static const char *const queries[] = {
     "select a.id, b.id from (select id, s from t where k < 700) a full join (select id, s from t "
     "where k > 300) b on a.s = b.s and a.id % 2 = b.id % 2 order by 1, 2",
     "select count(*) from (select id, rank() over (order by s) r from t) w where r > 100",
+    "with w as (select id, s, n from t where k < 900) select a.id, a.s, b.n from w a, w b where "
+    "a.id = b.id order by a.id",
 };
 
 /* covers: E7 */
@@ -197,6 +199,8 @@ Test(sql_spill, rescans_begin_anew)
         "from generate_series(1, 3) g",
         "select g, (select count(*) from t a join t b on a.s = b.s where a.id > g) from "
         "generate_series(1, 3) g",
+        "with w as (select id, s from t) select g, (select count(*) from w where w.id % g = 1), "
+        "(select s from w offset 5000 limit 1) from generate_series(2, 5) g",
         "select g, y.k from generate_series(1, 2) g join lateral (select k from t order by k, id) "
         "y "
         "on y.k = g order by 1, 2",
@@ -246,6 +250,8 @@ static const char *const faulty[] = {
     "select id from t where id <= 1200 order by s, id",
     "select s, sum(n) from t where id <= 1200 group by s",
     "select count(*) from t a full join t b on a.s = b.s and a.id = b.id where a.id <= 1200",
+    "with w as (select s, n, k from t where id <= 3600) select count(*), (select max(s) from w) "
+    "from w",
 };
 
 /* covers: E4 */
