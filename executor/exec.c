@@ -293,6 +293,55 @@ exec_close(struct exec *exec)
     }
 }
 
+/* Runs that are kept. */
+
+/* Bytes of batches that a statement may hold between its runs. */
+enum { KEPT_SIZE_MAX = 64 * 1024 };
+
+/* Nodes that a rescan brings wholly back to their beginning, and that hold little. */
+static bool
+is_keepable(enum plan_kind kind)
+{
+    return kind == PLAN_SCAN || kind == PLAN_FILTER || kind == PLAN_PROJECT || kind == PLAN_LIMIT ||
+           kind == PLAN_RESULT || kind == PLAN_VALUES;
+}
+
+bool
+exec_is_keepable(const struct planned *planned)
+{
+    size_t size = 0;
+
+    if (planned->subplan_count > 0 || planned->bound->work_count > 0)
+        return false;
+    for (const struct plan *plan = planned->root; plan != NULL; plan = plan->input) {
+        if (!is_keepable(plan->kind) || plan->right != NULL)
+            return false;
+        size += capacity_of(plan) * ((size_t)plan->width + 1) * sizeof(struct value);
+    }
+    return size <= KEPT_SIZE_MAX;
+}
+
+void
+exec_park(struct exec *exec)
+{
+    for (; exec != NULL; exec = exec->input) {
+        CHECK(exec->right == NULL && exec->measure == NULL);
+        if (exec->class->park != NULL)
+            exec->class->park(exec);
+        exec__release(exec);
+        arena_reset(&exec->batch.arena);
+        exec->batch.count = 0;
+    }
+}
+
+void
+exec_resume(struct exec *exec)
+{
+    for (struct exec *each = exec; each != NULL; each = each->input)
+        each->goal = UINT64_MAX;
+    exec_rescan(exec);
+}
+
 static enum status
 open_parts(struct exec *exec)
 {

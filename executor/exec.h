@@ -69,6 +69,7 @@ struct exec_context {
     const struct search_path *path; /* NULL: "public" alone. */
     uint64_t path_epoch;            /* Changes with the path. */
     uint64_t catalog_version;       /* 0: definitions may have changed within the transaction. */
+    uint64_t txn_number;            /* Of the session's transactions; 0: not known. */
     struct sequence_memory *sequences;
 
     const struct planned *planned;
@@ -103,6 +104,15 @@ void exec_rescan(struct exec *exec);
 /** NULL is fine. */
 void exec_close(struct exec *exec);
 
+/**
+ * Runs that are kept: a statement that is prepared once and run often finds its nodes, batches and trees
+ * where its last run left them. exec_park ends a run and lets go of all that is its transaction's;
+ * exec_resume begins the next one, in the same context opened anew for the same plan. Neither can fail.
+ */
+bool exec_is_keepable(const struct planned *planned);
+void exec_park(struct exec *exec);
+void exec_resume(struct exec *exec);
+
 /* Rows that outlive the run: what RETURNING gives. */
 struct exec_rows {
     uint32_t width;
@@ -115,6 +125,19 @@ struct exec_rows {
 /** Runs an INSERT, UPDATE or DELETE to its end. `returned` (initialised arena) takes RETURNING. */
 MUST_CHECK enum status exec_change(struct exec_context *context, struct exec_rows *returned,
                                    uint64_t *row_count_out);
+
+/**
+ * The same in steps: opened once, it runs any number of times, each in the context opened anew for the
+ * same plan. `context` and `returned` stay where they are. After a failed run it can only be closed.
+ */
+struct exec_change;
+MUST_CHECK enum status exec_change_open(struct exec_context *context, struct exec_rows *returned,
+                                        struct exec_change **out);
+MUST_CHECK enum status exec_change_run(struct exec_change *change, uint64_t *row_count_out);
+/** As exec_park; false: it has to be closed. */
+bool exec_change_park(struct exec_change *change);
+/** NULL is fine. */
+void exec_change_close(struct exec_change *change);
 
 /** Runs a MERGE to its end. */
 MUST_CHECK enum status exec_merge(struct exec_context *context, uint64_t *row_count_out);

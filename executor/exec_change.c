@@ -8,19 +8,23 @@
 #include "executor/change.h"
 #include "kernel/base/check.h"
 
-/* What a run changes with. */
+/* What a run changes with; kept from run to run of a prepared statement. */
 
-struct run {
+struct exec_change {
     struct change change;
     struct exec_context *context;
     const struct planned *planned;
     struct exec_rows *returned;
     struct value *row; /* The changed row, then the root's row, for RETURNING. */
+    struct foreign_queue *queue;
+    struct exec *exec;
+    bool parked;         /* `exec` waits for its next run. */
+    uint64_t locked_txn; /* The last transaction that locked the table's definition. */
     uint64_t count;
 };
 
 static struct eval
-eval_of(struct run *run)
+eval_of(struct exec_change *run)
 {
     struct exec_context *context = run->context;
 
@@ -34,7 +38,7 @@ eval_of(struct run *run)
 
 /* Counts the row, and evaluates RETURNING over it. */
 static enum status
-note_changed(struct run *run, const struct value *row, const struct value *source)
+note_changed(struct exec_change *run, const struct value *row, const struct value *source)
 {
     const struct bound *bound = run->planned->bound;
     uint32_t width = bound->table->column_count;
@@ -59,7 +63,7 @@ note_changed(struct run *run, const struct value *row, const struct value *sourc
 
 /* Tells foreign keys what became of a row. */
 static enum status
-note_foreign(struct run *run, const struct value *old_row, const struct value *new_row,
+note_foreign(struct exec_change *run, const struct value *old_row, const struct value *new_row,
              const struct key_bytes *key)
 {
     struct change *change = &run->change;
@@ -70,7 +74,7 @@ note_foreign(struct run *run, const struct value *old_row, const struct value *n
 
 /* DO UPDATE: over the row that is there, then the one that was to be inserted. */
 static enum status
-update_conflicting(struct run *run, const struct key_bytes *key, const struct value *row)
+update_conflicting(struct exec_change *run, const struct key_bytes *key, const struct value *row)
 {
     struct change *change = &run->change;
     const struct planned *planned = run->planned;
@@ -107,7 +111,7 @@ update_conflicting(struct run *run, const struct key_bytes *key, const struct va
 }
 
 static enum status
-insert_one(struct run *run, const struct value *row)
+insert_one(struct exec_change *run, const struct value *row)
 {
     const struct bound_conflict *conflict = run->planned->bound->conflict;
     struct key_bytes key = {.size = 0};
@@ -139,7 +143,7 @@ key_of(const struct value *row)
 }
 
 static enum status
-delete_all(struct run *run, const struct exec_rows *rows)
+delete_all(struct exec_change *run, const struct exec_rows *rows)
 {
     for (size_t i = 0; i < rows->count; i++) {
         struct key_bytes key = key_of(rows->rows[i]);
@@ -156,7 +160,7 @@ delete_all(struct run *run, const struct exec_rows *rows)
 
 /* All old rows go before the first new one comes, so that keys may trade places. */
 static enum status
-update_all(struct run *run, const struct exec_rows *rows)
+update_all(struct exec_change *run, const struct exec_rows *rows)
 {
     uint32_t width = run->change.table->column_count;
     struct value *old_row = NULL, *new_row = NULL;
@@ -184,7 +188,8 @@ update_all(struct run *run, const struct exec_rows *rows)
 
 /* A row that joins several others is changed once. */
 static enum status
-collect_new(struct run *run, struct exec *exec, struct exec__table *seen, struct exec_rows *rows)
+collect_new(struct exec_change *run, struct exec *exec, struct exec__table *seen,
+            struct exec_rows *rows)
 {
     bool keyed = run->planned->bound->kind != AST_INSERT;
     const struct batch *batch;
@@ -230,7 +235,7 @@ scans(const struct plan *plan)
 
 /* The rows are all known before the first change, unless they come from no table. */
 static enum status
-change_collected(struct run *run, struct exec *exec)
+change_collected(struct exec_change *run, struct exec *exec)
 {
     enum status status = STATUS_OK;
     struct exec_rows rows = {.width = run->planned->root->width};
@@ -253,7 +258,7 @@ out:
 }
 
 static enum status
-insert_streaming(struct run *run, struct exec *exec)
+insert_streaming(struct exec_change *run, struct exec *exec)
 {
     const struct batch *batch;
 
@@ -265,42 +270,119 @@ insert_streaming(struct run *run, struct exec *exec)
     return STATUS_OK;
 }
 
+/* Life. */
+
+static size_t
+row_size(const struct planned *planned)
+{
+    return ((size_t)planned->bound->table->column_count + planned->root->width + 1) *
+           sizeof(struct value);
+}
+
+static enum status
+open_parts(struct exec_change *run)
+{
+    struct exec_context *context = run->context;
+    const struct bound *bound = run->planned->bound;
+
+    run->row = memory_alloc(context->memory, MEMORY_SQL, row_size(run->planned));
+    if (run->row == NULL)
+        return STATUS_NO_MEMORY;
+    if (bound->table->foreign_count + bound->table->reference_count > 0) {
+        run->queue = foreign_queue_new(context);
+        if (run->queue == NULL)
+            return STATUS_NO_MEMORY;
+    }
+    TRY(change_open(&run->change, context, bound->rules, run->queue));
+    return exec_open(context, run->planned->root, &run->exec);
+}
+
+enum status
+exec_change_open(struct exec_context *context, struct exec_rows *returned, struct exec_change **out)
+{
+    struct exec_change *run = memory_alloc(context->memory, MEMORY_SQL, sizeof(*run));
+
+    if (run == NULL)
+        return STATUS_NO_MEMORY;
+    run->context = context;
+    run->planned = context->planned;
+    run->returned = returned;
+    enum status status = open_parts(run);
+    if (status == STATUS_OK)
+        *out = run;
+    else
+        exec_change_close(run);
+    return status;
+}
+
+void
+exec_change_close(struct exec_change *run)
+{
+    if (run == NULL)
+        return;
+    struct memory *memory = run->context->memory;
+
+    exec_close(run->exec);
+    change_close(&run->change);
+    foreign_queue_free(run->queue);
+    memory_free(memory, MEMORY_SQL, run->row, row_size(run->planned));
+    memory_free(memory, MEMORY_SQL, run, sizeof(*run));
+}
+
+bool
+exec_change_park(struct exec_change *run)
+{
+    if (run->queue != NULL || !exec_is_keepable(run->planned))
+        return false;
+    exec_park(run->exec);
+    arena_reset(&run->change.arena);
+    run->change.next_row = 0;
+    run->parked = true;
+    return true;
+}
+
+/* The definition stays as it is until the transaction has ended: once locked, it is. */
+static enum status
+lock_definition(struct exec_change *run)
+{
+    struct exec_context *context = run->context;
+    const struct table *table = run->planned->bound->table;
+
+    if (context->txn_number > 0 && run->locked_txn == context->txn_number)
+        return STATUS_OK;
+    TRY(catalog_lock(context->txn, table->schema, table->name, QTDB_LOCK_SHARED, context->error));
+    run->locked_txn = context->txn_number;
+    return STATUS_OK;
+}
+
+enum status
+exec_change_run(struct exec_change *run, uint64_t *row_count_out)
+{
+    const struct planned *planned = run->planned;
+    bool streams =
+        planned->bound->kind == AST_INSERT && !scans(planned->root) && planned->subplan_count == 0;
+
+    CHECK(run->context->planned == planned);
+    run->returned->width = planned->bound->returning_count;
+    run->count = 0;
+    TRY(lock_definition(run));
+    if (run->parked)
+        exec_resume(run->exec);
+    run->parked = false;
+    TRY(streams ? insert_streaming(run, run->exec) : change_collected(run, run->exec));
+    if (run->queue != NULL)
+        TRY(foreign_run(run->queue));
+    *row_count_out = run->count;
+    return STATUS_OK;
+}
+
 enum status
 exec_change(struct exec_context *context, struct exec_rows *returned, uint64_t *row_count_out)
 {
-    enum status status = STATUS_OK;
-    const struct planned *planned = context->planned;
-    const struct bound *bound = planned->bound;
-    size_t size =
-        ((size_t)bound->table->column_count + planned->root->width + 1) * sizeof(struct value);
-    struct run run = {.context = context, .planned = planned, .returned = returned};
-    struct foreign_queue *queue = NULL;
-    struct exec *exec = NULL;
+    struct exec_change *run = NULL;
 
-    returned->width = bound->returning_count;
-    run.row = memory_alloc(context->memory, MEMORY_SQL, size);
-    if (run.row == NULL)
-        return STATUS_NO_MEMORY;
-    if (bound->table->foreign_count + bound->table->reference_count > 0) {
-        queue = foreign_queue_new(context);
-        if (queue == NULL)
-            TRY_OUT(STATUS_NO_MEMORY);
-    }
-    TRY_OUT(change_open(&run.change, context, bound->rules, queue));
-    /* The definition stays as it is until the transaction has ended. */
-    TRY_OUT(catalog_lock(context->txn, bound->table->schema, bound->table->name, QTDB_LOCK_SHARED,
-                         context->error));
-    TRY_OUT(exec_open(context, planned->root, &exec));
-    bool streams =
-        bound->kind == AST_INSERT && !scans(planned->root) && planned->subplan_count == 0;
-    TRY_OUT(streams ? insert_streaming(&run, exec) : change_collected(&run, exec));
-    if (queue != NULL)
-        TRY_OUT(foreign_run(queue));
-    *row_count_out = run.count;
-out:
-    exec_close(exec);
-    change_close(&run.change);
-    foreign_queue_free(queue);
-    memory_free(context->memory, MEMORY_SQL, run.row, size);
+    TRY(exec_change_open(context, returned, &run));
+    enum status status = exec_change_run(run, row_count_out);
+    exec_change_close(run);
     return status;
 }

@@ -12,6 +12,8 @@ struct exec__class {
     enum status (*next)(struct exec *exec);
     /* Inputs are rescanned by the caller. */
     void (*rescan)(struct exec *exec);
+    /* Lets go of what is the transaction's; a rescan follows before the next row. */
+    void (*park)(struct exec *exec);
     void (*close)(struct exec *exec);
 };
 

@@ -467,8 +467,24 @@ rewind_scan(struct exec *exec)
     exec__release(exec);
 }
 
+/* Trees stay: what drops one changes the catalog's version, and the plan with it. */
+static void
+park_scan(struct exec *exec)
+{
+    struct scan *scan = exec->state;
+
+    qtdb_cursor_close(scan->cursor);
+    scan->cursor = NULL;
+    if (scan->room_size > ROW_ROOM) {
+        memory_free(exec->context->memory, MEMORY_SQL, scan->room, scan->room_size);
+        scan->room = NULL;
+        scan->room_size = 0;
+    }
+}
+
 const struct exec__class exec__scan_class = {.state_size = sizeof(struct scan),
                                              .open = open_scan,
                                              .next = next_scan,
                                              .rescan = rewind_scan,
+                                             .park = park_scan,
                                              .close = close_scan};

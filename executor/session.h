@@ -43,10 +43,12 @@ struct qtdb_session {
     bool catalog_changed;          /* By the block: plans made in it are not kept. */
     enum qtdb_isolation isolation; /* Of the block. */
     bool read_only;
-    bool used; /* The block has run a statement. */
+    bool used;           /* The block has run a statement. */
+    uint64_t txn_number; /* Transactions begun so far. */
     struct settings *settings;
     struct sequence_memory *sequences;
     struct session_savepoint *savepoints;
+    struct catalog_seen catalog;
     struct qtdb_statement *cache; /* Finalised statements, the last used first. */
     uint32_t cache_count;
     uint64_t cache_hit_count;
@@ -103,7 +105,9 @@ struct qtdb_statement {
     struct exec_context context;
     bool own_txn; /* Its transaction ends with it. */
     uint32_t visible;
-    struct exec *exec;
+    struct exec *exec; /* Kept from run to run with a small plan: see statement_run.c. */
+    bool parked;       /* It waits for the next run. */
+    struct exec_change *change;
     const struct batch *batch;
     uint32_t batch_index;
     const struct value *row_values;
@@ -115,7 +119,9 @@ struct qtdb_statement {
     uint64_t planning_ns;
     bool explained; /* EXPLAIN's lines are there. */
     uint64_t row_count;
-    const char *tag;
+    const char *tag;    /* Its words. */
+    uint64_t tag_count; /* Behind them; */
+    bool tag_counts;    /* when it has a count. */
     char tag_text[64];
     struct qtdb_statement *inner; /* EXECUTE: what it runs, to its reset; NULL: not begun. */
 };
@@ -173,6 +179,16 @@ MUST_CHECK enum status statement__enter(struct qtdb_statement *statement);
 /** Ends its own with what `status` says; inside a block a failure aborts the block. */
 MUST_CHECK enum status statement__leave(struct qtdb_statement *statement, enum status status);
 
+/* statement_run.c */
+/** The nodes at their beginning. */
+MUST_CHECK enum status statement__open_rows(struct qtdb_statement *statement);
+/** INSERT, UPDATE or DELETE; sets the row count. */
+MUST_CHECK enum status statement__run_rows_changed(struct qtdb_statement *statement);
+/** Closes the context, and with `status` OK keeps for the next run what can be kept. */
+void statement__end_run(struct qtdb_statement *statement, enum status status);
+/** Nothing is kept: before the plan goes. */
+void statement__drop_run(struct qtdb_statement *statement);
+
 /* statement_value.c */
 void statement__free_parameters(struct qtdb_statement *statement);
 /** A parameter of any type; bytes are copied. */
@@ -186,6 +202,8 @@ MUST_CHECK enum status statement__deallocate(struct qtdb_statement *statement);
 void session_forget_prepared(struct qtdb_session *session);
 /** A step of EXECUTE. */
 MUST_CHECK enum qtdb_code statement__step_execute(struct qtdb_statement *statement);
+/** The tag is a word and a count. */
+void statement__set_tag(struct qtdb_statement *statement, const char *words, uint64_t count);
 /** The statement itself, or what EXECUTE runs, begun if it was not; NULL: that failed and is reported. */
 struct qtdb_statement *statement__target(struct qtdb_statement *statement);
 /** Reports the failure; the statement is done. */

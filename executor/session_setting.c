@@ -20,6 +20,7 @@ session_begin(struct qtdb_session *session, enum qtdb_isolation isolation, bool 
         .statistics = statistics,
     };
 
+    session->txn_number++;
     return sql_from_code(qtdb_begin(session->db, &options, out), error);
 }
 

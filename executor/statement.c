@@ -86,6 +86,7 @@ void
 statement__free(struct qtdb_statement *statement)
 {
     CHECK(statement->phase == STATEMENT_READY && statement->parameter_count == 0);
+    statement__drop_run(statement);
     arena_deinit(&statement->returned.arena);
     arena_deinit(&statement->row);
     arena_deinit(&statement->bound);
@@ -205,9 +206,15 @@ statement__enter(struct qtdb_statement *statement)
         .now_us = statement_time(session),
     };
     statement->own_txn = !block;
-    if (!block)
-        return session_begin(session, isolation, query, analyze ? &statement->cost : NULL,
-                             &statement->context.txn, &statement->error);
+    if (!block) {
+        enum status status =
+            session_begin(session, isolation, query, analyze ? &statement->cost : NULL,
+                          &statement->context.txn, &statement->error);
+
+        statement->context.txn_number = session->txn_number;
+        return status;
+    }
+    statement->context.txn_number = session->txn_number;
     session->used = true;
     return sql_from_code(qtdb_refresh(session->txn), &statement->error);
 }
@@ -217,9 +224,7 @@ statement__leave(struct qtdb_statement *statement, enum status status)
 {
     struct qtdb_txn *txn = statement->context.txn;
 
-    exec_close(statement->exec);
-    statement->exec = NULL;
-    exec_context_close(&statement->context);
+    statement__end_run(statement, status);
     statement->context.txn = NULL;
     if (!statement->own_txn) {
         statement->session->aborted = statement->session->txn != NULL && status != STATUS_OK;
@@ -272,6 +277,7 @@ note_types(struct qtdb_statement *statement)
 static void
 forget_plan(struct qtdb_statement *statement)
 {
+    statement__drop_run(statement);
     statement->planned = NULL;
     statement->lines = statement->last_line = NULL;
     arena_reset(&statement->bound);
@@ -295,7 +301,8 @@ plan_anew(struct qtdb_statement *statement, const struct ast_statement *ast, uin
     TRY(plan_statement(&context, bound, &planned));
     TRY(note_types(statement));
     statement->planned = planned;
-    statement->planned_version = version;
+    /* What a block that changed definitions has planned fits no later run. */
+    statement->planned_version = statement->session->catalog_changed ? UINT64_MAX : version;
     statement->planned_path_epoch = statement->context.path_epoch;
     return exec_context_open(&statement->context, planned);
 }
@@ -304,10 +311,14 @@ plan_anew(struct qtdb_statement *statement, const struct ast_statement *ast, uin
 static enum status
 ensure_planned(struct qtdb_statement *statement, const struct ast_statement *ast)
 {
+    struct qtdb_session *session = statement->session;
     uint64_t version = 0;
 
-    TRY(catalog_version(statement->context.txn, &version, &statement->error));
-    statement->context.catalog_version = statement->session->catalog_changed ? 0 : version;
+    TRY(session->catalog_changed
+            ? catalog_version(statement->context.txn, &version, &statement->error)
+            : catalog_version_seen(statement->context.txn, &session->catalog, &version,
+                                   &statement->error));
+    statement->context.catalog_version = session->catalog_changed ? 0 : version;
     if (plan_fits(statement, version))
         return exec_context_open(&statement->context, statement->planned);
     forget_plan(statement);
@@ -488,12 +499,9 @@ run_change(struct qtdb_statement *statement)
                                         [AST_DELETE] = "DELETE",
                                         [AST_MERGE] = "MERGE"};
 
-    TRY(statement->ast->kind == AST_MERGE
-            ? exec_merge(&statement->context, &statement->row_count)
-            : exec_change(&statement->context, &statement->returned, &statement->row_count));
-    (void)snprintf(statement->tag_text, sizeof(statement->tag_text), "%s %llu",
-                   words[statement->ast->kind], (unsigned long long)statement->row_count);
-    statement->tag = statement->tag_text;
+    TRY(statement->ast->kind == AST_MERGE ? exec_merge(&statement->context, &statement->row_count)
+                                          : statement__run_rows_changed(statement));
+    statement__set_tag(statement, words[statement->ast->kind], statement->row_count);
     return STATUS_OK;
 }
 
@@ -567,8 +575,8 @@ next_row(struct qtdb_statement *statement, bool *out)
         *out = statement->lines != NULL;
         return STATUS_OK;
     }
-    if (statement->exec == NULL)
-        TRY(exec_open(&statement->context, statement->planned->root, &statement->exec));
+    if (statement->batch == NULL)
+        TRY(statement__open_rows(statement));
     statement->batch_index++;
     if (statement->batch == NULL || statement->batch_index >= statement->batch->count) {
         TRY(exec_next(statement->exec, &statement->batch));
@@ -599,10 +607,10 @@ step_query(struct qtdb_statement *statement)
     status = statement__leave(statement, status);
     if (status != STATUS_OK)
         return statement__fail(statement, status);
-    (void)snprintf(statement->tag_text, sizeof(statement->tag_text), "%s %llu",
-                   statement->ast->kind == AST_EXPLAIN ? "EXPLAIN" : "SELECT",
-                   (unsigned long long)statement->row_count);
-    statement->tag = statement->ast->kind == AST_SHOW ? "SHOW" : statement->tag_text;
+    statement__set_tag(statement, statement->ast->kind == AST_EXPLAIN ? "EXPLAIN" : "SELECT",
+                       statement->row_count);
+    if (statement->ast->kind == AST_SHOW)
+        statement->tag = "SHOW", statement->tag_counts = false;
     statement->phase = STATEMENT_DONE;
     return QTDB_DONE;
 }
@@ -615,6 +623,7 @@ run_whole(struct qtdb_statement *statement)
     struct arena arena;
     enum status status;
 
+    statement->tag_counts = false;
     if (statement->ast->kind == AST_TRANSACTION)
         return session_transaction(statement->session, statement->ast, &statement->tag,
                                    &statement->error);
@@ -636,11 +645,8 @@ run_whole(struct qtdb_statement *statement)
         status = session_note_temporary(statement->session, statement->ast);
     statement->tag = result.tag;
     statement->row_count = result.row_count;
-    if (result.counts) {
-        (void)snprintf(statement->tag_text, sizeof(statement->tag_text), "%s %llu", result.tag,
-                       (unsigned long long)result.row_count);
-        statement->tag = statement->tag_text;
-    }
+    if (result.counts)
+        statement__set_tag(statement, result.tag, result.row_count);
     if (!statement->own_txn)
         statement->session->catalog_changed = true;
     arena_deinit(&arena);

@@ -47,6 +47,7 @@ statement__cache_give(struct qtdb_statement *statement)
 
     if (!may_keep(statement))
         return false;
+    statement__drop_run(statement);
     statement->cache_next = session->cache;
     session->cache = statement;
     if (++session->cache_count <= STATEMENT_CACHE_MAX)

@@ -31,8 +31,6 @@ statement__copy(struct qtdb_statement *statement)
         status = exec_copy(&statement->context, statement->ast->copy, &session->copy, &arena,
                            &statement->row_count);
     arena_deinit(&arena);
-    (void)snprintf(statement->tag_text, sizeof(statement->tag_text), "COPY %llu",
-                   (unsigned long long)statement->row_count);
-    statement->tag = statement->tag_text;
+    statement__set_tag(statement, "COPY", statement->row_count);
     return statement__leave(statement, status);
 }

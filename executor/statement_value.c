@@ -1,4 +1,5 @@
 /* What goes into a statement and comes out: parameters and columns. */
+#include <stdio.h>
 #include <string.h>
 
 #include "executor/session.h"
@@ -9,11 +10,24 @@ enum { PARAMETERS_MAX = 65535 };
 
 /* Parameters. */
 
+/* Room for bytes is taken in steps, so that one size of value after the other fits where the last was. */
+static size_t
+room_of(size_t size)
+{
+    return (size | 63) + 1;
+}
+
+static bool
+has_room(const struct value *value)
+{
+    return !value->null && (value->type == QTDB_TYPE_NULL || value_type_is_bytes(value->type));
+}
+
 static void
 free_bytes(struct memory *memory, const struct value *value)
 {
-    if (!value->null && (value->type == QTDB_TYPE_NULL || value_type_is_bytes(value->type)))
-        memory_free(memory, MEMORY_SQL, (void *)(uintptr_t)value->bytes, (size_t)value->size + 1);
+    if (has_room(value))
+        memory_free(memory, MEMORY_SQL, (void *)(uintptr_t)value->bytes, room_of(value->size));
 }
 
 void
@@ -29,8 +43,9 @@ statement__free_parameters(struct qtdb_statement *statement)
     statement->parameter_count = 0;
 }
 
+/* The place of the parameter; what is there is the caller's to free. */
 static enum qtdb_code
-parameter_at(struct qtdb_statement *statement, uint32_t index, struct value **out)
+place_at(struct qtdb_statement *statement, uint32_t index, struct value **out)
 {
     struct memory *memory = statement->session->memory;
 
@@ -55,8 +70,19 @@ parameter_at(struct qtdb_statement *statement, uint32_t index, struct value **ou
     }
     if (statement->phase != STATEMENT_READY)
         qtdb_reset(statement);
-    struct value *value = &statement->parameters[index - 1];
-    free_bytes(memory, value);
+    *out = &statement->parameters[index - 1];
+    return QTDB_OK;
+}
+
+static enum qtdb_code
+parameter_at(struct qtdb_statement *statement, uint32_t index, struct value **out)
+{
+    struct value *value = NULL;
+    enum qtdb_code code = place_at(statement, index, &value);
+
+    if (code != QTDB_OK || value == NULL)
+        return code;
+    free_bytes(statement->session->memory, value);
     /* A null keeps the type of the value before it, so that the plan stays. */
     *value = value_null(value->type);
     *out = value;
@@ -97,17 +123,25 @@ static enum qtdb_code
 bind_copy(struct qtdb_statement *statement, uint32_t index, enum qtdb_type type, const void *bytes,
           size_t size)
 {
+    struct memory *memory = statement->session->memory;
     struct value *value = NULL;
-    enum qtdb_code code = parameter_at(statement, index, &value);
 
+    if (size >= UINT32_MAX - 64)
+        return api_error_set(QTDB_INVALID, "54000", 0, false, "a parameter is too long");
+    enum qtdb_code code = place_at(statement, index, &value);
     if (code != QTDB_OK)
         return code;
-    if (size >= UINT32_MAX)
-        return api_error_set(QTDB_INVALID, "54000", 0, false, "a parameter is too long");
     CHECK(value != NULL);
-    uint8_t *copy = memory_alloc(statement->session->memory, MEMORY_SQL, size + 1);
-    if (copy == NULL)
-        return api_error_set(QTDB_NO_MEMORY, "53200", 0, false, "out of memory");
+    uint8_t *copy = has_room(value) && room_of(value->size) == room_of(size)
+                        ? (uint8_t *)(uintptr_t)value->bytes
+                        : NULL;
+    if (copy == NULL) {
+        free_bytes(memory, value);
+        *value = value_null(value->type);
+        copy = memory_alloc(memory, MEMORY_SQL, room_of(size));
+        if (copy == NULL)
+            return api_error_set(QTDB_NO_MEMORY, "53200", 0, false, "out of memory");
+    }
     if (size > 0)
         memcpy(copy, bytes, size);
     *value = value_bytes(type, copy, size);
@@ -229,6 +263,15 @@ qtdb_column_text(struct qtdb_statement *statement, uint32_t column, size_t *size
     return text;
 }
 
+/* Put into words when somebody asks. */
+void
+statement__set_tag(struct qtdb_statement *statement, const char *words, uint64_t count)
+{
+    statement->tag = words;
+    statement->tag_count = count;
+    statement->tag_counts = true;
+}
+
 uint64_t
 qtdb_row_count(struct qtdb_statement *statement)
 {
@@ -240,5 +283,11 @@ qtdb_command_tag(struct qtdb_statement *statement)
 {
     if (statement->inner != NULL)
         statement = statement->inner;
-    return statement->tag != NULL ? statement->tag : "";
+    if (statement->tag == NULL)
+        return "";
+    if (!statement->tag_counts)
+        return statement->tag;
+    (void)snprintf(statement->tag_text, sizeof(statement->tag_text), "%s %llu", statement->tag,
+                   (unsigned long long)statement->tag_count);
+    return statement->tag_text;
 }

@@ -261,6 +261,8 @@ sqlstate_of(enum qtdb_code code)
         return "53100";
     case QTDB_CONFLICT:
         return "40001";
+    case QTDB_BUSY:
+        return "55P03";
     case QTDB_NO_MEMORY:
         return "53200";
     case QTDB_CORRUPT:
@@ -281,6 +283,11 @@ sql_from_code(enum qtdb_code code, struct sql_error *error)
 {
     if (code == QTDB_OK)
         return STATUS_OK;
-    (void)sql_error_set(error, sqlstate_of(code), -1, "%s", qtdb_error_last()->message);
+    const struct qtdb_error *last = qtdb_error_last();
+    /* The kernel's own tells more: a deadlock from another conflict, a lock not had in time. */
+    const char *sqlstate =
+        last->code == code && strlen(last->sqlstate) == 5 ? last->sqlstate : sqlstate_of(code);
+
+    (void)sql_error_set(error, sqlstate, -1, "%s", last->message);
     return code == QTDB_NOT_FOUND ? STATUS_NOT_FOUND : (enum status)code;
 }

@@ -177,6 +177,16 @@ MUST_CHECK enum status schema_create(struct qtdb_txn *txn, const char *name,
 /** Grows with every change of definitions; 0 while there are none. */
 MUST_CHECK enum status catalog_version(struct qtdb_txn *txn, uint64_t *out,
                                        struct sql_error *error);
+/* The version as a session saw it last. */
+struct catalog_seen {
+    struct qtdb_tree *tree; /* NULL: not yet. */
+    uint64_t csn;
+    uint64_t version;
+};
+/** The same, without a look where no commit has changed the catalog since; not in a transaction that has
+ * changed definitions itself. */
+MUST_CHECK enum status catalog_version_seen(struct qtdb_txn *txn, struct catalog_seen *seen,
+                                            uint64_t *out, struct sql_error *error);
 /** Calls `each` for every table, in order of schema and name. */
 MUST_CHECK enum status table_list(struct qtdb_txn *txn,
                                   void (*each)(void *context, const char *schema, const char *name),

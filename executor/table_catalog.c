@@ -7,6 +7,7 @@
 
 #include "executor/table.h"
 #include "kernel/base/check.h"
+#include "kernel/database.h"
 
 struct catalog_key {
     uint8_t bytes[2 + 2 * QTDB_NAME_SIZE_MAX];
@@ -138,6 +139,27 @@ catalog_version(struct qtdb_txn *txn, uint64_t *out, struct sql_error *error)
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
     *out = status == STATUS_OK ? le64_get(stored) : 0;
+    return STATUS_OK;
+}
+
+enum status
+catalog_version_seen(struct qtdb_txn *txn, struct catalog_seen *seen, uint64_t *out,
+                     struct sql_error *error)
+{
+    struct qtdb_tree *tree = NULL;
+    uint64_t version = 0;
+
+    if (seen->tree != NULL && database_is_as_of(txn, seen->tree, seen->csn)) {
+        *out = seen->version;
+        return STATUS_OK;
+    }
+    TRY(catalog_version(txn, &version, error));
+    enum status status = catalog_open(txn, false, &tree, error);
+    if (status == STATUS_OK)
+        *seen = (struct catalog_seen){tree, database_snapshot(txn), version};
+    else if (status != STATUS_NOT_FOUND)
+        return status;
+    *out = version;
     return STATUS_OK;
 }
 

@@ -307,6 +307,11 @@ convert(const struct value *value, const struct sql_type *type, struct arena *ar
     enum qtdb_type from = value->type, to = type->type;
     bool from_number = is_integer(from) || is_real(from) || from == QTDB_TYPE_NUMERIC;
 
+    if (is_text(to) && from == QTDB_TYPE_NULL) {
+        *out = *value; /* An untyped literal's bytes are its text. */
+        out->type = to;
+        return STATUS_OK;
+    }
     if (is_text(to) && !is_text(from))
         return to_text(value, to, arena, out);
     if (is_text(to)) {

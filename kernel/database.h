@@ -24,5 +24,12 @@ struct pager *database_pager(const struct qtdb *db);
  */
 MUST_CHECK enum status database_sample(struct qtdb_txn *txn, struct qtdb_tree *tree, double share,
                                        double *rows_out, uint8_t *low_out, size_t *low_size_out);
+/** The CSN of the last commit that the transaction sees; it changes with qtdb_refresh. */
+uint64_t database_snapshot(const struct qtdb_txn *txn);
+/**
+ * True when all that a transaction read in `tree` at the snapshot `csn` is there in this one's snapshot too,
+ * its own writes aside. False also when reads have to be noted (SERIALIZABLE): then read.
+ */
+bool database_is_as_of(const struct qtdb_txn *txn, const struct qtdb_tree *tree, uint64_t csn);
 
 #endif

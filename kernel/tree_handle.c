@@ -290,3 +290,17 @@ database_sample(struct qtdb_txn *txn, struct qtdb_tree *tree, double share, doub
     *rows_out += (double)own->writes.count;
     return STATUS_OK;
 }
+
+uint64_t
+database_snapshot(const struct qtdb_txn *txn)
+{
+    return txn->snapshot;
+}
+
+/* A commit says which trees it is about to write before any snapshot can have it. */
+bool
+database_is_as_of(const struct qtdb_txn *txn, const struct qtdb_tree *tree, uint64_t csn)
+{
+    return !txn->track_reads && txn->snapshot >= csn &&
+           atomic_load_explicit(&tree->csn_written, memory_order_acquire) <= csn;
+}
