@@ -42,7 +42,7 @@ element_is_valid(enum qtdb_type element, const uint8_t *bytes, uint32_t size)
         return numeric_is_valid(bytes, size);
     if (element == QTDB_TYPE_UUID || element == QTDB_TYPE_INTERVAL)
         return size == 16;
-    return true;
+    return !value_is_enum(element) || size >= VALUE_ENUM_HEAD;
 }
 
 bool

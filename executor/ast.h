@@ -57,6 +57,7 @@ enum ast_grouping_kind {
 
 /* A type's name as written: pg_catalog is dropped, `integer` is "int4" and so on. */
 struct ast_type {
+    const char *schema; /* NULL: built in, or by search_path. */
     const char *name;
     uint32_t modifier_count; /* numeric(10,2): 10, 2 */
     int32_t modifiers[2];

@@ -208,12 +208,14 @@ struct ast_create_table_as {
     struct ast_select *query;
 };
 
-/* CREATE TYPE ... AS ENUM (labels), ALTER TYPE ... ADD VALUE label [BEFORE | AFTER neighbour]. */
+/* CREATE TYPE ... AS ENUM (labels), ALTER TYPE ... ADD VALUE label [BEFORE | AFTER neighbour], and
+ * ... RENAME VALUE `renamed` TO label. */
 struct ast_enum {
     struct ast_name name;
     uint32_t label_count;
     const char **labels;
     const char *neighbour;
+    const char *renamed; /* NULL: ADD VALUE. */
     bool after;
     bool if_not_exists;
 };

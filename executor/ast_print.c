@@ -186,6 +186,10 @@ put_cast(struct printer *printer, const struct ast_expr *expr)
         put_interval(printer, &expr->type);
         return;
     }
+    if (expr->type.schema != NULL) {
+        put_name(printer, expr->type.schema);
+        put(printer, ".");
+    }
     put_name(printer, expr->type.name);
     for (uint32_t i = 0; i < expr->type.modifier_count; i++) {
         (void)snprintf(digits, sizeof(digits), "%s%d", i == 0 ? "(" : ",", expr->type.modifiers[i]);

@@ -152,13 +152,23 @@ bind_constant(struct bind *bind, const struct ast_expr *ast, const struct sql_ty
 }
 
 enum status
-bind_type(const struct ast_type *ast, struct sql_type *out, struct sql_error *error)
+bind_type(struct bind *bind, const struct ast_type *ast, struct sql_type *out)
 {
-    enum qtdb_type type = value_type_find(ast->name);
+    enum qtdb_type type = ast->schema == NULL ? value_type_find(ast->name) : QTDB_TYPE_NULL;
+    struct sql_error *error = bind->error;
 
-    if (type == QTDB_TYPE_NULL)
-        return sql_error_set(error, "42704", ast->location, "type \"%s\" does not exist",
-                             ast->name);
+    if (type == QTDB_TYPE_NULL) {
+        enum status status = bind__named_enum(bind, ast, &type);
+
+        if (status == STATUS_NOT_FOUND)
+            return sql_error_set(error, "42704", ast->location, "type \"%s%s%s\" does not exist",
+                                 ast->schema != NULL ? ast->schema : "",
+                                 ast->schema != NULL ? "." : "", ast->name);
+        TRY(status);
+        if (ast->modifier_count > 0)
+            return sql_error_set(error, "42601", ast->location,
+                                 "type modifier is not allowed for type \"%s\"", ast->name);
+    }
     *out = (struct sql_type){ast->array_depth > 0 ? value_array_of(type) : type, -1, -1};
     if (type == QTDB_TYPE_CHAR && ast->modifier_count == 0)
         out->precision = 1;

@@ -75,6 +75,7 @@ struct bind {
     uint32_t shared_count;    /* Queries of WITH whose rows may be shared. */
     uint32_t recursion_depth; /* Second halves of recursions being bound inside each other. */
     uint32_t view_depth;      /* Views being bound inside each other. */
+    struct bind__enum *enums; /* Those looked up so far. */
 };
 
 /** Checks a view's query, before it is stored. */
@@ -89,7 +90,7 @@ MUST_CHECK enum status bind_constant(struct bind *bind, const struct ast_expr *a
                                      const struct sql_type *type, struct value *out);
 
 /** The type of a column definition. 42704 when there is no such type. */
-MUST_CHECK enum status bind_type(const struct ast_type *ast, struct sql_type *out,
-                                 struct sql_error *error);
+MUST_CHECK enum status bind_type(struct bind *bind, const struct ast_type *ast,
+                                 struct sql_type *out);
 
 #endif

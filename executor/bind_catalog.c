@@ -136,6 +136,7 @@ each_table(void *context, const char *schema, const char *name, const uint8_t *v
     table->name = arena_copy_text(bind->arena, name, strlen(name));
     if (table->schema == NULL || table->name == NULL)
         return STATUS_NO_MEMORY;
+    TRY(table_link_enums(bind->txn, table, bind->arena, bind->error));
     return listing->view->each_table(listing, table);
 }
 
@@ -193,7 +194,9 @@ column_rows(struct listing *listing, const struct table *table)
             digits(listing, i + 1),
             has && !stored ? given.bytes : NULL,
             column->not_null ? "NO" : "YES",
-            value_type_name(column->type.type),
+            column->enumeration == NULL         ? value_type_name(column->type.type)
+            : value_is_array(column->type.type) ? "ARRAY"
+                                                : "USER-DEFINED",
             text && column->type.precision >= 0 ? digits(listing, column->type.precision) : NULL,
             numeric ? digits(listing, column->type.precision) : NULL,
             numeric ? digits(listing, column->type.scale > 0 ? column->type.scale : 0) : NULL,
@@ -341,6 +344,22 @@ define_schema(void *context, const char *schema, const char *name, const uint8_t
     return add_definition(listing, schema, schema, "schema", &text);
 }
 
+static enum status
+define_enum_text(void *context, const char *schema, const char *name, const uint8_t *value,
+                 size_t size)
+{
+    struct listing *listing = context;
+    struct enumeration *type = NULL;
+    struct sql_text text;
+
+    TRY(enumeration_decode(schema, name, value, size, listing->bind->arena, &type,
+                           listing->bind->error));
+    CHECK(type != NULL);
+    sql_text_init(&text, listing->bind->arena);
+    definition_enum(&text, type);
+    return add_definition(listing, schema, name, "type", &text);
+}
+
 /* An identity column makes its own. */
 static enum status
 is_identity(struct listing *listing, const char *schema, const struct sequence_definition *sequence,
@@ -475,6 +494,7 @@ fill_definitions(struct listing *listing)
 
     listing->pass = "schema";
     TRY(walk(listing, CATALOG_SCHEMA, define_schema));
+    TRY(walk(listing, CATALOG_ENUM, define_enum_text));
     listing->pass = "sequence";
     TRY(walk(listing, CATALOG_SEQUENCE, define_sequence_text));
     for (uint32_t i = 0; i < 3; i++) {

@@ -82,9 +82,8 @@ bind__default(struct bind *bind, const struct table *table, uint32_t column, str
     (*out)->constant = value_null(definition->type.type);
     if (definition->default_text == NULL)
         return STATUS_OK;
-    return value_parse(&definition->type, definition->default_text,
-                       strlen(definition->default_text), bind->arena, &(*out)->constant,
-                       bind->error);
+    return table_parse_value(definition, definition->default_text, strlen(definition->default_text),
+                             bind->arena, &(*out)->constant, bind->error);
 }
 
 /* Columns whose values the table gives take none from a statement. */

@@ -417,7 +417,7 @@ bind_cast_expr(struct bind *bind, struct bind__scope *scope, const struct ast_ex
     struct sql_type type;
     struct expr *argument = NULL;
 
-    TRY(bind_type(&ast->type, &type, bind->error));
+    TRY(bind_type(bind, &ast->type, &type));
     if (ast->arguments[0]->kind == AST_ARRAY && value_is_array(type.type))
         return bind_array(bind, scope, ast->arguments[0], &type, out);
     TRY(bind__expr(bind, scope, ast->arguments[0], &argument));

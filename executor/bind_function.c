@@ -76,15 +76,16 @@ no_function(struct bind *bind, const char *called, int32_t location, struct expr
     size_t size = 0;
 
     for (uint32_t i = 0; i < count && size < sizeof(types) - 40; i++) {
-        const char *name = value_type_name(arguments[i]->type.type);
-        size_t name_size = strlen(name);
+        const char *name = bind__type_name(bind, arguments[i]->type.type);
+        size_t name_size = strlen(name) < 30 ? strlen(name) : 30;
 
         if (i > 0) {
             types[size++] = ',';
             types[size++] = ' ';
         }
-        memcpy(types + size, name, name_size + 1);
+        memcpy(types + size, name, name_size);
         size += name_size;
+        types[size] = '\0';
     }
     return sql_error_set(bind->error, "42883", location, "function %s(%s) does not exist", called,
                          types);
@@ -459,8 +460,8 @@ bind__call(struct bind *bind, const char *name, int32_t location, struct expr **
         return no_function(bind, name, location, arguments, count);
     if (function == NULL && count == 2)
         return sql_error_set(bind->error, "42883", location, "operator does not exist: %s %s %s",
-                             value_type_name(arguments[0]->type.type), name,
-                             value_type_name(arguments[1]->type.type));
+                             bind__type_name(bind, arguments[0]->type.type), name,
+                             bind__type_name(bind, arguments[1]->type.type));
     if (function == NULL)
         return sql_error_set(bind->error, "42883", location, "operator does not exist: %s %s", name,
                              value_type_name(arguments[0]->type.type));
@@ -497,5 +498,8 @@ bind__function(struct bind *bind, struct bind__scope *scope, const struct ast_ex
                              "window function %s requires an OVER clause", name);
     for (uint32_t i = 0; i < ast->argument_count; i++)
         TRY(bind__expr(bind, scope, ast->arguments[i], &arguments[i]));
+    enum status status = bind__enum_function(bind, ast, arguments, out);
+    if (status != STATUS_NOT_FOUND)
+        return status;
     return bind__call(bind, name, ast->location, arguments, ast->argument_count, out);
 }

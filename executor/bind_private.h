@@ -3,6 +3,7 @@
 #define EXECUTOR_BIND_PRIVATE_H
 
 #include "executor/bind.h"
+#include "executor/enumeration.h"
 
 /* A name in FROM with its columns, for t.c and t.*. */
 struct bind__table {
@@ -136,6 +137,26 @@ MUST_CHECK enum status bind__settle(struct bind *bind, struct expr **expr);
 /** Brings arguments [0, count) to one type. */
 MUST_CHECK enum status bind__unify(struct bind *bind, int32_t location, struct expr **arguments,
                                    uint32_t count, const char *what, struct sql_type *type_out);
+
+/* bind_enum.c */
+struct bind__enum {
+    const struct enumeration *type;
+    struct bind__enum *next;
+};
+/** The definition of an enum's type, or of its array's. */
+MUST_CHECK enum status bind__enumeration(struct bind *bind, enum qtdb_type type,
+                                         const struct enumeration **out);
+/** As value_type_name, enums by their own name. */
+const char *bind__type_name(struct bind *bind, enum qtdb_type type);
+/** STATUS_NOT_FOUND when no enum has the name. */
+MUST_CHECK enum status bind__named_enum(struct bind *bind, const struct ast_type *ast,
+                                        enum qtdb_type *out);
+/** A text or an array of texts to an enum's type or its array. */
+MUST_CHECK enum status bind__cast_enum(struct bind *bind, struct expr *expr,
+                                       const struct sql_type *type, struct expr **out);
+/** STATUS_NOT_FOUND for what is no function of enums. */
+MUST_CHECK enum status bind__enum_function(struct bind *bind, const struct ast_expr *ast,
+                                           struct expr **arguments, struct expr **out);
 
 /* bind_operator.c */
 MUST_CHECK enum status bind__operator(struct bind *bind, const char *symbol, int32_t location,

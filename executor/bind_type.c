@@ -135,11 +135,17 @@ bind__cast(struct bind *bind, struct expr *expr, const struct sql_type *type, st
         *out = expr;
         return STATUS_OK;
     }
-    if (expr->kind == EXPR_CONSTANT)
+    bool is_enum = value_is_enum(value_element(type->type));
+    if (expr->kind == EXPR_CONSTANT && !is_enum && !value_is_enum(value_element(expr->type.type)))
         return fold_constant(bind, expr, type, out);
     if (expr->type.type != type->type && !value_can_cast(expr->type.type, type->type))
         return sql_error_set(bind->error, "42846", expr->location, "cannot cast type %s to %s",
-                             value_type_name(expr->type.type), value_type_name(type->type));
+                             bind__type_name(bind, expr->type.type),
+                             bind__type_name(bind, type->type));
+    if (is_enum)
+        return bind__cast_enum(bind, expr, type, out);
+    if (expr->kind == EXPR_CONSTANT)
+        return fold_constant(bind, expr, type, out);
     TRY(bind__new_expr(bind, EXPR_CAST, type->type, expr->location, 1, &cast));
     cast->type = *type;
     cast->arguments[0] = expr;

@@ -70,9 +70,19 @@ MUST_CHECK enum status exec__truncate(struct exec_context *context, const struct
 /** Drops the sequences a table owns; `column` UINT32_MAX: of all its columns. */
 MUST_CHECK enum status define_drop_sequences(struct define *define, uint32_t column);
 
-/* exec_comment.c */
+/* exec_sequence.c */
 MUST_CHECK enum status exec__comment(struct exec_context *context, const struct ast_comment *ast,
                                      struct arena *arena);
+
+/* exec_enum.c */
+MUST_CHECK enum status exec__create_enum(struct exec_context *context, const struct ast_enum *ast,
+                                         struct arena *arena);
+MUST_CHECK enum status exec__alter_enum(struct exec_context *context, const struct ast_enum *ast,
+                                        struct arena *arena);
+/** To another schema or name, NULL: its own. */
+MUST_CHECK enum status exec__move_enum(struct exec_context *context, const struct ast_name *name,
+                                       const char *schema, const char *to, struct arena *arena);
+/** STATUS_NOT_FOUND without an error set when there is none; 2BP01 while a table has columns of it. */
 MUST_CHECK enum status exec__drop_enum(struct exec_context *context, const struct ast_name *name,
                                        bool cascade, struct arena *arena);
 

@@ -5,6 +5,7 @@
 #include "executor/ast_print.h"
 #include "executor/define.h"
 #include "executor/definition_text.h"
+#include "executor/enumeration.h"
 #include "executor/sql_sequence.h"
 #include "kernel/base/check.h"
 
@@ -149,6 +150,7 @@ define_column(struct define *define, const struct ast_column_definition *ast, ui
     struct exec_context *context = define->context;
     struct table *table = define->table;
     enum qtdb_type serial = serial_type(&ast->type);
+    struct bind bind = define_bind(context, define->arena);
     struct table_column *column = &table->columns[table->column_count];
 
     if (table->slot_count >= ROW_COLUMNS_MAX)
@@ -161,7 +163,10 @@ define_column(struct define *define, const struct ast_column_definition *ast, ui
     if (serial != QTDB_TYPE_NULL)
         column->type = (struct sql_type){serial, -1, -1};
     else
-        TRY(bind_type(&ast->type, &column->type, context->error));
+        TRY(bind_type(&bind, &ast->type, &column->type));
+    if (value_is_enum(value_element(column->type.type)))
+        TRY(enumeration_find_id(context->txn, value_enum_id(column->type.type), define->arena,
+                                &column->enumeration, context->error));
     *out = table->column_count++;
     table->slot_count++;
     TRY(table_settle(table, define->arena));

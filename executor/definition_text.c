@@ -43,7 +43,7 @@ add_type(struct sql_text *text, const struct sql_type *type)
         sql_text_print(text, "(%d)", type->scale);
 }
 
-void
+static void
 definition_type(struct sql_text *text, const struct sql_type *type)
 {
     struct sql_type element = *type;
@@ -55,6 +55,31 @@ definition_type(struct sql_text *text, const struct sql_type *type)
     element.type = value_element(type->type);
     add_type(text, &element);
     sql_text_add(text, "[]");
+}
+
+void
+definition_column_type(struct sql_text *text, const struct table_column *column)
+{
+    if (column->enumeration == NULL) {
+        definition_type(text, &column->type);
+        return;
+    }
+    definition_name(text, column->enumeration->schema, column->enumeration->name);
+    if (value_is_array(column->type.type))
+        sql_text_add(text, "[]");
+}
+
+void
+definition_enum(struct sql_text *text, const struct enumeration *type)
+{
+    sql_text_add(text, "CREATE TYPE ");
+    definition_name(text, type->schema, type->name);
+    sql_text_add(text, " AS ENUM (");
+    for (uint32_t i = 0; i < type->count; i++) {
+        sql_text_add(text, i > 0 ? ", " : "");
+        sql_text_add_literal(text, type->labels[i].text);
+    }
+    sql_text_add(text, ")");
 }
 
 bool
@@ -76,7 +101,7 @@ add_column(struct sql_text *text, const struct table *table, uint32_t column)
 
     sql_text_add_name(text, definition->name);
     sql_text_add(text, " ");
-    definition_type(text, &definition->type);
+    definition_column_type(text, definition);
     if (definition->not_null)
         sql_text_add(text, " NOT NULL");
     if (definition->generated == TABLE_STORED)

@@ -523,7 +523,7 @@ keeps_bytes(const struct sql_type *from, const struct sql_type *to)
 }
 
 static enum status
-convert_default(struct define *define, uint32_t column, const struct sql_type *from)
+convert_default(struct define *define, uint32_t column, const struct table_column *from)
 {
     struct table_column *target = &define->table->columns[column];
     struct sql_error *error = define->context->error;
@@ -532,9 +532,10 @@ convert_default(struct define *define, uint32_t column, const struct sql_type *f
 
     if (target->default_text == NULL)
         return STATUS_OK;
-    TRY(value_parse(from, target->default_text, strlen(target->default_text), define->arena, &old,
-                    error));
-    if (!value_assigns(from->type, target->type.type))
+    TRY(table_parse_value(from, target->default_text, strlen(target->default_text), define->arena,
+                          &old, error));
+    /* The label of an enum may be one of another's: PostgreSQL refuses that too. */
+    if (!value_assigns(from->type.type, target->type.type))
         return sql_error_set(error, "42804", -1,
                              "default for column \"%s\" cannot be cast automatically to type %s",
                              target->name, value_type_name(target->type.type));
@@ -577,7 +578,7 @@ set_type(struct define *define, const struct ast_alter *ast)
     uint32_t column = 0;
 
     TRY(define_find_column(define, ast->name, &column));
-    TRY(bind_type(&ast->type, &type, context->error));
+    TRY(bind_type(&bind, &ast->type, &type));
     const struct sql_type from = before->types[column];
     if (before->columns[column].generated == TABLE_STORED)
         return sql_error_set(context->error, "0A000", -1,
@@ -593,7 +594,9 @@ set_type(struct define *define, const struct ast_alter *ast)
     TRY(rules_bind_one(&bind, before, ast->expr != NULL ? ast->expr : &self, "USING", &type,
                        &expr));
     define->table->columns[column].type = type;
-    TRY(convert_default(define, column, &from));
+    define->table->columns[column].enumeration = NULL;
+    TRY(convert_default(define, column, &before->columns[column]));
+    TRY(table_link_enums(context->txn, define->table, define->arena, context->error));
     TRY(table_settle(define->table, define->arena));
     if (ast->expr == NULL && keeps_bytes(&from, &type))
         return store(define);

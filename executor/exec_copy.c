@@ -197,8 +197,8 @@ read_value(struct loading *loading, uint32_t index)
         return STATUS_OK;
     struct value *value = &loading->row[column];
     struct arena *arena = &loading->change.arena;
-    enum status status = value_parse(&definition->type, field.bytes, field.size, arena, value,
-                                     copied->context->error);
+    enum status status = table_parse_value(definition, field.bytes, field.size, arena, value,
+                                           copied->context->error);
     if (status == STATUS_OK && definition->type.precision >= 0)
         status = value_cast(value, &definition->type, arena, value, copied->context->error);
     if (status == STATUS_INVALID)

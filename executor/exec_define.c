@@ -346,8 +346,9 @@ exec_define(struct exec_context *context, const char *sql, const struct ast_stat
     case AST_TRUNCATE:
         return exec__truncate(context, statement->truncate, arena);
     case AST_CREATE_ENUM:
+        return exec__create_enum(context, statement->enumeration, arena);
     case AST_ALTER_ENUM:
-        return sql_error_set(context->error, "0A000", -1, "an enum type is not supported yet");
+        return exec__alter_enum(context, statement->enumeration, arena);
     case AST_COMMENT:
         return exec__comment(context, statement->comment, arena);
     default:

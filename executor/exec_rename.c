@@ -320,8 +320,7 @@ rename_one(struct exec_context *context, const struct ast_rename *ast, const str
         return move_entry(context, CATALOG_VIEW, name, schema, to, arena);
     default:
         CHECK(ast->kind == AST_RENAME_TYPE);
-        return sql_error_set(context->error, "0A000", -1,
-                             "ALTER TYPE ... RENAME is not supported yet");
+        return exec__move_enum(context, name, schema, to, arena);
     }
 }
 

@@ -200,14 +200,3 @@ exec__comment(struct exec_context *context, const struct ast_comment *ast, struc
     }
     return table_replace(context->txn, define.table, arena, context->error);
 }
-
-/* No enum can have been made. */
-enum status
-exec__drop_enum(struct exec_context *context, const struct ast_name *name, bool cascade,
-                struct arena *arena)
-{
-    (void)cascade;
-    (void)arena;
-    return catalog_has(context->txn, CATALOG_ENUM, name->schema != NULL ? name->schema : "public",
-                       name->name, context->error);
-}

@@ -167,11 +167,21 @@ put_value(struct exec__stream *stream, const struct value *value)
 {
     uint8_t head[1 + sizeof(uint64_t)] = {(uint8_t)value->type};
 
-    CHECK((unsigned)value->type < VALUE_IS_NULL);
-    if (value->null) {
+    CHECK(head[0] < VALUE_IS_NULL);
+    if (value->null)
         head[0] |= VALUE_IS_NULL;
-        return put(stream, head, 1);
+    if (value_is_enum(value_element(value->type))) {
+        uint32_t id = value_enum_id(value->type);
+
+        TRY(put(stream, head, 1));
+        TRY(put(stream, (const uint8_t *)&id, sizeof(id)));
+        if (value->null)
+            return STATUS_OK;
+        TRY(put(stream, (const uint8_t *)&value->size, sizeof(value->size)));
+        return put(stream, value->bytes, value->size);
     }
+    if (value->null)
+        return put(stream, head, 1);
     if (!value_type_is_bytes(value->type)) {
         memcpy(head + 1, &value->integer, sizeof(value->integer));
         return put(stream, head, sizeof(head));
@@ -275,9 +285,14 @@ static enum status
 get_value(struct exec__reader *reader, struct arena *arena, struct value *out)
 {
     uint8_t head = 0, *bytes;
+    uint32_t id = 0;
 
     TRY(get(reader, &head, 1));
     *out = value_null((enum qtdb_type)(head & ~VALUE_IS_NULL));
+    if (value_is_enum(value_element(out->type))) {
+        TRY(get(reader, &id, sizeof(id)));
+        out->type = (enum qtdb_type)((unsigned)out->type | id << VALUE_ENUM_SHIFT);
+    }
     if ((head & VALUE_IS_NULL) != 0)
         return STATUS_OK;
     out->null = false;

@@ -55,6 +55,7 @@ enum expr_operator {
     EXPR_GREATER_EQUAL = 11,
 };
 
+struct enumeration;
 struct function;
 struct rel;
 struct plan;
@@ -92,6 +93,7 @@ struct expr {
     bool negated;
     bool insensitive;
     struct value constant;
+    const struct enumeration *enumeration; /* Of a cast to an enum or its array. */
     struct subquery *subquery;
     uint32_t argument_count;
     struct expr **arguments;

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "executor/enumeration.h"
 #include "executor/exec_private.h"
 #include "executor/function.h"
 #include "kernel/base/check.h"
@@ -345,8 +346,10 @@ eval_cast(const struct expr *expr, const struct value *row, struct eval *eval, s
 
     TRY(expr_eval(expr->arguments[0], row, eval, &value));
     enum status status =
-        expr->negated ? value_cast_explicit(&value, &expr->type, eval->arena, out, eval->error)
-                      : value_cast(&value, &expr->type, eval->arena, out, eval->error);
+        expr->enumeration != NULL ? enumeration_cast(expr->enumeration, &value, expr->type.type,
+                                                     eval->arena, out, eval->error)
+        : expr->negated ? value_cast_explicit(&value, &expr->type, eval->arena, out, eval->error)
+                        : value_cast(&value, &expr->type, eval->arena, out, eval->error);
     if (status == STATUS_INVALID && eval->error->location < 0)
         eval->error->location = expr->location;
     return status;

@@ -4,7 +4,7 @@
  * Numeric: a class first (1 negative, 2 zero, 3 positive, 4 NaN), then the weight (16 bits, offset),
  * each base-10,000 digit plus one (two bytes), and 0x0000. Negatives complement every byte after the
  * class, so that larger magnitudes come first. Interval: its span in microseconds, 128 bits. Array: the
- * keys of its elements, a 0, then its bounds.
+ * keys of its elements, a 0, then its bounds. Enum: its place alone.
  */
 #include <math.h>
 #include <string.h>
@@ -124,6 +124,8 @@ key_encode(const struct value *value, struct byte_writer *out)
         put_span(out, value);
     } else if (value_is_array(value->type)) {
         put_array(out, value);
+    } else if (value_is_enum(value->type)) {
+        byte_writer_put(out, value->bytes, VALUE_ENUM_HEAD);
     } else if (value_type_is_bytes(value->type)) {
         while (value->type == QTDB_TYPE_CHAR && size > 0 && value->bytes[size - 1] == ' ')
             size--;

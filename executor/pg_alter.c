@@ -314,10 +314,10 @@ convert_alter_enum(struct pg__conversion *conversion, AlterEnumStmt *source)
 {
     struct ast_enum *out = pg__take(conversion, sizeof(*out));
 
-    if (source->oldVal != NULL)
-        return pg__unsupported(conversion, -1, "ALTER TYPE ... RENAME VALUE");
     if (out == NULL)
         return NULL;
+    if (source->oldVal != NULL)
+        out->renamed = pg__copy(conversion, source->oldVal);
     out->name = listed_name(conversion, source->typeName);
     out->labels = pg__take(conversion, sizeof(*out->labels));
     if (out->labels == NULL)

@@ -122,6 +122,9 @@ pg__type(struct pg__conversion *conversion, TypeName *type)
         (void)pg__unsupported(conversion, type->location, "this form of type");
     else
         result.name = pg__copy(conversion, strVal(llast(type->names)));
+    if (list_length(type->names) > 1 && strcmp(strVal(linitial(type->names)), "pg_catalog") != 0)
+        result.schema =
+            pg__copy(conversion, strVal(list_nth(type->names, list_length(type->names) - 2)));
     result.array_depth = (uint32_t)list_length(type->arrayBounds);
     foreach (cell, type->typmods) {
         Node *modifier = lfirst(cell);

@@ -87,6 +87,7 @@ decode_bytes(struct byte_reader *reader, enum qtdb_type type, struct value *out)
         return false;
     if ((type == QTDB_TYPE_NUMERIC && !numeric_is_valid(bytes, (uint32_t)size)) ||
         ((type == QTDB_TYPE_UUID || type == QTDB_TYPE_INTERVAL) && size != 16) ||
+        (value_is_enum(type) && size < VALUE_ENUM_HEAD) ||
         (value_is_array(type) && !array_is_valid(value_element(type), bytes, (size_t)size)))
         return false;
     *out = value_bytes(type, bytes, (size_t)size);

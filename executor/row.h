@@ -9,7 +9,7 @@
  *
  * Key:  each column so that memcmp keeps PostgreSQL's order: 0x01 and the value, or 0x02 for null
  *       (nulls last). Integers: 8 bytes big-endian, sign bit flipped. Floats: the same trick on the
- *       bits. Bytes: 0x00 becomes 0x00 0xff, the end is 0x00 0x00. Numeric: see key.c.
+ *       bits. Bytes: 0x00 becomes 0x00 0xff, the end is 0x00 0x00. Numeric and others: see key.c.
  *       A table whose whole key is one integer column uses just its 8 bytes (QTDB_KEY_INT).
  *
  * Decoding is for bytes from disk: it validates and never reads past the end.

@@ -17,7 +17,7 @@ static uint8_t
 how_of(enum qtdb_type type)
 {
     if (type == QTDB_TYPE_NUMERIC || type == QTDB_TYPE_UUID || type == QTDB_TYPE_INTERVAL ||
-        value_is_array(type))
+        value_is_array(type) || value_is_enum(type))
         return HOW_CHECKED;
     if (value_type_is_bytes(type))
         return HOW_BYTES;
@@ -80,7 +80,7 @@ is_valid(const struct row_slot *slot, const uint8_t *bytes, size_t size)
         return size <= UINT32_MAX && numeric_is_valid(bytes, (uint32_t)size);
     if (value_is_array(slot->type))
         return array_is_valid(value_element(slot->type), bytes, size);
-    return size == 16;
+    return value_is_enum(slot->type) ? size >= VALUE_ENUM_HEAD : size == 16;
 }
 
 static inline bool

@@ -94,11 +94,12 @@ make_prepared(struct qtdb_statement *statement, struct session_prepared **out)
                                           .parameter_count = count,
                                           .types = types};
     *out = prepared;
+    struct bind bind = {.error = &statement->error}; /* Without enums: there is no transaction. */
     for (uint32_t i = 0; i < ast->type_count; i++) {
         struct sql_type type = {QTDB_TYPE_NULL, -1, -1};
 
         if (strcmp(ast->types[i].name, "unknown") != 0)
-            TRY(bind_type(&ast->types[i], &type, &statement->error));
+            TRY(bind_type(&bind, &ast->types[i], &type));
         types[i] = type.type;
     }
     return STATUS_OK;

@@ -202,7 +202,7 @@ qtdb_column_type(struct qtdb_statement *statement, uint32_t column)
     if (statement->ast->kind == AST_EXPLAIN)
         return QTDB_TYPE_TEXT;
     enum qtdb_type type = statement__columns(statement)[column].type.type;
-    return value_is_array(type) ? QTDB_TYPE_ARRAY : type;
+    return value_is_array(type) ? QTDB_TYPE_ARRAY : value_is_enum(type) ? QTDB_TYPE_ENUM : type;
 }
 
 static struct value

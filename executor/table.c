@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "executor/enumeration.h"
 #include "kernel/base/check.h"
 
 static bool
@@ -188,14 +189,38 @@ damaged_row(const struct table *table, struct sql_error *error)
 }
 
 enum status
+table_parse_value(const struct table_column *column, const char *text, size_t size,
+                  struct arena *arena, struct value *out, struct sql_error *error)
+{
+    return column->enumeration == NULL ? value_parse(&column->type, text, size, arena, out, error)
+                                       : enumeration_parse(column->enumeration, column->type.type,
+                                                           text, size, arena, out, error);
+}
+
+enum status
+table_link_enums(struct qtdb_txn *txn, struct table *table, struct arena *arena,
+                 struct sql_error *error)
+{
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        struct table_column *column = &table->columns[i];
+
+        if (value_is_enum(value_element(column->type.type)))
+            TRY(enumeration_find_id(txn, value_enum_id(column->type.type), arena,
+                                    &column->enumeration, error));
+    }
+    return STATUS_OK;
+}
+
+enum status
 table_missing_value(const struct table *table, uint32_t column, struct arena *arena,
                     struct value *out, struct sql_error *error)
 {
     const char *text = table->columns[column].missing;
 
     *out = value_null(table->types[column].type);
-    return text == NULL ? STATUS_OK
-                        : value_parse(&table->types[column], text, strlen(text), arena, out, error);
+    return text == NULL
+               ? STATUS_OK
+               : table_parse_value(&table->columns[column], text, strlen(text), arena, out, error);
 }
 
 static enum status

@@ -18,7 +18,7 @@
  *   varint foreign key count, each (text name, varint count, positions, text schema, text table,
  *       varint count, text parent columns, u8 on update, u8 on delete, u8 flags) |
  *   varint reference count, each (text schema, text table) | text name of the primary key | text comment
- * A column: text name | u8 type | u32 precision | u32 scale | u8 flags | [text default] and, from format
+ * A column: text name | u8 type | u32 precision (of an enum: its number) | u32 scale | u8 flags | [text default] and, from format
  * 3, [text expression] | [text missing] | [text sequence] | [text comment] | u8 generated | varint slot.
  * An index: text name | varint count, positions | varint id | u8 flags and, from format 3, varint
  * predicate | varint count, positions of INCLUDE. Format 1 has neither next index id nor ids and flags:
@@ -44,9 +44,12 @@ enum table_generated {
     TABLE_IDENTITY_ALWAYS = 3,
 };
 
+struct enumeration;
+
 struct table_column {
     const char *name;
     struct sql_type type;
+    const struct enumeration *enumeration; /* Of an enum or an array of one; not stored. */
     bool not_null;
     enum table_generated generated;
     uint32_t slot;            /* Where its value stands in a stored row. */
@@ -206,6 +209,14 @@ MUST_CHECK enum status table_index_key(const struct table *table, uint32_t index
                                        const struct value *values, const void *row_key,
                                        size_t row_key_size, uint8_t *out, size_t *size_out,
                                        struct sql_error *error);
+
+/** Looks the enums of its columns up, as table_find does. */
+MUST_CHECK enum status table_link_enums(struct qtdb_txn *txn, struct table *table,
+                                        struct arena *arena, struct sql_error *error);
+/** A value of the column from its input syntax. */
+MUST_CHECK enum status table_parse_value(const struct table_column *column, const char *text,
+                                         size_t size, struct arena *arena, struct value *out,
+                                         struct sql_error *error);
 
 /** A row as it is stored. False when the writer is full. `scratch` has room for slot_count values. */
 bool table_encode_row(const struct table *table, const struct value *values, struct value *scratch,

@@ -104,7 +104,7 @@ table_find(struct qtdb_txn *txn, const struct ast_name *name, struct arena *aren
     if (table->schema == NULL || table->name == NULL)
         return STATUS_NO_MEMORY;
     *out = table;
-    return STATUS_OK;
+    return table_link_enums(txn, table, arena, error);
 }
 
 /* Creating and dropping. */
@@ -218,6 +218,9 @@ refuse_taken(struct qtdb_txn *txn, struct qtdb_tree *catalog, const char *schema
              char kind, struct sql_error *error)
 {
     static const char kinds[] = {CATALOG_TABLE, CATALOG_INDEX, CATALOG_VIEW, CATALOG_SEQUENCE};
+
+    if (kind == CATALOG_ENUM)
+        return STATUS_OK; /* Types have names of their own. */
 
     for (size_t i = 0; i < sizeof(kinds); i++) {
         struct catalog_key key;

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "executor/enumeration.h"
 #include "executor/table.h"
 #include "kernel/base/check.h"
 
@@ -44,8 +45,10 @@ put_optional(struct byte_writer *out, const char *text)
 static void
 put_type(struct byte_writer *out, const struct sql_type *type)
 {
+    bool numbered = value_is_enum(value_element(type->type));
+
     byte_writer_put_u8(out, (uint8_t)type->type);
-    byte_writer_put_u32(out, (uint32_t)type->precision);
+    byte_writer_put_u32(out, numbered ? value_enum_id(type->type) : (uint32_t)type->precision);
     byte_writer_put_u32(out, (uint32_t)type->scale);
 }
 
@@ -240,6 +243,12 @@ get_type(struct decoder *decoder, struct sql_type *out)
         !byte_reader_get_u32(&decoder->reader, &scale))
         return false;
     *out = (struct sql_type){(enum qtdb_type)type, (int32_t)precision, (int32_t)scale};
+    if (value_is_enum(value_element(out->type))) {
+        if (precision == 0 || precision > ENUMERATION_ID_MAX)
+            return false;
+        out->type = (enum qtdb_type)(type | precision << VALUE_ENUM_SHIFT);
+        out->precision = -1;
+    }
     return true;
 }
 

@@ -45,6 +45,7 @@ static const struct {
     {QTDB_TYPE_JSONB, "jsonb", "jsonb", "jsonb[]"},
     {QTDB_TYPE_TIME, "time", "time without time zone", "time without time zone[]"},
     {QTDB_TYPE_INTERVAL, "interval", "interval", "interval[]"},
+    {QTDB_TYPE_ENUM, "", "enum", "enum[]"},
     {QTDB_TYPE_NULL, "unknown", "unknown", "unknown[]"},
 };
 enum { TYPE_NAME_COUNT = sizeof(type_names) / sizeof(type_names[0]) };
@@ -53,7 +54,7 @@ const char *
 value_type_name(enum qtdb_type type)
 {
     for (uint32_t i = 0; i < TYPE_NAME_COUNT; i++) {
-        if (type_names[i].type == value_element(type))
+        if ((unsigned)type_names[i].type == ((unsigned)value_element(type) & 0xffu))
             return value_is_array(type) ? type_names[i].array_name : type_names[i].shown_name;
     }
     return "unknown";
@@ -504,6 +505,9 @@ value_print(const struct value *value, struct arena *arena, size_t *size_out)
     default:
         if (value_is_array(value->type))
             return array_print(value, arena, size_out);
+        if (value_is_enum(value->type))
+            return keep_text(arena, (const char *)value->bytes + VALUE_ENUM_HEAD,
+                             value->size - VALUE_ENUM_HEAD, size_out);
         return keep_text(arena, (const char *)value->bytes, value->size, size_out);
     }
 }

@@ -51,6 +51,25 @@ value_element(enum qtdb_type array)
 {
     return (enum qtdb_type)((unsigned)array & ~(unsigned)VALUE_ARRAY);
 }
+/* An enum's type has the number of its definition above the low byte; its values are bytes as enumeration.h
+ * has them, VALUE_ENUM_HEAD of them before the label. */
+enum { VALUE_ENUM_SHIFT = 8, VALUE_ENUM_HEAD = 8 };
+static inline bool
+value_is_enum(enum qtdb_type type)
+{
+    return ((unsigned)type & 0xffu) == (unsigned)QTDB_TYPE_ENUM;
+}
+static inline enum qtdb_type
+value_enum_of(uint32_t id)
+{
+    return (enum qtdb_type)((unsigned)QTDB_TYPE_ENUM | id << VALUE_ENUM_SHIFT);
+}
+static inline uint32_t
+value_enum_id(enum qtdb_type type)
+{
+    return (unsigned)type >> VALUE_ENUM_SHIFT;
+}
+
 /** True for the number of a type that a column may have. */
 bool value_type_exists(uint32_t type);
 
@@ -61,7 +80,7 @@ value_type_is_bytes(enum qtdb_type type)
                            UINT64_C(1) << QTDB_TYPE_VARCHAR | UINT64_C(1) << QTDB_TYPE_CHAR |
                            UINT64_C(1) << QTDB_TYPE_BYTEA | UINT64_C(1) << QTDB_TYPE_UUID |
                            UINT64_C(1) << QTDB_TYPE_JSON | UINT64_C(1) << QTDB_TYPE_JSONB |
-                           UINT64_C(1) << QTDB_TYPE_INTERVAL;
+                           UINT64_C(1) << QTDB_TYPE_INTERVAL | UINT64_C(1) << QTDB_TYPE_ENUM;
 
     return (unsigned)type >= VALUE_ARRAY || (bytes >> type & 1) != 0;
 }

@@ -78,6 +78,30 @@ for kind in index view "column type"; do
     grep -qF "\"kind\": \"$kind\"" "$work/report.json" || fail "no $kind in the report"
 done
 
+# Columns of an enum arrive as text and become the enum; those of a type that is not there stay texts.
+tr @ '\t' >"$work/enum.sql" <<'END'
+-- PostgreSQL database dump
+SELECT pg_catalog.set_config('search_path', '', false);
+CREATE TYPE public.mood AS ENUM (
+    'sad',
+    'o''k'
+);
+CREATE TABLE public.e (id integer NOT NULL, m public.mood DEFAULT 'sad'::public.mood, ms public.mood[], v tsvector);
+COPY public.e (id, m, ms, v) FROM stdin;
+1@o'k@{sad,o'k}@'a'
+2@\N@\N@\N
+3@sad@{}@\N
+\.
+CREATE INDEX em ON public.e USING btree (m);
+END
+"$migrate" "$work/enum.sql" "$work/enum.qtdb" --report "$work/report.json" >"$work/summary"
+"$QTDB_BIN/qtdb" --csv --no-header --readonly "$work/enum.qtdb" \
+    "SELECT * FROM e WHERE m >= 'sad' ORDER BY m DESC" >"$work/got"
+printf "1,o'k,\"{sad,o'k}\",'a'\n3,sad,{},\n" | diff - "$work/got" || fail "an enum's rows"
+"$QTDB_BIN/qtdb" --readonly "$work/enum.qtdb" .schema | tr -d '\n' |
+    grep -qF "m public.mood DEFAULT 'sad',    ms public.mood[],    v text" || fail "enum columns"
+grep -q '"name": "e.v", "sql": .*"why": .*tsvector' "$work/report.json" || fail "no word of tsvector"
+
 status=0
 printf 'CREATE TABLE t (a int);\nDELETE FROM t;\n' >"$work/bad.sql"
 "$migrate" "$work/bad.sql" "$work/bad.qtdb" >"$work/said" 2>&1 || status=$?

@@ -173,8 +173,8 @@ write_table(struct sql_dump *dump, const struct sql_table *table, struct text_bu
 static bool
 comes_before_rows(const char *kind)
 {
-    return strcmp(kind, "schema") == 0 || strcmp(kind, "sequence") == 0 ||
-           strcmp(kind, "table") == 0;
+    return strcmp(kind, "schema") == 0 || strcmp(kind, "type") == 0 ||
+           strcmp(kind, "sequence") == 0 || strcmp(kind, "table") == 0;
 }
 
 static bool

@@ -247,6 +247,35 @@ note_constraint(struct maker *maker, const char *kind, const char *column, const
     return ok ? STATUS_OK : dump_no_memory(maker->source);
 }
 
+/* A type that the dump has made, an enum: the column arrives as text and then becomes one, if it can. */
+static enum status
+note_type(struct maker *maker, const char *column, const struct legacy_column *made)
+{
+    struct text_buffer sql;
+    char name[200];
+    int size = snprintf(name, sizeof(name), "%.90s.%.90s", maker->table->name, column);
+
+    text_buffer_init(&sql, maker->source->env.memory);
+    text_buffer_add_text(&sql, "ALTER TABLE ");
+    text_buffer_add_identifier(&sql, maker->table->schema);
+    text_buffer_add_char(&sql, '.');
+    text_buffer_add_identifier(&sql, maker->table->name);
+    text_buffer_add_text(&sql, " ALTER COLUMN ");
+    text_buffer_add_identifier(&sql, column);
+    text_buffer_add_text(&sql, " TYPE ");
+    text_buffer_add_text(&sql, made->declared.bytes);
+    text_buffer_add_text(&sql, " USING ");
+    text_buffer_add_identifier(&sql, column);
+    text_buffer_add_text(&sql, "::");
+    text_buffer_add_text(&sql, made->declared.bytes);
+    bool ok = !sql.failed;
+    if (ok)
+        (void)legacy_plan_note_sql(maker->source->plan, "column type",
+                                   &(struct legacy_text){name, (size_t)size}, sql.bytes, NULL);
+    text_buffer_deinit(&sql);
+    return ok ? STATUS_OK : dump_no_memory(maker->source);
+}
+
 /* Columns. */
 
 /* A default that is an expression goes to where the next constraint begins. */
@@ -367,6 +396,8 @@ take_column(struct maker *maker)
         maker->table->column_count--;
         return note(maker, "generated column", name, "dumps hold no values of it; it is left out");
     }
+    if (!known && scan->dialect == DUMP_POSTGRES)
+        return note_type(maker, name, column);
     if (!known && scan->dialect != DUMP_SQLITE)
         return note(maker, "column type", name, column->declared.bytes);
     return STATUS_OK;
