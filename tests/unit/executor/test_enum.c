@@ -181,6 +181,11 @@ Test(enums, values_keep_their_type_through_a_spilled_sort)
     expect("select count(*), count(s.a) from sorted s join big b on s.id = b.id and s.m = b.m and "
            "s.a is not distinct from b.a",
            "5000|4286\n");
+    expect("create table parent (m mood primary key); insert into parent select "
+           "unnest(enum_range(null::mood));"
+           "create table child (m mood references parent);"
+           "insert into child select m from big order by m desc, t, id; select count(*) from child",
+           "5000\n");
     expect("select k, m, id from sorted where k in (1, 1666, 1667, 1668, 5000) order by k",
            "1|happy|2\n1666|happy|4997\n1667|happy|5000\n1668|ok|1\n5000|sad|4998\n");
 }
