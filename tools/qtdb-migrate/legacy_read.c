@@ -9,8 +9,8 @@
 
 #include <stdio.h>
 
-#include "kernel/base/bytes.h"
 #include "kernel/base/check.h"
+#include "tools/qtdb-migrate/legacy_read_private.h"
 
 struct reader {
     struct legacy_stream *stream;
@@ -32,125 +32,6 @@ visited(struct reader *reader, enum status status)
     return status == STATUS_OK;
 }
 
-static bool
-out_of_memory(struct legacy_stream *stream)
-{
-    (void)legacy_stream_fail(stream, legacy_stream_offset(stream), "out of memory");
-    stream->fault.status = STATUS_NO_MEMORY;
-    return false;
-}
-
-static bool
-read_variant(struct legacy_stream *stream, uint32_t last, const char *what, uint32_t *out)
-{
-    uint64_t offset = legacy_stream_offset(stream);
-    uint32_t tag = 0;
-
-    if (!legacy_stream_u32(stream, &tag))
-        return false;
-    if (tag > last)
-        return legacy_stream_fail(stream, offset, "%s has tag %u, the last is %u", what, tag, last);
-    *out = tag;
-    return true;
-}
-
-/* Values and rows. */
-
-static bool
-read_integer(struct legacy_stream *stream, struct legacy_value *out)
-{
-    uint64_t wide = 0;
-    uint16_t narrow = 0;
-    bool flag = false;
-    bool ok;
-
-    if (out->tag == LEGACY_SMALLINT) {
-        ok = legacy_stream_u16(stream, &narrow);
-        out->integer = (int16_t)narrow;
-    } else if (out->tag == LEGACY_INTEGER) {
-        ok = legacy_stream_u64(stream, &wide);
-        out->integer = (int64_t)wide;
-    } else {
-        ok = legacy_stream_bool(stream, &flag);
-        out->integer = flag;
-    }
-    return ok;
-}
-
-static bool
-read_uuid(struct legacy_stream *stream, struct arena *arena, struct legacy_value *out)
-{
-    uint64_t offset = legacy_stream_offset(stream);
-    uint64_t size = 0;
-
-    if (!legacy_stream_u64(stream, &size))
-        return false;
-    if (size != 16)
-        return legacy_stream_fail(stream, offset, "a uuid has %llu bytes, not 16",
-                                  (unsigned long long)size);
-    return legacy_stream_bytes(stream, arena, size, &out->text);
-}
-
-static bool
-read_value(struct legacy_stream *stream, struct arena *arena, struct legacy_value *out)
-{
-    uint32_t tag = 0;
-    uint64_t word = 0;
-
-    if (!read_variant(stream, LEGACY_ENUM, "a value", &tag))
-        return false;
-    *out = (struct legacy_value){.tag = (enum legacy_tag)tag};
-    switch (out->tag) {
-    case LEGACY_NULL:
-        return true;
-    case LEGACY_SMALLINT:
-    case LEGACY_INTEGER:
-    case LEGACY_BOOLEAN:
-        return read_integer(stream, out);
-    case LEGACY_REAL:
-        if (!legacy_stream_u64(stream, &word))
-            return false;
-        memcpy(&out->real, &word, sizeof(out->real));
-        return true;
-    case LEGACY_UUID:
-        return read_uuid(stream, arena, out);
-    case LEGACY_BYTES:
-        return legacy_stream_u64(stream, &word) &&
-               legacy_stream_bytes(stream, arena, word, &out->text);
-    case LEGACY_ENUM:
-        return legacy_stream_text(stream, arena, &out->type_name) &&
-               legacy_stream_text(stream, arena, &out->text);
-    default:
-        return legacy_stream_text(stream, arena, &out->text);
-    }
-}
-
-bool
-legacy_read_row(struct legacy_stream *stream, struct arena *arena, struct legacy_row *out)
-{
-    uint64_t count = 0, xmin = 0, xmax = 0;
-    bool dead = false;
-
-    if (!legacy_stream_count(stream, sizeof(uint32_t), "values", &count))
-        return false;
-    if (count > LEGACY_TEXT_SIZE_MAX / sizeof(struct legacy_value))
-        return legacy_stream_fail(stream, legacy_stream_offset(stream), "a row of %llu values",
-                                  (unsigned long long)count);
-    struct legacy_value *values = arena_alloc(arena, (size_t)count * sizeof(*values));
-    if (values == NULL)
-        return out_of_memory(stream);
-    for (uint64_t i = 0; i < count; i++) {
-        if (!read_value(stream, arena, &values[i]))
-            return false;
-    }
-    if (!legacy_stream_u64(stream, &xmin) || !legacy_stream_bool(stream, &dead))
-        return false;
-    if (dead && !legacy_stream_u64(stream, &xmax))
-        return false;
-    *out = (struct legacy_row){.value_count = count, .values = values, .live = !dead};
-    return true;
-}
-
 /* Columns. */
 
 static bool
@@ -166,7 +47,7 @@ read_labels(struct legacy_stream *stream, struct arena *arena, struct legacy_tex
                                   (unsigned long long)count);
     struct legacy_text *labels = arena_alloc(arena, (size_t)count * sizeof(*labels));
     if (labels == NULL)
-        return out_of_memory(stream);
+        return legacy__no_memory(stream);
     for (uint64_t i = 0; i < count; i++) {
         if (!legacy_stream_text(stream, arena, &labels[i]))
             return false;
@@ -181,7 +62,7 @@ read_type(struct legacy_stream *stream, struct arena *arena, struct legacy_colum
 {
     uint32_t tag = 0;
 
-    if (!read_variant(stream, LEGACY_COLUMN_ENUM, "a column type", &tag))
+    if (!legacy__variant(stream, LEGACY_COLUMN_ENUM, "a column type", &tag))
         return false;
     out->kind = (enum legacy_column_kind)tag;
     switch (out->kind) {
@@ -232,7 +113,7 @@ legacy_read_table_head(struct legacy_stream *stream, struct arena *arena,
                                   (unsigned long long)count);
     out->columns = arena_alloc(arena, (size_t)count * sizeof(*out->columns));
     if (out->columns == NULL)
-        return out_of_memory(stream);
+        return legacy__no_memory(stream);
     for (uint64_t i = 0; i < count; i++) {
         if (!legacy_read_column(stream, arena, generation, &out->columns[i]))
             return false;
@@ -241,9 +122,49 @@ legacy_read_table_head(struct legacy_stream *stream, struct arena *arena,
     return legacy_stream_count(stream, 8 + 8 + 1, "rows", &out->row_count);
 }
 
+/* A run of rows reads alike in every form, so a trial passes over what an earlier one has read. */
+static bool
+pass_known(struct legacy_stream *stream, uint64_t count)
+{
+    uint64_t begin = legacy_stream_offset(stream);
+
+    for (uint32_t i = 0; i < stream->known_count; i++) {
+        if (stream->known[i].begin != begin || stream->known[i].count != count)
+            continue;
+        legacy_stream_seek(stream, stream->known[i].end);
+        return true;
+    }
+    return false;
+}
+
+/* Only the longest are kept. */
+static void
+note_known(struct legacy_stream *stream, uint64_t begin, uint64_t count)
+{
+    struct legacy_known fresh = {begin, count, legacy_stream_offset(stream)};
+    struct legacy_known *place = &stream->known[0];
+
+    if (count < LEGACY_KNOWN_ROWS_MIN)
+        return;
+    for (uint32_t i = 0; i < stream->known_count; i++) {
+        if (stream->known[i].begin == begin && stream->known[i].count == count)
+            return;
+        if (stream->known[i].end - stream->known[i].begin < place->end - place->begin)
+            place = &stream->known[i];
+    }
+    if (stream->known_count < LEGACY_KNOWN_MAX)
+        stream->known[stream->known_count++] = fresh;
+    else if (place->end - place->begin < fresh.end - begin)
+        *place = fresh;
+}
+
 static bool
 read_rows(struct reader *reader, uint64_t count)
 {
+    uint64_t begin = legacy_stream_offset(reader->stream);
+
+    if (reader->visitor->row == NULL && pass_known(reader->stream, count))
+        return true;
     for (uint64_t i = 0; i < count; i++) {
         struct legacy_row row;
 
@@ -254,6 +175,7 @@ read_rows(struct reader *reader, uint64_t count)
         if (!VISIT(reader, row, &row))
             return false;
     }
+    note_known(reader->stream, begin, count);
     return true;
 }
 
@@ -376,7 +298,7 @@ privileges_entry(struct reader *reader, const struct legacy_text *key)
         uint32_t privilege = 0;
         char words[256];
 
-        if (!read_variant(reader->stream, 6, "a privilege", &privilege))
+        if (!legacy__variant(reader->stream, 6, "a privilege", &privilege))
             return false;
         (void)snprintf(words, sizeof(words), "user %.80s may %s", key->bytes,
                        privilege_names[privilege]);

@@ -245,6 +245,10 @@ legacy_utf8_is_valid(const void *bytes, size_t size)
                 continue;
             }
         }
+        if (*next < 0x80) {
+            next++;
+            continue;
+        }
         size_t length = text_utf8_sequence((const char *)next, (size_t)(end - next));
         if (length == 0)
             return false;

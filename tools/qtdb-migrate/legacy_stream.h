@@ -17,6 +17,8 @@
 enum {
     LEGACY_BUFFER_SIZE = 1024 * 1024,
     LEGACY_TEXT_SIZE_MAX = 32 * 1024 * 1024, /* One text or byte string. */
+    LEGACY_KNOWN_MAX = 64,
+    LEGACY_KNOWN_ROWS_MIN = 1024,
 };
 
 struct legacy_text {
@@ -31,6 +33,13 @@ struct legacy_fault {
     char message[160];
 };
 
+/* A table's rows that were read to their end without a fault (legacy_read.c). */
+struct legacy_known {
+    uint64_t begin; /* File offsets. */
+    uint64_t count;
+    uint64_t end;
+};
+
 struct legacy_stream {
     struct env env;
     struct io_file *file;
@@ -40,6 +49,8 @@ struct legacy_stream {
     size_t used;
     size_t next;
     struct legacy_fault fault;
+    struct legacy_known known[LEGACY_KNOWN_MAX];
+    uint32_t known_count;
 };
 
 MUST_CHECK enum status legacy_stream_open(const struct env *env, const char *path,

@@ -14,8 +14,8 @@ enum {
     ROWS_A_STATEMENT = 64,
     PARAMETERS_MAX = 4096,
     HELD_MAX = 1024 * 1024, /* Bytes of rows that are held. */
-    ROWS_A_COMMIT = 8192,
-    SIZE_A_COMMIT = 8 * 1024 * 1024,
+    ROWS_A_COMMIT = 1024 * 1024,
+    SIZE_A_COMMIT = 40 * 1024 * 1024,
 };
 
 static uint32_t

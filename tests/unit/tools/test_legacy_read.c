@@ -101,6 +101,102 @@ Test(legacy_read, flipped_bits_give_rows_or_a_fault, .timeout = 120)
     legacy_rig_deinit(&rig);
 }
 
+struct tally {
+    uint64_t rows;
+    uint64_t dead;
+    int64_t ids;
+    uint64_t bytes;
+};
+
+static enum status
+tally_row(void *context, const struct legacy_row *row)
+{
+    struct tally *tally = context;
+
+    cr_assert_eq(row->value_count, 4);
+    tally->rows++;
+    tally->dead += !row->live;
+    tally->ids += row->values[0].integer;
+    for (int i = 1; i < 4; i++) {
+        const struct legacy_text *text = &row->values[i].text;
+
+        cr_assert_eq(text->bytes[text->size], '\0');
+        cr_assert_eq(strlen(text->bytes), text->size);
+        tally->bytes += text->size;
+    }
+    return STATUS_OK;
+}
+
+/* Rows of legacy-make take about 2 MB: some pass the end of the stream's buffer. */
+enum { MANY_ROWS = 20000 };
+
+static const char *
+many_rows(struct legacy_rig *rig, char generation)
+{
+    const struct make_options options = {
+        .env = rig->env, .generation = generation, .rows = MANY_ROWS, .seed = 1};
+    const char *path = legacy_rig_path(rig, "many.db");
+
+    cr_assert_eq(make_rows(&options, path), TOOL_OK);
+    return path;
+}
+
+Test(legacy_read, rows_past_the_end_of_the_buffer_are_read_like_others)
+{
+    struct tally first = {.rows = 0};
+
+    for (char generation = 'A'; generation <= 'D'; generation++) {
+        struct legacy_rig rig;
+        struct legacy_stream stream;
+        struct legacy_form form;
+        struct legacy_fault fault;
+        struct tally tally = {.rows = 0};
+        const struct legacy_visitor visitor = {.context = &tally, .row = tally_row};
+
+        legacy_rig_init(&rig);
+        cr_assert_eq(legacy_stream_open(&rig.env, many_rows(&rig, generation), &stream), STATUS_OK);
+        cr_assert_eq(legacy_detect(&stream, &form, &fault), STATUS_OK);
+        cr_assert_eq(legacy_generation_name(form.generation)[0], generation);
+        /* What was read once is passed over by the next trial, but never where rows are wanted. */
+        cr_assert_eq(stream.known_count, 1);
+        cr_assert_eq(stream.known[0].count, MANY_ROWS);
+        cr_assert_eq(legacy_read(&stream, &form, &visitor), STATUS_OK);
+        cr_assert_eq(tally.rows, MANY_ROWS);
+        cr_assert_eq(tally.dead, MANY_ROWS / 100);
+        cr_assert_eq(tally.ids, (int64_t)MANY_ROWS * (MANY_ROWS + 1) / 2);
+        first = generation == 'A' ? tally : first;
+        cr_assert_eq(tally.bytes, first.bytes);
+        legacy_stream_close(&stream);
+        legacy_rig_deinit(&rig);
+    }
+}
+
+Test(legacy_read, a_fault_in_a_row_has_its_place_wherever_the_row_lies)
+{
+    struct legacy_rig rig;
+    size_t size;
+
+    legacy_rig_init(&rig);
+    const char *path = many_rows(&rig, 'C');
+    unsigned char *bytes = legacy_rig_read(path, &size);
+    for (size_t at = size / 7; at < size - 4096; at += size / 7) {
+        char wanted[64];
+        unsigned char *text = memmem(bytes + at, 4096, "row ", 4);
+
+        cr_assert_not_null(text);
+        text[5] ^= 0x80; /* Of a payload: no UTF-8 any more. */
+        legacy_rig_write(path, bytes, size);
+        char *rows = legacy_rig_dump(&rig, path, &no_log);
+        (void)snprintf(wanted, sizeof(wanted), "byte %zu of", (size_t)(text - bytes) - 8);
+        cr_assert_not_null(strstr(rows, wanted), "%s: %.200s", wanted, rows);
+        cr_assert_not_null(strstr(rows, "is not UTF-8"), "%.200s", rows);
+        free(rows);
+        text[5] ^= 0x80;
+    }
+    free(bytes);
+    legacy_rig_deinit(&rig);
+}
+
 Test(legacy_read, a_length_that_the_file_cannot_hold_takes_no_memory)
 {
     struct legacy_rig rig;
