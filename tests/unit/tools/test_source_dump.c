@@ -139,7 +139,7 @@ Test(source_dump, keys_behind_the_rows_and_everything_else)
 {
     static const struct want wanted[] = {
         {"type", "mood", true},
-        {"column type", "t.m", false},
+        {"column type", "t.m", true},
         {"check constraint", "t", true},
         {"owner", "t", false},
         {"sequence", "q", true},
