@@ -207,69 +207,120 @@ print_belonging(void *context, uint32_t count, const char *const *values, const 
     return true;
 }
 
-/* WHERE clause of the columns of NAME or SCHEMA.NAME. */
-static void
-add_columns_of(struct text_buffer *sql, const char *name)
+/* The end of the name that begins here, in quotes or not. */
+static const char *
+name_end(const char *at)
 {
-    text_buffer_add_text(sql, " FROM information_schema.columns WHERE (table_name = ");
-    text_buffer_add_literal(sql, name, strlen(name));
-    text_buffer_add_text(sql, " OR table_schema || '.' || table_name = ");
-    text_buffer_add_literal(sql, name, strlen(name));
-    text_buffer_add_text(sql, ") ORDER BY table_schema, ordinal_position");
+    bool quoted = false;
+
+    for (; *at != '\0' && (quoted || *at != ' '); at++)
+        quoted = quoted != (*at == '"');
+    return at;
 }
 
-static bool
-count_row(void *context, uint32_t count, const char *const *values, const char *const *names)
+/* Where the word begins in [at, end), outside quotes; `end` where it does not. */
+static const char *
+find_word(const char *at, const char *end, const char *word)
 {
-    struct wanted *wanted = context;
+    bool quoted = false;
+    size_t size = strlen(word);
+
+    for (; at + size <= end; at++) {
+        quoted = quoted != (*at == '"');
+        if (!quoted && strncmp(at, word, size) == 0)
+            return at;
+    }
+    return end;
+}
+
+/* A line "name type NOT NULL DEFAULT ..." of CREATE TABLE as a row of constants. */
+static void
+add_column(struct text_buffer *sql, const char *line, size_t size)
+{
+    const char *end = line + size - (size > 0 && line[size - 1] == ',');
+    const char *type = name_end(line);
+    const char *not_null = find_word(type, end, " NOT NULL");
+    const char *given = find_word(type, end, " DEFAULT ");
+    const char *made = find_word(type, end, " GENERATED ");
+    const char *stop = not_null < given ? not_null : given;
+
+    stop = made < stop ? made : stop;
+    if (type >= end)
+        return;
+    text_buffer_add_text(sql, sql->size > 0 ? ", (" : "SELECT * FROM (VALUES (");
+    text_buffer_add_literal(sql, line, (size_t)(type - line));
+    text_buffer_add_text(sql, ", ");
+    text_buffer_add_literal(sql, type + 1, (size_t)(stop - type - 1));
+    text_buffer_add_text(sql, not_null < end ? ", 'not null', " : ", '', ");
+    if (given < made)
+        text_buffer_add_literal(sql, given + 9, (size_t)(end - given - 9));
+    else if (made < end)
+        text_buffer_add_literal(sql, made + 1, (size_t)(end - made - 1));
+    else
+        text_buffer_add_text(sql, "''");
+    text_buffer_add_char(sql, ')');
+}
+
+struct description {
+    struct wanted wanted;
+    struct text_buffer sql; /* Its columns. */
+};
+
+static bool
+describe_columns(void *context, uint32_t count, const char *const *values, const char *const *names)
+{
+    struct description *description = context;
+    const char *line = values[2];
 
     (void)count;
-    (void)values;
     (void)names;
-    wanted->count++;
+    if (!is_wanted(values[0], values[1], description->wanted.name))
+        return true;
+    description->wanted.count++;
+    while ((line = strchr(line, '\n')) != NULL) {
+        line += 1 + strspn(line + 1, " ");
+        if ((*line < 'A' || *line > 'Z') && *line != ')')
+            add_column(&description->sql, line, strcspn(line, "\n"));
+    }
     return true;
 }
 
 static bool
-describe(struct shell *shell, struct text_buffer *sql, struct wanted *wanted)
+describe(struct shell *shell, struct description *description)
 {
-    text_buffer_add_text(sql, "SELECT column_name");
-    add_columns_of(sql, wanted->name);
-    if (sql->failed || !ask(shell, sql->bytes, count_row, wanted))
+    const char *name = description->wanted.name;
+
+    if (!ask(shell,
+             "SELECT schema, name, definition FROM pg_catalog.qtdb_definitions WHERE kind = "
+             "'table'",
+             describe_columns, description))
         return false;
-    if (wanted->count == 0) {
-        tool_error(shell->tool, "there is no table %s", wanted->name);
-        shell->failed = true;
+    if (description->wanted.count == 0) {
+        tool_error(shell->tool, "there is no table %s", name);
         return false;
     }
-    text_buffer_reset(sql);
-    text_buffer_add_text(
-        sql, "SELECT column_name AS column, data_type || coalesce('(' || "
-             "character_maximum_length::text || ')', '(' || numeric_precision::text || ',' || "
-             "numeric_scale::text || ')', '') AS type, CASE is_nullable WHEN 'NO' THEN 'not null' "
-             "ELSE '' END AS nullable, coalesce(column_default, CASE WHEN is_identity = 'YES' THEN "
-             "'identity' ELSE generation_expression END, '') AS \"default\"");
-    add_columns_of(sql, wanted->name);
-    return !sql->failed && show(shell, sql->bytes) &&
+    text_buffer_add_text(&description->sql, ") AS d (\"column\", type, nullable, \"default\")");
+    if (description->sql.failed) {
+        tool_error(shell->tool, "\\d: no memory");
+        return false;
+    }
+    return show(shell, description->sql.bytes) &&
            ask(shell,
                "SELECT schema, name, definition, kind FROM pg_catalog.qtdb_definitions WHERE kind "
-               "NOT IN ('schema', 'sequence')",
-               print_belonging, wanted);
+               "NOT IN ('schema', 'sequence', 'type')",
+               print_belonging, &description->wanted);
 }
 
 bool
 shell_describe(struct shell *shell, const char *name)
 {
-    struct wanted wanted = {.name = name};
-    struct text_buffer sql;
+    struct description description = {.wanted.name = name};
 
     if (name[0] == '\0')
         return shell_print_tables(shell, name);
-    text_buffer_init(&sql, shell->env.memory);
-    bool ok = describe(shell, &sql, &wanted);
-    if (sql.failed)
-        tool_error(shell->tool, "\\d: no memory");
+    text_buffer_init(&description.sql, shell->env.memory);
+    bool ok = describe(shell, &description);
     shell->failed = shell->failed || !ok;
-    text_buffer_deinit(&sql);
+    text_buffer_deinit(&description.sql);
     return ok;
 }
