@@ -323,6 +323,9 @@ MUST_CHECK enum status btree_cursor_previous(struct btree_cursor *cursor);
  * a scan. False: nothing has happened. `csn` stays what it was; the row is as of `leaf_csn`. */
 bool btree_cursor_step(struct btree_cursor *cursor, bool forward);
 
+/** Pages from the root to a leaf, both counted, as of some moment; 0 when the root is not in memory. No I/O. */
+uint32_t btree_depth(const struct btree *tree);
+
 /* What a walk over a whole tree tells its caller; either function may be NULL. */
 struct btree_walk {
     void (*finding)(void *context, uint32_t page_number, const char *reason);

@@ -67,6 +67,17 @@ view_open(const struct btree *tree, uint32_t page_number, struct page_view *view
     return STATUS_OK;
 }
 
+uint32_t
+btree_depth(const struct btree *tree)
+{
+    struct page_view view;
+
+    if (!page_view_begin(pager_table(tree->pager), tree->root, &view))
+        return 0;
+    uint32_t level = view_u8(&view, offsetof(struct page_header, level));
+    return page_view_end(&view) ? level + 1 : 0;
+}
+
 /* Waits until no publication that was under way when it was called still is. */
 static enum status
 barrier(struct pager *pager)

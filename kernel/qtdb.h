@@ -419,6 +419,7 @@ struct qtdb_tree_statistics {
     uint32_t error_p50; /* Distance in leaves of the predicted from the right one. */
     uint32_t error_p99;
     uint32_t error_max;
+    uint32_t depth; /* Pages from the root to a leaf, both counted; 0: not known just now. */
 };
 /** `out->size` is set. Any thread. */
 QTDB_API void qtdb_tree_get_statistics(struct qtdb_tree *tree, struct qtdb_tree_statistics *out);

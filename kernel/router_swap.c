@@ -443,6 +443,8 @@ qtdb_tree_get_statistics(struct qtdb_tree *tree, struct qtdb_tree_statistics *ou
     now.tree_count = value_of(&router->tree_count);
     now.hop_count = value_of(&router->hop_count);
     now.fallback_count = value_of(&router->fallback_count);
+    struct btree pages = {.pager = db->pager, .root = atomic_load(&tree->root)};
+    now.depth = pages.root == PAGE_NONE ? 0 : btree_depth(&pages);
     latch_lock(&db->snapshot_latch);
     add_pending(db->writers.newest, router, &now);
     add_pending(db->readers.newest, router, &now);

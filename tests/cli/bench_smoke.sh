@@ -22,7 +22,7 @@ fails_with() # STATUS PATTERN ARGUMENT...
     { cat "$dir/out"; exit 1; }
 head -n 1 "$dir/smoke.json" | grep -q '"machine":.*"commit":.*"versions":{"qtdb":"[0-9.]*"'
 for workload in load insert update delete get absent batchget get-writer range scan \
-    ycsb-a ycsb-b ycsb-c ycsb-d ycsb-e ycsb-f cold cold-batch mixed recovery open; do
+    ycsb-a ycsb-b ycsb-c ycsb-d ycsb-e ycsb-f cold cold-batch mixed recovery open hits; do
     for metric in ops_per_s rows_per_s p50_ns p99_ns seconds; do
         grep -q "{\"engine\":\"qtdb\",\"workload\":\"$workload\",\"rows\":[0-9]*,\"value_size\":100,\"batch\":[0-9]*,\"threads\":1,\"durability\":\"sync\",\"metric\":\"$metric\",\"value\":[0-9.e+-]*,\"run\":1," \
             "$dir/smoke.json" || { echo "no $metric of $workload"; exit 1; }
@@ -59,6 +59,15 @@ mkdir "$dir/kept/other"
 sed 's/\("metric":"ops_per_s","value":\)/\19/' "$run/raw_results.jsonl" >"$dir/kept/other/raw_results.jsonl"
 "$bench" results compare "$run" "$dir/kept/other" | grep -q 'ops_per_s: .*OUTSIDE the noise'
 fails_with 2 'no kept run' results show "$dir"
+
+# Hit rates of leaves and of all pages, with what is possible: by any choice at least what was found.
+"$bench" hits --engine qtdb,legacy-memory --rows 30000 --runs 1 --seconds 1 --dir "$dir/b" --json "$dir/hits.json" \
+    >"$dir/out" 2>&1 || { cat "$dir/out"; exit 1; }
+grep -q 'legacy-memory *skipped: does not count' "$dir/out"
+awk -F'[,:]' '{ for (i = 1; i < NF; i++) if ($i == "\"metric\"") { m = $(i + 1); v[m] = $(i + 3) } }
+    END { leaf = v["\"hit_rate\""]; exit !(leaf > 0.2 && leaf < v["\"page_hit_rate\""] && v["\"page_hit_rate\""] < 1 &&
+        v["\"hit_rate_future\""] > leaf && v["\"hit_rate_future\""] < 1) }' "$dir/hits.json" ||
+    { cat "$dir/hits.json"; exit 1; }
 
 # Write amplification and the table, without peers: the device is measured or its absence said.
 "$bench" wa --engine qtdb --rows 600 --runs 1 --dir "$dir/b" >"$dir/out" 2>&1 || { cat "$dir/out"; exit 1; }

@@ -82,6 +82,16 @@ struct bench_point {
     uint64_t write;
 };
 
+/* Shares of page requests that were answered from the pool; 0: not measured. */
+struct bench_hits {
+    double leaves; /* Of the leaves that gets asked for, as they are found by default. */
+    double routed; /* Share of these gets that a router answered. */
+    double fixed;  /* The same, were the pages asked for most often always there, */
+    double future; /* and by the choice that knows the future. */
+    double pages;  /* Of all pages from the root to the leaf, gets going down the tree. */
+    uint32_t depth;
+};
+
 /* What one run found; lies in memory shared by parent and child. */
 struct bench_outcome {
     enum bench_state state;
@@ -101,6 +111,7 @@ struct bench_outcome {
     uint64_t file_size;    /* Of all files after the run. */
     uint64_t live_size;    /* Bytes of live keys and values. */
     struct bench_written written;
+    struct bench_hits hits; /* `hits` only. */
     bool has_written;
     bool stopped;   /* By the user. */
     bool disturbed; /* By other processes; see noise. */
@@ -150,6 +161,7 @@ struct bench_workload {
     bool small_pool; /* The pool is a tenth of the data at most. */
     bool cold;       /* The page cache is emptied before. */
     bool killed;     /* A process that writes is killed: durable commits only. */
+    bool counted;    /* Needs an engine that counts its page requests. */
     uint64_t batch;  /* When --batch is not given. */
     /** Opens, measures and closes for itself when set; else `measure` is called with an open database. */
     enum status (*whole)(struct bench_run *run);
@@ -212,6 +224,9 @@ enum bench_metric {
     BENCH_HIT_RATE,
     BENCH_CPU_NS_PER_ROW,
     BENCH_PAGE_READS_PER_ROW, /* `learned` only. */
+    BENCH_PAGE_HIT_RATE,      /* `hits` only, with the next two. */
+    BENCH_HIT_RATE_FIXED,
+    BENCH_HIT_RATE_FUTURE,
     BENCH_METRICS,
 };
 const char *bench_metric_name(enum bench_metric metric);

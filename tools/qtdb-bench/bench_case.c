@@ -26,6 +26,7 @@ bench_case_of(const struct bench_options *options, const struct bench_workload *
     if (sizes.batch > sizes.rows)
         sizes.batch = sizes.rows;
     sizes.writer = strcmp(workload->name, "get-writer") == 0;
+    sizes.zipf = sizes.zipf || workload->counted;
     if (workload->small_pool) {
         uint64_t tenth = sizes.rows * (sizes.value_size + 24) / 10;
         uint64_t least = 1 << 20;
@@ -50,6 +51,8 @@ cannot(const struct bench_engine *engine, const struct bench_case *sizes, char *
     else if (workload->needs == BENCH_LOADED && workload->whole != NULL &&
              (engine->flags & BENCH_VOLATILE) != 0)
         (void)snprintf(out, size, "keeps nothing after close");
+    else if (workload->counted && (engine->route == NULL || engine->written == NULL))
+        (void)snprintf(out, size, "does not count the pages that it asks for");
     else if (workload->sql && engine->sql == NULL)
         (void)snprintf(out, size, "has no SQL");
     else if (workload->killed && (!sizes->sync || (engine->flags & BENCH_REWRITES) != 0))

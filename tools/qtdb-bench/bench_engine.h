@@ -68,6 +68,7 @@ struct bench_routing {
     const char *kind;   /* "tree", "rmi", "pla", "directory". */
     const char *reason; /* Static text. */
     uint64_t routed;    /* Look-ups so far. */
+    uint32_t depth;     /* Pages from the root to a leaf; 0: not known. */
     uint64_t hops;
     uint64_t fallbacks;
     uint64_t size; /* Bytes of memory. */

@@ -23,7 +23,7 @@ static const struct tool tool = {
         "\n"
         "Workloads:\n"
         "  load insert update delete get absent batchget get-writer range scan ycsb-a .. ycsb-f\n"
-        "  append cold cold-batch mixed recovery open sql-get sql-insert sql-query\n"
+        "  append cold cold-batch mixed hits recovery open sql-get sql-insert sql-query\n"
         "  wa       write amplification at three levels\n"
         "  sizes    get and update over 10 MB to 10 GB of data, as far as --rows goes\n"
         "  suite    all of these (--quick: few rows, one run)\n"

@@ -22,6 +22,9 @@ bench_metric_name(enum bench_metric metric)
         [BENCH_HIT_RATE] = "hit_rate",
         [BENCH_CPU_NS_PER_ROW] = "cpu_ns_per_row",
         [BENCH_PAGE_READS_PER_ROW] = "page_reads_per_row",
+        [BENCH_PAGE_HIT_RATE] = "page_hit_rate",
+        [BENCH_HIT_RATE_FIXED] = "hit_rate_fixed",
+        [BENCH_HIT_RATE_FUTURE] = "hit_rate_future",
     };
 
     return names[metric];
@@ -45,6 +48,8 @@ hit_rate(const struct bench_outcome *outcome, double *out)
 {
     uint64_t asked = outcome->written.pins;
 
+    if (outcome->hits.leaves > 0)
+        return ratio(outcome->hits.leaves, 1, out);
     asked = asked < outcome->rows ? outcome->rows : asked;
     if (!outcome->has_written || asked == 0)
         return false;
@@ -89,6 +94,12 @@ bench_metric_of(const struct bench_result *result, enum bench_metric metric, dou
     case BENCH_PAGE_READS_PER_ROW:
         return result->sizes.router != NULL &&
                ratio((double)outcome->written.page_reads, (double)outcome->rows, out);
+    case BENCH_PAGE_HIT_RATE:
+        return ratio(outcome->hits.pages, 1, out);
+    case BENCH_HIT_RATE_FIXED:
+        return ratio(outcome->hits.fixed, 1, out);
+    case BENCH_HIT_RATE_FUTURE:
+        return ratio(outcome->hits.future, 1, out);
     case BENCH_METRICS:
         break;
     }

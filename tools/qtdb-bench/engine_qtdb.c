@@ -270,6 +270,7 @@ routing(struct bench_db *db, struct bench_routing *out)
         .kind = now.router_kind,
         .reason = now.router_reason,
         .routed = now.routed_count,
+        .depth = now.depth,
         .hops = now.hop_count,
         .fallbacks = now.fallback_count,
         .size = now.router_size,

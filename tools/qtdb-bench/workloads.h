@@ -21,6 +21,8 @@ MUST_CHECK enum status workload_ycsb(struct bench_run *run);
 /** These two open and close for themselves. */
 MUST_CHECK enum status workload_open(struct bench_run *run);
 MUST_CHECK enum status workload_recovery(struct bench_run *run);
+/** Gets with skew over a pool of a tenth of the data: hit rates, and what they could be at best. */
+MUST_CHECK enum status workload_hits(struct bench_run *run);
 MUST_CHECK enum status workload_sql_query(struct bench_run *run);
 
 #endif

@@ -240,6 +240,7 @@ Test(tree_router, auto_measures_and_says_what_it_found)
     cr_assert_str_neq(now.router_kind, "tree");
     cr_assert_str_eq(now.router_reason, "measured faster than the tree");
     cr_assert(now.row_count > ROWS / 2 && now.row_count < 2 * ROWS);
+    cr_assert_eq(now.depth, now.leaf_count > 1 ? 2 : 1, "%u leaves", (unsigned)now.leaf_count);
     check_all(&at);
     db_rig_deinit(&at.rig);
 }
