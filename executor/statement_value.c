@@ -80,8 +80,9 @@ parameter_at(struct qtdb_statement *statement, uint32_t index, struct value **ou
     struct value *value = NULL;
     enum qtdb_code code = place_at(statement, index, &value);
 
-    if (code != QTDB_OK || value == NULL)
+    if (code != QTDB_OK)
         return code;
+    CHECK(value != NULL);
     free_bytes(statement->session->memory, value);
     /* A null keeps the type of the value before it, so that the plan stays. */
     *value = value_null(value->type);
