@@ -31,49 +31,66 @@ row_encoded_size_max(const struct value *values, uint32_t count)
     size_t size = 1 + 5 + count / 8 + 1;
 
     for (uint32_t i = 0; i < count; i++) {
+        if (values[i].null)
+            continue;
         size += 10;
-        if (!values[i].null && value_type_is_bytes(values[i].type))
+        if (value_type_is_bytes(values[i].type))
             size += values[i].size;
     }
     return size;
 }
 
-static void
-encode_value(const struct value *value, struct byte_writer *out)
+static uint8_t *
+put_varint(uint8_t *at, uint64_t word)
 {
-    uint64_t bits;
-
-    if (value_type_is_bytes(value->type)) {
-        byte_writer_put_varint(out, value->size);
-        byte_writer_put(out, value->bytes, value->size);
-    } else if (is_float(value->type)) {
-        memcpy(&bits, &value->real, sizeof(bits));
-        byte_writer_put_u64(out, bits);
-    } else if (value->type == QTDB_TYPE_BOOL) {
-        byte_writer_put_u8(out, value->integer != 0);
-    } else {
-        byte_writer_put_varint(out, zigzag(value->integer));
-    }
+    for (; word >= 0x80; word >>= 7)
+        *at++ = (uint8_t)(word | 0x80);
+    *at++ = (uint8_t)word;
+    return at;
 }
 
+static uint8_t *
+put_value(uint8_t *at, const struct value *value)
+{
+    if (value_type_is_bytes(value->type)) {
+        at = put_varint(at, value->size);
+        if (value->size > 0)
+            memcpy(at, value->bytes, value->size);
+        return at + value->size;
+    }
+    if (is_float(value->type)) {
+        memcpy(at, &value->real, sizeof(value->real));
+        return at + sizeof(value->real);
+    }
+    if (value->type != QTDB_TYPE_BOOL)
+        return put_varint(at, zigzag(value->integer));
+    *at++ = value->integer != 0;
+    return at;
+}
+
+/* Room is asked for once, for the whole row. */
 bool
 row_encode(const struct value *values, uint32_t count, struct byte_writer *out)
 {
-    uint8_t nulls[ROW_COLUMNS_MAX / 8 + 1] = {0};
-
     CHECK(count <= ROW_COLUMNS_MAX);
-    byte_writer_put_u8(out, ROW_FORMAT);
-    byte_writer_put_varint(out, count);
+    if (out->overflow || row_encoded_size_max(values, count) > out->size - out->offset) {
+        out->overflow = true;
+        return false;
+    }
+    uint8_t *at = out->data + out->offset, *nulls;
+
+    *at++ = ROW_FORMAT;
+    nulls = at = put_varint(at, count);
+    memset(nulls, 0, (count + 7) / 8);
+    at += (count + 7) / 8;
     for (uint32_t i = 0; i < count; i++) {
         if (values[i].null)
             nulls[i / 8] = (uint8_t)(nulls[i / 8] | 1u << (i % 8));
+        else
+            at = put_value(at, &values[i]);
     }
-    byte_writer_put(out, nulls, (count + 7) / 8);
-    for (uint32_t i = 0; i < count; i++) {
-        if (!values[i].null)
-            encode_value(&values[i], out);
-    }
-    return !out->overflow;
+    out->offset = (size_t)(at - out->data);
+    return true;
 }
 
 static bool

@@ -22,7 +22,7 @@
 
 enum { ROW_FORMAT = 1, ROW_COLUMNS_MAX = 1600 };
 
-/** Appends; false when the writer is full. */
+/** Appends; false, and the writer overflows, when it has not row_encoded_size_max bytes left. */
 bool row_encode(const struct value *values, uint32_t count, struct byte_writer *out);
 /** Bytes that row_encode needs at most. */
 size_t row_encoded_size_max(const struct value *values, uint32_t count);

@@ -302,7 +302,9 @@ qtdb_refresh(struct qtdb_txn *txn)
         return api_error(status);
     struct qtdb *db = txn->db;
 
-    if (txn->isolation != QTDB_READ_COMMITTED)
+    /* A writer's snapshot of all that is published has nothing to become. */
+    if (txn->isolation != QTDB_READ_COMMITTED ||
+        (!txn->read_only && txn->snapshot == pager_csn(db->pager)))
         return QTDB_OK;
     latch_lock(&db->snapshot_latch);
     txn__unlist(txn);

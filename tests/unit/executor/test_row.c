@@ -163,6 +163,10 @@ Test(row, decodes_what_was_encoded)
         make_row(values, row_types);
         cr_assert(row_encode(values, TYPE_COUNT, &writer));
         cr_assert_leq(writer.offset, row_encoded_size_max(values, TYPE_COUNT));
+        uint8_t tight[1024];
+        struct byte_writer full =
+            byte_writer_init(tight, row_encoded_size_max(values, TYPE_COUNT) - 1);
+        cr_assert(!row_encode(values, TYPE_COUNT, &full) && full.overflow && full.offset == 0);
         cr_assert_eq(row_decode(bytes, writer.offset, row_types, TYPE_COUNT, back, &count),
                      STATUS_OK);
         cr_assert_eq(count, TYPE_COUNT);
