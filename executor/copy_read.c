@@ -252,22 +252,16 @@ check_utf8(const struct copy_reader *reader, const char *bytes, size_t size)
     const uint8_t *at = (const uint8_t *)bytes;
     char shown[32] = "";
 
-    for (size_t i = 0; i < size;) {
-        size_t length = unicode_sequence(bytes + i, size - i);
-
-        if (length > 0) {
-            i += length;
-            continue;
-        }
-        length = (at[i] & 0xe0) == 0xc0 ? 2 : (at[i] & 0xf0) == 0xe0 ? 3 : 1;
-        if ((at[i] & 0xf8) == 0xf0)
-            length = 4;
-        for (size_t k = i; k < i + length && k < size; k++)
-            (void)snprintf(shown + strlen(shown), sizeof(shown) - strlen(shown), " 0x%02x", at[k]);
-        return sql_error_set(reader->stream->error, "22021", -1,
-                             "invalid byte sequence for encoding \"UTF8\":%s", shown);
-    }
-    return STATUS_OK;
+    size_t i = unicode_valid_prefix(bytes, size);
+    if (i == size)
+        return STATUS_OK;
+    size_t length = (at[i] & 0xe0) == 0xc0 ? 2 : (at[i] & 0xf0) == 0xe0 ? 3 : 1;
+    if ((at[i] & 0xf8) == 0xf0)
+        length = 4;
+    for (size_t k = i; k < i + length && k < size; k++)
+        (void)snprintf(shown + strlen(shown), sizeof(shown) - strlen(shown), " 0x%02x", at[k]);
+    return sql_error_set(reader->stream->error, "22021", -1,
+                         "invalid byte sequence for encoding \"UTF8\":%s", shown);
 }
 
 /* Fields. */

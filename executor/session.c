@@ -51,6 +51,7 @@ qtdb_session_close(struct qtdb_session *session)
 {
     if (session == NULL)
         return;
+    CHECK(session->load == NULL);
     qtdb_rollback(session->txn);
     session->txn = NULL;
     session->aborted = session->catalog_changed = false;
@@ -171,12 +172,21 @@ savepoint_statement(struct qtdb_session *session, const struct ast_statement *as
 }
 
 enum status
+session_refuse_load(const struct qtdb_session *session, struct sql_error *error)
+{
+    if (session->load == NULL)
+        return STATUS_OK;
+    return sql_error_set(error, "55006", -1, "a load of the session has not ended");
+}
+
+enum status
 session_transaction(struct qtdb_session *session, const struct ast_statement *ast,
                     const char **tag_out, struct sql_error *error)
 {
     struct qtdb_txn *txn = session->txn;
     bool aborted = session->aborted;
 
+    TRY(session_refuse_load(session, error));
     if (ast->transaction >= AST_SAVEPOINT)
         return savepoint_statement(session, ast, tag_out, error);
     if (ast->transaction == AST_BEGIN) {

@@ -61,6 +61,7 @@ struct qtdb_session {
     struct session_prepared *prepared;     /* PREPARE's, the last first. */
     char temporary[TEMPORARY_NAME_SIZE];   /* Schema of its temporary tables; "": none yet. */
     struct session_on_commit *on_commit;
+    struct qtdb_load *load; /* That has not ended; NULL: none. */
     _Atomic bool interrupted;
     struct exec_progress progress;
 };
@@ -135,6 +136,10 @@ void session_set_work_limit(struct qtdb_session *session, size_t size);
 /** BEGIN, COMMIT, ROLLBACK and savepoints; sets the tag. A failure inside a block aborts it. */
 MUST_CHECK enum status session_transaction(struct qtdb_session *session,
                                            const struct ast_statement *ast, const char **tag_out,
+                                           struct sql_error *error);
+
+/** 55006 while a load has not ended. */
+MUST_CHECK enum status session_refuse_load(const struct qtdb_session *session,
                                            struct sql_error *error);
 
 /* session_setting.c */

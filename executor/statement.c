@@ -171,6 +171,7 @@ statement__enter(struct qtdb_statement *statement)
     bool query = changes_nothing(statement->ast), block = session->txn != NULL;
 
     statement->cost = (struct qtdb_txn_statistics){.size = sizeof(statement->cost)};
+    TRY(session_refuse_load(session, &statement->error));
     if (session->aborted)
         return sql_error_set(&statement->error, "25P02", -1,
                              "current transaction is aborted, commands ignored until end of "

@@ -5,6 +5,7 @@
 #include "executor/unicode.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 uint32_t
 unicode_next(const char **next, const char *end)
@@ -39,6 +40,31 @@ unicode_sequence(const char *bytes, size_t left)
     if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
         (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
         return 0;
+    return size;
+}
+
+size_t
+unicode_valid_prefix(const char *bytes, size_t size)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    size_t at = 0;
+
+    while (at < size) {
+        uint64_t word;
+
+        if (size - at >= sizeof(word)) {
+            memcpy(&word, bytes + at, sizeof(word));
+            /* No byte has its top bit set, and none is zero. */
+            if (((word | (word - ones)) & tops) == 0) {
+                at += sizeof(word);
+                continue;
+            }
+        }
+        size_t length = unicode_sequence(bytes + at, size - at);
+        if (length == 0)
+            return at;
+        at += length;
+    }
     return size;
 }
 

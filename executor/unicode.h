@@ -13,6 +13,8 @@ uint32_t unicode_next(const char **next, const char *end);
 /** Length of the well-formed sequence at `bytes` (no surrogates, nothing longer than needed, no zero
  * byte); 0 when there is none. */
 size_t unicode_sequence(const char *bytes, size_t left);
+/** Bytes from the start that are UTF-8 without NUL: `size` when all are. */
+size_t unicode_valid_prefix(const char *bytes, size_t size);
 /** Writes at most 4 bytes; returns how many. */
 size_t unicode_put(uint32_t c, char *out);
 uint32_t unicode_upper(uint32_t c);

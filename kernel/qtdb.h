@@ -541,6 +541,45 @@ QTDB_API void qtdb_session_set_progress(struct qtdb_session *session,
                                         bool (*call)(void *context, uint64_t row_count),
                                         void *context);
 
+/*
+ * A load: many rows into a table without SQL, as one statement that does what an INSERT of them all would:
+ * conversions, defaults, generated columns, checks, keys, foreign keys at its end. Outside a block it is a
+ * transaction of its own, which qtdb_load_end commits; inside one it is part of that. Until it ends the
+ * session takes no other statement (SQLSTATE 55006). One thread at a time.
+ */
+struct qtdb_load;
+struct qtdb_value {
+    /* QTDB_TYPE_NULL: null; INT8, FLOAT8 and BYTEA, assigned to the column's type; TEXT: in the input syntax
+     * of the column's type. */
+    enum qtdb_type type;
+    size_t size; /* Of `bytes`. */
+    union {
+        int64_t integer;   /* INT8 */
+        double real;       /* FLOAT8 */
+        const void *bytes; /* TEXT (UTF-8), BYTEA; the caller's. */
+    };
+};
+/** `schema` NULL: found by the search path. `columns` are the names that rows have values for, in their
+ * order; `column_count` 0: all that are not generated. The names may go when this returns. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_load_begin(struct qtdb_session *session,
+                                                        const char *schema, const char *table,
+                                                        const char *const *columns,
+                                                        uint32_t column_count,
+                                                        struct qtdb_load **out);
+/** Values a row has. */
+QTDB_API uint32_t qtdb_load_column_count(const struct qtdb_load *load);
+/** `row_count` rows, their values one after the other, copied. `taken_out` (may be NULL) gets how many rows went
+ * in before this returned. After a failure the load takes nothing more and is to be discarded. QTDB_STOPPED after
+ * qtdb_interrupt. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_load_rows(struct qtdb_load *load,
+                                                       const struct qtdb_value *values,
+                                                       size_t row_count, size_t *taken_out);
+/** Looks at foreign keys, commits if the transaction is its own, and frees the load, whatever it returns. */
+QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_load_end(struct qtdb_load *load);
+/** None of its rows stay; inside a block that is aborted, as by a statement that fails. NULL is fine. Before
+ * the session is closed. */
+QTDB_API void qtdb_load_discard(struct qtdb_load *load);
+
 /** From any thread: the session's running statement ends with QTDB_STOPPED soon. */
 QTDB_API void qtdb_interrupt(struct qtdb_session *session);
 

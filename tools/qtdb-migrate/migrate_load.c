@@ -166,9 +166,8 @@ judge(struct loader *loader, enum target_result result, uint64_t row)
         if (migrate_leave_out(loader->table, target->sqlstate, target->fault))
             return start_scouting(loader);
     }
-    return migrate_fail(migration, STATUS_FAILED, "%s.%s, row %llu or a few before: %s",
-                        loader->table->schema, loader->table->name, (unsigned long long)row,
-                        target->fault);
+    return migrate_fail(migration, STATUS_FAILED, "%s.%s, row %llu: %s", loader->table->schema,
+                        loader->table->name, (unsigned long long)row, target->fault);
 }
 
 /* Values past the columns have no place; the report holds them. */
@@ -329,7 +328,6 @@ migrate_load(struct migration *migration)
     enum status status = STATUS_OK;
 
     arena_init(&loader.arena, migration->env.memory, MEMORY_OTHER);
-    migration->target.one_by_one = migration->options.strict;
     for (uint32_t i = 0; has_target(&loader) && i < migration->sources.count; i++)
         TRY_OUT(create_schemas(migration, migration->sources.sources[i]->plan->databases));
     do {

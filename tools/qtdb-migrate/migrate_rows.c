@@ -63,10 +63,8 @@ target_create_table(struct migrate_target *target, struct migrate_table *table)
 enum status
 target_drop_table(struct migrate_target *target, const struct migrate_table *table)
 {
-    text_buffer_reset(&target->sql);
-    if (target->in_transaction)
-        text_buffer_add_text(&target->sql, "ROLLBACK; ");
     target__forget_rows(target);
+    text_buffer_reset(&target->sql);
     text_buffer_add_text(&target->sql, "DROP TABLE ");
     migrate_sql_name(table, &target->sql);
     return run(target, table->name);

@@ -160,21 +160,6 @@ migrate_sql_create(const struct migrate_table *table, struct text_buffer *sql)
 }
 
 void
-migrate_sql_insert(const struct migrate_table *table, uint32_t row_count, struct text_buffer *sql)
-{
-    uint32_t parameter = 1;
-
-    text_buffer_add_text(sql, "INSERT INTO ");
-    migrate_sql_name(table, sql);
-    for (uint32_t row = 0; row < row_count; row++) {
-        text_buffer_add_text(sql, row == 0 ? " VALUES (" : "), (");
-        for (uint32_t i = 0; i < table->column_count; i++)
-            text_buffer_print(sql, "%s$%u", i == 0 ? "" : ", ", parameter++);
-    }
-    text_buffer_add_char(sql, ')');
-}
-
-void
 migrate_sql_select(const struct migrate_table *table, struct text_buffer *sql)
 {
     for (uint32_t i = 0; i < table->column_count; i++) {

@@ -67,8 +67,6 @@ bool migrate_name(const struct legacy_text *legacy, char out[MIGRATE_NAME_SIZE])
 /* SQL, appended. */
 void migrate_sql_name(const struct migrate_table *table, struct text_buffer *sql);
 void migrate_sql_create(const struct migrate_table *table, struct text_buffer *sql);
-void migrate_sql_insert(const struct migrate_table *table, uint32_t row_count,
-                        struct text_buffer *sql);
 void migrate_sql_select(const struct migrate_table *table, struct text_buffer *sql);
 
 /** Counts a loss and keeps the first of its kind. */

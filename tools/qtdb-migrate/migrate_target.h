@@ -14,19 +14,13 @@ struct migrate_target {
     char partial[IO_PATH_SIZE];
     struct qtdb *db;
     struct qtdb_session *session;
-    bool one_by_one;               /* The caller's: each row is judged by itself, at once. */
-    struct qtdb_statement *insert; /* Of rows_max rows, */
-    uint32_t rows_max;             /* which gather here: */
-    uint32_t row_count;
-    uint32_t columns; /* Of a row. */
-    struct converted *rows;
-    struct arena held;                /* their bytes. */
+    struct qtdb_load *load;           /* Of the present table; NULL: none is open. */
+    uint64_t load_size;               /* Bytes that went into it, about. */
+    uint32_t columns;                 /* Of a row, */
+    struct qtdb_value *values;        /* which stands here. */
     struct qtdb_statement *normalise; /* SELECT $1::jsonb. */
     struct text_buffer sql;
     bool made; /* The partial file is ours to remove. */
-    bool in_transaction;
-    uint64_t pending_rows;
-    uint64_t pending_size;
     char sqlstate[6];
     char fault[768];
 };
@@ -54,7 +48,7 @@ MUST_CHECK enum status target_clear_table(struct migrate_target *target,
                                           const struct migrate_table *table);
 MUST_CHECK enum status target_drop_table(struct migrate_target *target,
                                          const struct migrate_table *table);
-/** One row; `row` has a value for each column. What is refused may be one of the rows before. */
+/** One row; `row` has a value for each column. */
 MUST_CHECK enum target_result target_insert(struct migrate_target *target,
                                             const struct migrate_table *table,
                                             const struct converted *row);

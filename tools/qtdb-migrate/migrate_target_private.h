@@ -13,7 +13,7 @@ MUST_CHECK enum target_result target__run_word(struct migrate_target *target, co
 /** The rows that follow are the table's. */
 MUST_CHECK enum status target__begin_rows(struct migrate_target *target,
                                           const struct migrate_table *table);
-/** Drops rows that are held, the statement and the memory of the transaction, but does not end it. */
+/** Discards the load that is open, and frees what rows took. */
 void target__forget_rows(struct migrate_target *target);
 
 #endif
