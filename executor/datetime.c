@@ -223,15 +223,32 @@ datetime_parse_timestamp(const char *text, size_t size, bool with_zone, int64_t 
     return true;
 }
 
+static char *
+put_two(char *out, int64_t value)
+{
+    out[0] = (char)('0' + value / 10);
+    out[1] = (char)('0' + value % 10);
+    return out + 2;
+}
+
 size_t
 datetime_print_date(int64_t days, char *out)
 {
     int64_t year, month, day;
+    char *end = out;
 
     datetime_civil(days, &year, &month, &day);
-    return (size_t)snprintf(out, DATETIME_TEXT_SIZE, "%04lld-%02lld-%02lld%s",
-                            (long long)(year > 0 ? year : 1 - year), (long long)month,
-                            (long long)day, year > 0 ? "" : " BC");
+    if (year < 1 || year > 9999)
+        return (size_t)snprintf(out, DATETIME_TEXT_SIZE, "%04lld-%02lld-%02lld%s",
+                                (long long)(year > 0 ? year : 1 - year), (long long)month,
+                                (long long)day, year > 0 ? "" : " BC");
+    end = put_two(put_two(end, year / 100), year % 100);
+    *end++ = '-';
+    end = put_two(end, month);
+    *end++ = '-';
+    end = put_two(end, day);
+    *end = '\0';
+    return (size_t)(end - out);
 }
 
 size_t
@@ -239,17 +256,26 @@ datetime_print_time(int64_t microseconds, char *out)
 {
     int64_t seconds = microseconds / 1000000;
     int64_t fraction = microseconds % 1000000;
-    size_t size = (size_t)snprintf(out, DATETIME_TEXT_SIZE, "%02lld:%02lld:%02lld",
-                                   (long long)(seconds / 3600), (long long)(seconds / 60 % 60),
-                                   (long long)(seconds % 60));
+    char *end = out;
 
     CHECK(microseconds >= 0);
-    if (fraction == 0)
-        return size;
-    size += (size_t)snprintf(out + size, DATETIME_TEXT_SIZE - size, ".%06lld", (long long)fraction);
-    while (out[size - 1] == '0')
-        out[--size] = '\0';
-    return size;
+    if (seconds < 100 * 3600)
+        end = put_two(end, seconds / 3600);
+    else
+        end += snprintf(out, DATETIME_TEXT_SIZE / 2, "%lld", (long long)(seconds / 3600));
+    *end++ = ':';
+    end = put_two(end, seconds / 60 % 60);
+    *end++ = ':';
+    end = put_two(end, seconds % 60);
+    if (fraction != 0) {
+        *end++ = '.';
+        end =
+            put_two(put_two(put_two(end, fraction / 10000), fraction / 100 % 100), fraction % 100);
+        while (end[-1] == '0')
+            end--;
+    }
+    *end = '\0';
+    return (size_t)(end - out);
 }
 
 size_t

@@ -270,10 +270,13 @@ to_real(const struct target_type *type, const struct legacy_value *value, struct
     }
     if (!number_of(value, arena, &decimal))
         return CONVERT_MISFIT;
-    const char *text = decimal_print(&decimal, arena, &size);
-    if (text == NULL)
-        return CONVERT_NO_MEMORY;
-    out->real = strtod(text, NULL);
+    if (!decimal_to_real(&decimal, &out->real)) {
+        const char *text = decimal_print(&decimal, arena, &size);
+
+        if (text == NULL)
+            return CONVERT_NO_MEMORY;
+        out->real = strtod(text, NULL);
+    }
     /* Decimals have no negative zero, doubles have. */
     if (out->real == 0 && is_textual(value) && trimmed(value).size > 0 &&
         trimmed(value).bytes[0] == '-')

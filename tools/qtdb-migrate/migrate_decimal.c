@@ -201,6 +201,23 @@ decimal_to_i64(const struct decimal *decimal, int64_t *out)
     return true;
 }
 
+/* Both are doubles without rounding, so the quotient is rounded once, which is what strtod gives. */
+bool
+decimal_to_real(const struct decimal *decimal, double *out)
+{
+    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                    1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    int64_t digits = 0;
+
+    if (decimal->count > 15 || decimal->scale >= sizeof(powers) / sizeof(powers[0]))
+        return false;
+    for (size_t i = 0; i < decimal->count; i++)
+        digits = digits * 10 + (decimal->digits[i] - '0');
+    *out = (double)(decimal->negative ? -digits : digits) / powers[decimal->scale];
+    return true;
+}
+
 bool
 decimal_equals(const struct decimal *left, const struct decimal *right)
 {

@@ -31,6 +31,8 @@ size_t decimal_integer_digits(const struct decimal *decimal);
 const char *decimal_print(const struct decimal *decimal, struct arena *arena, size_t *size_out);
 /** False when there is a fraction or the number does not fit. */
 bool decimal_to_i64(const struct decimal *decimal, int64_t *out);
+/** The nearest double where that takes one rounding: at most 15 digits and a scale of at most 22. False: others. */
+bool decimal_to_real(const struct decimal *decimal, double *out);
 /** The same number, whatever the scales. */
 bool decimal_equals(const struct decimal *left, const struct decimal *right);
 

@@ -6,6 +6,16 @@
 
 #include "kernel/base/checksum.h"
 
+/* The kind of value, and 8 bytes. */
+static void
+add_word(struct text_buffer *row, char kind, const void *word)
+{
+    char bytes[1 + sizeof(uint64_t)] = {kind};
+
+    memcpy(bytes + 1, word, sizeof(uint64_t));
+    text_buffer_add(row, bytes, sizeof(bytes));
+}
+
 void
 migrate_sum_null(struct text_buffer *row)
 {
@@ -15,8 +25,7 @@ migrate_sum_null(struct text_buffer *row)
 void
 migrate_sum_integer(struct text_buffer *row, int64_t value)
 {
-    text_buffer_add_char(row, 'i');
-    text_buffer_add(row, &value, sizeof(value));
+    add_word(row, 'i', &value);
 }
 
 void
@@ -25,8 +34,7 @@ migrate_sum_real(struct text_buffer *row, double value)
     /* All NaNs are one, as in SQL. */
     double plain = isnan(value) ? (double)NAN : value;
 
-    text_buffer_add_char(row, 'r');
-    text_buffer_add(row, &plain, sizeof(plain));
+    add_word(row, 'r', &plain);
 }
 
 void
@@ -34,8 +42,7 @@ migrate_sum_bytes(struct text_buffer *row, const void *bytes, size_t size)
 {
     uint64_t length = size;
 
-    text_buffer_add_char(row, 'b');
-    text_buffer_add(row, &length, sizeof(length));
+    add_word(row, 'b', &length);
     text_buffer_add(row, bytes, size);
 }
 

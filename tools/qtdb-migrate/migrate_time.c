@@ -2,6 +2,7 @@
 #include "tools/qtdb-migrate/migrate_time.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* What timestamps of the target can hold; PostgreSQL's dates go further. */
 enum { YEAR_MIN = -4712, YEAR_MAX = 294276 };
@@ -194,43 +195,77 @@ shown_year(const struct moment *moment)
     return moment->year > 0 ? moment->year : 1 - moment->year;
 }
 
+static char *
+put_two(char *out, int value)
+{
+    out[0] = (char)('0' + value / 10 % 10);
+    out[1] = (char)('0' + value % 10);
+    return out + 2;
+}
+
+/* Ends with NUL. */
+static char *
+put_word(char *out, const char *word)
+{
+    size_t size = strlen(word);
+
+    memcpy(out, word, size + 1);
+    return out + size;
+}
+
+static char *
+put_date(char *out, const struct moment *moment)
+{
+    long long year = shown_year(moment);
+
+    if (year > 9999)
+        out += snprintf(out, 24, "%lld", year);
+    else
+        out = put_two(put_two(out, (int)(year / 100)), (int)(year % 100));
+    *out++ = '-';
+    out = put_two(out, moment->month);
+    *out++ = '-';
+    return put_two(out, moment->day);
+}
+
+/* With microseconds where there are any. */
+static char *
+put_time(char *out, const struct moment *moment)
+{
+    int fraction = moment->nanosecond / 1000;
+
+    out = put_two(out, moment->hour);
+    *out++ = ':';
+    out = put_two(out, moment->minute);
+    *out++ = ':';
+    out = put_two(out, moment->second);
+    if (fraction == 0)
+        return out;
+    *out++ = '.';
+    out = put_two(put_two(put_two(out, fraction / 10000), fraction / 100 % 100), fraction % 100);
+    while (out[-1] == '0')
+        out--;
+    return out;
+}
+
 size_t
 moment_print_date(const struct moment *moment, char out[MIGRATE_TIME_SIZE])
 {
-    return (size_t)snprintf(out, MIGRATE_TIME_SIZE, "%04lld-%02d-%02d%s", shown_year(moment),
-                            moment->month, moment->day, moment->year > 0 ? "" : " BC");
-}
-
-static void
-print_fraction(const struct moment *moment, char out[16])
-{
-    int size = snprintf(out, 16, ".%06d", moment->nanosecond / 1000);
-
-    if (moment->nanosecond < 1000)
-        size = 1;
-    while (size > 0 && (out[size - 1] == '0' || size == 1))
-        size--;
-    out[size] = '\0';
+    return (size_t)(put_word(put_date(out, moment), moment->year > 0 ? "" : " BC") - out);
 }
 
 size_t
 moment_print_time(const struct moment *moment, char out[MIGRATE_TIME_SIZE])
 {
-    char fraction[16];
-
-    print_fraction(moment, fraction);
-    return (size_t)snprintf(out, MIGRATE_TIME_SIZE, "%02d:%02d:%02d%s", moment->hour,
-                            moment->minute, moment->second, fraction);
+    return (size_t)(put_word(put_time(out, moment), "") - out);
 }
 
 size_t
 moment_print_timestamp(const struct moment *moment, bool with_zone, char out[MIGRATE_TIME_SIZE])
 {
-    char fraction[16];
+    char *end = put_date(out, moment);
 
-    print_fraction(moment, fraction);
-    return (size_t)snprintf(out, MIGRATE_TIME_SIZE, "%04lld-%02d-%02d %02d:%02d:%02d%s%s%s",
-                            shown_year(moment), moment->month, moment->day, moment->hour,
-                            moment->minute, moment->second, fraction, with_zone ? "+00" : "",
-                            moment->year > 0 ? "" : " BC");
+    *end++ = ' ';
+    end = put_word(put_time(end, moment), with_zone ? "+00" : "");
+    return (size_t)(put_word(end, moment->year > 0 ? "" : " BC") - out);
 }

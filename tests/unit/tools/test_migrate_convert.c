@@ -6,8 +6,10 @@
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "kernel/base/random.h"
 #include "tools/qtdb-migrate/migrate_convert.h"
 #include "tools/qtdb-migrate/migrate_decimal.h"
 #include "tools/qtdb-migrate/migrate_json.h"
@@ -193,4 +195,64 @@ Test(migrate_convert, json_is_told_from_what_is_not)
     char deep[3000];
     memset(deep, '[', sizeof(deep));
     cr_assert_not(migrate_json_is_valid(deep, sizeof(deep)));
+}
+
+Test(migrate_convert, doubles_are_those_of_strtod)
+{
+    struct memory *memory = memory_new();
+    struct random random;
+    struct arena arena;
+    uint32_t direct = 0;
+
+    random_init(&random, 3);
+    arena_init(&arena, memory, MEMORY_OTHER);
+    for (int i = 0; i < 20000; i++) {
+        char text[80];
+        struct decimal decimal;
+        double real = 0;
+        uint64_t digits = random_u64(&random) >> random_below(&random, 64);
+
+        arena_reset(&arena);
+        (void)snprintf(text, sizeof(text), "%s%llue-%llu", i % 2 == 0 ? "-" : "",
+                       (unsigned long long)digits, (unsigned long long)random_below(&random, 30));
+        cr_assert(decimal_parse(text, strlen(text), &arena, &decimal));
+        if (!decimal_to_real(&decimal, &real))
+            continue;
+        direct++;
+        cr_assert(real == strtod(text, NULL), "%s: %.17g", text, real);
+    }
+    cr_assert_gt(direct, 8000);
+    arena_deinit(&arena);
+    memory_delete(memory);
+}
+
+Test(migrate_convert, moments_print_as_postgresql_prints_them)
+{
+    static const struct {
+        const char *text;
+        const char *date;
+        const char *timestamp;
+        const char *time;
+    } rows[] = {
+        {"2025-01-05T10:30:09", "2025-01-05", "2025-01-05 10:30:09+00", "10:30:09"},
+        {"0007-12-31T00:00:00.5", "0007-12-31", "0007-12-31 00:00:00.5+00", "00:00:00.5"},
+        {"-0043-03-15T23:59:59.000001", "0044-03-15 BC", "0044-03-15 23:59:59.000001+00 BC",
+         "23:59:59.000001"},
+        {"+12025-01-15T01:02:03.120340", "12025-01-15", "12025-01-15 01:02:03.12034+00",
+         "01:02:03.12034"},
+        {"+294276-12-31T01:02:03.0000009", "294276-12-31", "294276-12-31 01:02:03+00", "01:02:03"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct moment moment;
+        char out[MIGRATE_TIME_SIZE];
+
+        cr_assert(moment_parse(rows[i].text, strlen(rows[i].text), &moment), "%s", rows[i].text);
+        cr_assert_eq(moment_print_date(&moment, out), strlen(rows[i].date));
+        cr_assert_str_eq(out, rows[i].date);
+        cr_assert_eq(moment_print_timestamp(&moment, true, out), strlen(rows[i].timestamp));
+        cr_assert_str_eq(out, rows[i].timestamp);
+        cr_assert_eq(moment_print_time(&moment, out), strlen(rows[i].time));
+        cr_assert_str_eq(out, rows[i].time);
+    }
 }
