@@ -120,7 +120,7 @@ postgres-run: $(POSTGRES_PROGRAMS)
 # Damaged legacy files: 100,000 in the long run (make soak), some in make test and make fuzz-short.
 LEGACY_FILES ?= 100000
 LEGACY_SEED ?= 1
-.PHONY: legacy-damage legacy-million
+.PHONY: legacy-damage legacy-million legacy-large
 legacy-damage: build/tests/unit-tools ## read LEGACY_FILES damaged legacy files, and rescue them, in 64 MB
 	@QTDB_LEGACY_FILES=$(LEGACY_FILES) QTDB_LEGACY_SEED=$(LEGACY_SEED) build/tests/unit-tools \
 		--timeout 7200 --filter 'legacy_damage/*'
@@ -128,6 +128,9 @@ legacy-million: all ## migrate a million rows of each legacy generation
 	@mkdir -p build/million
 	@TMPDIR=build/million QTDB_BIN=build/bin MIGRATE_ROWS=1000000 tests/cli/migrate_generations.sh
 	@rm -rf build/million
+LEGACY_GB ?= 10
+legacy-large: all ## migrate a legacy file of LEGACY_GB gigabytes with 256 MB of memory; takes twice the room
+	@LEGACY_GB=$(LEGACY_GB) scripts/legacy-large build/large
 
 FUZZ_SECONDS ?= 10
 fuzz-short: ## run each fuzz target for FUZZ_SECONDS; the canary has to fail

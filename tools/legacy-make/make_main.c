@@ -5,7 +5,9 @@
 
 static const char help[] =
     "Usage: legacy-make cities [OPTION...] CITIES.csv OUT.db   an instance with the cities\n"
-    "       legacy-make rows [OPTION...] OUT.db               an instance with made rows\n"
+    "       legacy-make rows [OPTION...] OUT.db               an instance with made rows; prints "
+    "what is\n"
+    "                                                         to arrive\n"
     "       legacy-make hostile [OPTION...] DIRECTORY         hostile rows, a log with a torn "
     "tail; prints\n"
     "                                                         what is to arrive\n"

@@ -1,6 +1,6 @@
 /*
- * Many made rows, streamed: an instance with one table of id, payload, amount and moment, about 95
- * bytes a row. Every hundredth row is dead.
+ * Many made rows, streamed: an instance with one table of id, payload, amount and moment, about 110
+ * bytes a row. Every hundredth row is dead. What is to arrive is tallied and printed.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,9 +16,17 @@ static const struct writer_column columns[] = {
     {.name = "moment", .type = WRITER_TIMESTAMP, .flags = WRITER_NULLABLE},
 };
 
+struct tally {
+    uint64_t rows;
+    uint64_t ids;
+    uint64_t cents;
+    uint64_t seconds; /* Of the moments: the last two digits. */
+};
+
 static void
-write_row(struct writer *writer, uint64_t index, uint64_t seed)
+write_row(struct writer *writer, uint64_t index, uint64_t seed, struct tally *tally)
 {
+    bool dead = index % 100 == 99;
     uint64_t word = random_mix(seed * 1000003 + index);
     char payload[32], amount[32], moment[48];
 
@@ -34,11 +42,17 @@ write_row(struct writer *writer, uint64_t index, uint64_t seed)
     writer_tagged(writer, 5, payload);
     writer_tagged(writer, 4, amount);
     writer_tagged(writer, 9, moment);
-    writer_row_end(writer, index + 1, index % 100 == 99 ? index + 2 : 0);
+    writer_row_end(writer, index + 1, dead ? index + 2 : 0);
+    if (dead)
+        return;
+    tally->rows++;
+    tally->ids += index + 1;
+    tally->cents += word % 1000000 * 100 + word / 1000000 % 100;
+    tally->seconds += word / 10080 % 60;
 }
 
 static void
-write_instance(struct writer *writer, uint64_t count, uint64_t seed)
+write_instance(struct writer *writer, uint64_t count, uint64_t seed, struct tally *tally)
 {
     writer_instance_begin(writer, 1);
     writer_key(writer, "made");
@@ -49,7 +63,7 @@ write_instance(struct writer *writer, uint64_t count, uint64_t seed)
         writer_column(writer, &columns[i]);
     writer_rows(writer, count);
     for (uint64_t i = 0; i < count; i++)
-        write_row(writer, i, seed);
+        write_row(writer, i, seed, tally);
     writer_sequences(writer, 1);
     writer_sequence(writer, "id", (int64_t)count + 1);
     writer_table_end(writer, "alice");
@@ -63,6 +77,7 @@ int
 make_rows(const struct make_options *options, const char *out)
 {
     struct writer writer;
+    struct tally tally = {.rows = 0};
     FILE *file = fopen(out, "wb");
 
     if (file == NULL) {
@@ -70,10 +85,15 @@ make_rows(const struct make_options *options, const char *out)
         return TOOL_FAILED;
     }
     writer_init(&writer, options->env.memory, file, options->generation);
-    write_instance(&writer, options->rows, options->seed);
+    write_instance(&writer, options->rows, options->seed, &tally);
     bool ok = writer_end(&writer);
     ok = fclose(file) == 0 && ok;
-    if (!ok)
+    if (!ok) {
         tool_error(options->tool, "%s: cannot be written", out);
-    return ok ? TOOL_OK : TOOL_FAILED;
+        return TOOL_FAILED;
+    }
+    printf("rows %llu ids %llu cents %llu seconds %llu\n", (unsigned long long)tally.rows,
+           (unsigned long long)tally.ids, (unsigned long long)tally.cents,
+           (unsigned long long)tally.seconds);
+    return TOOL_OK;
 }
