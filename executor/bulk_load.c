@@ -42,9 +42,10 @@ is_utf8(const char *bytes, size_t size)
 }
 
 static enum status
-take_text(struct qtdb_load *load, const struct sql_type *type, const struct qtdb_value *given,
+take_text(struct qtdb_load *load, const struct table_column *column, const struct qtdb_value *given,
           struct value *out)
 {
+    const struct sql_type *type = &column->type;
     struct sql_error *error = &load->statement.error;
     struct arena *arena = &load->bulk.change.arena;
 
@@ -55,7 +56,7 @@ take_text(struct qtdb_load *load, const struct sql_type *type, const struct qtdb
     if (is_text(type->type))
         *out = value_bytes(type->type, given->bytes, given->size);
     else
-        TRY(value_parse(type, given->bytes, given->size, arena, out, error));
+        TRY(table_parse_value(column, given->bytes, given->size, arena, out, error));
     return type->precision < 0 ? STATUS_OK : value_cast(out, type, arena, out, error);
 }
 
@@ -74,7 +75,7 @@ take_value(struct qtdb_load *load, uint32_t index, const struct qtdb_value *give
         *out = value_null(type->type);
         return STATUS_OK;
     case QTDB_TYPE_TEXT:
-        return take_text(load, type, given, out);
+        return take_text(load, &target->table->columns[column], given, out);
     case QTDB_TYPE_INT8:
         value = value_integer(QTDB_TYPE_INT8, given->integer);
         break;

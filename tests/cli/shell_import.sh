@@ -54,6 +54,14 @@ shell "SELECT id, price, since, more FROM kept ORDER BY id" >"$work/out"
 same "its types" '1,1.5,1237-10-28,7
 2,2.3,,7'
 
+shell 'CREATE SCHEMA "My Place"; CREATE TYPE mood AS ENUM ('"'sad', 'ok')"
+printf 'm\nok\nsad\n' >"$work/moods.csv"
+shell 'CREATE TABLE "My Place".moods (m mood)'
+shell ".import $work/moods.csv \"My Place\".Moods" >"$work/out"
+same "a schema and an enum" "2 rows"
+shell 'SELECT m FROM "My Place".moods ORDER BY m DESC LIMIT 1' >"$work/out"
+same "an enum" ok
+
 # All or nothing, also inside a block, which goes on.
 refused()
 {

@@ -299,12 +299,15 @@ describe(struct shell *shell, struct description *description)
         tool_error(shell->tool, "there is no table %s", name);
         return false;
     }
-    text_buffer_add_text(&description->sql, ") AS d (\"column\", type, nullable, \"default\")");
+    bool has_columns = description->sql.size > 0;
+
+    if (has_columns)
+        text_buffer_add_text(&description->sql, ") AS d (\"column\", type, nullable, \"default\")");
     if (description->sql.failed) {
         tool_error(shell->tool, "\\d: no memory");
         return false;
     }
-    return show(shell, description->sql.bytes) &&
+    return (!has_columns || show(shell, description->sql.bytes)) &&
            ask(shell,
                "SELECT schema, name, definition, kind FROM pg_catalog.qtdb_definitions WHERE kind "
                "NOT IN ('schema', 'sequence', 'type')",

@@ -1,9 +1,10 @@
 /*
  * .import FILE [TABLE]: rows of another file into the open database. There is one converter: qtdb-migrate
  * makes a temporary database of the file, with types found from all values, and its rows are copied from
- * there by INSERTs, in one transaction. A table that is not there is made; one that is there takes the
+ * there by a load (qtdb_load_begin), in one transaction. A table that is not there is made; one that is there takes the
  * columns it has by name, in its own types, under its own constraints.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,8 @@ struct import {
     struct qtdb_session *session;
     struct sql_catalog catalog;
     struct arena arena;
-    const char *wanted; /* The table's name; empty: as the file's. */
+    char *schema; /* NULL: found by the search path. */
+    char *table;  /* NULL: as the file's. */
     uint64_t row_count;
 };
 
@@ -37,16 +39,15 @@ fail_code(struct import *import)
     return fail(import, qtdb_error_last()->message);
 }
 
-/* Where the rows go: SCHEMA.TABLE as it was typed, or the file's own name. */
+/* Where the rows go. A file's own table lies in `public` or, of several files, in a schema of its own. */
 static void
 add_target(const struct import *import, const struct sql_table *table, struct text_buffer *sql)
 {
-    if (import->wanted[0] != '\0')
-        text_buffer_add_text(sql, import->wanted);
-    else if (strcmp(table->schema, "public") == 0)
-        text_buffer_add_identifier(sql, table->name);
-    else
-        sql_catalog_add_name(sql, table->schema, table->name);
+    if (import->schema != NULL) {
+        text_buffer_add_identifier(sql, import->schema);
+        text_buffer_add_char(sql, '.');
+    }
+    text_buffer_add_identifier(sql, import->table != NULL ? import->table : table->name);
 }
 
 static bool
@@ -64,11 +65,6 @@ make_table(struct import *import, const struct sql_table *table)
     struct text_buffer sql;
 
     text_buffer_init(&sql, import->shell->env.memory);
-    if (import->wanted[0] == '\0' && strcmp(table->schema, "public") != 0) {
-        text_buffer_add_text(&sql, "CREATE SCHEMA IF NOT EXISTS ");
-        text_buffer_add_identifier(&sql, table->schema);
-        text_buffer_add_text(&sql, "; ");
-    }
     text_buffer_add_text(&sql, "CREATE TABLE IF NOT EXISTS ");
     add_target(import, table, &sql);
     text_buffer_add_text(&sql, " (");
@@ -90,48 +86,35 @@ make_table(struct import *import, const struct sql_table *table)
     return ok;
 }
 
+/* The load of the target takes the file's columns by their names. */
 static bool
-prepare_insert(struct import *import, const struct sql_table *table, struct qtdb_statement **out)
+begin_load(struct import *import, const struct sql_table *table, struct qtdb_load **out)
 {
-    struct text_buffer sql;
+    const char **names =
+        arena_alloc(&import->arena, ((size_t)table->column_count + 1) * sizeof(*names));
 
-    text_buffer_init(&sql, import->shell->env.memory);
-    text_buffer_add_text(&sql, "INSERT INTO ");
-    add_target(import, table, &sql);
-    text_buffer_add_text(&sql, " (");
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        text_buffer_add_text(&sql, i > 0 ? ", " : "");
-        text_buffer_add_identifier(&sql, table->columns[i].name);
-    }
-    text_buffer_add_text(&sql, ") VALUES (");
+    if (names == NULL)
+        return fail(import, "no memory");
     for (uint32_t i = 0; i < table->column_count; i++)
-        text_buffer_print(&sql, "%s$%u", i > 0 ? ", " : "", i + 1);
-    text_buffer_add_text(&sql, ")");
-    bool ok = !sql.failed;
-    if (!ok)
-        (void)fail(import, "no memory");
-    else if (qtdb_prepare(import->shell->session, sql.bytes, out, NULL) != QTDB_OK)
-        ok = fail_code(import);
-    text_buffer_deinit(&sql);
-    return ok;
+        names[i] = table->columns[i].name;
+    return qtdb_load_begin(import->shell->session, import->schema,
+                           import->table != NULL ? import->table : table->name, names,
+                           table->column_count, out) == QTDB_OK ||
+           fail_code(import);
 }
 
 static bool
 copy_row(struct import *import, uint32_t count, struct qtdb_statement *from,
-         struct qtdb_statement *to)
+         struct qtdb_value *values, struct qtdb_load *load)
 {
-    enum qtdb_code code = QTDB_OK;
-
-    qtdb_reset(to);
-    for (uint32_t i = 0; i < count && code == QTDB_OK; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         size_t size = 0;
         const char *text = qtdb_column_text(from, i, &size);
 
-        code = text != NULL ? qtdb_bind_text(to, i + 1, text, size) : qtdb_bind_null(to, i + 1);
+        values[i] = (struct qtdb_value){
+            .type = text != NULL ? QTDB_TYPE_TEXT : QTDB_TYPE_NULL, .size = size, .bytes = text};
     }
-    if (code == QTDB_OK)
-        code = qtdb_step(to);
-    if (code == QTDB_DONE)
+    if (qtdb_load_rows(load, values, 1, NULL) == QTDB_OK)
         return true;
     char why[700];
     (void)snprintf(why, sizeof(why), "row %llu: %s", (unsigned long long)import->row_count + 1,
@@ -141,10 +124,12 @@ copy_row(struct import *import, uint32_t count, struct qtdb_statement *from,
 
 static bool
 copy_rows(struct import *import, const struct sql_table *table, struct qtdb_statement *from,
-          struct qtdb_statement *to)
+          struct qtdb_load *load)
 {
+    struct qtdb_value *values =
+        arena_alloc(&import->arena, ((size_t)table->column_count + 1) * sizeof(*values));
     struct tool_progress progress;
-    bool ok = true;
+    bool ok = values != NULL || fail(import, "no memory");
     enum qtdb_code code;
 
     tool_progress_begin(&progress, table->name, "rows", 0);
@@ -154,7 +139,7 @@ copy_rows(struct import *import, const struct sql_table *table, struct qtdb_stat
         else if (tool_stop_requested())
             ok = fail(import, "interrupted, nothing was imported");
         else
-            ok = copy_row(import, table->column_count, from, to);
+            ok = copy_row(import, table->column_count, from, values, load);
         import->row_count += ok;
         tool_progress_at(&progress, import->row_count);
     }
@@ -165,7 +150,8 @@ copy_rows(struct import *import, const struct sql_table *table, struct qtdb_stat
 static bool
 copy_table(struct import *import, const struct sql_table *table)
 {
-    struct qtdb_statement *from = NULL, *to = NULL;
+    struct qtdb_statement *from = NULL;
+    struct qtdb_load *load = NULL;
     struct text_buffer sql;
 
     text_buffer_init(&sql, import->shell->env.memory);
@@ -174,9 +160,12 @@ copy_table(struct import *import, const struct sql_table *table)
     if (ok && qtdb_prepare(import->session, sql.bytes, &from, NULL) != QTDB_OK)
         ok = fail_code(import);
     text_buffer_deinit(&sql);
-    ok = ok && make_table(import, table) && prepare_insert(import, table, &to) &&
-         copy_rows(import, table, from, to);
-    qtdb_finalize(to);
+    ok = ok && make_table(import, table) && begin_load(import, table, &load) &&
+         copy_rows(import, table, from, load);
+    if (!ok)
+        qtdb_load_discard(load);
+    else if (qtdb_load_end(load) != QTDB_OK)
+        ok = fail_code(import);
     qtdb_finalize(from);
     return ok;
 }
@@ -213,7 +202,7 @@ read_source(struct import *import, const char *path)
         return fail_code(import);
     if (!sql_catalog_load(&import->catalog, import->session, &import->arena))
         return fail(import, import->catalog.fault);
-    if (import->wanted[0] != '\0' && import->catalog.table_count != 1)
+    if (import->table != NULL && import->catalog.table_count != 1)
         return fail(import, "the file has more than one table: leave the table's name out");
     return copy_all(import);
 }
@@ -235,14 +224,47 @@ split(const char *argument, char file[IO_PATH_SIZE], const char **rest_out)
     return true;
 }
 
+/* An SQL name at `*at`, in quotes or folded to lower case, made plain in place; `*at` goes behind it. */
+static char *
+take_name(char **at)
+{
+    bool quoted = **at == '"';
+    char *name = *at + quoted, *out = name, *from = name;
+
+    for (; *from != '\0' && (quoted || (*from != '.' && *from != ' ')); from++) {
+        if (quoted && *from == '"' && *++from != '"')
+            break;
+        *out++ = quoted ? *from : (char)tolower((unsigned char)*from);
+    }
+    *at = from + (*from == '.');
+    *out = '\0';
+    return name;
+}
+
+/* [SCHEMA.]TABLE, or nothing. */
+static void
+take_target(struct import *import, char *text)
+{
+    if (*text == '\0')
+        return;
+    import->table = take_name(&text);
+    if (*text == '\0' || *text == ' ')
+        return;
+    import->schema = import->table;
+    import->table = take_name(&text);
+}
+
 bool
 shell_import(struct shell *shell, const char *argument)
 {
     struct import import = {.shell = shell};
-    char file[IO_PATH_SIZE], temporary[IO_PATH_SIZE];
+    char file[IO_PATH_SIZE], temporary[IO_PATH_SIZE], target[IO_PATH_SIZE];
+    const char *rest = NULL;
 
-    if (!split(argument, file, &import.wanted))
+    if (!split(argument, file, &rest))
         return fail(&import, "it takes a file and, if the table is to have another name, a table");
+    (void)snprintf(target, sizeof(target), "%s", rest);
+    take_target(&import, target);
     if (!shell_make_temporary(shell, temporary))
         return fail(&import, "nothing was imported");
     arena_init(&import.arena, shell->env.memory, MEMORY_OTHER);
