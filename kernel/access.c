@@ -293,7 +293,7 @@ put(struct qtdb_txn *txn, struct qtdb_tree *tree, const void *key, size_t key_si
         TRY(value__put(txn, known, key, key_size, value, value_size));
     else
         TRY(write_set__put(txn, known, key, key_size, value, value_size, WRITE_PUT));
-    atomic_fetch_add_explicit(&txn->db->user_size, key_size + value_size, memory_order_relaxed);
+    txn->user_size += key_size + value_size;
     return STATUS_OK;
 }
 

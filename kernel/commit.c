@@ -91,7 +91,7 @@ capture_large(struct qtdb_txn *txn, const struct qtdb_tree *tree, struct write_e
     TRY(value__find_committed(txn, tree, entry->key, entry->key_size, &value, is_large_out));
     if (!*is_large_out)
         return STATUS_OK;
-    uint8_t *copy = arena_alloc(&txn->arena, sizeof(value));
+    uint8_t *copy = arena_alloc_raw(&txn->arena, sizeof(value));
 
     if (copy == NULL)
         return STATUS_NO_MEMORY;
@@ -126,7 +126,7 @@ capture_entry(struct qtdb_txn *txn, const struct qtdb_tree *tree, struct write_e
         if (is_large)
             return STATUS_OK;
     }
-    entry->before = arena_alloc(&txn->arena, size);
+    entry->before = arena_alloc_raw(&txn->arena, size);
     if (entry->before == NULL)
         return STATUS_NO_MEMORY;
     value = (uint8_t *)(uintptr_t)entry->before;
@@ -157,14 +157,12 @@ find_last(const struct qtdb_txn *txn, const struct qtdb_tree *tree, struct btree
     return STATUS_OK;
 }
 
-/* Rows behind the last one of the tree were not there: many of them are not looked up one by one.
- * `*end_out` is the first of those. */
+/* Rows behind the last one of the tree were not there, as their entries say from the beginning: many of
+ * them are not looked up one by one. `*end_out` is the first of those. */
 static enum status
-capture_appended(struct qtdb_txn *txn, const struct txn_tree *tree,
-                 const struct write_entry **end_out)
+capture_appended(struct qtdb_txn *txn, struct txn_tree *tree, const struct write_entry **end_out)
 {
     struct btree btree = tree__btree(tree->tree);
-    struct write_entry *entry = tree->writes.tail[0];
     struct btree_cursor cursor;
     bool known = false;
 
@@ -174,19 +172,16 @@ capture_appended(struct qtdb_txn *txn, const struct txn_tree *tree,
     btree_cursor_init(&cursor, &btree, txn->db->env.memory);
     enum status status = find_last(txn, tree->tree, &cursor, &known);
 
-    for (; status == STATUS_OK && known && entry != NULL; entry = entry->previous) {
-        if (key_compare(entry->key, entry->key_size, cursor.row.key, cursor.row.key_size) <= 0)
-            break;
-        entry->before_kind = WRITE_DELETE;
-        *end_out = entry;
-    }
+    if (status == STATUS_OK && known)
+        *end_out = key_map_seek(&tree->writes, cursor.row.key, cursor.row.key_size, true);
+    tree->appended = *end_out != NULL && *end_out == tree->writes.head[0];
     btree_cursor_deinit(&cursor);
     return status;
 }
 
 /* Rows that fill so many pages are not changed in one change: there is no use in holding them all. */
 static enum status
-capture_tree(struct qtdb_txn *txn, const struct txn_tree *tree, size_t *size_io)
+capture_tree(struct qtdb_txn *txn, struct txn_tree *tree, size_t *size_io)
 {
     size_t limit = (size_t)pager_change_limit(txn->db->pager) * PAGE_SIZE;
     const struct write_entry *end;
@@ -367,8 +362,8 @@ hand_over(struct qtdb_txn *txn, struct write_chunk *chunk)
 
     chunk->arena = txn->arena;
     chunk->writes = txn->write_arena;
-    arena_init(&txn->arena, memory, MEMORY_WRITE_SET);
-    arena_init(&txn->write_arena, memory, MEMORY_WRITE_SET);
+    arena_init_raw(&txn->arena, memory, MEMORY_WRITE_SET);
+    arena_init_raw(&txn->write_arena, memory, MEMORY_WRITE_SET);
     for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next) {
         memory_free(memory, MEMORY_LOCKS, tree->reads, tree->read_capacity * sizeof(*tree->reads));
         tree->reads = NULL;

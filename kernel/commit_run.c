@@ -30,8 +30,14 @@ is_nothing(const struct write_entry *entry)
 static const struct write_entry *
 find_first(const struct txn_tree *tree, const uint8_t *last, size_t last_size, uint64_t *size_out)
 {
-    const struct write_entry *first = NULL;
+    const struct write_entry *first = tree->writes.head[0];
 
+    if (tree->appended && !tree->mixed &&
+        key_compare(first->key, first->key_size, last, last_size) > 0) {
+        *size_out = tree->put_size + tree->writes.count * ROW_OVERHEAD;
+        return first;
+    }
+    first = NULL;
     *size_out = 0;
     for (const struct write_entry *entry = tree->writes.tail[0]; entry != NULL;
          entry = entry->previous) {

@@ -86,6 +86,9 @@ struct txn_tree {
     struct btree btree; /* Its root is PAGE_NONE when this transaction makes the tree. */
     struct key_map writes;
     size_t value_max;           /* Bytes of the largest value among them, and perhaps more. */
+    uint64_t put_size;          /* Bytes of their keys and values, if all are plain. */
+    bool mixed;                 /* Not all are plain: one put a key, of a value for a leaf. */
+    bool appended;              /* Prepared: all are behind the rows that the snapshot may see. */
     struct spill *spill;        /* Below them, when they were too large for memory; or NULL. */
     struct write_entry *merged; /* By chunk_next: writes handed to tree->versions. */
     struct btree_build *run;    /* While committing: the writes from run_first on; or NULL. */
@@ -167,6 +170,7 @@ struct qtdb_txn {
     bool has_values;                        /* It has tickets. */
     size_t write_size;                      /* Bytes of memory. */
     size_t write_kept;                      /* Of them in `arena`. */
+    uint64_t user_size;                     /* Bytes passed to put; the database's when it ends. */
     struct qtdb_txn_statistics *statistics; /* The caller's; NULL: none. */
     struct pager_change_cost cost;          /* Of its commit. */
     uint64_t page_reads_before;             /* Of the thread, when it began. */

@@ -39,17 +39,18 @@ key_map_entry_new(struct arena *arena, struct key_map *map, const void *key, siz
 {
     uint8_t height = draw_height(map);
     size_t size = sizeof(struct write_entry) + height * sizeof(struct write_entry *);
-    struct write_entry *entry = arena_alloc(arena, size + key_size);
+    struct write_entry *entry = arena_alloc_raw(arena, size + key_size);
 
     CHECK(key_size > 0 && key_size <= UINT32_MAX);
     if (entry == NULL)
         return NULL;
+    /* Its links are set when it is linked; what was before, unless nothing, by who finds it (commit.c). */
+    *entry = (struct write_entry){.height = height, .before_kind = WRITE_DELETE};
     uint8_t *copy = (uint8_t *)entry + size;
 
     memcpy(copy, key, key_size);
     entry->key = copy;
     entry->key_size = (uint32_t)key_size;
-    entry->height = height;
     return entry;
 }
 

@@ -177,7 +177,7 @@ struct qtdb_statistics {
     uint64_t pin_count;
     uint64_t page_count;
     uint64_t free_page_count;
-    uint64_t user_size; /* Bytes of keys and values passed to put since open. */
+    uint64_t user_size; /* Bytes passed to put, by transactions ended since open. */
     uint64_t checkpoint_count;
     uint64_t repair_count;
     uint64_t conflict_count; /* Transactions told to run again, deadlocks included. */

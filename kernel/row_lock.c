@@ -63,7 +63,7 @@ void
 lock_holder_init(struct lock_holder *holder, struct memory *memory, size_t size_limit)
 {
     *holder = (struct lock_holder){.size_limit = size_limit};
-    arena_init(&holder->arena, memory, MEMORY_LOCKS);
+    arena_init_raw(&holder->arena, memory, MEMORY_LOCKS);
 }
 
 void
@@ -374,13 +374,12 @@ lock__claim_new(struct lock_holder *holder, const struct lock_row *row, struct r
         return error_raise(STATUS_FULL,
                            "the transaction's row locks take more than %zu bytes (write_set_limit)",
                            holder->size_limit);
-    struct row_lock *claim = arena_alloc(&holder->arena, sizeof(*claim) + row->key_size);
+    struct row_lock *claim = arena_alloc_raw(&holder->arena, sizeof(*claim) + row->key_size);
 
     if (claim == NULL)
         return STATUS_NO_MEMORY;
-    claim->holder = holder;
-    claim->tree_id = row->tree_id;
-    claim->key_size = (uint32_t)row->key_size;
+    *claim = (struct row_lock){
+        .holder = holder, .tree_id = row->tree_id, .key_size = (uint32_t)row->key_size};
     memcpy(claim->key, row->key, row->key_size);
     *out = claim;
     return STATUS_OK;

@@ -324,7 +324,7 @@ forget_writes(struct qtdb_txn *txn)
         if (is_spilled(txn, tree))
             tree->writes = (struct key_map){.random = tree->writes.random};
     arena_deinit(&txn->write_arena);
-    arena_init(&txn->write_arena, txn->db->env.memory, MEMORY_WRITE_SET);
+    arena_init_raw(&txn->write_arena, txn->db->env.memory, MEMORY_WRITE_SET);
     txn->write_size = txn->write_kept;
 }
 

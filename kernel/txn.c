@@ -119,9 +119,9 @@ start(struct qtdb_txn *txn, struct qtdb *db, const struct qtdb_txn_options *opti
     txn->statistics = options->statistics;
     txn->page_reads_before = txn->statistics != NULL ? pager_thread_page_reads() : 0;
     txn->track_reads = !txn->read_only && options->isolation == QTDB_SERIALIZABLE;
-    arena_init(&txn->arena, db->env.memory, MEMORY_WRITE_SET);
+    arena_init_raw(&txn->arena, db->env.memory, MEMORY_WRITE_SET);
     route__txn_begin(txn);
-    arena_init(&txn->write_arena, db->env.memory, MEMORY_WRITE_SET);
+    arena_init_raw(&txn->write_arena, db->env.memory, MEMORY_WRITE_SET);
     list_as_running(txn);
 }
 
@@ -238,6 +238,8 @@ give_back(struct qtdb_txn *txn)
     lock_release_all(&db->locks, &txn->locks);
     if (txn->statistics != NULL)
         copy_statistics(txn, txn->statistics);
+    if (txn->user_size > 0)
+        atomic_fetch_add_explicit(&db->user_size, txn->user_size, memory_order_relaxed);
     free_reads(txn);
     spill__free_all(txn);
     memory_free(db->env.memory, MEMORY_WRITE_SET, txn->journal,

@@ -345,8 +345,7 @@ finish(struct qtdb_value_writer *writer)
 
     TRY(access__may_put(txn, writer->tree->tree, writer->key, writer->key_size, writer->mode,
                         &known));
-    atomic_fetch_add_explicit(&txn->db->user_size, writer->key_size + writer->size,
-                              memory_order_relaxed);
+    txn->user_size += writer->key_size + writer->size;
     if (!writer->is_large)
         return write_set__put(txn, known, writer->key, writer->key_size, writer->bytes,
                               writer->bytes_used, WRITE_PUT);

@@ -97,7 +97,7 @@ take_entry(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t 
 
     *copy_out = NULL;
     if (value_size > 0) {
-        *copy_out = arena_alloc(arena, value_size);
+        *copy_out = arena_alloc_raw(arena, value_size);
         if (*copy_out == NULL)
             return STATUS_NO_MEMORY;
         memcpy(*copy_out, value, value_size);
@@ -123,6 +123,16 @@ set_entry(struct write_entry *entry, enum write_kind kind, const uint8_t *value,
     entry->value_size = (uint32_t)value_size;
 }
 
+/* Before the entry is set: tells commit_run.c what it need not look at one by one. */
+static void
+tally(struct txn_tree *tree, const struct write_entry *entry, enum write_kind kind,
+      size_t value_size)
+{
+    if (entry->kind != WRITE_NONE || kind != WRITE_PUT || value_size > BTREE_INLINE_VALUE_MAX)
+        tree->mixed = true;
+    tree->put_size += entry->key_size + value_size;
+}
+
 enum status
 write_set__put(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t key_size,
                const void *value, size_t value_size, enum write_kind kind)
@@ -133,6 +143,7 @@ write_set__put(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, siz
     CHECK(txn->running && !txn->read_only);
     CHECK(kind == WRITE_PUT || kind == WRITE_LARGE || (kind == WRITE_DELETE && value_size == 0));
     TRY(take_entry(txn, tree, key, key_size, value, value_size, &entry, &copy));
+    tally(tree, entry, kind, value_size);
     TRY(journal_push(txn, tree, entry));
     set_entry(entry, kind, copy, value_size);
     return STATUS_OK;
@@ -146,6 +157,7 @@ write_set__restore(struct qtdb_txn *txn, struct txn_tree *tree, const void *key,
     uint8_t *copy = NULL;
 
     TRY(take_entry(txn, tree, key, key_size, value, value_size, &entry, &copy));
+    tree->mixed = true;
     set_entry(entry, kind, copy, value_size);
     return STATUS_OK;
 }
@@ -175,6 +187,7 @@ qtdb_rollback_to(struct qtdb_txn *txn, uint64_t mark)
     while (txn->journal_used > 0 && txn->journal_base + txn->journal_used > mark) {
         const struct journal_step *step = &txn->journal[--txn->journal_used];
 
+        step->tree->mixed = true;
         set_entry(step->entry, step->kind, step->value, step->value_size);
     }
     if (mark < txn->journal_base)

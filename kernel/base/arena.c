@@ -4,7 +4,9 @@
  * that would waste a good part of the front block gets a block of its own, behind it.
  *
  * Memory handed out is zero: blocks come zeroed, and reset clears what was used of the one it
- * keeps. Only a block of ordinary size is kept, so one large statement does not hold its memory
+ * keeps. Write sets and locks of loads are megabytes a transaction that are written once: zeroed a block at a
+ * time, they would go through the caches twice. So raw arenas zero single pieces, as they are asked for, and
+ * those of arena_alloc_raw not at all. Only a block of ordinary size is kept, so one large statement does not hold its memory
  * for as long as the session lives.
  */
 #include "kernel/base/memory.h"
@@ -51,7 +53,8 @@ block_free(struct arena *arena, struct arena_block *block)
 static struct arena_block *
 block_new(struct arena *arena, size_t size)
 {
-    struct arena_block *block = memory_alloc(arena->memory, arena->part, size);
+    struct arena_block *block = arena->raw ? memory_alloc_raw(arena->memory, arena->part, size)
+                                           : memory_alloc(arena->memory, arena->part, size);
 
     if (block == NULL)
         return NULL;
@@ -97,8 +100,14 @@ arena_init(struct arena *arena, struct memory *memory, enum memory_part part)
     *arena = (struct arena){.memory = memory, .part = part};
 }
 
+void
+arena_init_raw(struct arena *arena, struct memory *memory, enum memory_part part)
+{
+    *arena = (struct arena){.memory = memory, .part = part, .raw = true};
+}
+
 void *
-arena_alloc(struct arena *arena, size_t size)
+arena_alloc_raw(struct arena *arena, size_t size)
 {
     /* Such a size is refused by the allocator itself; here it must only not wrap. */
     if (size > SIZE_MAX / 2)
@@ -116,6 +125,16 @@ arena_alloc(struct arena *arena, size_t size)
     void *result = block_bytes(arena->head) + arena->used;
     arena->used += size;
     return result;
+}
+
+void *
+arena_alloc(struct arena *arena, size_t size)
+{
+    void *piece = arena_alloc_raw(arena, size);
+
+    if (piece != NULL && arena->raw)
+        memset(piece, 0, size);
+    return piece;
 }
 
 char *
@@ -144,7 +163,8 @@ arena_reset(struct arena *arena)
         block_free(arena, block);
         block = next;
     }
-    memset(block_bytes(kept), 0, arena->used);
+    if (!arena->raw)
+        memset(block_bytes(kept), 0, arena->used);
     arena->used = 0;
     if (kept->size > BLOCK_SIZE_MAX) {
         arena->head = NULL;

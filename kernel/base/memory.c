@@ -27,10 +27,11 @@
 
 enum { HUGE_PAGE_SIZE = 2 << 20, CACHE_LINE_SIZE = 64 };
 
+/* In debug builds what is not zeroed holds a byte that shows. */
 #ifdef QTDB_DEBUG
-enum { TRAILER_SIZE = 16 };
+enum { TRAILER_SIZE = 16, RAW_FILLED = 1, RAW_BYTE = 0xa5 };
 #else
-enum { TRAILER_SIZE = 0 };
+enum { TRAILER_SIZE = 0, RAW_FILLED = 0, RAW_BYTE = 0 };
 #endif
 
 /* Past this no request is honest, and size arithmetic below cannot wrap. */
@@ -206,6 +207,23 @@ memory_alloc(struct memory *memory, enum memory_part part, size_t size)
     void *pointer = calloc(1, size + TRAILER_SIZE);
     if (pointer == NULL)
         return refuse(part, size);
+    trailer_put(pointer, size);
+    count_take(counters, size);
+    return pointer;
+}
+
+void *
+memory_alloc_raw(struct memory *memory, enum memory_part part, size_t size)
+{
+    struct part_counters *counters = counters_of(memory, part);
+
+    if (is_refused(memory, counters, size))
+        return refuse(part, size);
+    void *pointer = malloc(size + TRAILER_SIZE);
+    if (pointer == NULL)
+        return refuse(part, size);
+    if (RAW_FILLED)
+        memset(pointer, RAW_BYTE, size);
     trailer_put(pointer, size);
     count_take(counters, size);
     return pointer;

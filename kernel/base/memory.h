@@ -39,6 +39,9 @@ void memory_delete(struct memory *memory);
 /** `size` > 0; aligned to 16 bytes, zeroed. NULL on refusal. */
 void *memory_alloc(struct memory *memory, enum memory_part part, size_t size);
 
+/** The same, but with any bytes: for who writes all of them. */
+void *memory_alloc_raw(struct memory *memory, enum memory_part part, size_t size);
+
 /** Aligned to `alignment` (a power of two up to 2 MiB), zeroed. */
 void *memory_alloc_aligned(struct memory *memory, enum memory_part part, size_t size,
                            size_t alignment);
@@ -81,9 +84,15 @@ struct arena {
     struct arena_block *head;
     size_t used;       /* In head. */
     size_t total_size; /* Of all blocks, bytes. */
+    bool raw;          /* Fixed at init. */
 };
 
 void arena_init(struct arena *arena, struct memory *memory, enum memory_part part);
+/** For arenas most of whose bytes are asked for by arena_alloc_raw: blocks are not zeroed, pieces of
+ * arena_alloc are. */
+void arena_init_raw(struct arena *arena, struct memory *memory, enum memory_part part);
+/** arena_alloc, but from a raw arena the piece has any bytes: for who writes all of them. */
+void *arena_alloc_raw(struct arena *arena, size_t size);
 /** Zeroed, 16-byte aligned, NULL on refusal; `size` 0 gives a unique pointer. */
 void *arena_alloc(struct arena *arena, size_t size);
 /** A NUL-terminated copy. */

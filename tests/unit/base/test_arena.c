@@ -1,5 +1,5 @@
 /*
- * Goal: an arena's pieces are zero, aligned, apart from each other, and all go at once.
+ * Goal: an arena's pieces are zero (unless raw ones are asked for), aligned, apart from each other, and all go at once.
  * Method: pieces of many sizes filled with their number and looked at again; refusals injected.
  */
 #include <criterion/criterion.h>
@@ -110,6 +110,34 @@ ARENA_TEST(a_large_first_block_is_not_kept)
     arena_reset(&arena);
     cr_assert_eq(memory_live_count(memory), 0);
     cr_assert(bytes_are_zero(arena_alloc(&arena, 100), 100));
+}
+
+/* covers: F11 */
+ARENA_TEST(a_raw_arena_zeroes_what_is_not_asked_for_as_raw)
+{
+    struct arena raw;
+
+    arena_init_raw(&raw, memory, MEMORY_LOCKS);
+    for (int round = 0; round < 3; round++) {
+        for (size_t size = 1; size < 3000; size += 7) {
+            uint8_t *zeroed = arena_alloc(&raw, size);
+            uint8_t *any = arena_alloc_raw(&raw, size);
+
+            cr_assert_eq((uintptr_t)any % 16, 0);
+            cr_assert(bytes_are_zero(zeroed, size));
+            memset(zeroed, 0xee, size);
+            memset(any, 0xdd, size);
+            cr_assert_eq(zeroed[size - 1], 0xee);
+        }
+        cr_assert(bytes_are_zero(arena_alloc(&raw, 1 << 20), 1 << 20));
+        arena_reset(&raw);
+    }
+    cr_assert_eq(memory_used(memory, MEMORY_LOCKS), raw.total_size);
+    memory_fail_at(memory, 0, true);
+    cr_assert_null(arena_alloc(&raw, 2 << 20));
+    cr_assert_null(arena_alloc_raw(&raw, 2 << 20));
+    memory_fail_at(memory, UINT64_MAX, false);
+    arena_deinit(&raw);
 }
 
 ARENA_TEST(text_is_copied_and_ended)

@@ -206,6 +206,53 @@ Test(commit_run, beside_other_writes_of_the_transaction)
     db_rig_deinit(&rig);
 }
 
+/* All behind the tree's rows, but not all of them one put of a row: what is told by tallies alone has to
+ * be looked at. */
+Test(commit_run, of_rows_that_were_put_twice_deleted_or_undone)
+{
+    static uint8_t large[200000];
+    struct qtdb_tree *tree;
+    uint8_t other[VALUE_SIZE];
+    uint8_t key[8];
+
+    db_rig_init(&rig, 3);
+    load(QTDB_KEY_INT, 0, 5);
+    for (uint64_t turn = 0; turn < 5; turn++) {
+        uint64_t first = 1000 * (turn + 1);
+        struct qtdb_txn *txn = db_begin(rig.db);
+        uint64_t mark = 0;
+
+        tree = open_tree(txn, QTDB_KEY_INT);
+        qtdb_key_u64(first + 100, key);
+        if (turn == 3)
+            DB(qtdb_savepoint(txn, &mark));
+        value_of(7, other);
+        if (turn == 1)
+            DB(qtdb_put(txn, tree, key, sizeof(key), other, sizeof(other), QTDB_PUT_ANY));
+        if (turn == 1)
+            DB(qtdb_delete(txn, tree, key, sizeof(key)));
+        DB(put_range(txn, tree, first, RUN_ROWS));
+        if (turn == 2)
+            DB(qtdb_delete(txn, tree, key, sizeof(key)));
+        if (turn == 3)
+            DB(qtdb_rollback_to(txn, mark));
+        if (turn == 3)
+            DB(put(txn, open_tree(txn, QTDB_KEY_BYTES), 1));
+        qtdb_key_u64(first + RUN_ROWS, key);
+        if (turn == 4)
+            DB(qtdb_put(txn, tree, key, sizeof(key), large, sizeof(large), QTDB_PUT_ANY));
+        DB(qtdb_commit(txn));
+        txn = db_begin(rig.db);
+        if (turn == 4)
+            DB(qtdb_delete(txn, tree, key, sizeof(key)));
+        DB(qtdb_commit(txn));
+        cr_assert_eq(count_now(rig.db, QTDB_KEY_INT),
+                     5 + (turn + (turn < 3)) * RUN_ROWS - (turn >= 2));
+    }
+    db_check(rig.db);
+    db_rig_deinit(&rig);
+}
+
 /* Built, but never attached: its pages are there for others. */
 Test(commit_run, of_a_tree_that_is_dropped_again_gives_its_pages_back)
 {
