@@ -21,6 +21,7 @@ enum { BENCH_ENGINES_MAX = 8, BENCH_RUNS_MAX = 1000, BENCH_THREADS_MAX = 256 };
 enum { BENCH_MESSAGE_SIZE = 512, BENCH_PATH_SIZE = 4096, BENCH_SERIES_MAX = 64 };
 
 struct bench_archive;
+struct text_buffer;
 struct bench_workload;
 
 struct bench_case {
@@ -33,8 +34,9 @@ struct bench_case {
     uint64_t pool;    /* Bytes. */
     uint64_t runs;
     bool sync;
-    bool writer; /* One more thread writes all the while. */
-    bool zipf;   /* Rows are chosen with skew 0.99, not uniformly. */
+    bool writer;     /* One more thread writes all the while. */
+    bool zipf;       /* Rows are chosen with skew 0.99, not uniformly. */
+    bool own_device; /* On a device of its own: bench_options. */
     /* Of `learned` only, else NULL. */
     const char *router;
     const char *key_set;
@@ -53,9 +55,14 @@ struct bench_options {
     const char *json;
     const char *report;
     const char *keys_path;
-    const char *only; /* Part of the names of rows of `trees` that are wanted; NULL: all. */
-    const char *sets; /* `learned`: more files of keys, by comma; NULL: none. */
-    const char *save; /* Where kept runs go; NULL: nothing is kept. */
+    const char *only;   /* Part of the names of rows of `trees` that are wanted; NULL: all. */
+    const char *sets;   /* `learned`: more files of keys, by comma; NULL: none. */
+    const char *save;   /* Where kept runs go; NULL: nothing is kept. */
+    const char *resume; /* A kept run that is continued, or NULL. */
+    int argc;           /* The words of the command line, for the run that is kept. */
+    char **argv;
+    struct text_buffer *targets;   /* Gets the rows of targets as Markdown, or NULL. */
+    uint64_t deadline_ns;          /* No further runs after it, only the first ones; 0: none. */
     struct bench_archive *archive; /* The run that is kept, or NULL. */
     bool quick;
     bool own_device;        /* Nothing but the store is on the device of `dir`. */
@@ -242,6 +249,10 @@ struct bench_median bench_median_by(
     const struct bench_results *results, const struct bench_case *sizes,
     const struct bench_engine *engine,
     bool (*figure)(const struct bench_result *result, int which, double *out), int which);
+/** The result of that run of that case, or NULL. */
+const struct bench_result *bench_results_find(const struct bench_results *results,
+                                              const struct bench_case *sizes,
+                                              const struct bench_engine *engine, uint64_t run);
 void bench_results_add(struct bench_results *results, const struct bench_result *result);
 void bench_results_free(struct bench_results *results);
 

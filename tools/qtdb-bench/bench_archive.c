@@ -1,8 +1,10 @@
 /* Keeping runs: bench_archive.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "kernel/base/error.h"
 #include "tools/qtdb-bench/bench_archive.h"
@@ -41,25 +43,27 @@ add_config(struct text_buffer *text, const struct bench_options *options, const 
     text_buffer_add_text(text, "]}\n");
 }
 
-bool
-bench_archive_begin(struct bench_archive *archive, const struct bench_options *options,
-                    const struct bench_machine *machine, const char *command)
+/* A word of the command line may hold anything but a newline. */
+static bool
+write_arguments(const struct bench_archive *archive, const struct bench_options *options)
+{
+    struct text_buffer text;
+
+    text_buffer_init(&text, options->env.memory);
+    for (int i = 1; i < options->argc; i++)
+        text_buffer_print(&text, "%s\n", options->argv[i]);
+    bool ok = write_file(archive, options, "arguments", &text);
+    text_buffer_deinit(&text);
+    return ok;
+}
+
+static bool
+write_first_files(const struct bench_archive *archive, const struct bench_options *options,
+                  const struct bench_machine *machine, const char *command)
 {
     struct bench_results none = {.memory = options->env.memory};
-    char stamp[32], path[BENCH_PATH_SIZE + 32];
-    time_t now = (time_t)(io_time_ns(options->env.io) / 1000000000u);
     struct text_buffer text;
-    struct tm parts;
 
-    *archive = (struct bench_archive){.log = NULL};
-    (void)gmtime_r(&now, &parts);
-    (void)strftime(stamp, sizeof(stamp), "%Y%m%d_%H%M%S", &parts);
-    if (snprintf(archive->dir, sizeof(archive->dir), "%s/%s_%s", options->save, command, stamp) >=
-            (int)sizeof(archive->dir) ||
-        bench_dir_make(archive->dir) != STATUS_OK) {
-        tool_error(options->tool, "%s: %s", options->save, error_message());
-        return false;
-    }
     text_buffer_init(&text, options->env.memory);
     add_config(&text, options, command);
     bool ok = write_file(archive, options, "run_config.json", &text);
@@ -67,10 +71,51 @@ bench_archive_begin(struct bench_archive *archive, const struct bench_options *o
     bench_json_add(&text, options, machine, &none);
     ok = ok && write_file(archive, options, "system_info.json", &text);
     text_buffer_deinit(&text);
+    return ok && write_arguments(archive, options);
+}
+
+static bool
+name_dir(struct bench_archive *archive, const struct bench_options *options, const char *command)
+{
+    time_t now = (time_t)(io_time_ns(options->env.io) / 1000000000u);
+    struct tm parts;
+    char stamp[32];
+
+    (void)gmtime_r(&now, &parts);
+    (void)strftime(stamp, sizeof(stamp), "%Y%m%d_%H%M%S", &parts);
+    return snprintf(archive->dir, sizeof(archive->dir), "%s/%s_%s", options->save, command, stamp) <
+           (int)sizeof(archive->dir);
+}
+
+bool
+bench_archive_begin(struct bench_archive *archive, const struct bench_options *options,
+                    const struct bench_machine *machine, const char *command)
+{
+    bool resume = options->resume != NULL;
+    char path[BENCH_PATH_SIZE + 32], commit[BENCH_COMMIT_SIZE];
+
+    *archive = (struct bench_archive){.log = NULL};
+    if (resume)
+        (void)snprintf(archive->dir, sizeof(archive->dir), "%s", options->resume);
+    else if (!name_dir(archive, options, command) || bench_dir_make(archive->dir) != STATUS_OK) {
+        tool_error(options->tool, "%s: %s", options->save, error_message());
+        return false;
+    }
+    if (!resume && !write_first_files(archive, options, machine, command))
+        return false;
+    bench_commit_read(commit, sizeof(commit));
+    (void)snprintf(path, sizeof(path), "%s/journal", archive->dir);
+    if (bench_journal_open(&archive->journal, options->env.memory, path, commit, resume) !=
+        STATUS_OK) {
+        tool_error(options->tool, "%s", error_message());
+        return false;
+    }
     (void)snprintf(path, sizeof(path), "%s/run.log", archive->dir);
-    archive->log = ok ? fopen(path, "wb") : NULL;
-    if (ok && archive->log == NULL)
+    archive->log = fopen(path, "ab");
+    if (archive->log == NULL) {
         tool_error(options->tool, "%s: %s", path, strerror(errno));
+        (void)bench_journal_close(&archive->journal);
+    }
     return archive->log != NULL;
 }
 
@@ -82,6 +127,7 @@ bench_archive_note(const struct bench_options *options, const struct bench_resul
 
     if (options->archive == NULL)
         return;
+    bench_journal_note(&options->archive->journal, result);
     bench_case_name(&result->sizes, name, sizeof(name));
     (void)fprintf(options->archive->log, "%s run %" PRIu64 " %s: ", result->engine->name,
                   result->run + 1, name);
@@ -140,6 +186,49 @@ bench_archive_end(struct bench_archive *archive, const struct bench_options *opt
     text_buffer_deinit(&text);
     ok = bench_report_write(options, machine, results, archive->dir) && ok;
     ok = fclose(archive->log) == 0 && ok;
+    ok = bench_journal_close(&archive->journal) && ok;
     printf("kept in %s\n", archive->dir);
+    if (tool_stop_requested())
+        printf("what is missing is measured by: %s --resume %s\n", options->tool->name,
+               archive->dir);
     return ok;
+}
+
+int
+bench_output_to(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+    (void)fflush(stdout);
+    int old = fd < 0 ? -1 : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (old >= 0 && dup2(fd, STDOUT_FILENO) < 0) {
+        (void)close(old);
+        old = -1;
+    }
+    if (fd >= 0)
+        (void)close(fd);
+    return old;
+}
+
+void
+bench_output_back(int old)
+{
+    (void)fflush(stdout);
+    if (old < 0)
+        return;
+    (void)dup2(old, STDOUT_FILENO);
+    (void)close(old);
+}
+
+void
+bench_print_file(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    char line[4096];
+
+    if (file == NULL)
+        return;
+    while (fgets(line, sizeof(line), file) != NULL)
+        (void)fputs(line, stdout);
+    (void)fclose(file);
 }

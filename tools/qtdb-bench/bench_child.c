@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -240,6 +241,8 @@ child(const struct bench_run *shared, enum status (*work)(struct bench_run *run)
 {
     struct bench_run run = *shared;
 
+    /* Whoever kills the parent ends this too: a suite that is continued finds its directory unused. */
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     error_clear();
     run.memory = memory_new();
     enum status status = run.memory == NULL ? STATUS_NO_MEMORY : work(&run);

@@ -10,6 +10,8 @@ void bench_command_smoke(const struct bench_options *options, struct bench_resul
 void bench_command_wa(const struct bench_options *options, struct bench_results *results);
 /** The table of trees and transactions. */
 void bench_command_trees(const struct bench_options *options, struct bench_results *results);
+/** The same with the rows of SQL, and where the others are measured. */
+void bench_command_targets(const struct bench_options *options, struct bench_results *results);
 /** Every workload with the sizes of the command line, then wa. */
 void bench_command_suite(const struct bench_options *options, struct bench_results *results);
 /** Routers against the tree, a textbook tree and the peers. */

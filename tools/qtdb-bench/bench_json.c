@@ -64,11 +64,12 @@ add_result(struct text_buffer *text, const struct bench_result *result)
             "{\"engine\":\"%s\",\"workload\":\"%s\",\"rows\":%" PRIu64 ",\"value_size\":%" PRIu64
             ",\"batch\":%" PRIu64 ",\"threads\":%" PRIu64
             ",\"durability\":\"%s\",\"metric\":\"%s\",\"value\":%.6g,\"run\":%" PRIu64
-            ",\"pool\":%" PRIu64 ",\"zipf\":%s,\"disturbed\":%s",
+            ",\"pool\":%" PRIu64 ",\"zipf\":%s,\"own_device\":%s,\"disturbed\":%s",
             result->engine->name, sizes->workload->name, sizes->rows, sizes->value_size,
             sizes->batch, sizes->threads, sizes->sync ? "sync" : "async",
             bench_metric_name((enum bench_metric)metric), value, result->run + 1, sizes->pool,
-            sizes->zipf ? "true" : "false", result->outcome.disturbed ? "true" : "false");
+            sizes->zipf ? "true" : "false", sizes->own_device ? "true" : "false",
+            result->outcome.disturbed ? "true" : "false");
         if (sizes->router != NULL) {
             text_buffer_add_text(text, ",");
             add_text(text, "router", sizes->router);

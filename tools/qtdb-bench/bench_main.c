@@ -26,8 +26,11 @@ static const struct tool tool = {
         "  append cold cold-batch mixed hits recovery open sql-get sql-insert sql-query\n"
         "  wa       write amplification at three levels\n"
         "  sizes    get and update over 10 MB to 10 GB of data, as far as --rows goes\n"
-        "  suite    all of these (--quick: few rows, one run)\n"
         "  trees    the table of trees and transactions, with what it is held against\n"
+        "  targets  the same with the rows of SQL, and where the others are measured\n"
+        "  suite    all of these within 100 minutes (--quick: few rows, one run, 10 minutes); "
+        "kept\n"
+        "           below --dir/runs, continued by --resume after whatever ended it\n"
         "  learned  routers of leaves against the tree, a textbook tree and the peers\n"
         "\n"
         "  --engine LIST      of qtdb,lmdb,sqlite,rocksdb,leveldb,bdb,legacy,legacy-memory\n"
@@ -47,6 +50,7 @@ static const struct tool tool = {
         "  --json FILE        replaces FILE with one JSON object a line\n"
         "  --report DIR       report.html with charts and report.md, in DIR\n"
         "  --save-results DIR keeps the run in a directory of its own below DIR\n"
+        "  --resume RUN       goes on with a kept run: what it has is not measured again\n"
         "  --only TEXT        trees: only rows with TEXT in their name\n"
         "  --quick            suite: at most 20000 rows, one run of a second\n"
         "  --smoke            every workload once with few rows\n"
@@ -56,6 +60,9 @@ static const struct tool tool = {
         "Exit status: 0 measured, 1 a run failed or an answer was wrong, 2 the command line is\n"
         "wrong.\n",
 };
+
+enum { ROWS = 100000, ROWS_OF_SUITE = 1000000, WORDS_MAX = 256 };
+#define ROWS_NOT_GIVEN UINT64_MAX
 
 struct texts {
     const char *engines;
@@ -195,7 +202,8 @@ static const struct command {
 } commands[] = {
     {"learned", bench_command_learned}, {"sizes", bench_command_sizes},
     {"smoke", bench_command_smoke},     {"suite", bench_command_suite},
-    {"trees", bench_command_trees},     {"wa", bench_command_wa},
+    {"targets", bench_command_targets}, {"trees", bench_command_trees},
+    {"wa", bench_command_wa},
 };
 
 static const struct command *
@@ -214,11 +222,16 @@ run(struct bench_options *options, const char *command)
     struct bench_results results = {.memory = options->env.memory};
     const struct bench_workload *workload = bench_workload_find(command);
     static struct bench_archive archive;
+    static char runs[BENCH_PATH_SIZE];
     struct bench_machine machine;
 
     bench_machine_read(options->dir, &machine);
     bench_print_head(options, &machine);
-    if (options->save != NULL) {
+    if (strcmp(command, "suite") == 0 && options->save == NULL) {
+        (void)snprintf(runs, sizeof(runs), "%.*s/runs", BENCH_PATH_SIZE - 16, options->dir);
+        options->save = runs;
+    }
+    if (options->save != NULL || options->resume != NULL) {
         if (!bench_archive_begin(&archive, options, &machine, command))
             return TOOL_USAGE;
         options->archive = &archive;
@@ -237,6 +250,61 @@ run(struct bench_options *options, const char *command)
         result = TOOL_FAILED;
     bench_results_free(&results);
     return result;
+}
+
+static int start(struct bench_options *options, int argc, char **argv);
+
+static void
+set_defaults(struct bench_options *options)
+{
+    struct env env = options->env;
+    const char *resume = options->resume;
+
+    *options = (struct bench_options){
+        .tool = &tool,
+        .env = env,
+        .base = {.rows = ROWS_NOT_GIVEN, .value_size = 100, .threads = 1, .seconds = 5, .runs = 3},
+        .seed = 1,
+        .dir = "build/bench",
+        .resume = resume,
+        .repeat = true,
+    };
+}
+
+/* Begins with the command line of the run that is continued. */
+static int
+resume_run(struct bench_options *options, int word_count, char *program)
+{
+    static char text[1 << 16], path[BENCH_PATH_SIZE];
+    static char *words[WORDS_MAX];
+    size_t size = 0;
+    int count = 0;
+
+    if (word_count != 0)
+        return tool_usage_error(&tool,
+                                "--resume RUN stands alone: the run knows its own command line");
+    (void)snprintf(path, sizeof(path), "%.*s/arguments", BENCH_PATH_SIZE - 16, options->resume);
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return tool_usage_error(&tool, "%s is no run that can be continued: %s: %s",
+                                options->resume, path, strerror(errno));
+    size = fread(text, 1, sizeof(text) - 1, file);
+    (void)fclose(file);
+    text[size] = '\0';
+    words[count++] = program;
+    for (char *word = text; *word != '\0' && count < WORDS_MAX - 1;) {
+        char *end = strchr(word, '\n');
+
+        if (end == NULL)
+            break;
+        *end = '\0';
+        words[count++] = word;
+        word = end + 1;
+    }
+    set_defaults(options);
+    options->argc = count;
+    options->argv = words;
+    return start(options, count, words);
 }
 
 static int
@@ -261,6 +329,7 @@ start(struct bench_options *options, int argc, char **argv)
         {"json", 0, TOOL_TEXT, &options->json, 0},
         {"report", 0, TOOL_TEXT, &options->report, 0},
         {"save-results", 0, TOOL_TEXT, &options->save, 0},
+        {"resume", 0, TOOL_TEXT, &options->resume, 0},
         {"smoke", 0, TOOL_FLAG, &texts.smoke, 0},
         {"quick", 0, TOOL_FLAG, &options->quick, 0},
     };
@@ -272,11 +341,19 @@ start(struct bench_options *options, int argc, char **argv)
         return command == TOOL_ANSWERED ? TOOL_OK : TOOL_USAGE;
     if (argc - first > 1 && strcmp(argv[first], "results") == 0)
         return bench_archive_command(options, argc - first - 1, argv + first + 1);
+    if (options->resume != NULL && options->argc == 0)
+        return resume_run(options, argc - first, argv[0]);
+    if (options->argc == 0) {
+        options->argc = argc;
+        options->argv = argv;
+    }
     const char *name = texts.smoke && argc == first ? "smoke" : argv[first];
     if (argc - first != (texts.smoke ? 0 : 1))
         return tool_usage_error(&tool, "one WORKLOAD is wanted");
     if (bench_workload_find(name) == NULL && find_command(name) == NULL)
         return tool_usage_error(&tool, "there is no workload '%s'", name);
+    if (options->base.rows == ROWS_NOT_GIVEN)
+        options->base.rows = strcmp(name, "suite") == 0 && !options->quick ? ROWS_OF_SUITE : ROWS;
     int result = check_options(options, &texts);
     return result == TOOL_OK ? run(options, name) : result;
 }
@@ -284,16 +361,11 @@ start(struct bench_options *options, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-    struct bench_options options = {
-        .tool = &tool,
-        .base = {.rows = 100000, .value_size = 100, .threads = 1, .seconds = 5, .runs = 3},
-        .seed = 1,
-        .dir = "build/bench",
-        .repeat = true,
-    };
+    struct bench_options options = {.tool = &tool};
 
     if (!tool_env_open(&tool, &options.env))
         return TOOL_FAILED;
+    set_defaults(&options);
     int result = start(&options, argc, argv);
     bench_keys_deinit(&options.keys, options.env.memory);
     tool_env_close(&options.env);

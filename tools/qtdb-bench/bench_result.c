@@ -118,7 +118,8 @@ bench_case_same(const struct bench_case *a, const struct bench_case *b)
     return a->workload == b->workload && a->rows == b->rows && a->value_size == b->value_size &&
            a->batch == b->batch && a->threads == b->threads && a->pool == b->pool &&
            a->sync == b->sync && a->writer == b->writer && a->zipf == b->zipf &&
-           same_text(a->router, b->router) && same_text(a->key_set, b->key_set);
+           a->own_device == b->own_device && same_text(a->router, b->router) &&
+           same_text(a->key_set, b->key_set);
 }
 
 static int
@@ -198,6 +199,20 @@ bench_results_add(struct bench_results *results, const struct bench_result *resu
         results->room = room;
     }
     results->list[results->count++] = *result;
+}
+
+const struct bench_result *
+bench_results_find(const struct bench_results *results, const struct bench_case *sizes,
+                   const struct bench_engine *engine, uint64_t run)
+{
+    for (size_t i = 0; i < results->count; i++) {
+        const struct bench_result *result = &results->list[i];
+
+        if (result->engine == engine && result->run == run &&
+            bench_case_same(&result->sizes, sizes))
+            return result;
+    }
+    return NULL;
 }
 
 void
@@ -286,13 +301,13 @@ bench_case_name(const struct bench_case *sizes, char *out, size_t size)
     (void)snprintf(
         out, size,
         "%s: %" PRIu64 " rows of 8+%" PRIu64 " bytes, %" PRIu64 " a transaction, %" PRIu64
-        " thread%s%s, %s, pool %s%s%s%s%s%s",
+        " thread%s%s, %s, pool %s%s%s%s%s%s%s",
         sizes->workload->name, sizes->rows, sizes->value_size, sizes->batch, sizes->threads,
         tool_plural(sizes->threads), sizes->writer ? " and a writer" : "",
         sizes->sync ? "sync" : "async", tool_format_size(sizes->pool, pool),
-        sizes->zipf ? ", zipf 0.99" : "", sizes->router != NULL ? ", router " : "",
-        sizes->router != NULL ? sizes->router : "", sizes->key_set != NULL ? ", keys " : "",
-        sizes->key_set != NULL ? sizes->key_set : "");
+        sizes->zipf ? ", zipf 0.99" : "", sizes->own_device ? ", device of its own" : "",
+        sizes->router != NULL ? ", router " : "", sizes->router != NULL ? sizes->router : "",
+        sizes->key_set != NULL ? ", keys " : "", sizes->key_set != NULL ? sizes->key_set : "");
 }
 
 static void

@@ -56,6 +56,7 @@ sizes_of(const struct bench_options *options, const struct wa_case *wa)
     sizes.batch = wa->batch < sizes.rows ? wa->batch : sizes.rows;
     sizes.seconds = 0; /* Figures of different amounts could not be compared. */
     sizes.zipf = wa->zipf;
+    sizes.own_device = options->own_device;
     if (wa->value_size > 0)
         sizes.value_size = wa->value_size;
     if (wa->threads > 0)

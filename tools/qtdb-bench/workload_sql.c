@@ -1,19 +1,19 @@
 /*
- * sql-query: aggregates over all rows, the same texts for every engine with SQL, answers as one sum of
- * whole numbers that is compared with the model. Counted are queries. Joins are left out until qtdb has
- * them. sql-get and sql-insert are the workloads get and insert over the engine's SQL.
+ * sql-query: aggregates over all rows and a join of the table with itself, the same texts for every engine with
+ * SQL, answers as one sum of whole numbers that is compared with the model. Counted are queries. sql-get and sql-insert are the workloads get and insert over the engine's SQL.
  */
 #include "kernel/base/error.h"
 #include "tools/qtdb-bench/bench_worker.h"
 #include "tools/qtdb-bench/workloads.h"
 
-enum { QUERIES = 4, GROUPS = 10 };
+enum { QUERIES = 5, GROUPS = 10 };
 
 static const char *const texts[QUERIES] = {
     "SELECT count(*) FROM r",
     "SELECT min(k), max(k) FROM r",
     "SELECT sum(k % 1000) FROM r WHERE k % 3 = 0",
     "SELECT k % 10, count(*), sum(k % 7) FROM r GROUP BY k % 10",
+    "SELECT count(*), sum(a.k % 5) FROM r a JOIN r b ON a.k = b.k WHERE b.k % 7 = 0",
 };
 
 /* What the answer's cells come to. */
@@ -34,6 +34,7 @@ expect(const struct bench_run *run, int64_t sums[QUERIES])
 
         wanted[2] += key % 3 == 0 ? (uint64_t)(key % 1000) : 0;
         wanted[3] += 1 + (uint64_t)(key % 7);
+        wanted[4] += key % 7 == 0 ? 1 + (uint64_t)(key % 5) : 0;
         if (!seen[group + GROUPS])
             wanted[3] += (uint64_t)group;
         seen[group + GROUPS] = true;
