@@ -17,17 +17,28 @@ struct make_options {
     uint64_t batch;   /* Rows a transaction; operations a snapshot. */
     uint64_t seed;
     bool create; /* sample: the log also makes a table and drops it. */
+    bool plain;  /* rewrite, sql: made rows of PLAIN_SIZE bytes instead of cities. */
+    bool sync;   /* rewrite: each snapshot is brought to the device. */
 };
 
-/* Rows of GeoNames, as text. */
+/*
+ * Rows of GeoNames, as text; or made ones of an id and a text, which users call 95 bytes: 8 of the id and
+ * 87 of the text.
+ */
 enum { CITY_FIELDS = 12, CITY_ID = 0, CITY_POPULATION = 8 };
+enum { PLAIN_FIELDS = 2, PLAIN_TEXT = 1, PLAIN_TEXT_SIZE = 87, PLAIN_SIZE = 95 };
 
 struct city {
     const char *fields[CITY_FIELDS];
     size_t line_size; /* Bytes of its line in the CSV file: what a user would call its size. */
 };
+struct city_field;
 
 struct cities {
+    const char *table;
+    const struct city_field *columns;
+    int column_count;
+    int changed; /* The column that updates change. */
     struct memory *memory;
     char *text;
     size_t text_size;
@@ -42,26 +53,28 @@ struct city_field {
     uint64_t size;
     const char *sql_type;
 };
-extern const struct city_field city_fields[CITY_FIELDS];
 
-/** The first options->rows rows (0: all) of a CSV file with a header. False: complained. */
+/** The first options->rows rows (0: all) of a CSV file with a header; with options->plain as many made ones. False:
+ * complained. */
 bool cities_load(const struct make_options *options, const char *path, struct cities *out);
 void cities_free(struct cities *cities);
-/** A row's values, as the predecessor tagged them. */
-void cities_write_row(struct writer *writer, const struct city *city, const char *population);
-/** The table's name and columns. */
-void cities_write_head(struct writer *writer);
+/** A row's values, as the predecessor tagged them; `changed` NULL: as they were loaded. */
+void cities_write_row(struct writer *writer, const struct cities *cities, const struct city *city,
+                      const char *changed);
 /** Everything before the rows, and after them, of an instance with this one table. */
-void cities_write_begin(struct writer *writer, uint64_t row_count);
-void cities_write_end(struct writer *writer);
+void cities_write_begin(struct writer *writer, const struct cities *cities, uint64_t row_count);
+void cities_write_end(struct writer *writer, const struct cities *cities);
 
-/** The random change number `index`: which row, and its new population. */
+/** The random change number `index`: which row, and its new value. */
 struct city_change {
     size_t row;
-    uint64_t population;
+    char value[PLAIN_TEXT_SIZE + 1];
 };
 struct city_change cities_change(const struct make_options *options, const struct cities *cities,
                                  uint64_t index);
+/** Made rows, in place of cities_load. */
+bool plain_load(const struct make_options *options, struct cities *out);
+void plain_text(uint64_t word, char out[PLAIN_TEXT_SIZE + 1]);
 
 /* The modes; each returns an exit status. */
 int make_cities(const struct make_options *options, const char *csv, const char *out);

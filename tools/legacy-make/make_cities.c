@@ -14,7 +14,7 @@
 
 enum { CONTENT_SIZE_MAX = 1 << 30 };
 
-const struct city_field city_fields[CITY_FIELDS] = {
+static const struct city_field city_fields[CITY_FIELDS] = {
     {"geonameid", WRITER_INTEGER, 0, "bigint"},
     {"name", WRITER_TEXT, 0, "text"},
     {"asciiname", WRITER_TEXT, 0, "text"},
@@ -174,9 +174,15 @@ is_compressed(const char *path)
 bool
 cities_load(const struct make_options *options, const char *path, struct cities *out)
 {
-    struct cities cities = {.memory = options->env.memory};
-    FILE *file = fopen(path, "rb");
+    struct cities cities = {.memory = options->env.memory,
+                            .table = "cities",
+                            .columns = city_fields,
+                            .column_count = CITY_FIELDS,
+                            .changed = CITY_POPULATION};
+    FILE *file = options->plain ? NULL : fopen(path, "rb");
 
+    if (options->plain)
+        return plain_load(options, out);
     if (file == NULL) {
         tool_error(options->tool, "%s: %s", path, strerror(errno));
         return false;
@@ -209,8 +215,14 @@ cities_change(const struct make_options *options, const struct cities *cities, u
 {
     uint64_t word = random_mix(options->seed * 1000003 + index);
 
-    return (struct city_change){.row = (size_t)(word % cities->count),
-                                .population = 1000000 + word % 1000000};
+    struct city_change change = {.row = (size_t)(word % cities->count)};
+
+    if (options->plain)
+        plain_text(word, change.value);
+    else
+        (void)snprintf(change.value, sizeof(change.value), "%llu",
+                       (unsigned long long)(1000000 + word % 1000000));
+    return change;
 }
 
 /* The predecessor's form. */
@@ -257,22 +269,23 @@ write_value(struct writer *writer, const struct city_field *field, const char *t
 }
 
 void
-cities_write_row(struct writer *writer, const struct city *city, const char *population)
+cities_write_row(struct writer *writer, const struct cities *cities, const struct city *city,
+                 const char *changed)
 {
-    writer_row_begin(writer, CITY_FIELDS);
-    for (int i = 0; i < CITY_FIELDS; i++)
-        write_value(writer, &city_fields[i],
-                    i == CITY_POPULATION && population != NULL ? population : city->fields[i]);
+    writer_row_begin(writer, (uint64_t)cities->column_count);
+    for (int i = 0; i < cities->column_count; i++)
+        write_value(writer, &cities->columns[i],
+                    i == cities->changed && changed != NULL ? changed : city->fields[i]);
 }
 
-void
-cities_write_head(struct writer *writer)
+static void
+write_head(struct writer *writer, const struct cities *cities)
 {
-    writer_table_begin(writer, "cities", CITY_FIELDS);
-    for (int i = 0; i < CITY_FIELDS; i++) {
-        struct writer_column column = {.name = city_fields[i].name,
-                                       .type = city_fields[i].type,
-                                       .first = city_fields[i].size,
+    writer_table_begin(writer, cities->table, (uint64_t)cities->column_count);
+    for (int i = 0; i < cities->column_count; i++) {
+        struct writer_column column = {.name = cities->columns[i].name,
+                                       .type = cities->columns[i].type,
+                                       .first = cities->columns[i].size,
                                        .flags =
                                            i == CITY_ID ? WRITER_PRIMARY_KEY : WRITER_NULLABLE};
         writer_column(writer, &column);
@@ -280,24 +293,24 @@ cities_write_head(struct writer *writer)
 }
 
 void
-cities_write_begin(struct writer *writer, uint64_t row_count)
+cities_write_begin(struct writer *writer, const struct cities *cities, uint64_t row_count)
 {
     writer_instance_begin(writer, 1);
     writer_key(writer, "geo");
     writer_database_begin(writer, "geo", 1);
-    writer_key(writer, "cities");
-    cities_write_head(writer);
+    writer_key(writer, cities->table);
+    write_head(writer, cities);
     writer_rows(writer, row_count);
 }
 
 void
-cities_write_end(struct writer *writer)
+cities_write_end(struct writer *writer, const struct cities *cities)
 {
     writer_sequences(writer, 0);
     writer_table_end(writer, "alice");
     writer_enums(writer, 0);
     writer_views(writer, NULL, 0);
-    writer_database_end(writer, "cities");
+    writer_database_end(writer, cities->table);
     writer_instance_end(writer, "geo");
 }
 
@@ -317,12 +330,12 @@ make_cities(const struct make_options *options, const char *csv, const char *out
         return TOOL_FAILED;
     }
     writer_init(&writer, options->env.memory, file, options->generation);
-    cities_write_begin(&writer, cities.count);
+    cities_write_begin(&writer, &cities, cities.count);
     for (size_t i = 0; i < cities.count; i++) {
-        cities_write_row(&writer, &cities.rows[i], NULL);
+        cities_write_row(&writer, &cities, &cities.rows[i], NULL);
         writer_row_end(&writer, i + 1, 0);
     }
-    cities_write_end(&writer);
+    cities_write_end(&writer, &cities);
     bool ok = writer_end(&writer);
     ok = fclose(file) == 0 && ok;
     if (ok)

@@ -23,6 +23,8 @@ static const char help[] =
     "  --batch N             rows a transaction, operations a snapshot (100)\n"
     "  --seed N              of made rows and changes (1)\n"
     "  --create              sample: the log also makes a table, and drops it again\n"
+    "  --plain               sql, rewrite: made rows of 95 bytes; CITIES.csv is not read\n"
+    "  --sync                rewrite: each snapshot is synced to the device\n"
     "  --help, --version\n"
     "\n"
     "rewrite prints: load USER_BYTES WRITTEN_BYTES update USER_BYTES WRITTEN_BYTES\n";
@@ -39,6 +41,8 @@ parse(int argc, char **argv, struct make_options *options, const char **generati
         {"batch", 0, TOOL_NUMBER, &options->batch, UINT32_MAX},
         {"seed", 0, TOOL_NUMBER, &options->seed, UINT64_MAX},
         {"create", 0, TOOL_FLAG, &options->create, 0},
+        {"plain", 0, TOOL_FLAG, &options->plain, 0},
+        {"sync", 0, TOOL_FLAG, &options->sync, 0},
     };
 
     return tool_parse(&tool, argc, argv, table, sizeof(table) / sizeof(table[0]), first_out);

@@ -7,12 +7,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tools/legacy-make/make.h"
 
 struct kept {
     size_t city;
-    uint64_t population; /* 0: as in the CSV file. */
+    uint64_t change; /* The number of the change it is of, from 1; 0: as it was loaded. */
     bool dead;
 };
 
@@ -34,11 +35,12 @@ struct rewrite {
 static void
 write_kept(const struct rewrite *rewrite, struct writer *writer, const struct kept *kept)
 {
-    char population[32];
+    struct city_change change = {.row = 0};
 
-    (void)snprintf(population, sizeof(population), "%llu", (unsigned long long)kept->population);
-    cities_write_row(writer, &rewrite->cities->rows[kept->city],
-                     kept->population > 0 ? population : NULL);
+    if (kept->change > 0)
+        change = cities_change(rewrite->options, rewrite->cities, kept->change - 1);
+    cities_write_row(writer, rewrite->cities, &rewrite->cities->rows[kept->city],
+                     kept->change > 0 ? change.value : NULL);
 }
 
 static void
@@ -53,14 +55,16 @@ write_snapshot(struct rewrite *rewrite)
         return;
     }
     writer_init(&writer, rewrite->options->env.memory, file, rewrite->options->generation);
-    cities_write_begin(&writer, rewrite->row_count);
+    cities_write_begin(&writer, rewrite->cities, rewrite->row_count);
     for (size_t i = 0; i < rewrite->row_count; i++) {
         write_kept(rewrite, &writer, &rewrite->rows[i]);
         writer_row_end(&writer, i + 1, rewrite->rows[i].dead ? i + 2 : 0);
     }
-    cities_write_end(&writer);
+    cities_write_end(&writer, rewrite->cities);
     rewrite->failed = !writer_end(&writer) || rewrite->failed;
     rewrite->snapshot_size += writer.size;
+    if (rewrite->options->sync && fsync(fileno(file)) != 0)
+        rewrite->failed = true;
     rewrite->failed = fclose(file) != 0 || rewrite->failed;
     writer_checkpoint(&rewrite->log);
 }
@@ -80,7 +84,7 @@ insert(struct rewrite *rewrite, size_t city)
     *kept = (struct kept){.city = city};
     rewrite->place[city] = rewrite->row_count++;
     writer_record_begin(&rewrite->log, WRITER_LOG_INSERT);
-    writer_text(&rewrite->log, "cities");
+    writer_text(&rewrite->log, rewrite->cities->table);
     write_kept(rewrite, &rewrite->log, kept);
     writer_row_end(&rewrite->log, rewrite->row_count, 0);
     writer_record_end(&rewrite->log);
@@ -88,16 +92,17 @@ insert(struct rewrite *rewrite, size_t city)
 }
 
 static void
-update(struct rewrite *rewrite, const struct city_change *change)
+update(struct rewrite *rewrite, uint64_t index)
 {
-    size_t old = rewrite->place[change->row];
+    size_t city = cities_change(rewrite->options, rewrite->cities, index).row;
+    size_t old = rewrite->place[city];
     struct kept *kept = &rewrite->rows[rewrite->row_count];
 
     rewrite->rows[old].dead = true;
-    *kept = (struct kept){.city = change->row, .population = change->population};
-    rewrite->place[change->row] = rewrite->row_count++;
+    *kept = (struct kept){.city = city, .change = index + 1};
+    rewrite->place[city] = rewrite->row_count++;
     writer_record_begin(&rewrite->log, WRITER_LOG_UPDATE);
-    writer_text(&rewrite->log, "cities");
+    writer_text(&rewrite->log, rewrite->cities->table);
     writer_u64(&rewrite->log, old);
     write_kept(rewrite, &rewrite->log, kept);
     writer_row_end(&rewrite->log, rewrite->row_count, 0);
@@ -124,10 +129,8 @@ run(struct rewrite *rewrite)
     }
     uint64_t loaded = written(rewrite);
     for (uint64_t i = 0; i < options->updates; i++) {
-        struct city_change change = cities_change(options, cities, i);
-
-        update(rewrite, &change);
-        updated_user += cities->rows[change.row].line_size;
+        update(rewrite, i);
+        updated_user += cities->rows[cities_change(options, cities, i).row].line_size;
     }
     printf("load %llu %llu update %llu %llu\n", (unsigned long long)loaded_user,
            (unsigned long long)loaded, (unsigned long long)updated_user,

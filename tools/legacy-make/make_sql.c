@@ -10,30 +10,36 @@
 #include "tools/legacy-make/make.h"
 
 static void
-add_table(struct text_buffer *sql)
+add_table(struct text_buffer *sql, const struct cities *cities)
 {
-    text_buffer_add_text(sql, "CREATE TABLE cities (");
-    for (int i = 0; i < CITY_FIELDS; i++)
-        text_buffer_print(sql, "%s%s %s%s", i > 0 ? ", " : "", city_fields[i].name,
-                          city_fields[i].sql_type, i == CITY_ID ? " PRIMARY KEY" : "");
+    text_buffer_print(sql, "CREATE TABLE %s (", cities->table);
+    for (int i = 0; i < cities->column_count; i++)
+        text_buffer_print(sql, "%s%s %s%s", i > 0 ? ", " : "", cities->columns[i].name,
+                          cities->columns[i].sql_type, i == CITY_ID ? " PRIMARY KEY" : "");
     text_buffer_add_text(sql, ");\n");
 }
 
 static void
-add_row(struct text_buffer *sql, const struct city *city)
+add_value(struct text_buffer *sql, const struct city_field *column, const char *value)
 {
-    text_buffer_add_text(sql, "INSERT INTO cities VALUES (");
-    for (int i = 0; i < CITY_FIELDS; i++) {
-        enum writer_type type = city_fields[i].type;
+    enum writer_type type = column->type;
 
+    if (value[0] == '\0')
+        text_buffer_add_text(sql, "NULL");
+    else if (type == WRITER_INTEGER || type == WRITER_SMALLINT || type == WRITER_REAL)
+        text_buffer_add_text(sql, value);
+    else
+        text_buffer_add_literal(sql, value, strlen(value));
+}
+
+static void
+add_row(struct text_buffer *sql, const struct cities *cities, const struct city *city)
+{
+    text_buffer_print(sql, "INSERT INTO %s VALUES (", cities->table);
+    for (int i = 0; i < cities->column_count; i++) {
         if (i > 0)
             text_buffer_add_text(sql, ", ");
-        if (city->fields[i][0] == '\0')
-            text_buffer_add_text(sql, "NULL");
-        else if (type == WRITER_INTEGER || type == WRITER_SMALLINT || type == WRITER_REAL)
-            text_buffer_add_text(sql, city->fields[i]);
-        else
-            text_buffer_add_literal(sql, city->fields[i], strlen(city->fields[i]));
+        add_value(sql, &cities->columns[i], city->fields[i]);
     }
     text_buffer_add_text(sql, ");\n");
 }
@@ -54,11 +60,11 @@ write_all(const struct make_options *options, const struct cities *cities, FILE 
     bool ok = true;
 
     text_buffer_init(&sql, options->env.memory);
-    add_table(&sql);
+    add_table(&sql, cities);
     for (size_t i = 0; ok && i < cities->count; i++) {
         if (i % options->batch == 0)
             text_buffer_add_text(&sql, "BEGIN;\n");
-        add_row(&sql, &cities->rows[i]);
+        add_row(&sql, cities, &cities->rows[i]);
         if ((i + 1) % options->batch == 0 || i + 1 == cities->count)
             text_buffer_add_text(&sql, "COMMIT;\n");
         ok = flush(&sql, file);
@@ -67,8 +73,10 @@ write_all(const struct make_options *options, const struct cities *cities, FILE 
     for (uint64_t i = 0; i < options->updates; i++) {
         struct city_change change = cities_change(options, cities, i);
 
-        text_buffer_print(&sql, "UPDATE cities SET population = %llu WHERE geonameid = %s;\n",
-                          (unsigned long long)change.population,
+        text_buffer_print(&sql, "UPDATE %s SET %s = ", cities->table,
+                          cities->columns[cities->changed].name);
+        add_value(&sql, &cities->columns[cities->changed], change.value);
+        text_buffer_print(&sql, " WHERE %s = %s;\n", cities->columns[CITY_ID].name,
                           cities->rows[change.row].fields[CITY_ID]);
     }
     ok = flush(&sql, file) && ok;
