@@ -143,12 +143,24 @@ refused 2 "goes without" --to csv --dry-run "$work/a.qtdb" "$work/x"
 refused 1 "exists already" --to csv "$work/a.qtdb" "$work/csv"
 refused 1 "No such file" --to sql "$work/nothing.qtdb" "$work/x"
 refused 1 "make.sql" --to sql "$work/make.sql" "$work/x"
-# A disk that is full.
+# A disk that is full sooner and later: no file may grow past so many blocks of 512 bytes.
 for form in csv sql sqlite; do
-    status=0
-    (trap '' XFSZ && ulimit -f 1 && exec "$migrate" --to $form "$work/a.qtdb" "$work/full" 2>"$work/got") >/dev/null || status=$?
-    [ "$status" = 1 ] || fail "--to $form on a full disk: $status: $(cat "$work/got")"
-    [ ! -e "$work/full" ] && [ ! -e "$work/full.partial" ] || fail "--to $form on a full disk left something"
+    blocks=1 failures=0
+    while :; do
+        status=0
+        (trap '' XFSZ && ulimit -f $blocks && exec "$migrate" --to $form "$work/a.qtdb" "$work/full" 2>"$work/got") >/dev/null || status=$?
+        [ "$status" != 0 ] || break
+        [ "$status" = 1 ] || fail "--to $form with $blocks blocks: $status: $(cat "$work/got")"
+        for left in "$work"/full*; do
+            [ ! -e "$left" ] || fail "--to $form with $blocks blocks left $left"
+        done
+        failures=$((failures + 1))
+        blocks=$((blocks + blocks / 6 + 1))
+        [ $blocks -lt 65536 ] || fail "--to $form needs $blocks blocks"
+    done
+    [ $failures -ge 1 ] || fail "--to $form: a full disk was met $failures times"
+    [ -e "$work/full" ] || fail "--to $form: nothing came out"
+    rm -rf "$work"/full*
 done
 mkdir "$work/x.partial"
 echo mine >"$work/x.partial/notes.txt"
