@@ -46,11 +46,11 @@ remove_entry(void *context, const char *name, bool is_directory)
         removal->failed = true;
 }
 
-/* The partial file and its log; absent ones are fine. */
+/* The partial file, its log, and what it began as; absent ones are fine. */
 static enum status
 remove_partial(struct migrate_target *target)
 {
-    char log[IO_PATH_SIZE + 8];
+    char log[IO_PATH_SIZE + 8], begun[IO_PATH_SIZE + 8];
     struct removal removal = {.io = target->env.io, .directory = log};
 
     (void)snprintf(log, sizeof(log), "%s-wal", target->partial);
@@ -60,6 +60,11 @@ remove_partial(struct migrate_target *target)
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
     status = io_remove(target->env.io, target->partial);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+        return status;
+    /* What a file is built under, where it could not even be begun: a full disk. */
+    (void)snprintf(begun, sizeof(begun), "%s-new", target->partial);
+    status = io_remove(target->env.io, begun);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
