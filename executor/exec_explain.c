@@ -52,12 +52,6 @@ node_name(const struct plan *plan)
     return names[plan->kind];
 }
 
-static bool
-has_bounds(const struct plan_path *path)
-{
-    return path->equal_count > 0 || path->in_count > 0 || path->low != NULL || path->high != NULL;
-}
-
 static int
 describe_scan(const struct plan *plan, char *out, size_t room)
 {
@@ -65,13 +59,13 @@ describe_scan(const struct plan *plan, char *out, size_t room)
     const char *filtered = plan->filter != NULL ? " (filtered)" : "";
     const char *backward = plan->path.backward ? " Backward" : "";
 
-    if (!has_bounds(&plan->path))
+    if (!plan_path_is_bounded(&plan->path))
         return snprintf(out, room, "Seq Scan%s on %s%s", backward, table->name, filtered);
     if (plan->path.index == UINT32_MAX)
         return snprintf(out, room, "Index Scan%s by key on %s%s", backward, table->name, filtered);
     const struct table_index *index = &table->indexes[plan->path.index];
-    return snprintf(out, room, "Index Scan%s using %s%s on %s%s", backward, index->name,
-                    index->learned ? " (rmi)" : "", table->name, filtered);
+    return snprintf(out, room, "Index %sScan%s using %s%s on %s%s", plan->path.alone ? "Only " : "",
+                    backward, index->name, index->learned ? " (rmi)" : "", table->name, filtered);
 }
 
 void

@@ -5,46 +5,8 @@
  */
 #include <string.h>
 
-#include "executor/exec_private.h"
-#include "executor/row_reader.h"
+#include "executor/exec_scan.h"
 #include "kernel/base/check.h"
-
-enum { ROW_ROOM = 1024 };
-
-struct key_bytes {
-    uint8_t bytes[QTDB_KEY_SIZE_MAX];
-    size_t size;
-};
-
-/* A condition that compares a column kept as an integer with a constant. */
-struct scan_test {
-    uint32_t column;
-    enum expr_operator operator_kind;
-    int64_t integer;
-};
-
-enum { TESTS_MAX = 8 };
-
-struct scan {
-    struct qtdb_tree *rows;
-    struct qtdb_tree *tree; /* Where the keys are: the rows', or an index's. */
-    struct qtdb_cursor *cursor;
-    struct row_reader reader;
-    struct scan_test tests[TESTS_MAX]; /* Of the filter, asked before it. */
-    uint32_t test_count;
-    bool tests_are_all;  /* The filter asks nothing else. */
-    struct value *whole; /* What was decoded of a row, by column, and its key. */
-    struct value *in;    /* IN: values in order, without duplicates. */
-    uint32_t in_count;
-    uint32_t in_next;
-    uint64_t read_count; /* Rows. */
-    bool started;
-    bool in_range; /* The cursor is inside a range. */
-    struct key_bytes begin;
-    struct key_bytes end; /* Keys past it, as a prefix, are past the range. Size 0: open. */
-    uint8_t *room;        /* For rows read by key. */
-    size_t room_size;
-};
 
 static size_t
 whole_size(const struct plan *plan)
@@ -80,12 +42,12 @@ static void
 count_path(const struct exec *exec)
 {
     const struct plan_path *path = &exec->plan->path;
-    bool bounded =
-        path->equal_count > 0 || path->in_count > 0 || path->low != NULL || path->high != NULL;
-    enum exec_path kind = path->index != UINT32_MAX ? EXEC_PATH_INDEX
-                          : path->is_point          ? EXEC_PATH_KEY
-                          : bounded                 ? EXEC_PATH_KEY_RANGE
-                                                    : EXEC_PATH_ALL;
+    bool bounded = plan_path_is_bounded(path);
+    enum exec_path kind = path->alone                 ? EXEC_PATH_INDEX_ALONE
+                          : path->index != UINT32_MAX ? EXEC_PATH_INDEX
+                          : path->is_point            ? EXEC_PATH_KEY
+                          : bounded                   ? EXEC_PATH_KEY_RANGE
+                                                      : EXEC_PATH_ALL;
 
     if (exec->context->path_counts != NULL)
         exec->context->path_counts[kind]++;
@@ -110,26 +72,12 @@ take_tests(const struct expr *filter, struct scan *scan)
 {
     uint32_t count = filter == NULL ? 0 : filter->kind == EXPR_AND ? filter->argument_count : 1;
 
-    for (uint32_t i = 0; i < count && scan->test_count < TESTS_MAX; i++) {
+    for (uint32_t i = 0; i < count && scan->test_count < SCAN_TESTS_MAX; i++) {
         if (is_test(filter->kind == EXPR_AND ? filter->arguments[i] : filter,
                     &scan->tests[scan->test_count]))
             scan->test_count++;
     }
     scan->tests_are_all = scan->test_count == count;
-}
-
-static bool
-passes_tests(const struct scan *scan)
-{
-    for (uint32_t i = 0; i < scan->test_count; i++) {
-        const struct scan_test *test = &scan->tests[i];
-        const struct value *value = &scan->whole[test->column];
-        int order = (value->integer > test->integer) - (value->integer < test->integer);
-
-        if (value->null || !expr_order_satisfies(test->operator_kind, order))
-            return false;
-    }
-    return true;
 }
 
 static enum status
@@ -147,6 +95,7 @@ open_scan(struct exec *exec)
     take_tests(plan->filter, scan);
     TRY(table_tree(context->txn, plan->table, UINT32_MAX, &scan->rows, context->error));
     scan->tree = scan->rows;
+    scan->look_wanted = SCAN_LOOK_FEW;
     count_path(exec);
     if (plan->path.index != UINT32_MAX)
         TRY(table_tree(context->txn, plan->table, plan->path.index, &scan->tree, context->error));
@@ -159,6 +108,7 @@ close_scan(struct exec *exec)
     struct scan *scan = exec->state;
 
     qtdb_cursor_close(scan->cursor);
+    scan__look_free(exec);
     memory_free(exec->context->memory, MEMORY_SQL, scan->whole, whole_size(exec->plan));
     memory_free(exec->context->memory, MEMORY_SQL, scan->room, scan->room_size);
 }
@@ -168,7 +118,7 @@ close_scan(struct exec *exec)
 /* Appends to a key. A value too long for any key leaves it as it is and sets *none_out: nothing equals
  * it, and as a bound it may be left out. */
 static void
-append_value(struct exec *exec, const struct value *value, struct key_bytes *key, bool *none_out)
+append_value(struct exec *exec, const struct value *value, struct scan_key *key, bool *none_out)
 {
     const struct plan *plan = exec->plan;
     struct byte_writer writer =
@@ -187,7 +137,7 @@ append_value(struct exec *exec, const struct value *value, struct key_bytes *key
 
 /* Nothing equals null, and nothing is above or below it. */
 static enum status
-append_expr(struct exec *exec, const struct expr *expr, bool is_bound, struct key_bytes *key,
+append_expr(struct exec *exec, const struct expr *expr, bool is_bound, struct scan_key *key,
             bool *none_out)
 {
     struct eval eval = exec__eval(exec);
@@ -199,6 +149,14 @@ append_expr(struct exec *exec, const struct expr *expr, bool is_bound, struct ke
         append_value(exec, &value, key, &too_long);
     *none_out = *none_out || value.null || (too_long && !is_bound);
     return STATUS_OK;
+}
+
+/* What all nulls, or all values, of a key's column begin with. */
+static void
+append_mark(struct scan_key *key, uint8_t mark)
+{
+    if (key->size < sizeof(key->bytes))
+        key->bytes[key->size++] = mark;
 }
 
 /* Values of IN, sorted, each once: the rows then come in key order. */
@@ -247,8 +205,12 @@ next_range(struct exec *exec, struct scan *scan)
         TRY(sort_in(exec, scan));
     scan->started = true;
     scan->begin.size = 0;
-    for (uint32_t i = 0; i < path->equal_count; i++)
-        TRY(append_expr(exec, path->equals[i], false, &scan->begin, &none));
+    for (uint32_t i = 0; i < path->equal_count; i++) {
+        if ((path->nulls >> i & 1) != 0)
+            append_mark(&scan->begin, KEY_NULL);
+        else
+            TRY(append_expr(exec, path->equals[i], false, &scan->begin, &none));
+    }
     if (path->in_count > 0 && scan->in_next == scan->in_count)
         none = true;
     else if (path->in_count > 0)
@@ -258,106 +220,10 @@ next_range(struct exec *exec, struct scan *scan)
         TRY(append_expr(exec, path->low, true, &scan->begin, &none));
     if (path->high != NULL)
         TRY(append_expr(exec, path->high, true, &scan->end, &none));
+    else if (path->not_null)
+        append_mark(&scan->end, KEY_VALUE);
     exec->done = none;
     return STATUS_OK;
-}
-
-/* Rows. */
-
-/* The columns asked for; their bytes are the cursor's, so they are copied, all at once. */
-static enum status
-give_row(struct exec *exec, const struct value *whole)
-{
-    const struct plan *plan = exec->plan;
-    struct value *row = exec__new_row(exec);
-    size_t size = 0;
-    bool any = false;
-
-    for (uint32_t i = 0; i < plan->width; i++) {
-        row[i] = whole[plan->columns[i]];
-        if (row[i].null || !value_type_is_bytes(row[i].type))
-            continue;
-        size += row[i].size;
-        any = true;
-    }
-    if (!any)
-        return STATUS_OK;
-    uint8_t *copy = arena_alloc(&exec->batch.arena, size);
-    if (copy == NULL)
-        return STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < plan->width; i++) {
-        if (row[i].null || !value_type_is_bytes(row[i].type))
-            continue;
-        memcpy(copy, row[i].bytes, row[i].size);
-        row[i].bytes = copy;
-        copy += row[i].size;
-    }
-    return STATUS_OK;
-}
-
-/* Adds the row to the batch when it passes the filter. */
-static enum status
-take_row(struct exec *exec, const void *key, size_t key_size, const void *bytes, size_t size)
-{
-    struct scan *scan = exec->state;
-    struct sql_error *error = exec->context->error;
-    struct row_place place;
-    bool wanted = true;
-
-    scan->read_count++;
-    scan->whole[exec->plan->table->column_count] = value_bytes(QTDB_TYPE_BYTEA, key, key_size);
-    TRY(row_reader_first(&scan->reader, bytes, size, &place, &exec->batch.arena, scan->whole,
-                         error));
-    if (!passes_tests(scan))
-        return STATUS_OK;
-    if (!scan->tests_are_all) {
-        struct eval eval = exec__eval(exec);
-
-        TRY(expr_is_true(exec->plan->filter, scan->whole, &eval, &wanted));
-    }
-    if (!wanted)
-        return STATUS_OK;
-    TRY(row_reader_rest(&scan->reader, &place, &exec->batch.arena, scan->whole, error));
-    return give_row(exec, scan->whole);
-}
-
-static enum status
-damaged_entry(struct exec *exec)
-{
-    return sql_error_set(exec->context->error, "XX001", -1,
-                         "an index entry of table \"%s\" has no row: run qtdb-check",
-                         exec->plan->table->name);
-}
-
-/* Reads a row by its key; nothing is added when it does not exist and may be missing. */
-static enum status
-take_by_key(struct exec *exec, const void *key, size_t key_size, bool may_miss)
-{
-    struct scan *scan = exec->state;
-    struct memory *memory = exec->context->memory;
-    size_t size = scan->room_size;
-
-    if (scan->room == NULL) {
-        scan->room = memory_alloc(memory, MEMORY_SQL, ROW_ROOM);
-        if (scan->room == NULL)
-            return STATUS_NO_MEMORY;
-        size = scan->room_size = ROW_ROOM;
-    }
-    enum qtdb_code code =
-        qtdb_get(exec->context->txn, scan->rows, key, key_size, scan->room, &size);
-    if (code == QTDB_FULL && size > scan->room_size) {
-        uint8_t *room = memory_resize(memory, MEMORY_SQL, scan->room, scan->room_size, size);
-
-        if (room == NULL)
-            return STATUS_NO_MEMORY;
-        scan->room = room;
-        scan->room_size = size;
-        code = qtdb_get(exec->context->txn, scan->rows, key, key_size, scan->room, &size);
-    }
-    if (code == QTDB_NOT_FOUND)
-        return may_miss ? STATUS_OK : damaged_entry(exec);
-    TRY(sql_from_code(code, exec->context->error));
-    return take_row(exec, key, key_size, scan->room, size);
 }
 
 static bool
@@ -382,7 +248,7 @@ static enum qtdb_code
 seek(struct scan *scan, const struct plan *plan)
 {
     bool is_integer = plan->path.index == UINT32_MAX && table_key_is_integer(plan->table);
-    struct key_bytes last = scan->end;
+    struct scan_key last = scan->end;
 
     if (!plan->path.backward)
         return qtdb_cursor_seek(scan->cursor, scan->begin.bytes, scan->begin.size);
@@ -393,14 +259,13 @@ seek(struct scan *scan, const struct plan *plan)
     return qtdb_cursor_seek_last(scan->cursor, last.bytes, last.size);
 }
 
-/* The next entry of the range. STATUS_NOT_FOUND past its end. */
+/* To the next entry of the range, whose key and value are the cursor's. STATUS_NOT_FOUND past its end. */
 static enum status
-step(struct exec *exec, struct scan *scan)
+step(struct exec *exec, struct scan *scan, struct scan_entry *out)
 {
     struct exec_context *context = exec->context;
-    const void *key, *value;
-    size_t key_size, value_size;
 
+    TRY(exec__check_interrupt(context));
     if (scan->cursor == NULL)
         TRY(sql_from_code(qtdb_cursor_open(context->txn, scan->tree, &scan->cursor),
                           context->error));
@@ -408,13 +273,90 @@ step(struct exec *exec, struct scan *scan)
     enum qtdb_code code = !scan->in_range ? seek(scan, exec->plan)
                           : backward      ? qtdb_cursor_previous(scan->cursor)
                                           : qtdb_cursor_next(scan->cursor);
-    TRY(sql_from_code(code, context->error));
-    scan->in_range = true;
-    qtdb_cursor_row(scan->cursor, &key, &key_size, &value, &value_size);
-    if (backward ? is_before(scan, key, key_size) : is_past(scan, key, key_size))
+    scan->in_range = false;
+    if (code == QTDB_NOT_FOUND)
         return STATUS_NOT_FOUND;
-    return scan->tree == scan->rows ? take_row(exec, key, key_size, value, value_size)
-                                    : take_by_key(exec, value, value_size, false);
+    TRY(sql_from_code(code, context->error));
+    qtdb_cursor_row(scan->cursor, &out->key, &out->key_size, &out->value, &out->value_size);
+    if (backward ? is_before(scan, out->key, out->key_size)
+                 : is_past(scan, out->key, out->key_size))
+        return STATUS_NOT_FOUND;
+    scan->in_range = true;
+    return STATUS_OK;
+}
+
+/* Rows where the cursor is. */
+static enum status
+fill_from_cursor(struct exec *exec, struct scan *scan)
+{
+    while (!exec->done && !exec__is_full(exec)) {
+        struct scan_entry entry;
+
+        if (!scan->in_range)
+            TRY(next_range(exec, scan));
+        if (exec->done)
+            return STATUS_OK;
+        enum status status = step(exec, scan, &entry);
+        if (status == STATUS_NOT_FOUND)
+            continue;
+        TRY(status);
+        TRY(exec->plan->path.alone
+                ? scan__take_entry(exec, &entry)
+                : scan__take_row(exec, entry.key, entry.key_size, entry.value, entry.value_size));
+    }
+    return STATUS_OK;
+}
+
+/* Rows behind keys: those of IN, or those that entries of an index name. */
+
+/* Entries of an index are gathered few at first: most of them lead to few rows. */
+static uint32_t
+wanted_rows(const struct exec *exec, struct scan *scan)
+{
+    uint64_t most = exec->capacity - exec->batch.count;
+    uint32_t wanted = SCAN_LOOK_MAX;
+
+    if (most > exec->goal - exec->batch.count)
+        most = exec->goal - exec->batch.count;
+    if (exec->plan->path.index != UINT32_MAX) {
+        wanted = scan->look_wanted;
+        scan->look_wanted = wanted * 4 < SCAN_LOOK_MAX ? wanted * 4 : SCAN_LOOK_MAX;
+    }
+    return wanted < most ? wanted : (uint32_t)most;
+}
+
+/* The next key into the gathered ones; STATUS_NOT_FOUND at the end of a range. */
+static enum status
+gather_one(struct exec *exec, struct scan *scan)
+{
+    const struct plan_path *path = &exec->plan->path;
+    struct scan_entry entry;
+
+    if (path->index == UINT32_MAX) {
+        scan__look_add(scan, scan->begin.bytes, scan->begin.size);
+        return STATUS_OK;
+    }
+    TRY(step(exec, scan, &entry));
+    scan__look_add(scan, entry.value, entry.value_size);
+    return STATUS_OK;
+}
+
+static enum status
+fill_by_look_ups(struct exec *exec, struct scan *scan)
+{
+    while (!exec->done && !exec__is_full(exec)) {
+        TRY(scan__look_begin(exec, wanted_rows(exec, scan)));
+        while (!exec->done && scan__look_has_room(scan)) {
+            if (!scan->in_range)
+                TRY(next_range(exec, scan));
+            enum status status = exec->done ? STATUS_NOT_FOUND : gather_one(exec, scan);
+
+            if (status != STATUS_NOT_FOUND)
+                TRY(status);
+        }
+        TRY(scan__look_up(exec, exec->plan->path.index == UINT32_MAX));
+    }
+    return STATUS_OK;
 }
 
 static enum status
@@ -423,24 +365,13 @@ fill_batch(struct exec *exec, struct scan *scan)
     const struct plan_path *path = &exec->plan->path;
     bool by_key = path->index == UINT32_MAX && path->is_point;
 
-    while (!exec->done && !exec__is_full(exec)) {
-        if (!scan->in_range) {
-            TRY(next_range(exec, scan));
-            if (exec->done)
-                return STATUS_OK;
-        }
-        if (by_key) {
-            TRY(take_by_key(exec, scan->begin.bytes, scan->begin.size, true));
-            continue;
-        }
-        enum status status = step(exec, scan);
-        if (status == STATUS_NOT_FOUND)
-            scan->in_range = false;
-        else
-            TRY(status);
-        TRY(exec__check_interrupt(exec->context));
-    }
-    return STATUS_OK;
+    if (path->alone || (!by_key && path->index == UINT32_MAX))
+        return fill_from_cursor(exec, scan);
+    if (!by_key || path->in_count > 0)
+        return fill_by_look_ups(exec, scan);
+    TRY(next_range(exec, scan));
+    return exec->done ? STATUS_OK
+                      : scan__take_by_key(exec, scan->begin.bytes, scan->begin.size, true);
 }
 
 static enum status
@@ -463,6 +394,7 @@ rewind_scan(struct exec *exec)
     struct scan *scan = exec->state;
 
     scan->started = scan->in_range = false;
+    scan->look_wanted = SCAN_LOOK_FEW;
     count_path(exec);
     exec__release(exec);
 }
@@ -475,7 +407,9 @@ park_scan(struct exec *exec)
 
     qtdb_cursor_close(scan->cursor);
     scan->cursor = NULL;
-    if (scan->room_size > ROW_ROOM) {
+    if (scan->look_capacity > SCAN_LOOK_FEW)
+        scan__look_free(exec);
+    if (scan->room_size > SCAN_ROW_ROOM) {
         memory_free(exec->context->memory, MEMORY_SQL, scan->room, scan->room_size);
         scan->room = NULL;
         scan->room_size = 0;

@@ -15,8 +15,6 @@
 #include "executor/row.h"
 #include "kernel/base/check.h"
 
-enum { KEY_VALUE = 1, KEY_NULL = 2 };
-
 static void
 put_big_endian(struct byte_writer *out, uint64_t word)
 {
@@ -136,4 +134,95 @@ key_encode(const struct value *value, struct byte_writer *out)
         put_big_endian(out, (uint64_t)value->integer ^ UINT64_C(1) << 63);
     }
     return !out->overflow;
+}
+
+/* Decoding. Numbers lose their scale, floats the sign of zero, char(n) its blanks: they cannot be had back. */
+
+static bool
+is_number_or_moment(enum qtdb_type type)
+{
+    return value_type_is_integer(type) || type == QTDB_TYPE_BOOL || type == QTDB_TYPE_DATE ||
+           type == QTDB_TYPE_TIME || type == QTDB_TYPE_TIMESTAMP || type == QTDB_TYPE_TIMESTAMPTZ;
+}
+
+bool
+key_keeps(enum qtdb_type type)
+{
+    return is_number_or_moment(type) || type == QTDB_TYPE_TEXT || type == QTDB_TYPE_VARCHAR ||
+           type == QTDB_TYPE_BYTEA || type == QTDB_TYPE_UUID;
+}
+
+static bool
+fits(enum qtdb_type type, int64_t integer)
+{
+    switch (type) {
+    case QTDB_TYPE_BOOL:
+        return integer == 0 || integer == 1;
+    case QTDB_TYPE_INT2:
+        return integer >= INT16_MIN && integer <= INT16_MAX;
+    case QTDB_TYPE_INT4:
+    case QTDB_TYPE_DATE:
+        return integer >= INT32_MIN && integer <= INT32_MAX;
+    default:
+        return true;
+    }
+}
+
+static enum status
+take_integer(struct byte_reader *reader, enum qtdb_type type, struct value *out)
+{
+    uint64_t word = 0;
+
+    if (!byte_reader_get(reader, &word, sizeof(word)))
+        return STATUS_CORRUPT;
+    *out = value_integer(type, (int64_t)(__builtin_bswap64(word) ^ UINT64_C(1) << 63));
+    return fits(type, out->integer) ? STATUS_OK : STATUS_CORRUPT;
+}
+
+/* Bytes up to 0x00 0x00, in which 0x00 0xff stands for 0x00. */
+static enum status
+take_bytes(struct byte_reader *reader, enum qtdb_type type, struct arena *arena, struct value *out)
+{
+    const uint8_t *bytes = reader->data + reader->offset;
+    size_t left = byte_reader_left(reader), size = 0, zeros = 0;
+
+    for (; size + 1 < left && (bytes[size] != 0 || bytes[size + 1] != 0); size++) {
+        if (bytes[size] != 0)
+            continue;
+        if (bytes[size + 1] != 0xff)
+            return STATUS_CORRUPT;
+        zeros++;
+        size++;
+    }
+    if (size + 1 >= left || size - zeros > UINT32_MAX ||
+        (type == QTDB_TYPE_UUID && size - zeros != 16))
+        return STATUS_CORRUPT;
+    reader->offset += size + 2;
+    *out = value_bytes(type, bytes, size);
+    if (zeros == 0)
+        return STATUS_OK;
+    uint8_t *copy = arena_alloc(arena, size - zeros);
+    if (copy == NULL)
+        return STATUS_NO_MEMORY;
+    *out = value_bytes(type, copy, size - zeros);
+    for (size_t i = 0; i < size; i++) {
+        *copy++ = bytes[i];
+        i += bytes[i] == 0;
+    }
+    return STATUS_OK;
+}
+
+enum status
+key_decode(struct byte_reader *reader, enum qtdb_type type, struct arena *arena, struct value *out)
+{
+    uint8_t what = 0;
+
+    CHECK(key_keeps(type));
+    if (!byte_reader_get_u8(reader, &what) || (what != KEY_NULL && what != KEY_VALUE))
+        return STATUS_CORRUPT;
+    *out = value_null(type);
+    if (what == KEY_NULL)
+        return STATUS_OK;
+    return is_number_or_moment(type) ? take_integer(reader, type, out)
+                                     : take_bytes(reader, type, arena, out);
 }

@@ -49,9 +49,20 @@ struct plan_path {
     struct expr **in;
     struct expr *low; /* Or bounds of that column, inclusive; NULL: open. */
     struct expr *high;
-    bool backward; /* From the last key to the first. */
-    bool is_point; /* At most one row for each combination of values. */
+    uint32_t nulls; /* Bit i: the i-th of the equals is IS NULL, and has no value. */
+    bool not_null;  /* No nulls of that column: its bounds, or IS NOT NULL, leave them out. */
+    bool backward;  /* From the last key to the first. */
+    bool is_point;  /* At most one row for each combination of values. */
+    bool alone;     /* The index's entries have all columns asked for. */
 };
+
+/* The path reads less than all. */
+static inline bool
+plan_path_is_bounded(const struct plan_path *path)
+{
+    return path->equal_count > 0 || path->in_count > 0 || path->low != NULL || path->high != NULL ||
+           path->not_null;
+}
 
 struct plan_sort_key {
     uint32_t column;

@@ -8,6 +8,7 @@
 #include "kernel/base/check.h"
 
 static const double SIZE_LARGE = 100000;
+static const double SHARE_NULL = 0.05; /* Of a column that is asked for its nulls. */
 
 /* What is known about one column of a key. */
 struct bounds {
@@ -15,6 +16,8 @@ struct bounds {
     struct expr *in; /* EXPR_IN */
     struct expr *low;
     struct expr *high;
+    struct expr *is_null; /* EXPR_IS_NULL */
+    struct expr *is_not_null;
 };
 
 /* A cast that keeps order and encoded key. */
@@ -155,6 +158,8 @@ bounds_of(const struct rel *rel, uint32_t column, const struct plan__list *condi
 
         if (expr->kind == EXPR_COMPARE)
             note_comparison(rel, column, expr, &bounds);
+        if (expr->kind == EXPR_IS_NULL && is_column(rel, column, expr->arguments[0]))
+            *(expr->negated ? &bounds.is_not_null : &bounds.is_null) = expr;
         if (expr->kind != EXPR_IN || expr->negated || !is_column(rel, column, expr->arguments[0]))
             continue;
         for (uint32_t k = 1; k < expr->argument_count; k++)
@@ -188,6 +193,23 @@ implies(const struct rel *rel, const struct expr *predicate, const struct plan__
     return implied;
 }
 
+/* Nulls and what lies beside them; false: the column is not asked for nulls. A unique index has none. */
+static bool
+note_nulls(const struct bounds *bounds, struct plan_path *path, double *share)
+{
+    if (bounds->equal == NULL && bounds->is_null != NULL) {
+        path->nulls |= UINT32_C(1) << path->equal_count;
+        path->equals[path->equal_count++] = bounds->is_null;
+        *share *= SHARE_NULL;
+        return true;
+    }
+    path->not_null = bounds->equal == NULL && bounds->in == NULL &&
+                     (bounds->low != NULL || bounds->high != NULL || bounds->is_not_null != NULL);
+    if (path->not_null && bounds->low == NULL && bounds->high == NULL)
+        *share *= 1 - SHARE_NULL;
+    return false;
+}
+
 /* Fills the path for one key; returns the share of the table it reads. */
 static enum status
 try_key(struct planner *planner, const struct rel *rel, const uint32_t *columns, uint32_t count,
@@ -202,6 +224,9 @@ try_key(struct planner *planner, const struct rel *rel, const uint32_t *columns,
         struct bounds bounds = bounds_of(rel, columns[i], conditions);
 
         TRY(add_like_bounds(planner, rel, columns[i], conditions, &bounds));
+        if (path->index != UINT32_MAX && !rel->table->indexes[path->index].unique &&
+            note_nulls(&bounds, path, share))
+            continue;
         if (bounds.equal != NULL) {
             path->equals[path->equal_count++] = bounds.equal;
             *share /= plan__distinct(rel->table, columns[i], table_rows);
@@ -232,6 +257,39 @@ path_rows(const struct plan_path *path, double table_rows, double share)
     return path->is_point && combinations < rows ? combinations : rows;
 }
 
+/* Columns that conditions read of a relation. */
+struct reading {
+    uint32_t relation;
+    uint32_t column;
+};
+
+static bool
+does_not_read(void *context, const struct expr *expr)
+{
+    const struct reading *reading = context;
+
+    return expr->kind != EXPR_COLUMN || expr->relation != reading->relation ||
+           expr->index != reading->column;
+}
+
+/* Entries of the index have every column that is asked for. */
+static bool
+covers(const struct planner *planner, const struct rel *rel, uint32_t index,
+       const struct plan__list *conditions)
+{
+    for (uint32_t i = 0; i < rel->column_count; i++) {
+        struct reading reading = {rel->relation, i};
+        bool asked = plan__is_needed(planner, rel->relation, i);
+
+        for (uint32_t k = 0; k < conditions->count && !asked; k++)
+            asked = plan__has_subquery(conditions->exprs[k]) ||
+                    !expr_visit(conditions->exprs[k], does_not_read, &reading);
+        if (asked && i < rel->table->column_count && !table_index_has(rel->table, index, i))
+            return false;
+    }
+    return true;
+}
+
 /* The best path; `rows` are those it reads. */
 static enum status
 choose_path(struct planner *planner, const struct rel *rel, const struct plan__list *conditions,
@@ -246,6 +304,7 @@ choose_path(struct planner *planner, const struct rel *rel, const struct plan__l
         TRY(try_key(planner, rel, table->keys, table->key_count, conditions, table_rows, best,
                     &share));
     *rows = path_rows(best, table_rows, share);
+    double cost = *rows;
     for (uint32_t i = 0; i < table->index_count && conditions->count > 0; i++) {
         struct plan_path path = {.index = i};
         uint32_t predicate = table->indexes[i].predicate;
@@ -255,13 +314,14 @@ choose_path(struct planner *planner, const struct rel *rel, const struct plan__l
         TRY(try_key(planner, rel, table->indexes[i].columns, table->indexes[i].column_count,
                     conditions, table_rows, &path, &share));
         path.is_point = path.is_point && table->indexes[i].unique;
-        double path_cost = 2 * path_rows(&path, table_rows, share);
-        bool bounded =
-            path.equal_count > 0 || path.in_count > 0 || path.low != NULL || path.high != NULL;
+        path.alone = covers(planner, rel, i, conditions);
+        double read = path_rows(&path, table_rows, share);
+        double path_cost = path.alone ? read : 2 * read;
 
-        if (bounded && path_cost < *rows) {
+        if (plan_path_is_bounded(&path) && path_cost < cost) {
             *best = path;
-            *rows = path_cost / 2;
+            *rows = read;
+            cost = path_cost;
         }
     }
     return STATUS_OK;
@@ -276,8 +336,10 @@ resolve_path(struct planner *planner, struct plan *plan)
 
     if (in == NULL)
         return STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < path->equal_count; i++)
-        TRY(plan__resolve(planner, NULL, NULL, path->equals[i], &path->equals[i]));
+    for (uint32_t i = 0; i < path->equal_count; i++) {
+        if ((path->nulls >> i & 1) == 0)
+            TRY(plan__resolve(planner, NULL, NULL, path->equals[i], &path->equals[i]));
+    }
     for (uint32_t i = 0; i < path->in_count; i++)
         TRY(plan__resolve(planner, NULL, NULL, path->in[i], &in[i]));
     path->in = in;

@@ -21,6 +21,7 @@
 #include "kernel/base/bytes.h"
 
 enum { ROW_FORMAT = 1, ROW_COLUMNS_MAX = 1600 };
+enum { KEY_VALUE = 1, KEY_NULL = 2 }; /* What a column of a key begins with. */
 
 /** Appends; false, and the writer overflows, when it has not row_encoded_size_max bytes left. */
 bool row_encode(const struct value *values, uint32_t count, struct byte_writer *out);
@@ -33,5 +34,11 @@ MUST_CHECK enum status row_decode(const void *bytes, size_t size, const struct s
 
 /** Appends one key column; false when the writer is full. */
 bool key_encode(const struct value *value, struct byte_writer *out);
+/** The type's values can be had back from their keys. */
+bool key_keeps(enum qtdb_type type);
+/** The next column of a key, of a type that keeps its values; borrows from the key where it can.
+ * STATUS_CORRUPT. */
+MUST_CHECK enum status key_decode(struct byte_reader *reader, enum qtdb_type type,
+                                  struct arena *arena, struct value *out);
 
 #endif

@@ -203,6 +203,14 @@ MUST_CHECK enum status table_tree(struct qtdb_txn *txn, const struct table *tabl
  * long. `out` has QTDB_KEY_SIZE_MAX bytes. */
 MUST_CHECK enum status table_row_key(const struct table *table, const struct value *values,
                                      uint8_t *out, size_t *size_out, struct sql_error *error);
+/** An index's entry has the column's value: in its key, or in the row's key that it leads to. */
+bool table_index_has(const struct table *table, uint32_t index, uint32_t column);
+/** The values of all columns that table_index_has; the others stay as they are. They borrow from the entry
+ * where they can. STATUS_CORRUPT. */
+MUST_CHECK enum status table_decode_entry(const struct table *table, uint32_t index,
+                                          const void *key, size_t key_size, const void *value,
+                                          size_t value_size, struct arena *arena,
+                                          struct value *values);
 /** The key of a row's entry in an index. `*size_out` is 0 when the row has none. `values` go on with
  * those of the table's expressions. */
 MUST_CHECK enum status table_index_key(const struct table *table, uint32_t index,

@@ -150,6 +150,54 @@ make_row(struct value values[TYPE_COUNT], struct sql_type row_types[TYPE_COUNT])
     }
 }
 
+/* What a key keeps comes back from it, and no part of it does. */
+Test(row, values_come_back_from_their_keys)
+{
+    static const enum qtdb_type kept[] = {QTDB_TYPE_BOOL, QTDB_TYPE_INT8,  QTDB_TYPE_TIMESTAMP,
+                                          QTDB_TYPE_TEXT, QTDB_TYPE_BYTEA, QTDB_TYPE_UUID};
+
+    cr_assert(!key_keeps(QTDB_TYPE_NUMERIC) && !key_keeps(QTDB_TYPE_FLOAT8));
+    cr_assert(!key_keeps(QTDB_TYPE_CHAR) && !key_keeps(QTDB_TYPE_INTERVAL));
+    for (int round = 0; round < 6000; round++) {
+        enum qtdb_type type = kept[round % 6];
+        struct value value = round % 11 == 0 ? value_null(type) : random_value(type), back;
+        uint8_t bytes[256];
+        size_t size = encode_key(&value, bytes);
+
+        for (size_t part = 0; part <= size; part++) {
+            struct byte_reader reader = byte_reader_init(bytes, part);
+            enum status status = key_decode(&reader, type, &arena, &back);
+
+            cr_assert_eq(status, part == size ? STATUS_OK : STATUS_CORRUPT);
+        }
+        cr_assert(back.null == value.null && (value.null || value_compare(&back, &value) == 0));
+        arena_reset(&arena);
+    }
+}
+
+Test(row, refuses_keys_that_were_not_made)
+{
+    static const struct {
+        enum qtdb_type type;
+        uint8_t size;
+        uint8_t bytes[12];
+    } wrong[] = {
+        {QTDB_TYPE_INT4, 9, {3, 0x80}},                /* Neither value nor null. */
+        {QTDB_TYPE_INT4, 9, {1, 0x80, 0, 0, 1}},       /* Past an int's range. */
+        {QTDB_TYPE_INT2, 9, {1, 0x80, 0, 0, 0, 0, 1}}, /* Past a smallint's. */
+        {QTDB_TYPE_BOOL, 9, {1, 0x80, 0, 0, 0, 0, 0, 0, 2}},
+        {QTDB_TYPE_TEXT, 6, {1, 'a', 0, 7, 0, 0}}, /* A zero byte that was not told from the end. */
+        {QTDB_TYPE_UUID, 4, {1, 'a', 0, 0}},
+    };
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct byte_reader reader = byte_reader_init(wrong[i].bytes, wrong[i].size);
+        struct value back;
+
+        cr_assert_eq(key_decode(&reader, wrong[i].type, &arena, &back), STATUS_CORRUPT, "%zu", i);
+    }
+}
+
 /* covers: E3 */
 Test(row, decodes_what_was_encoded)
 {

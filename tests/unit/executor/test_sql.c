@@ -241,7 +241,7 @@ Test(sql, explain_analyze_tells_rows_and_bytes)
         "Look-ups Routed: 0  Links Followed: 0  Fallbacks: 0\n");
     expect("drop index n_v; create index n_rmi on n using rmi (v); explain (costs off) select id "
            "from n where v = '7'",
-           "Index Scan using n_rmi (rmi) on n (filtered)\n");
+           "Index Only Scan using n_rmi (rmi) on n (filtered)\n");
     expect("explain (analyze, costs off, timing off, summary off) select v from n where id between "
            "1001 and 2000",
            "Index Scan by key on n (filtered) (actual rows=1000 loops=1)\n"
@@ -269,14 +269,14 @@ Test(sql, a_key_gives_its_order)
            "Index Scan by key on n (filtered)\n");
     expect("explain (costs off) select id from n where s >= 's5' and s < 's6' order by s desc "
            "nulls first",
-           "Index Scan Backward using n_s on n (filtered)\n");
+           "Index Only Scan Backward using n_s on n (filtered)\n");
     expect("explain (costs off) select id from n where s >= 's5' and s < 's6' order by s desc "
            "nulls last",
-           "Sort\n  ->  Index Scan using n_s on n (filtered)\n");
+           "Sort\n  ->  Index Only Scan using n_s on n (filtered)\n");
     expect("explain (costs off) select id from n order by v, id", "Sort\n  ->  Seq Scan on n\n");
     expect("explain (analyze, costs off, timing off, summary off) select id from n where s like "
            "'s123%'",
-           "Index Scan using n_s on n (filtered) (actual rows=11 loops=1)\n"
+           "Index Only Scan using n_s on n (filtered) (actual rows=11 loops=1)\n"
            "  Rows Read: 12\n");
 }
 

@@ -1,0 +1,74 @@
+/* SCAN, inside: what exec_scan*.c share. */
+#ifndef EXECUTOR_EXEC_SCAN_H
+#define EXECUTOR_EXEC_SCAN_H
+
+#include "executor/exec_private.h"
+#include "executor/row_reader.h"
+
+enum { SCAN_ROW_ROOM = 1024, SCAN_LOOK_MAX = 64, SCAN_LOOK_FEW = 4, SCAN_TESTS_MAX = 8 };
+
+struct scan_key {
+    uint8_t bytes[QTDB_KEY_SIZE_MAX];
+    size_t size;
+};
+
+/* A condition that compares a column kept as an integer with a constant. */
+struct scan_test {
+    uint32_t column;
+    enum expr_operator operator_kind;
+    int64_t integer;
+};
+
+struct scan {
+    struct qtdb_tree *rows;
+    struct qtdb_tree *tree; /* Where the keys are: the rows', or an index's. */
+    struct qtdb_cursor *cursor;
+    struct row_reader reader;
+    struct scan_test tests[SCAN_TESTS_MAX]; /* Of the filter, asked before it. */
+    uint32_t test_count;
+    bool tests_are_all;  /* The filter asks nothing else. */
+    struct value *whole; /* What was decoded of a row, by column, and its key. */
+    struct value *in;    /* IN: values in order, without duplicates. */
+    uint32_t in_count;
+    uint32_t in_next;
+    uint64_t read_count; /* Rows. */
+    bool started;
+    bool in_range; /* The cursor is inside a range. */
+    struct scan_key begin;
+    struct scan_key end; /* Keys past it, as a prefix, are past the range. Size 0: open. */
+    uint8_t *room;       /* For rows read by key. */
+    size_t room_size;
+    struct scan_look *look; /* NULL: not needed so far. */
+    uint32_t look_capacity;
+    uint32_t look_wanted; /* To be gathered next. */
+};
+
+/* Where a cursor is. */
+struct scan_entry {
+    const void *key;
+    const void *value;
+    size_t key_size;
+    size_t value_size;
+};
+
+/* exec_scan_row.c */
+/** Adds the row to the batch when it passes the filter. */
+MUST_CHECK enum status scan__take_row(struct exec *exec, const void *key, size_t key_size,
+                                      const void *bytes, size_t size);
+/** Reads a row by its key; nothing is added when it does not exist and may be missing. */
+MUST_CHECK enum status scan__take_by_key(struct exec *exec, const void *key, size_t key_size,
+                                         bool may_miss);
+
+/** An entry of an index that has all columns asked for, as a row. */
+MUST_CHECK enum status scan__take_entry(struct exec *exec, const struct scan_entry *entry);
+
+/* exec_scan_look.c: keys are gathered and looked up at once. */
+/** None gathered yet; room for `wanted` keys, 1 to SCAN_LOOK_MAX. */
+MUST_CHECK enum status scan__look_begin(struct exec *exec, uint32_t wanted);
+bool scan__look_has_room(const struct scan *scan);
+void scan__look_add(struct scan *scan, const void *key, size_t key_size);
+/** Looks them up and adds their rows, in the order they were gathered. */
+MUST_CHECK enum status scan__look_up(struct exec *exec, bool may_miss);
+void scan__look_free(struct exec *exec);
+
+#endif

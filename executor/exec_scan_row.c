@@ -1,0 +1,148 @@
+/*
+ * Rows of a scan: decoded as far as the filter reads, asked whether they pass, decoded to the end, and
+ * handed out with the columns asked for.
+ */
+#include <string.h>
+
+#include "executor/exec_scan.h"
+#include "kernel/base/check.h"
+
+static bool
+passes_tests(const struct scan *scan)
+{
+    for (uint32_t i = 0; i < scan->test_count; i++) {
+        const struct scan_test *test = &scan->tests[i];
+        const struct value *value = &scan->whole[test->column];
+        int order = (value->integer > test->integer) - (value->integer < test->integer);
+
+        if (value->null || !expr_order_satisfies(test->operator_kind, order))
+            return false;
+    }
+    return true;
+}
+
+/* The columns asked for; their bytes are the cursor's, so they are copied, all at once. */
+static enum status
+give_row(struct exec *exec, const struct value *whole)
+{
+    const struct plan *plan = exec->plan;
+    struct value *row = exec__new_row(exec);
+    size_t size = 0;
+    bool any = false;
+
+    for (uint32_t i = 0; i < plan->width; i++) {
+        row[i] = whole[plan->columns[i]];
+        if (row[i].null || !value_type_is_bytes(row[i].type))
+            continue;
+        size += row[i].size;
+        any = true;
+    }
+    if (!any)
+        return STATUS_OK;
+    uint8_t *copy = arena_alloc(&exec->batch.arena, size);
+    if (copy == NULL)
+        return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < plan->width; i++) {
+        if (row[i].null || !value_type_is_bytes(row[i].type))
+            continue;
+        memcpy(copy, row[i].bytes, row[i].size);
+        row[i].bytes = copy;
+        copy += row[i].size;
+    }
+    return STATUS_OK;
+}
+
+/* The filter, where the tests are not all of it. */
+static enum status
+passes_filter(struct exec *exec, const struct scan *scan, bool *out)
+{
+    struct eval eval = exec__eval(exec);
+
+    *out = true;
+    return scan->tests_are_all ? STATUS_OK
+                               : expr_is_true(exec->plan->filter, scan->whole, &eval, out);
+}
+
+enum status
+scan__take_row(struct exec *exec, const void *key, size_t key_size, const void *bytes, size_t size)
+{
+    struct scan *scan = exec->state;
+    struct sql_error *error = exec->context->error;
+    struct row_place place;
+    bool wanted = true;
+
+    scan->read_count++;
+    scan->whole[exec->plan->table->column_count] = value_bytes(QTDB_TYPE_BYTEA, key, key_size);
+    TRY(row_reader_first(&scan->reader, bytes, size, &place, &exec->batch.arena, scan->whole,
+                         error));
+    if (!passes_tests(scan))
+        return STATUS_OK;
+    TRY(passes_filter(exec, scan, &wanted));
+    if (!wanted)
+        return STATUS_OK;
+    TRY(row_reader_rest(&scan->reader, &place, &exec->batch.arena, scan->whole, error));
+    return give_row(exec, scan->whole);
+}
+
+enum status
+scan__take_entry(struct exec *exec, const struct scan_entry *entry)
+{
+    struct scan *scan = exec->state;
+    const struct plan *plan = exec->plan;
+    const struct table *table = plan->table;
+    bool wanted = true;
+
+    scan->read_count++;
+    enum status status =
+        table_decode_entry(table, plan->path.index, entry->key, entry->key_size, entry->value,
+                           entry->value_size, &exec->batch.arena, scan->whole);
+    if (status == STATUS_CORRUPT)
+        return sql_error_set(exec->context->error, "XX001", -1,
+                             "an entry of index \"%s\" is damaged: run qtdb-check",
+                             table->indexes[plan->path.index].name);
+    TRY(status);
+    scan->whole[table->column_count] =
+        value_bytes(QTDB_TYPE_BYTEA, entry->value, entry->value_size);
+    if (!passes_tests(scan))
+        return STATUS_OK;
+    TRY(passes_filter(exec, scan, &wanted));
+    return wanted ? give_row(exec, scan->whole) : STATUS_OK;
+}
+
+static enum status
+damaged_entry(struct exec *exec)
+{
+    return sql_error_set(exec->context->error, "XX001", -1,
+                         "an index entry of table \"%s\" has no row: run qtdb-check",
+                         exec->plan->table->name);
+}
+
+enum status
+scan__take_by_key(struct exec *exec, const void *key, size_t key_size, bool may_miss)
+{
+    struct scan *scan = exec->state;
+    struct memory *memory = exec->context->memory;
+    size_t size = scan->room_size;
+
+    if (scan->room == NULL) {
+        scan->room = memory_alloc(memory, MEMORY_SQL, SCAN_ROW_ROOM);
+        if (scan->room == NULL)
+            return STATUS_NO_MEMORY;
+        size = scan->room_size = SCAN_ROW_ROOM;
+    }
+    enum qtdb_code code =
+        qtdb_get(exec->context->txn, scan->rows, key, key_size, scan->room, &size);
+    if (code == QTDB_FULL && size > scan->room_size) {
+        uint8_t *room = memory_resize(memory, MEMORY_SQL, scan->room, scan->room_size, size);
+
+        if (room == NULL)
+            return STATUS_NO_MEMORY;
+        scan->room = room;
+        scan->room_size = size;
+        code = qtdb_get(exec->context->txn, scan->rows, key, key_size, scan->room, &size);
+    }
+    if (code == QTDB_NOT_FOUND)
+        return may_miss ? STATUS_OK : damaged_entry(exec);
+    TRY(sql_from_code(code, exec->context->error));
+    return scan__take_row(exec, key, key_size, scan->room, size);
+}

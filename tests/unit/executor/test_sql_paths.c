@@ -1,0 +1,256 @@
+/*
+ * Goal: scans read no more than they have to: LIMIT, IN and BETWEEN as many rows as they give; an index that
+ * has all columns asked for is read alone; nulls are found and left out by an index; look-ups made many at
+ * once give what single ones give, in the index's order.
+ * Method: EXPLAIN ANALYZE on a simulated disk; the same queries by an index and without one, over rows with
+ * nulls, zero bytes, extreme numbers and rows too large for a look-up's room.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "executor/session.h"
+#include "tests/support/db_rig.h"
+#include "tests/support/sql_rows.h"
+
+static struct db_rig rig;
+static struct qtdb_session *session;
+
+static void
+setup(void)
+{
+    db_rig_init(&rig, 1);
+    DB(qtdb_session_open(rig.db, &session));
+}
+
+static void
+teardown(void)
+{
+    qtdb_session_close(session);
+    db_rig_deinit(&rig);
+}
+
+TestSuite(sql_paths, .init = setup, .fini = teardown);
+
+static void
+expect(const char *sql, const char *rows)
+{
+    sql_expect(session, sql, rows);
+}
+
+/* "id in (...)" of `count` multiples of `step`, from `first` on. */
+static const char *
+list_of(int count, int first, int step)
+{
+    static char text[8192];
+    int used = snprintf(text, sizeof(text), "id in (");
+
+    for (int i = 0; i < count; i++)
+        used += snprintf(text + used, sizeof(text) - (size_t)used, "%s%d", i > 0 ? ", " : "",
+                         first + i * step);
+    snprintf(text + used, sizeof(text) - (size_t)used, ")");
+    return text;
+}
+
+static void
+expect_plan(const char *query, const char *lines)
+{
+    char sql[512];
+
+    snprintf(sql, sizeof(sql), "explain (costs off) %s", query);
+    expect(sql, lines);
+}
+
+static void
+expect_run(const char *query, const char *lines)
+{
+    char sql[4096];
+
+    snprintf(sql, sizeof(sql), "explain (analyze, costs off, timing off, summary off) %s", query);
+    expect(sql, lines);
+}
+
+Test(sql_paths, limits_lists_and_ranges_read_what_they_give)
+{
+    char keys[2048];
+
+    expect("create table t (id int primary key, n int, s text); insert into t select g, g % 50, "
+           "'s' || g from generate_series(1, 5000) g; create index t_n on t (n)",
+           "");
+    expect_run("select * from t limit 100", "Limit (actual rows=100 loops=1)\n"
+                                            "  ->  Seq Scan on t (actual rows=100 loops=1)\n"
+                                            "        Rows Read: 100\n");
+    snprintf(keys, sizeof(keys), "select s from t where %s", list_of(100, 5, 37));
+    expect_run(keys, "Index Scan by key on t (filtered) (actual rows=100 loops=1)\n"
+                     "  Rows Read: 100\n");
+    expect_run("select * from t where id between 2000 and 2999",
+               "Index Scan by key on t (filtered) (actual rows=1000 loops=1)\n"
+               "  Rows Read: 1000\n");
+    expect_run("select s from t where n = 7 limit 20",
+               "Limit (actual rows=20 loops=1)\n"
+               "  ->  Index Scan using t_n on t (filtered) (actual rows=20 loops=1)\n"
+               "        Rows Read: 20\n");
+    expect("select string_agg(s, ',') from (select s from t where n = 7 limit 6) x",
+           "s7,s57,s107,s157,s207,s257\n");
+    cr_assert_eq(session->path_counts[EXEC_PATH_INDEX], 2);
+    cr_assert_eq(session->path_counts[EXEC_PATH_KEY], 1);
+}
+
+/* Every row by the index and without it: some queries of one and the same rows. */
+static void
+expect_same(const char *select, const char *where, const char *order, const char *plan)
+{
+    char by_index[512], without[512], rows[16384];
+
+    snprintf(by_index, sizeof(by_index), "select %s from t where %s order by %s", select, where,
+             order);
+    snprintf(without, sizeof(without), "select %s from u where %s order by %s", select, where,
+             order);
+    char *lines = strdup(sql_rows(session, without));
+    snprintf(rows, sizeof(rows), "%s", sql_rows(session, by_index));
+    cr_assert_str_eq(rows, lines, "%s", by_index);
+    free(lines);
+    snprintf(rows, sizeof(rows), "explain (costs off) select %s from t where %s", select, where);
+    cr_assert(strstr(sql_rows(session, rows), plan) != NULL, "%s: %s", by_index,
+              sql_rows(session, rows));
+}
+
+static void
+make_kinds(void)
+{
+    expect("create table t (id bigint, b bytea, s text, n smallint, i int, d date, m timestamp, "
+           "  o bool, u uuid, f float8, x numeric, c char(4), v varchar, long text, "
+           "  primary key (id, s));"
+           "insert into t select g::bigint * 1000000007 - 7000000000, "
+           "  case when g % 7 = 0 then null else decode(repeat('00ff01', g % 5), 'hex') end, "
+           "  'a' || chr(g) || 'z', (g * 1000 - 32768)::smallint, "
+           "  case g % 3 when 0 then null else g * 65536 end, date '1999-12-28' + g, "
+           "  timestamp '2000-01-01' + g * interval '1 hour', g % 2 = 0, "
+           "  ('00000000-0000-0000-0000-0000000000' || (10 + g))::uuid, g / 2.0, "
+           "  (g || '.50')::numeric, 'c' || g, case when g % 4 = 0 then null else repeat('v', g % "
+           "6) end, "
+           "  repeat('long', 60 * (g % 10)) from generate_series(1, 64) g;"
+           "create table u as select * from t",
+           "");
+}
+
+Test(sql_paths, an_index_with_all_columns_is_read_alone)
+{
+    make_kinds();
+    expect("create index t_a on t (o, b, n, d, m, u, v); create index t_f on t (o, f, i)", "");
+    expect_same("id, s, b, n, d, m, u, v", "o = true", "id", "Index Only Scan using t_a on t");
+    expect_same("id, s, b, n, d, m, u, v", "o = false and n > 0", "id",
+                "Index Only Scan using t_a");
+    expect_same("v, octet_length(b)", "o = false and b = decode('00ff01', 'hex')", "id",
+                "Index Only Scan using t_a");
+    expect_same("count(*), max(n)", "o = true and b is null", "1", "Index Only Scan using t_a");
+    /* What does not come back from a key, and what stands behind it, is read from the row. */
+    expect_same("f, id", "o = true", "id", "Seq Scan");
+    expect_same("i, id", "o = true", "id", "Seq Scan");
+    expect_same("n, length(long)", "o = true and f = 3", "id", "Index Scan using t_f");
+    expect_same("n", "o = true and b is null and x > 3", "id", "Index Scan using t_a");
+    cr_assert_gt(session->path_counts[EXEC_PATH_INDEX_ALONE], 3);
+    /* Entries follow their rows. */
+    expect(
+        "update t set v = 'new' where n = -31768; select v from t where o = false and n = -31768",
+        "new\n");
+    expect("delete from t where n = -31768; select v from t where o = false and n = -31768", "");
+    expect("begin; insert into t select * from u where n = -31768; "
+           "select count(*) from t where o = false and n < -30000; rollback; "
+           "select count(*) from t where o = false and n < -30000",
+           "1\n0\n");
+    db_check(rig.db);
+}
+
+Test(sql_paths, changes_by_an_index_alone)
+{
+    expect("create table p (a int, b int, primary key (b)); create index p_a on p (a); "
+           "insert into p select g % 10, g from generate_series(1, 1000) g",
+           "");
+    expect_plan("delete from p where a = 3",
+                "Delete on p\n  ->  Index Only Scan using p_a on p (filtered)\n");
+    expect("delete from p where a = 3; select count(*) from p", "900\n");
+    expect("update p set a = 3 where a = 4 and b < 100; select count(*), sum(b) from p where a = 3",
+           "10|490\n");
+    expect("create table h (a int, b int); create index h_ab on h (a, b); "
+           "insert into h select g % 10, g from generate_series(1, 1000) g; "
+           "delete from h where a = 3 and b > 500; select count(*) from h",
+           "950\n");
+    db_check(rig.db);
+}
+
+Test(sql_paths, nulls_are_found_by_an_index)
+{
+    make_kinds();
+    expect("create index t_i on t (i); create unique index t_v on t (id, i); "
+           "create index t_vi on t (o, v, i)",
+           "");
+    expect_same("id, length(long)", "i is null", "id", "Index Scan using t_i on t");
+    expect_same("id", "i is null", "id", "Index Only Scan using t_i on t");
+    expect_same("id", "i is not null", "id", "Index Only Scan using t_i on t");
+    expect_same("i", "o = true and v is null and i > 65536 * 20", "i",
+                "Index Only Scan using t_vi on t");
+    expect_same("v", "o = true and v is not null", "id", "Index Only Scan using t_vi on t");
+    expect_run("select count(*) from t where i > 65536 * 60",
+               "Aggregate (actual rows=1 loops=1)\n"
+               "  Memory: 4kB  Disk: 0kB\n"
+               "  ->  Index Only Scan using t_i on t (filtered) (actual rows=3 loops=1)\n"
+               "        Rows Read: 3\n");
+    expect_run("select count(*) from t where i is not null",
+               "Aggregate (actual rows=1 loops=1)\n"
+               "  Memory: 4kB  Disk: 0kB\n"
+               "  ->  Index Only Scan using t_i on t (filtered) (actual rows=43 loops=1)\n"
+               "        Rows Read: 43\n");
+    expect("select i from t where i > 65536 * 61 order by i desc", "4194304\n4063232\n");
+    expect_plan("select i from t where i > 65536 * 61 order by i desc nulls first",
+                "Index Only Scan Backward using t_i on t (filtered)\n");
+}
+
+/* Rows of all sizes, more of them than are looked up at once, and IN's keys that are not there. */
+Test(sql_paths, many_look_ups_give_what_single_ones_do)
+{
+    static const char by_m[] = "select count(*), sum(id), sum(length(s)), min(s), max(s) from k "
+                               "where m = 3";
+    char before[2048];
+
+    expect("create table k (id int primary key, s text, m int); insert into k select g * 2, "
+           "repeat('r', g % 700), g % 10 from generate_series(1, 2000) g",
+           "");
+    snprintf(before, sizeof(before), "%s", sql_rows(session, by_m));
+    expect("create index k_m on k (m)", "");
+    expect_plan(by_m, "Aggregate\n  ->  Index Scan using k_m on k (filtered)\n");
+    expect(by_m, before);
+    expect("select string_agg(id::text, ' ') from (select id from k where m = 3 and s < 'rrrr' and "
+           "id > 6 limit 2) x",
+           "1406 2806\n");
+    const char *in = list_of(600, 0, 7);
+    char query[9000];
+    snprintf(query, sizeof(query), "select count(*), sum(id), sum(length(s)) from k where %s", in);
+    expect(query, "285|570570|94885\n");
+    snprintf(query, sizeof(query),
+             "begin; delete from k where id = 14; insert into k values (7, 'own'); "
+             "select count(*), sum(id) from k where %s; rollback",
+             in);
+    expect(query, "285|570563\n");
+}
+
+/* covers: E4 */
+Test(sql_paths, look_ups_survive_every_refused_allocation)
+{
+    bool failed = true;
+
+    make_kinds();
+    expect("create index t_o on t (o); create index t_b on t (o, b)", "");
+    for (uint64_t index = 0; failed; index++) {
+        cr_assert_lt(index, 10000);
+        memory_fail_at(rig.memory, index, false);
+        enum qtdb_code code = qtdb_exec(session,
+                                        "select sum(length(long)) from t where o = true; "
+                                        "select b from t where o = true and b is not null",
+                                        NULL, NULL);
+        failed = memory_failed(rig.memory);
+        memory_fail_at(rig.memory, UINT64_MAX, false);
+        cr_assert(code == QTDB_OK || (failed && code == QTDB_NO_MEMORY));
+    }
+}
