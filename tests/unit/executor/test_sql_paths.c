@@ -73,7 +73,7 @@ expect_run(const char *query, const char *lines)
 
 Test(sql_paths, limits_lists_and_ranges_read_what_they_give)
 {
-    char keys[2048];
+    char keys[9000];
 
     expect("create table t (id int primary key, n int, s text); insert into t select g, g % 50, "
            "'s' || g from generate_series(1, 5000) g; create index t_n on t (n)",
