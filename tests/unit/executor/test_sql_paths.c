@@ -65,7 +65,7 @@ expect_plan(const char *query, const char *lines)
 static void
 expect_run(const char *query, const char *lines)
 {
-    char sql[4096];
+    char sql[10000];
 
     snprintf(sql, sizeof(sql), "explain (analyze, costs off, timing off, summary off) %s", query);
     expect(sql, lines);
