@@ -304,6 +304,8 @@ enum ast_statement_kind {
     AST_PREPARE = 26,
     AST_EXECUTE = 27,
     AST_DEALLOCATE = 28,
+    AST_ANALYZE = 29,
+    AST_VACUUM = 30,
 };
 
 /* BEGIN, SET TRANSACTION and SET SESSION CHARACTERISTICS: what was said; -1: nothing. */
@@ -343,7 +345,8 @@ struct ast_statement {
     struct ast_create_table_as *create_table_as;
     struct ast_enum *enumeration;
     struct ast_comment *comment;
-    struct ast_set *set; /* SET, SHOW */
+    struct ast_set *set;         /* SET, SHOW */
+    struct ast_analyze *analyze; /* ANALYZE, VACUUM */
     struct ast_merge *merge;
     struct ast_copy *copy;
     struct ast_prepare *prepare;        /* PREPARE, EXECUTE, DEALLOCATE */

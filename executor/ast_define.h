@@ -299,4 +299,17 @@ struct ast_merge {
     struct ast_merge_when *whens;
 };
 
+/* ANALYZE and VACUUM: of all tables when none is named. */
+struct ast_analyze_table {
+    struct ast_name name;
+    uint32_t column_count; /* 0: all. */
+    const char **columns;
+};
+
+struct ast_analyze {
+    bool analyzes; /* VACUUM (ANALYZE). */
+    uint32_t count;
+    struct ast_analyze_table *tables;
+};
+
 #endif

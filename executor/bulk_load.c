@@ -152,8 +152,12 @@ end(struct qtdb_load *load, enum status status)
     struct qtdb_session *session = load->statement.session;
     enum qtdb_code code = QTDB_OK;
 
+    if (status == STATUS_OK)
+        session_note_changes(session, load->bulk.target.table, load->bulk.count);
     bulk_close(&load->bulk);
     status = statement__leave(&load->statement, status);
+    if (status == STATUS_OK)
+        session_refresh_statistics(session);
     if (status != STATUS_OK)
         code = session_report(status, &load->statement.error, "");
     arena_deinit(&load->arena);

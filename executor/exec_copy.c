@@ -321,7 +321,7 @@ copy_to(struct copied *copied, const struct qtdb_copy *client, uint64_t *row_cou
 
 enum status
 exec_copy(struct exec_context *context, const struct ast_copy *ast, const struct qtdb_copy *client,
-          struct arena *arena, uint64_t *row_count)
+          struct arena *arena, const struct table **table_out, uint64_t *row_count)
 {
     struct copied copied = {.context = context, .ast = ast, .arena = arena};
     enum status status = STATUS_OK;
@@ -337,5 +337,6 @@ exec_copy(struct exec_context *context, const struct ast_copy *ast, const struct
         status = copy_to(&copied, client, row_count);
     }
     copy_stream_close(&copied.stream);
+    *table_out = ast->from ? copied.target.table : NULL;
     return status;
 }

@@ -8,6 +8,6 @@
 /** Runs it to its end. `client` may be NULL: then only files serve. Memory of `arena` is the statement's. */
 MUST_CHECK enum status exec_copy(struct exec_context *context, const struct ast_copy *ast,
                                  const struct qtdb_copy *client, struct arena *arena,
-                                 uint64_t *row_count);
+                                 const struct table **table_out, uint64_t *row_count);
 
 #endif

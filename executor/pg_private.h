@@ -79,7 +79,7 @@ void pg__strip_regclass(struct ast_expr *call);
 /** Refuses a collation that does not compare by bytes. NULL is fine. */
 void pg__collation(struct pg__conversion *conversion, CollateClause *source);
 
-/* pg_setting.c: SET, RESET, SHOW, transaction modes, MERGE. */
+/* pg_setting.c: SET, RESET, SHOW, transaction modes, MERGE, ANALYZE, VACUUM. */
 bool pg__setting(struct pg__conversion *conversion, Node *node, struct ast_statement *out);
 void pg__modes(struct pg__conversion *conversion, List *options, struct ast_transaction_modes *out);
 

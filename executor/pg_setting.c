@@ -1,6 +1,7 @@
-/* SET, RESET, SHOW, transaction modes and MERGE. */
+/* SET, RESET, SHOW, transaction modes, MERGE, ANALYZE and VACUUM. */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "executor/ast_define.h"
 #include "executor/pg_private.h"
@@ -183,6 +184,54 @@ convert_merge(struct pg__conversion *conversion, MergeStmt *source)
     return out;
 }
 
+/* ANALYZE and VACUUM. */
+
+/* An option is given by its name alone, or with a value that says yes or no. */
+static bool
+is_off(const DefElem *option)
+{
+    if (option->arg == NULL)
+        return false;
+    if (IsA(option->arg, Integer))
+        return intVal(option->arg) == 0;
+    return IsA(option->arg, String) && (strcasecmp(strVal(option->arg), "off") == 0 ||
+                                        strcasecmp(strVal(option->arg), "false") == 0);
+}
+
+static struct ast_analyze *
+convert_vacuum(struct pg__conversion *conversion, VacuumStmt *source)
+{
+    struct ast_analyze *out = pg__take(conversion, sizeof(*out));
+    struct ast_analyze_table *tables =
+        pg__take(conversion, (size_t)list_length(source->rels) * sizeof(*tables));
+    ListCell *cell;
+
+    if (out == NULL || tables == NULL)
+        return NULL;
+    foreach (cell, source->options) {
+        const DefElem *option = lfirst(cell);
+
+        if (is_off(option))
+            continue;
+        if (strcmp(option->defname, "full") == 0)
+            return pg__unsupported(conversion, option->location,
+                                   "VACUUM FULL (qtdb_compact writes a file without gaps)");
+        if (strcmp(option->defname, "analyze") != 0 || !source->is_vacuumcmd)
+            return pg__unsupported(conversion, option->location,
+                                   "this option of VACUUM or ANALYZE");
+        out->analyzes = true;
+    }
+    foreach (cell, source->rels) {
+        const VacuumRelation *from = lfirst(cell);
+        struct ast_analyze_table *table = &tables[out->count++];
+
+        table->name = pg__range_name(conversion, from->relation);
+        table->columns = pg__names(conversion, from->va_cols, &table->column_count);
+    }
+    out->tables = tables;
+    return out;
+}
+
 bool
 pg__setting(struct pg__conversion *conversion, Node *node, struct ast_statement *out)
 {
@@ -194,6 +243,10 @@ pg__setting(struct pg__conversion *conversion, Node *node, struct ast_statement 
     case T_VariableShowStmt:
         out->kind = AST_SHOW;
         out->set = convert_show(conversion, (VariableShowStmt *)node);
+        return true;
+    case T_VacuumStmt:
+        out->kind = ((VacuumStmt *)node)->is_vacuumcmd ? AST_VACUUM : AST_ANALYZE;
+        out->analyze = convert_vacuum(conversion, (VacuumStmt *)node);
         return true;
     case T_MergeStmt:
         out->kind = AST_MERGE;

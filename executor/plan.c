@@ -103,34 +103,46 @@ need_change(struct planner *planner, const struct bound *bound)
                                           : plan__need_expr(planner, bound->conflict->where);
 }
 
+static enum status
+plan_bound(struct planner *planner, const struct bound *bound, struct planned **out)
+{
+    struct planned *planned = plan__take(planner, sizeof(*planned));
+
+    planner->needed = arena_alloc(&planner->scratch, REL_RELATIONS_MAX * sizeof(*planner->needed));
+    planner->shared_seen = plan__take(planner, bound->shared_count * sizeof(bool));
+    planner->shared_needed = plan__take(planner, bound->shared_count * sizeof(bool));
+    planner->tables = arena_alloc(&planner->scratch, REL_RELATIONS_MAX * sizeof(*planner->tables));
+    planner->shared = plan__take(planner, bound->shared_count * sizeof(*planner->shared));
+    planner->shared_names = plan__take(planner, bound->shared_count * sizeof(char *));
+    if (planned == NULL || planner->needed == NULL || planner->shared_seen == NULL ||
+        planner->shared_needed == NULL || planner->tables == NULL || planner->shared == NULL ||
+        planner->shared_names == NULL)
+        return STATUS_NO_MEMORY;
+    planned->bound = bound;
+    TRY(plan__decorrelate(planner, bound->rel));
+    TRY(need_change(planner, bound));
+    TRY(plan__need_query(planner, bound->rel, bound->relation, bound->column_count));
+    TRY(plan__query(planner, bound->rel, bound->relation, bound->column_count, &planned->root));
+    TRY(plan_change(planner, bound, planned));
+    planned->subplan_count = planner->subplan_count;
+    planned->subplans = planner->subplans;
+    planned->shared_count = bound->shared_count;
+    planned->shared = planner->shared;
+    planned->shared_names = planner->shared_names;
+    planned->slot_count = planner->slot_count;
+    planned->node_count = planner->node_count;
+    *out = planned;
+    return STATUS_OK;
+}
+
 enum status
 plan_statement(const struct plan_context *context, const struct bound *bound, struct planned **out)
 {
     struct planner planner = {
         .context = context, .arena = context->arena, .slot_count = bound->slot_count};
-    struct planned *planned = plan__take(&planner, sizeof(*planned));
 
-    planner.needed = plan__take(&planner, REL_RELATIONS_MAX * sizeof(*planner.needed));
-    planner.shared_seen = plan__take(&planner, bound->shared_count * sizeof(bool));
-    planner.shared_needed = plan__take(&planner, bound->shared_count * sizeof(bool));
-    planner.shared = plan__take(&planner, bound->shared_count * sizeof(*planner.shared));
-    planner.shared_names = plan__take(&planner, bound->shared_count * sizeof(char *));
-    if (planned == NULL || planner.needed == NULL || planner.shared_seen == NULL ||
-        planner.shared_needed == NULL || planner.shared == NULL || planner.shared_names == NULL)
-        return STATUS_NO_MEMORY;
-    planned->bound = bound;
-    TRY(plan__decorrelate(&planner, bound->rel));
-    TRY(need_change(&planner, bound));
-    TRY(plan__need_query(&planner, bound->rel, bound->relation, bound->column_count));
-    TRY(plan__query(&planner, bound->rel, bound->relation, bound->column_count, &planned->root));
-    TRY(plan_change(&planner, bound, planned));
-    planned->subplan_count = planner.subplan_count;
-    planned->subplans = planner.subplans;
-    planned->shared_count = bound->shared_count;
-    planned->shared = planner.shared;
-    planned->shared_names = planner.shared_names;
-    planned->slot_count = planner.slot_count;
-    planned->node_count = planner.node_count;
-    *out = planned;
-    return STATUS_OK;
+    arena_init(&planner.scratch, context->arena->memory, MEMORY_SQL);
+    enum status status = plan_bound(&planner, bound, out);
+    arena_deinit(&planner.scratch);
+    return status;
 }

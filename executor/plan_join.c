@@ -184,6 +184,67 @@ imply(struct planner *planner, struct plan__graph *graph)
     return STATUS_OK;
 }
 
+/* What an OR over several inputs asks of one of them: (a.x = 1 AND b.y = 2) OR (a.x = 3 AND b.y = 4) holds
+ * for no row of a in which x is neither 1 nor 3. */
+
+static bool
+is_on(const struct expr *expr, const struct plan__set *set)
+{
+    struct plan__set own = plan__relations_of(expr);
+
+    return !plan__set_is_empty(&own) && plan__set_within(&own, set) && !plan__has_subquery(expr);
+}
+
+/* The part of one branch that is on the input alone; NULL in *out when there is none. */
+static enum status
+branch_on(struct planner *planner, struct expr *branch, const struct plan__set *set,
+          struct expr **out)
+{
+    struct plan__list all = {.count = 0}, own = {.count = 0};
+
+    TRY(plan__split(planner, &all, branch));
+    for (uint32_t i = 0; i < all.count; i++) {
+        if (is_on(all.exprs[i], set))
+            TRY(plan__list_add(planner, &own, all.exprs[i]));
+    }
+    return plan__conjunction(planner, &own, out);
+}
+
+static enum status
+narrow(struct planner *planner, const struct expr *condition, struct plan__leaf *leaf)
+{
+    struct plan__set set = plan__relations_of(condition);
+    struct plan__list branches = {.count = 0};
+    struct expr *narrower = NULL;
+
+    if (condition->kind != EXPR_OR || !plan__set_meets(&set, &leaf->set) ||
+        plan__set_within(&set, &leaf->set))
+        return STATUS_OK;
+    for (uint32_t i = 0; i < condition->argument_count; i++) {
+        struct expr *branch = NULL;
+
+        TRY(branch_on(planner, condition->arguments[i], &leaf->set, &branch));
+        if (branch == NULL)
+            return STATUS_OK;
+        TRY(plan__list_add(planner, &branches, branch));
+    }
+    TRY(plan__conjunction(planner, &branches, &narrower));
+    narrower->kind = EXPR_OR;
+    return plan__list_add(planner, &leaf->right.own, narrower);
+}
+
+static enum status
+narrow_all(struct planner *planner, struct plan__graph *graph)
+{
+    for (uint32_t i = 0; i < graph->stated_count; i++) {
+        for (uint32_t k = 0; k < graph->count; k++) {
+            if (graph->leaves[k].right.lateral == NULL)
+                TRY(narrow(planner, graph->conditions.exprs[i], &graph->leaves[k]));
+        }
+    }
+    return STATUS_OK;
+}
+
 /* Conditions on one input alone go down into it; those on none go to the first. */
 static enum status
 push_down(struct planner *planner, struct plan__graph *graph)
@@ -202,6 +263,7 @@ push_down(struct planner *planner, struct plan__graph *graph)
             graph->used[i] = true;
         }
     }
+    TRY(narrow_all(planner, graph));
     for (uint32_t k = 0; k < graph->count; k++) {
         struct plan__right *right = &graph->leaves[k].right;
 

@@ -152,7 +152,7 @@ values_of(const struct ordering *ordering, const struct effect *effect, uint32_t
     double rows = ordering->table_rows[leaf], values = rows / 10;
 
     if (table_of(ordering, leaf) != NULL && column != UINT32_MAX)
-        values = plan__distinct(table_of(ordering, leaf), column, rows);
+        values = plan__distinct(ordering->planner, table_of(ordering, leaf), column, rows);
     for (uint32_t i = 0; i < ordering->effect_count; i++) {
         const struct effect *other = &ordering->effects[i];
 
@@ -210,24 +210,52 @@ share_of_pair(const struct ordering *ordering, const struct effect *pair)
     return share < 1 / most ? 1 / most : share;
 }
 
+/* The equality of the pair that leaves the fewest rows by itself, of those without a share (0). */
+static struct effect *
+sharpest(struct ordering *ordering, uint64_t leaves, double *share_out)
+{
+    struct effect *best = NULL;
+
+    for (uint32_t i = 0; i < ordering->effect_count; i++) {
+        struct effect *effect = &ordering->effects[i];
+
+        if (!effect->is_key || effect->leaves != leaves || effect->share > 0)
+            continue;
+        double left = values_of(ordering, effect, 0), right = values_of(ordering, effect, 1);
+        double share = 1 / (left > right ? left : right);
+        if (best == NULL || share < *share_out) {
+            best = effect;
+            *share_out = share;
+        }
+    }
+    return best;
+}
+
+/* The share of a pair is divided among its equalities, the sharpest first: each may be left out by itself
+ * where it follows from others, and no more than its own share must go with it. */
 static void
 set_shares(struct ordering *ordering)
 {
-    uint64_t done[ORDER_CONDITIONS_MAX];
-    uint32_t done_count = 0;
-
     join_classes(ordering);
     for (uint32_t i = 0; i < ordering->effect_count; i++) {
-        struct effect *effect = &ordering->effects[i];
-        bool counted = false;
+        if (ordering->effects[i].is_key)
+            ordering->effects[i].share = 0;
+    }
+    for (uint32_t i = 0; i < ordering->effect_count; i++) {
+        struct effect *last = NULL, *next = &ordering->effects[i];
+        uint64_t leaves = next->leaves;
+        double share = 1;
 
-        for (uint32_t k = 0; k < done_count && effect->is_key; k++)
-            counted = counted || done[k] == effect->leaves;
-        if (!effect->is_key)
+        if (!next->is_key || next->share > 0)
             continue;
-        effect->share = counted ? 1 : share_of_pair(ordering, effect);
-        if (!counted)
-            done[done_count++] = effect->leaves;
+        double rest = share_of_pair(ordering, next);
+        while ((next = sharpest(ordering, leaves, &share)) != NULL) {
+            next->share = share > rest ? share : rest;
+            rest = rest < next->share ? rest / next->share : 1;
+            last = next;
+        }
+        if (last != NULL)
+            last->share *= rest;
     }
 }
 
@@ -303,7 +331,8 @@ look_up_rows(const struct ordering *ordering, uint32_t leaf, uint64_t joined)
             }
             if (!found)
                 break;
-            rows /= plan__distinct(table, columns[bound], ordering->table_rows[leaf]);
+            rows /= plan__distinct(ordering->planner, table, columns[bound],
+                                   ordering->table_rows[leaf]);
         }
         if (bound == 0)
             continue;
@@ -344,7 +373,7 @@ step_cost(const struct ordering *ordering, uint64_t joined, const struct way *wa
     cost = added->right.plan->cost + (left > right ? 0.5 * left + right : 0.5 * right + left) +
            0.1 * rows;
     double found = look_up_rows(ordering, leaf, joined);
-    double by_key = left * (2 + found) + 0.1 * rows;
+    double by_key = left * (found > 1 ? PLAN__RANGE_COST + found : PLAN__POINT_COST) + 0.1 * rows;
     return found > 0 && by_key < cost ? by_key : cost;
 }
 

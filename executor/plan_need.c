@@ -13,7 +13,7 @@ mark(struct planner *planner, uint32_t relation, uint32_t index)
     CHECK(relation < REL_RELATIONS_MAX && index <= 2 * ROW_COLUMNS_MAX + REL_RELATIONS_MAX);
     if (planner->needed[relation] == NULL) {
         planner->needed[relation] =
-            plan__take(planner, 2 * ROW_COLUMNS_MAX + REL_RELATIONS_MAX + 1);
+            arena_alloc(&planner->scratch, 2 * ROW_COLUMNS_MAX + REL_RELATIONS_MAX + 1);
         if (planner->needed[relation] == NULL)
             return STATUS_NO_MEMORY;
     }

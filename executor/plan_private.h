@@ -3,6 +3,7 @@
 #define EXECUTOR_PLAN_PRIVATE_H
 
 #include "executor/plan.h"
+#include "executor/statistics.h"
 
 /* A set of relations. */
 struct plan__set {
@@ -30,6 +31,26 @@ struct planner {
     struct plan **shared;
     const char **shared_names;
     struct plan__size *sizes; /* Tables looked at so far. */
+    struct plan__known *known;
+    struct arena scratch;      /* For what is not part of the plan; ends with the planning. */
+    const struct rel **tables; /* By relation; NULL: no table, or not planned yet. */
+};
+
+/* Statistics of a column, read once a statement. */
+struct plan__known {
+    struct plan__known *next;
+    uint32_t table_id;
+    uint32_t column;
+    bool there;
+    struct statistics statistics;
+};
+
+/* Ends of a range; NULL: open. */
+struct plan__range {
+    const struct expr *low;
+    const struct expr *high;
+    bool low_inclusive;
+    bool high_inclusive;
 };
 
 /* What a table's size was told to be: one look serves a whole statement. */
@@ -116,7 +137,9 @@ bool plan__gives_order(struct plan *plan, const struct plan_sort_key *keys, uint
 MUST_CHECK enum status plan__window(struct planner *planner, const struct rel *rel,
                                     const struct plan__list *conditions, struct plan **out);
 
-/* plan_scan.c */
+/* plan_scan.c. Costs are in rows of a scan: a row looked up by its key, and the way to the first row of a
+ * range, which sets up a cursor. */
+enum { PLAN__POINT_COST = 5, PLAN__RANGE_COST = 8 };
 MUST_CHECK enum status plan__scan(struct planner *planner, const struct rel *rel,
                                   const struct plan__list *conditions, struct plan **out);
 
@@ -131,9 +154,31 @@ MUST_CHECK enum status plan__table_rows(struct planner *planner, const struct ta
 /** No two rows have the same values, none null, in these columns; a unique index allows nulls. */
 bool plan__is_unique(const struct table *table, const uint32_t *columns, uint32_t count);
 /** Different values of a column, at least 1; from TABLE_EXPR_BASE on: of an expression. */
-double plan__distinct(const struct table *table, uint32_t column, double table_rows);
+double plan__distinct(struct planner *planner, const struct table *table, uint32_t column,
+                      double table_rows);
+/** Different combinations of the expressions in `rows` rows of planned tables; at least 1. */
+double plan__groups(struct planner *planner, struct expr *const *exprs, uint32_t count,
+                    double rows);
 /** The share of a table's rows for which the condition is expected to hold, above 0 and at most 1. */
-double plan__selectivity(const struct rel *rel, const struct expr *condition, double table_rows);
+double plan__selectivity(struct planner *planner, const struct rel *rel,
+                         const struct expr *condition, double table_rows);
+/** The same for conditions that all have to hold: two ends of one range count together. */
+double plan__selectivity_all(struct planner *planner, const struct rel *rel,
+                             const struct plan__list *conditions, double table_rows);
+
+/* plan_statistics.c: shares of a table's rows, above 0 and at most 1; `column` from TABLE_EXPR_BASE on has
+ * no statistics. */
+/** NULL when there are none. */
+const struct statistics *plan__statistics(struct planner *planner, const struct table *table,
+                                          uint32_t column);
+/** `expr` NULL: some value. */
+double plan__share_equal(struct planner *planner, const struct table *table, uint32_t column,
+                         const struct expr *expr, double table_rows);
+double plan__share_range(struct planner *planner, const struct table *table, uint32_t column,
+                         const struct plan__range *range);
+double plan__share_null(struct planner *planner, const struct table *table, uint32_t column);
+double plan__share_like(struct planner *planner, const struct table *table, uint32_t column,
+                        const struct expr *like);
 
 /* plan_join_method.c: one join of a planned left side with a right side. */
 struct plan__right {

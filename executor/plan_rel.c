@@ -261,7 +261,7 @@ plan_aggregate(struct planner *planner, const struct rel *rel, const struct plan
         TRY(plan__aggregate_call(planner, input, plan, &rel->aggregates[i], &plan->aggregates[i]));
     TRY(choose_grouping(planner, input, plan));
     plan->cost = input->cost + input->rows;
-    plan->rows = rel->group_count == 0 ? 1 : 1 + input->rows / 5;
+    plan->rows = plan__groups(planner, rel->exprs, rel->group_count, input->rows);
     *out = plan;
     return plan__filter(planner, &above, out);
 }

@@ -8,7 +8,6 @@
 #include "kernel/base/check.h"
 
 static const double SIZE_LARGE = 100000;
-static const double SHARE_NULL = 0.05; /* Of a column that is asked for its nulls. */
 
 /* What is known about one column of a key. */
 struct bounds {
@@ -195,19 +194,31 @@ implies(const struct rel *rel, const struct expr *predicate, const struct plan__
 
 /* Nulls and what lies beside them; false: the column is not asked for nulls. A unique index has none. */
 static bool
-note_nulls(const struct bounds *bounds, struct plan_path *path, double *share)
+note_nulls(struct planner *planner, const struct rel *rel, uint32_t column,
+           const struct bounds *bounds, struct plan_path *path, double *share)
 {
     if (bounds->equal == NULL && bounds->is_null != NULL) {
         path->nulls |= UINT32_C(1) << path->equal_count;
         path->equals[path->equal_count++] = bounds->is_null;
-        *share *= SHARE_NULL;
+        *share *= plan__share_null(planner, rel->table, column);
         return true;
     }
     path->not_null = bounds->equal == NULL && bounds->in == NULL &&
                      (bounds->low != NULL || bounds->high != NULL || bounds->is_not_null != NULL);
     if (path->not_null && bounds->low == NULL && bounds->high == NULL)
-        *share *= 1 - SHARE_NULL;
+        *share *= 1 - plan__share_null(planner, rel->table, column);
     return false;
+}
+
+static double
+share_of_in(struct planner *planner, const struct table *table, uint32_t column,
+            const struct expr *in, double table_rows)
+{
+    double share = 0;
+
+    for (uint32_t i = 1; i < in->argument_count; i++)
+        share += plan__share_equal(planner, table, column, in->arguments[i], table_rows);
+    return share;
 }
 
 /* Fills the path for one key; returns the share of the table it reads. */
@@ -225,21 +236,22 @@ try_key(struct planner *planner, const struct rel *rel, const uint32_t *columns,
 
         TRY(add_like_bounds(planner, rel, columns[i], conditions, &bounds));
         if (path->index != UINT32_MAX && !rel->table->indexes[path->index].unique &&
-            note_nulls(&bounds, path, share))
+            note_nulls(planner, rel, columns[i], &bounds, path, share))
             continue;
         if (bounds.equal != NULL) {
             path->equals[path->equal_count++] = bounds.equal;
-            *share /= plan__distinct(rel->table, columns[i], table_rows);
+            *share *= plan__share_equal(planner, rel->table, columns[i], bounds.equal, table_rows);
             continue;
         }
         if (bounds.in != NULL) {
             path->in = bounds.in->arguments + 1;
             path->in_count = bounds.in->argument_count - 1;
-            *share *= path->in_count / plan__distinct(rel->table, columns[i], table_rows);
+            *share *= share_of_in(planner, rel->table, columns[i], bounds.in, table_rows);
         } else if (bounds.low != NULL || bounds.high != NULL) {
             path->low = bounds.low;
             path->high = bounds.high;
-            *share *= bounds.low != NULL && bounds.high != NULL ? 0.1 : 0.35;
+            *share *= plan__share_range(planner, rel->table, columns[i],
+                                        &(struct plan__range){bounds.low, bounds.high, true, true});
         }
         break;
     }
@@ -382,6 +394,7 @@ plan__scan(struct planner *planner, const struct rel *rel, const struct plan__li
     TRY(plan__new(planner, PLAN_RESULT, NULL, rel->column_count, &whole));
     TRY(lay_out(planner, rel, plan, whole));
     plan->table = rel->table;
+    planner->tables[rel->relation] = rel;
     /* A point look-up needs no estimate. */
     TRY(choose_path(planner, rel, conditions, SIZE_LARGE, &plan->path, &read));
     if (read > 1 || !plan->path.is_point) {
@@ -389,16 +402,17 @@ plan__scan(struct planner *planner, const struct rel *rel, const struct plan__li
         TRY(choose_path(planner, rel, conditions, table_rows, &plan->path, &read));
     }
     TRY(resolve_path(planner, plan));
-    plan->cost = 2 + read;
+    bool is_point = plan->path.is_point && plan->path.index == UINT32_MAX;
+    plan->cost = is_point ? PLAN__POINT_COST * read : PLAN__RANGE_COST + read;
     plan->rows = table_rows;
     TRY(plan__conjunction(planner, conditions, &condition));
     if (condition != NULL) {
         TRY(plan__resolve(planner, whole, NULL, condition, &plan->filter));
         plan->reads_slots = plan__reads_slots(condition);
-        for (uint32_t i = 0; i < conditions->count; i++)
-            plan->rows *= plan__selectivity(rel, conditions->exprs[i], table_rows);
+        plan->rows *= plan__selectivity_all(planner, rel, conditions, table_rows);
     }
     plan->rows = plan->rows > read ? read : plan->rows;
+    plan->rows = plan->rows < 1 ? 1 : plan->rows;
     *out = plan;
     return STATUS_OK;
 }

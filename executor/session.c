@@ -60,6 +60,7 @@ qtdb_session_close(struct qtdb_session *session)
         session_close_temporary(session);
     statement__cache_clear(session);
     session_forget_prepared(session);
+    session_forget_due(session);
     settings_free(session->settings);
     sequence_memory_free(session->sequences);
     memory_free(session->memory, MEMORY_SQL, session, sizeof(*session));
@@ -184,7 +185,7 @@ session_transaction(struct qtdb_session *session, const struct ast_statement *as
                     const char **tag_out, struct sql_error *error)
 {
     struct qtdb_txn *txn = session->txn;
-    bool aborted = session->aborted;
+    bool aborted = session->aborted, catalog_changed = session->catalog_changed;
 
     TRY(session_refuse_load(session, error));
     if (ast->transaction >= AST_SAVEPOINT)
@@ -208,6 +209,10 @@ session_transaction(struct qtdb_session *session, const struct ast_statement *as
         else
             qtdb_rollback(txn);
         settings_end(session->settings, status == STATUS_OK);
+        if (catalog_changed)
+            session_renew_plans(session);
+        if (status == STATUS_OK)
+            session_refresh_statistics(session);
         return status;
     }
     *tag_out = ast->transaction == AST_COMMIT && txn == NULL ? "COMMIT" : "ROLLBACK";

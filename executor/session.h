@@ -62,6 +62,7 @@ struct qtdb_session {
     char temporary[TEMPORARY_NAME_SIZE];   /* Schema of its temporary tables; "": none yet. */
     struct session_on_commit *on_commit;
     struct qtdb_load *load; /* That has not ended; NULL: none. */
+    struct session_due *due; /* Tables whose statistics are to be made anew. */
     _Atomic bool interrupted;
     struct exec_progress progress;
 };
@@ -96,6 +97,7 @@ struct qtdb_statement {
     struct arena bound;
     struct planned *planned; /* NULL: none. */
     uint64_t planned_version;
+    uint64_t planned_statistics; /* database_notes' version then. */
     uint64_t planned_path_epoch;
     uint32_t planned_type_count;
     enum qtdb_type *planned_types;
@@ -177,6 +179,17 @@ MUST_CHECK enum status session_end_temporary(struct qtdb_session *session, struc
                                              struct sql_error *error);
 /** Drops what is there; no transaction is open. */
 void session_close_temporary(struct qtdb_session *session);
+
+/* session_statistics.c */
+/** The session has changed rows of the table; never fails. */
+void session_note_changes(struct qtdb_session *session, const struct table *table, uint64_t count);
+/** At a boundary: makes statistics that are stale anew; does nothing inside a block. */
+void session_refresh_statistics(struct qtdb_session *session);
+void session_forget_due(struct qtdb_session *session);
+/** Plans made so far, of all sessions, are made anew at their next run. */
+void session_renew_plans(struct qtdb_session *session);
+/** ANALYZE or VACUUM; sets the tag. */
+MUST_CHECK enum status statement__analyze(struct qtdb_statement *statement);
 
 /* statement.c */
 /** The statement's transaction: the block's, or its own. */

@@ -111,12 +111,14 @@ qtdb_finalize(struct qtdb_statement *statement)
 static const char *
 change_word(const struct ast_statement *ast)
 {
-    return ast->kind == AST_INSERT   ? "INSERT"
-           : ast->kind == AST_UPDATE ? "UPDATE"
-           : ast->kind == AST_DELETE ? "DELETE"
-           : ast->kind == AST_MERGE  ? "MERGE"
-           : ast->kind == AST_COPY   ? "COPY FROM"
-                                     : "a definition";
+    return ast->kind == AST_INSERT    ? "INSERT"
+           : ast->kind == AST_UPDATE  ? "UPDATE"
+           : ast->kind == AST_DELETE  ? "DELETE"
+           : ast->kind == AST_MERGE   ? "MERGE"
+           : ast->kind == AST_COPY    ? "COPY FROM"
+           : ast->kind == AST_ANALYZE ? "ANALYZE"
+           : ast->kind == AST_VACUUM  ? "VACUUM"
+                                      : "a definition";
 }
 
 static bool
@@ -250,6 +252,8 @@ static bool
 plan_fits(const struct qtdb_statement *statement, uint64_t version)
 {
     if (statement->planned == NULL || statement->planned_version != version ||
+        statement->planned_statistics !=
+            atomic_load(&database_notes(statement->session->db)->version) ||
         statement->planned_type_count != statement->parameter_count ||
         statement->session->catalog_changed ||
         statement->planned_path_epoch != statement->context.path_epoch)
@@ -297,6 +301,7 @@ plan_anew(struct qtdb_statement *statement, const struct ast_statement *ast, uin
     struct plan_context context = {txn, &statement->bound, &statement->error};
     struct bound *bound = NULL;
     struct planned *planned = NULL;
+    uint64_t statistics = atomic_load(&database_notes(statement->session->db)->version);
 
     TRY(bind_statement(&bind, ast, &bound));
     TRY(plan_statement(&context, bound, &planned));
@@ -304,6 +309,7 @@ plan_anew(struct qtdb_statement *statement, const struct ast_statement *ast, uin
     statement->planned = planned;
     /* What a block that changed definitions has planned fits no later run. */
     statement->planned_version = statement->session->catalog_changed ? UINT64_MAX : version;
+    statement->planned_statistics = statistics;
     statement->planned_path_epoch = statement->context.path_epoch;
     return exec_context_open(&statement->context, planned);
 }
@@ -553,9 +559,14 @@ step_change(struct qtdb_statement *statement)
     if (status != STATUS_OK)
         return statement__fail(statement, status);
     if (statement->phase == STATEMENT_BOUND) {
-        status = statement__leave(statement, run_change_again(statement));
+        status = run_change_again(statement);
+        if (status == STATUS_OK)
+            session_note_changes(statement->session, statement->planned->bound->table,
+                                 statement->row_count);
+        status = statement__leave(statement, status);
         if (status != STATUS_OK)
             return statement__fail(statement, status);
+        session_refresh_statistics(statement->session);
     }
     arena_reset(&statement->row);
     bool row = next_returned(statement);
@@ -632,6 +643,8 @@ run_whole(struct qtdb_statement *statement)
         return session_set(statement->session, statement->ast, &statement->tag, &statement->error);
     if (statement->ast->kind == AST_COPY)
         return statement__copy(statement);
+    if (statement->ast->kind == AST_ANALYZE || statement->ast->kind == AST_VACUUM)
+        return statement__analyze(statement);
     if (statement->ast->kind == AST_PREPARE)
         return statement__prepare(statement);
     if (statement->ast->kind == AST_DEALLOCATE)

@@ -20,6 +20,7 @@ enum status
 statement__copy(struct qtdb_statement *statement)
 {
     struct qtdb_session *session = statement->session;
+    const struct table *table = NULL;
     struct arena arena;
     enum status status;
 
@@ -29,8 +30,12 @@ statement__copy(struct qtdb_statement *statement)
     status = statement__enter(statement);
     if (status == STATUS_OK)
         status = exec_copy(&statement->context, statement->ast->copy, &session->copy, &arena,
-                           &statement->row_count);
+                           &table, &statement->row_count);
+    if (status == STATUS_OK && table != NULL)
+        session_note_changes(session, table, statement->row_count);
     arena_deinit(&arena);
     statement__set_tag(statement, "COPY", statement->row_count);
-    return statement__leave(statement, status);
+    TRY(statement__leave(statement, status));
+    session_refresh_statistics(session);
+    return STATUS_OK;
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "executor/table.h"
+#include "executor/statistics.h"
 #include "kernel/base/check.h"
 #include "kernel/database.h"
 
@@ -391,6 +391,7 @@ table_drop_trees(struct qtdb_txn *txn, const struct table *table, struct sql_err
 
     (void)snprintf(name, sizeof(name), "sql/t%u", table->id);
     TRY(sql_from_code(qtdb_tree_drop(txn, name), error));
+    TRY(statistics_drop(txn, table, error));
     for (uint32_t i = 0; i < table->index_count; i++) {
         (void)snprintf(name, sizeof(name), "sql/u%u.%u", table->id, table->indexes[i].id);
         TRY(sql_from_code(qtdb_tree_drop(txn, name), error));

@@ -49,6 +49,12 @@ database_instance(struct qtdb *db)
     return atomic_load(&db->instance);
 }
 
+struct database_notes *
+database_notes(struct qtdb *db)
+{
+    return &db->notes;
+}
+
 struct pager *
 database_pager(const struct qtdb *db)
 {

@@ -3,6 +3,8 @@
 #ifndef KERNEL_DATABASE_H
 #define KERNEL_DATABASE_H
 
+#include <stdatomic.h>
+
 #include "kernel/base/env.h"
 #include "kernel/qtdb.h"
 
@@ -17,6 +19,16 @@ struct io *database_io(const struct qtdb *db);
 const char *database_path(const struct qtdb *db);
 /** A number of this opening of the file that no other one has, drawn at the first call. Any thread. */
 uint64_t database_instance(struct qtdb *db);
+/* Notes of the layer above about its tables, shared by all who have the handle: what is worth knowing and
+ * may be lost at close. A table's place is its number modulo DATABASE_NOTES, so two may share one. */
+enum { DATABASE_NOTES = 512 };
+struct database_notes {
+    _Atomic uint64_t version;                 /* Counts changes of what plans are made from. */
+    _Atomic uint64_t changed[DATABASE_NOTES]; /* Rows changed since the table was looked at, */
+    _Atomic uint64_t rows[DATABASE_NOTES];    /* and the rows it had then. */
+};
+/** All 0 at open; lives as long as the handle. Any thread. */
+struct database_notes *database_notes(struct qtdb *db);
 struct pager *database_pager(const struct qtdb *db);
 /**
  * As btree_sample, with the transaction's own writes counted as rows: for planning, so it says how the

@@ -242,6 +242,7 @@ struct qtdb {
     bool routes_stale;    /* The file has saved ones that are not right. Fixed at open, as this. */
 
     _Atomic uint64_t instance; /* Of this opening; 0: not drawn yet. */
+    struct database_notes notes;
     _Atomic bool stopping;
     _Atomic bool routers_due; /* Some tree's router is to be looked at. */
     _Atomic bool drops_due;   /* There may be dropped trees to free. */

@@ -234,7 +234,10 @@ take_name(char **at)
     for (; *from != '\0' && (quoted || (*from != '.' && *from != ' ')); from++) {
         if (quoted && *from == '"' && *++from != '"')
             break;
-        *out++ = quoted ? *from : (char)tolower((unsigned char)*from);
+        *out = *from;
+        if (!quoted)
+            *out = (char)tolower((unsigned char)*from);
+        out++;
     }
     *at = from + (*from == '.');
     *out = '\0';

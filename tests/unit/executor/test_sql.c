@@ -205,9 +205,9 @@ Test(sql, subqueries_become_joins)
         "explain (costs off) select id from few where few.id > (select avg(v) from big where k = "
         "few.k)",
         "Hash Join\n"
+        "  ->  Seq Scan on few\n"
         "  ->  HashAggregate\n"
-        "        ->  Seq Scan on big\n"
-        "  ->  Seq Scan on few\n");
+        "        ->  Seq Scan on big\n");
     expect(
         "explain (costs off) select k from few where k > (select max(v) from big where id = few.k)",
         "Seq Scan on few (filtered)\n"
@@ -299,7 +299,7 @@ Test(sql, explain_analyze_of_a_change_makes_it)
         "Rows Changed: 3  Bytes Logged: 0\n");
     expect("explain delete from items; select count(*) from items",
            "Delete on items\n"
-           "  ->  Seq Scan on items  (cost=0.00..5.00 rows=3 width=80)\n3\n");
+           "  ->  Seq Scan on items  (cost=0.00..11.00 rows=3 width=80)\n3\n");
     refuse("explain (analyze) insert into items values (1, 'x', 1, null)", "23505", 0);
     refuse("explain (format xml) select 1", "0A000", 10);
     refuse("explain (format junk) select 1", "22023", 10);

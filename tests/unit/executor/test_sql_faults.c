@@ -128,6 +128,16 @@ Test(sql_faults, queries_survive_every_refused_allocation)
 }
 
 /* covers: E4 */
+Test(sql_faults, analyze_survives_every_refused_allocation)
+{
+    make_tables();
+    refuse_each("analyze", NULL);
+    refuse_each("select b.id from a, b where a.id = b.a_id and v > 3 and v < 9 and n like 'o%'",
+                NULL);
+    refuse_each("vacuum analyze b", NULL);
+}
+
+/* covers: E4 */
 Test(sql_faults, changes_survive_every_refused_allocation)
 {
     make_tables();

@@ -89,3 +89,212 @@ Test(sql_plan, a_query_of_with_goes_as_far_as_it_is_read)
            "from w limit 1) from w limit 2",
            "1|1\n2|1\n");
 }
+
+static void
+reopen(void)
+{
+    qtdb_session_close(session);
+    db_rig_close(&rig);
+    db_rig_open(&rig);
+    cr_assert_eq(qtdb_session_open(rig.db, &session), QTDB_OK);
+}
+
+/* The rows that EXPLAIN expects of the first node. */
+static double
+expected(const char *sql)
+{
+    char text[600];
+    double rows = -1;
+
+    snprintf(text, sizeof(text), "explain %s", sql);
+    const char *place = strstr(sql_rows(session, text), " rows=");
+    cr_assert(place != NULL && sscanf(place, " rows=%lf", &rows) == 1, "%s", sql);
+    return rows;
+}
+
+static void
+expect_between(const char *sql, double low, double high)
+{
+    double rows = expected(sql);
+
+    cr_assert(rows >= low && rows <= high, "%s: %g rows, not %g to %g", sql, rows, low, high);
+}
+
+/* 20,000 rows, sampled: k has one value in half of the rows, n a null in each fifth. */
+static void
+make_table(void)
+{
+    expect("create table t (id int primary key, k int, n int, s text, d date, f numeric)", "");
+    for (int first = 1; first < 20000; first += 5000) {
+        char sql[600];
+
+        snprintf(sql, sizeof(sql),
+                 "insert into t select g, case when g %% 2 = 0 then 7 else 100 + g %% 50 end, case "
+                 "when g %% 5 = 0 then null else g %% 1000 end, 'name ' || g %% 10 || ' ' || g, "
+                 "date '2020-01-01' + g / 20, g / 100.0 from generate_series(%d, %d) g",
+                 first, first + 4999);
+        expect(sql, "");
+    }
+}
+
+static void
+check_shares(void)
+{
+    expect_between("select * from t where k = 7", 9000, 11000);
+    expect_between("select * from t where k = 101", 250, 600);
+    expect_between("select * from t where k = 99", 1, 500);
+    expect_between("select * from t where k <> 7", 9000, 11000);
+    expect_between("select * from t where k in (7, 101)", 9300, 11500);
+    expect_between("select * from t where n is null", 3700, 4300);
+    expect_between("select * from t where n is not null", 15700, 16300);
+    expect_between("select * from t where n = 33", 10, 40);
+    expect_between("select * from t where n < 100", 1300, 1900);
+    expect_between("select * from t where 900 <= n", 1300, 1900);
+    expect_between("select * from t where n between 400 and 499", 1300, 1900);
+    expect_between("select * from t where n >= 400 and n < 500 and k = 7", 600, 1000);
+    expect_between("select * from t where d < date '2020-01-01' + 500", 9500, 10500);
+    expect_between("select * from t where f > 150", 4700, 5300);
+    expect_between("select * from t where f between 150 and 160", 800, 1200);
+    expect_between("select * from t where s like 'name 3%'", 1500, 2700);
+    expect_between("select * from t where s like '%zzz%'", 1, 50);
+    expect_between("select k, count(*) from t group by k", 20, 30);
+    expect_between("select k, n, count(*) from t where id < 100 group by k, n", 60, 100);
+}
+
+/* Shares of rows come from ANALYZE, from a whole table and from a sample of it. */
+Test(sql_plan, statistics_tell_shares)
+{
+    make_table();
+    expect("delete from t where id > 14000; analyze t", "");
+    expect_between("select * from t where k = 7", 6900, 7100);
+    expect_between("select * from t where n is null", 2700, 2900);
+    expect_between("select k, count(*) from t group by k", 26, 26);
+    expect("delete from t", "");
+    expect("drop table t", "");
+    make_table();
+    expect("analyze", "");
+    check_shares();
+}
+
+/* The side with fewer different values no longer decides alone what a join gives. */
+Test(sql_plan, statistics_tell_joins)
+{
+    make_table();
+    expect("create table u (id int primary key, n int); insert into u select g, g % 1000 from "
+           "generate_series(1, 2000) g; analyze t, u (n)",
+           "");
+    expect_between("select 1 from t join u on t.n = u.n", 25000, 45000);
+    expect_between("select 1 from t join u on t.n = u.n and t.k = u.id", 1, 21000);
+}
+
+/* What the branches of an OR ask of one table goes to that table. */
+Test(sql_plan, branches_narrow_each_table)
+{
+    make_table();
+    expect("create table u (id int primary key, v text); insert into u select g, 'v' || g from "
+           "generate_series(1, 500) g; analyze u",
+           "");
+    expect("explain (costs off) select 1 from u, t where u.id = t.k and ((u.v = 'v7' and t.n = 3) "
+           "or (u.v = 'v8' and t.n = 4))",
+           "Nested Loop\n"
+           "  ->  Seq Scan on t (filtered)\n"
+           "  ->  Index Scan by key on u (filtered)\n");
+    expect("select count(*) from u, t where u.id = t.k and ((u.v = 'v7' and t.n = 4) or (u.v = "
+           "'v101' and t.n = 1))",
+           "40\n");
+}
+
+/* Enough changes make them anew, at the end of the statement or of the block, and a plan that was kept is
+ * made again. */
+Test(sql_plan, statistics_follow_changes)
+{
+    struct qtdb_session *other = NULL;
+
+    expect("create table t (id int primary key, k int); insert into t select g, 1 from "
+           "generate_series(1, 900) g",
+           "");
+    expect_between("select * from t where k = 2", 3, 10); /* Nothing is known. */
+    expect("insert into t select g, 1 from generate_series(901, 2000) g", "");
+    expect_between("select * from t where k = 2", 1, 1);
+    expect_between("select * from t where k = 1", 1900, 2100);
+    expect("begin; update t set k = 2 where id <= 1500", "");
+    expect_between("select * from t where k = 2", 1, 1);
+    expect("update t set k = 2 where id > 1500; commit", "");
+    expect_between("select * from t where k = 2", 1900, 2100);
+    cr_assert_eq(qtdb_session_open(rig.db, &other), QTDB_OK);
+    sql_expect(other, "begin; delete from t where id > 3; rollback", "");
+    sql_expect(other, "insert into t select g, 3 from generate_series(3001, 5000) g", "");
+    qtdb_session_close(other);
+    expect_between("select * from t where k = 3", 1900, 2100);
+}
+
+Test(sql_plan, plans_are_made_anew_after_analyze)
+{
+    const char *sql = "select count(*) from t, u where t.k = u.k and t.k < 50";
+    struct qtdb_statement *statement = NULL;
+    struct planned *planned;
+
+    expect(
+        "create table t (id int primary key, k int); create table u (id int primary key, k int); "
+        "insert into t select g, g from generate_series(1, 100) g; insert into u select g, g "
+        "from generate_series(1, 100) g",
+        "");
+    cr_assert_eq(qtdb_prepare(session, sql, &statement, NULL), QTDB_OK);
+    for (uint32_t i = 0; i < 2; i++) {
+        cr_assert_eq(qtdb_step(statement), QTDB_ROW);
+        cr_assert_eq(qtdb_step(statement), QTDB_DONE);
+        qtdb_reset(statement);
+    }
+    planned = statement->planned;
+    uint64_t before = statement->planned_statistics;
+    expect("analyze t", "");
+    cr_assert_eq(statement->planned, planned);
+    cr_assert_eq(qtdb_step(statement), QTDB_ROW);
+    cr_assert_gt(statement->planned_statistics, before, "the plan was not made anew");
+    cr_assert_eq(qtdb_step(statement), QTDB_DONE);
+    qtdb_finalize(statement);
+}
+
+/* They belong to the transaction, to the table and to its columns. */
+Test(sql_plan, statistics_are_transactional)
+{
+    make_table();
+    expect("analyze", "");
+    expect("begin; update t set k = 8; analyze t (k)", "");
+    /* Rows that the block has changed count twice until it ends. */
+    expect_between("select * from t where k = 8", 19000, 41000);
+    expect("rollback", "");
+    expect_between("select * from t where k = 8", 1, 500);
+    expect("alter table t rename column k to kk; alter table t rename to tt", "");
+    expect_between("select * from tt where kk = 7", 9000, 11000);
+    expect("alter table tt drop column kk; alter table tt add column k int default 7", "");
+    expect_between("select * from tt where k = 7", 1, 2100);
+    expect("begin; truncate tt; insert into tt (id, k) values (1, 1); commit", "");
+    expect_between("select * from tt where n is null", 1, 1);
+    expect("drop table tt", "");
+    reopen();
+    make_table();
+    expect("analyze t (n, s)", "");
+    reopen();
+    expect_between("select * from t where n is null", 3700, 4300);
+}
+
+Test(sql_plan, analyze_and_vacuum_as_statements)
+{
+    expect("create table t (id int, k int); create view v as select * from t; analyze; analyze v; "
+           "analyze t, t (k); vacuum; vacuum t; vacuum (analyze) t; vacuum analyze; vacuum (full "
+           "off)",
+           "");
+    sql_refuse(session, "analyze nothing", "42P01");
+    sql_refuse(session, "analyze t (x)", "42703");
+    sql_refuse(session, "analyze t (k, k)", "42701");
+    sql_refuse(session, "vacuum nothing", "42P01");
+    sql_refuse(session, "vacuum full t", "0A000");
+    sql_refuse(session, "analyze (verbose) t", "0A000");
+    expect("begin", "");
+    sql_refuse(session, "vacuum", "25001");
+    sql_refuse(session, "select 1", "25P02");
+    expect("rollback; begin read only", "");
+    sql_refuse(session, "analyze", "25006");
+    expect("rollback", "");
+}
