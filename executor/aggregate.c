@@ -253,6 +253,28 @@ hold(const struct rel_aggregate *call, struct eval *eval, const struct value *ro
     return status;
 }
 
+/* A sum of arithmetic, without the numerics in between. False: nothing was done. */
+static bool
+add_short(const struct rel_aggregate *call, const struct value *row, const struct eval *eval,
+          struct aggregate_state *state)
+{
+    struct numeric_short number;
+    __int128 sum;
+
+    if ((call->kind != REL_SUM && call->kind != REL_AVERAGE) || state->is_wide || call->distinct ||
+        call->sort_count > 0 || call->arguments[0]->kind != EXPR_ARITHMETIC)
+        return false;
+    enum expr_short found = expr_eval_short(call->arguments[0], row, eval, &number);
+    if (found != EXPR_SHORT_FOUND)
+        return found == EXPR_SHORT_NULL;
+    if (__builtin_add_overflow(state->sum, numeric_short_scaled(&number), &sum))
+        return false;
+    state->sum = sum;
+    state->scale = number.scale > state->scale ? number.scale : state->scale;
+    state->count++;
+    return true;
+}
+
 enum status
 aggregate_add(const struct rel_aggregate *call, struct eval *eval, const struct value *row,
               struct arena *held, struct aggregate_state *state)
@@ -262,7 +284,7 @@ aggregate_add(const struct rel_aggregate *call, struct eval *eval, const struct 
 
     if (call->filter != NULL)
         TRY(expr_is_true(call->filter, row, eval, &wanted));
-    if (!wanted)
+    if (!wanted || add_short(call, row, eval, state))
         return STATUS_OK;
     for (uint32_t i = 0; i < call->argument_count; i++)
         TRY(expr_eval(call->arguments[i], row, eval, &arguments[i]));

@@ -101,8 +101,9 @@ struct exec__table {
     struct arena *arena;
     uint32_t width;
     size_t count;
-    size_t bucket_count;
+    size_t bucket_count; /* A power of two. */
     struct exec__entry **buckets;
+    uint16_t *marks; /* One a bucket: bits of the hashes in it, so that most misses end here. */
     struct exec__entry *first;
     struct exec__entry *last;
 };

@@ -13,6 +13,7 @@
 #ifndef EXECUTOR_EXPR_H
 #define EXECUTOR_EXPR_H
 
+#include "executor/numeric.h"
 #include "executor/value.h"
 
 enum expr_kind {
@@ -132,6 +133,10 @@ MUST_CHECK enum status expr_eval(const struct expr *expr, const struct value *ro
 /** Null and false are false. */
 MUST_CHECK enum status expr_is_true(const struct expr *expr, const struct value *row,
                                     struct eval *eval, bool *out);
+enum expr_short { EXPR_SHORT_NONE = 0, EXPR_SHORT_NULL = 1, EXPR_SHORT_FOUND = 2 };
+/** A numeric expression without memory, where that can be done (expr_short.c); NONE: by expr_eval. */
+enum expr_short expr_eval_short(const struct expr *expr, const struct value *row,
+                                const struct eval *eval, struct numeric_short *out);
 /** Numbers of one type, neither null: +, -, *, /, % by the operator, with range checks. */
 MUST_CHECK enum status expr_calculate(const struct expr *expr, const struct value *left,
                                       const struct value *right, struct eval *eval,

@@ -63,6 +63,17 @@ bool numeric_to_scaled(const uint8_t *bytes, uint32_t size, __int128 *out, uint1
 MUST_CHECK enum status numeric_from_scaled(__int128 scaled, uint16_t scale, struct arena *arena,
                                            const uint8_t **out, uint32_t *size_out);
 
+/* A number of few digits: units of 10,000^-fraction, fraction 0 to 4; `scale` decimals are shown. */
+struct numeric_short {
+    int64_t units;
+    uint16_t fraction;
+    uint16_t scale;
+};
+/** False when it is too long, or NaN. The bytes are valid. */
+bool numeric_short_read(const uint8_t *bytes, uint32_t size, struct numeric_short *out);
+/** As numeric_to_scaled: the number times 10^16. */
+__int128 numeric_short_scaled(const struct numeric_short *number);
+
 enum numeric_operation {
     NUMERIC_ADD = 1,
     NUMERIC_SUBTRACT = 2,
@@ -70,6 +81,9 @@ enum numeric_operation {
     NUMERIC_DIVIDE = 4, /* To at least 16 significant digits, as PostgreSQL. */
     NUMERIC_MODULO = 5, /* With the sign of the left side. */
 };
+/** Sums, differences and products; false when the result is too long, or for another operation. */
+bool numeric_short_calculate(enum numeric_operation operation, const struct numeric_short *left,
+                             const struct numeric_short *right, struct numeric_short *out);
 /** STATUS_INVALID: division by zero; STATUS_FULL: out of range. */
 MUST_CHECK enum status numeric_calculate(enum numeric_operation operation, const uint8_t *left,
                                          uint32_t left_size, const uint8_t *right,

@@ -3,6 +3,7 @@
 
 #include "executor/plan_private.h"
 #include "kernel/base/check.h"
+#include "kernel/base/error.h"
 
 enum { SPLIT_BRANCHES_MAX = 64 };
 
@@ -329,11 +330,57 @@ plan_subquery(struct planner *planner, struct subquery *subquery)
     return STATUS_OK;
 }
 
+/* Arithmetic of constants, which gives the same whenever it is done; casts are of numbers only, as those of
+ * texts may depend on the time. */
+static bool
+is_constant_arithmetic(const struct expr *expr)
+{
+    if (expr->kind == EXPR_CONSTANT)
+        return true;
+    if (expr->kind != EXPR_ARITHMETIC && expr->kind != EXPR_NEGATE && expr->kind != EXPR_CAST)
+        return false;
+    for (uint32_t i = 0; i < expr->argument_count; i++) {
+        enum qtdb_type type = expr->arguments[i]->type.type;
+
+        if (!is_constant_arithmetic(expr->arguments[i]) ||
+            (expr->kind == EXPR_CAST &&
+             !((value_type_is_integer(type) || type == QTDB_TYPE_NUMERIC) &&
+               (value_type_is_integer(expr->type.type) || expr->type.type == QTDB_TYPE_NUMERIC))))
+            return false;
+    }
+    return true;
+}
+
+/* NULL in *out where it fails: then it fails when it is run, if it is. */
+static enum status
+fold(struct planner *planner, const struct expr *expr, struct expr **out)
+{
+    struct sql_error error = {.location = -1};
+    struct eval eval = {.arena = planner->arena, .error = &error};
+    struct value value;
+
+    enum status status = expr_eval(expr, NULL, &eval, &value);
+    if (status == STATUS_NO_MEMORY)
+        return status;
+    if (status != STATUS_OK) {
+        error_clear();
+        return STATUS_OK;
+    }
+    *out = plan__take(planner, sizeof(**out));
+    if (*out == NULL)
+        return STATUS_NO_MEMORY;
+    **out = (struct expr){
+        .kind = EXPR_CONSTANT, .type = expr->type, .location = expr->location, .constant = value};
+    return STATUS_OK;
+}
+
 static enum status
 resolve_node(void *context, struct expr *expr, struct expr **out)
 {
     const struct resolution *resolution = context;
 
+    if (expr->argument_count > 0 && is_constant_arithmetic(expr))
+        return fold(resolution->planner, expr, out);
     if (expr->kind == EXPR_COLUMN && expr->relation > 0)
         return place_column(resolution, expr, out);
     /* Constants need no copy. */

@@ -580,16 +580,6 @@ value_compare(const struct value *left, const struct value *right)
 /* Hashing. */
 
 static uint64_t
-mix(uint64_t word)
-{
-    word ^= word >> 33;
-    word *= 0xff51afd7ed558ccdu;
-    word ^= word >> 33;
-    word *= 0xc4ceb9fe1a85ec53u;
-    return word ^ word >> 33;
-}
-
-static uint64_t
 hash_bytes(const uint8_t *bytes, size_t size)
 {
     uint64_t hash = 0xcbf29ce484222325u ^ size;
@@ -598,12 +588,12 @@ hash_bytes(const uint8_t *bytes, size_t size)
         uint64_t word;
 
         memcpy(&word, bytes, sizeof(word));
-        hash = mix(hash ^ word);
+        hash = value_hash_word(hash ^ word);
     }
     uint64_t rest = 0;
     if (size > 0)
         memcpy(&rest, bytes, size);
-    return mix(hash ^ rest);
+    return value_hash_word(hash ^ rest);
 }
 
 /* The display scale does not count. */
@@ -614,7 +604,7 @@ hash_numeric(const uint8_t *bytes, uint32_t size)
 
     memcpy(&header, bytes, sizeof(header));
     uint64_t head = (uint64_t)le16_get(header.sign) << 16 | le16_get(header.weight);
-    return mix(head) ^ hash_bytes(bytes + sizeof(header), size - sizeof(header));
+    return value_hash_word(head) ^ hash_bytes(bytes + sizeof(header), size - sizeof(header));
 }
 
 static uint64_t
@@ -625,9 +615,9 @@ hash_real(double real)
     if (real == 0)
         real = 0; /* Minus zero equals zero. */
     if (isnan(real))
-        return mix(UINT64_MAX);
+        return value_hash_word(UINT64_MAX);
     memcpy(&bits, &real, sizeof(bits));
-    return mix(bits);
+    return value_hash_word(bits);
 }
 
 uint64_t
@@ -643,7 +633,7 @@ value_hash(const struct value *value)
         return hash_bytes(cut.bytes, cut.size);
     }
     if (value->type == QTDB_TYPE_INTERVAL)
-        return mix((uint64_t)interval_span(value));
+        return value_hash_word((uint64_t)interval_span(value));
     if (value->type == QTDB_TYPE_JSONB)
         return json_hash(value);
     if (value_is_array(value->type))
@@ -652,5 +642,5 @@ value_hash(const struct value *value)
         return hash_bytes(value->bytes, value->size);
     if (value->type == QTDB_TYPE_FLOAT4 || value->type == QTDB_TYPE_FLOAT8)
         return hash_real(value->real);
-    return mix((uint64_t)value->integer);
+    return value_hash_word((uint64_t)value->integer);
 }

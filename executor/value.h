@@ -132,6 +132,16 @@ const char *value_print(const struct value *value, struct arena *arena, size_t *
 /** Both not null and of the same type: below 0, 0, above 0. NaN is above every number. */
 int value_compare(const struct value *left, const struct value *right);
 
+/** Of a number, and what value_hash gives for values kept as integers (MurmurHash3's finaliser). */
+static inline uint64_t
+value_hash_word(uint64_t word)
+{
+    word ^= word >> 33;
+    word *= 0xff51afd7ed558ccdu;
+    word ^= word >> 33;
+    word *= 0xc4ceb9fe1a85ec53u;
+    return word ^ word >> 33;
+}
 /** Equal for values that value_compare calls equal, and for nulls. */
 uint64_t value_hash(const struct value *value);
 

@@ -285,3 +285,60 @@ Test(numeric, calculates_decimals_as_scaled_integers_do)
         arena_reset(&arena);
     }
 }
+
+/* As numeric_calculate, or refused; a number is read, and goes into a sum, as it is. */
+Test(numeric, short_numbers_calculate_as_long_ones)
+{
+    static const enum numeric_operation operations[] = {NUMERIC_ADD, NUMERIC_SUBTRACT,
+                                                        NUMERIC_MULTIPLY};
+    uint32_t found = 0, refused = 0;
+    struct random random;
+
+    random_init(&random, 4);
+    for (int round = 0; round < 30000; round++) {
+        int64_t a = (int64_t)random_u64(&random) >> (4 + random_below(&random, 60));
+        int64_t b = (int64_t)random_u64(&random) >> (4 + random_below(&random, 60));
+        struct numeric_short left, right, result;
+        struct packed x, y, whole, scaled;
+        char text[80];
+
+        x = parse(decimal(a, (uint32_t)random_below(&random, 12), text));
+        y = parse(decimal(b, (uint32_t)random_below(&random, 12), text));
+        enum numeric_operation operation = operations[round % 3];
+        if (!numeric_short_read(x.bytes, x.size, &left) ||
+            !numeric_short_read(y.bytes, y.size, &right) ||
+            !numeric_short_calculate(operation, &left, &right, &result)) {
+            refused++;
+            continue;
+        }
+        found++;
+        cr_assert_eq(numeric_calculate(operation, x.bytes, x.size, y.bytes, y.size, &arena,
+                                       &whole.bytes, &whole.size),
+                     STATUS_OK);
+        cr_assert_eq(numeric_from_scaled(numeric_short_scaled(&result), result.scale, &arena,
+                                         &scaled.bytes, &scaled.size),
+                     STATUS_OK);
+        cr_assert_str_eq(print(scaled), print(whole), "round %d", round);
+        arena_reset(&arena);
+    }
+    cr_assert(found > 5000 && refused > 1000, "%u found, %u refused", found, refused);
+    cr_assert_not(numeric_short_calculate(NUMERIC_DIVIDE, &(struct numeric_short){.units = 4},
+                                          &(struct numeric_short){.units = 2},
+                                          &(struct numeric_short){.units = 0}));
+}
+
+Test(numeric, short_numbers_are_few_digits)
+{
+    static const char *const too_long[] = {"NaN", "12345678901234567", "0.12345678901234567",
+                                           "10000000000000000", "1.00000000000000001"};
+    struct numeric_short number;
+
+    for (size_t i = 0; i < sizeof(too_long) / sizeof(too_long[0]); i++) {
+        struct packed packed = parse(too_long[i]);
+
+        cr_assert_not(numeric_short_read(packed.bytes, packed.size, &number), "%s", too_long[i]);
+    }
+    struct packed packed = parse("-1000000000000.00");
+    cr_assert(numeric_short_read(packed.bytes, packed.size, &number));
+    cr_assert(number.units == -1000000000000 && number.fraction == 0 && number.scale == 2);
+}
