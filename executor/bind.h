@@ -72,10 +72,12 @@ struct bind {
     uint32_t relation_count; /* Handed out so far. */
     uint32_t slot_count;
     uint32_t work_count;
-    uint32_t shared_count;    /* Queries of WITH whose rows may be shared. */
-    uint32_t recursion_depth; /* Second halves of recursions being bound inside each other. */
-    uint32_t view_depth;      /* Views being bound inside each other. */
-    struct bind__enum *enums; /* Those looked up so far. */
+    uint32_t shared_count;     /* Queries of WITH whose rows may be shared. */
+    uint32_t recursion_depth;  /* Second halves of recursions being bound inside each other. */
+    uint32_t view_depth;       /* Views being bound inside each other. */
+    struct bind__enum *enums;  /* Those looked up so far. */
+    struct bind__known *known; /* Subqueries bound so far; `grouping`: taken again from here. */
+    bool grouping;
 };
 
 /** Checks a view's query, before it is stored. */

@@ -5,7 +5,6 @@
 #include "executor/function.h"
 #include "kernel/base/check.h"
 
-static const struct sql_type type_text = {QTDB_TYPE_TEXT, -1, -1};
 static const struct sql_type type_bool = {QTDB_TYPE_BOOL, -1, -1};
 
 /* Leaves. */
@@ -194,7 +193,8 @@ bind_quantified(struct bind *bind, struct bind__scope *scope, const struct ast_e
     struct expr *left = NULL, *all = NULL;
 
     TRY(bind__expr(bind, scope, ast->arguments[0], &left));
-    if (array->kind != AST_ARRAY || array->argument_count == 0)
+    if (array->kind != AST_ARRAY || array->argument_count == 0 ||
+        array->arguments[0]->kind == AST_ARRAY)
         return bind_quantified_value(bind, scope, ast, left, out);
     for (uint32_t i = 0; i < array->argument_count; i++) {
         struct expr *right = NULL, *next = NULL;
@@ -227,23 +227,11 @@ static enum status
 bind_like(struct bind *bind, struct bind__scope *scope, const struct ast_expr *ast,
           struct expr **out)
 {
-    struct expr *expr = NULL;
+    struct expr **both = NULL;
 
-    TRY(bind__new_expr(bind, EXPR_LIKE, QTDB_TYPE_BOOL, ast->location, 2, &expr));
-    TRY(bind_list(bind, scope, ast, &expr->arguments));
-    expr->negated = ast->negated;
-    expr->insensitive = strcmp(ast->text, "ilike") == 0;
-    for (uint32_t i = 0; i < 2; i++) {
-        struct expr *argument = expr->arguments[i];
-
-        if (!bind__is_text(argument->type.type) && !bind__is_unknown(argument))
-            return sql_error_set(
-                bind->error, "42883", ast->location, "operator does not exist: %s %s %s",
-                value_type_name(expr->arguments[0]->type.type), expr->insensitive ? "~~*" : "~~",
-                value_type_name(expr->arguments[1]->type.type));
-        TRY(bind__cast(bind, argument, &type_text, &expr->arguments[i]));
-    }
-    *out = expr;
+    TRY(bind_list(bind, scope, ast, &both));
+    TRY(bind__like(bind, strcmp(ast->text, "ilike") == 0 ? "~~*" : "~~", ast->location, both, out));
+    (*out)->negated = ast->negated;
     return STATUS_OK;
 }
 
@@ -387,8 +375,6 @@ bind_array(struct bind *bind, struct bind__scope *scope, const struct ast_expr *
         return sql_error_set(bind->error, "42P18", ast->location,
                              "cannot determine type of empty array");
     TRY(bind__new_expr(bind, EXPR_FUNCTION, QTDB_TYPE_NULL, ast->location, 0, &expr));
-    if (ast->argument_count > FUNCTION_CALL_ARGUMENTS_MAX)
-        return bind__unsupported(bind, ast->location, "ARRAY of more than 100 elements");
     expr->function = &function_array_constructor;
     expr->argument_count = ast->argument_count;
     TRY(bind_list(bind, scope, ast, &expr->arguments));

@@ -155,7 +155,10 @@ bind__group(struct bind *bind, struct bind__scope *scope, const struct ast_selec
                 group = ast->targets[i].expr;
         }
     }
-    TRY(bind__expr(bind, scope, group, out));
+    bind->grouping = true;
+    enum status status = bind__expr(bind, scope, group, out);
+    bind->grouping = false;
+    TRY(status);
     TRY(bind__settle(bind, out));
     return has_aggregate(bind, *out);
 }

@@ -183,11 +183,36 @@ mark_null(struct expr *expr)
 }
 
 enum status
+bind__like(struct bind *bind, const char *symbol, int32_t location, struct expr **both,
+           struct expr **out)
+{
+    static const struct sql_type text = {QTDB_TYPE_TEXT, -1, -1};
+    struct expr *expr = NULL;
+
+    TRY(bind__new_expr(bind, EXPR_LIKE, QTDB_TYPE_BOOL, location, 2, &expr));
+    expr->negated = symbol[0] == '!';
+    expr->insensitive = symbol[strlen(symbol) - 1] == '*';
+    for (uint32_t i = 0; i < 2; i++) {
+        if (!bind__is_text(both[i]->type.type) && !bind__is_unknown(both[i]))
+            return sql_error_set(bind->error, "42883", location,
+                                 "operator does not exist: %s %s %s",
+                                 bind__type_name(bind, both[0]->type.type), symbol,
+                                 bind__type_name(bind, both[1]->type.type));
+        TRY(bind__cast(bind, both[i], &text, &expr->arguments[i]));
+    }
+    *out = expr;
+    return STATUS_OK;
+}
+
+enum status
 bind__operator(struct bind *bind, const char *symbol, int32_t location, struct expr *left,
                struct expr *right, struct expr **out)
 {
     struct expr *expr = NULL, *both[2] = {left, right};
 
+    if (strcmp(symbol, "~~") == 0 || strcmp(symbol, "~~*") == 0 || strcmp(symbol, "!~~") == 0 ||
+        strcmp(symbol, "!~~*") == 0)
+        return bind__like(bind, symbol, location, both, out);
     if (strcmp(symbol, "^") == 0)
         return bind__call(bind, "power", location, both, 2, out);
     TRY(bind__new_expr(bind, EXPR_ARITHMETIC, QTDB_TYPE_NULL, location, 2, &expr));

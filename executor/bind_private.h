@@ -163,6 +163,9 @@ MUST_CHECK enum status bind__operator(struct bind *bind, const char *symbol, int
                                       struct expr *left, struct expr *right, struct expr **out);
 /** True for what a null constant makes null whatever the row. */
 bool bind__is_always_null(const struct expr *expr);
+/** ~~ and ~~*, with ! before them the opposite: LIKE and ILIKE. */
+MUST_CHECK enum status bind__like(struct bind *bind, const char *symbol, int32_t location,
+                                  struct expr **both, struct expr **out);
 MUST_CHECK enum status bind__prefix(struct bind *bind, const char *symbol, int32_t location,
                                     struct expr *argument, struct expr **out);
 /** Rows of the same size by =, <>, <, <=, >, >=. */
@@ -213,7 +216,13 @@ bool bind__is_window_relation(const struct bind__windows *windows, uint32_t rela
 MUST_CHECK enum status bind__windows(struct bind *bind, const struct bind__windows *windows,
                                      struct rel **rel);
 
-/* bind_subquery.c */
+/* bind_subquery.c: one of the targets that GROUP BY means as well is the same expression there. */
+struct bind__known {
+    const struct ast_expr *ast;
+    const struct bind__scope *scope;
+    struct expr *expr;
+    struct bind__known *next;
+};
 MUST_CHECK enum status bind__subquery(struct bind *bind, struct bind__scope *scope,
                                       const struct ast_expr *ast, struct expr **out);
 

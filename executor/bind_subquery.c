@@ -91,9 +91,9 @@ make_subquery(struct bind *bind, const struct bind__query *query, const struct b
     return STATUS_OK;
 }
 
-enum status
-bind__subquery(struct bind *bind, struct bind__scope *scope, const struct ast_expr *ast,
-               struct expr **out)
+static enum status
+bind_one(struct bind *bind, struct bind__scope *scope, const struct ast_expr *ast,
+         struct expr **out)
 {
     struct bind__level *level = bind__take(bind, sizeof(*level));
     struct subquery *subquery = bind__take(bind, sizeof(*subquery));
@@ -128,4 +128,25 @@ bind__subquery(struct bind *bind, struct bind__scope *scope, const struct ast_ex
     }
     *out = expr;
     return make_subquery(bind, &query, level, subquery, operands, expr);
+}
+
+enum status
+bind__subquery(struct bind *bind, struct bind__scope *scope, const struct ast_expr *ast,
+               struct expr **out)
+{
+    struct bind__known *known = bind->grouping ? bind->known : NULL;
+
+    while (known != NULL && (known->ast != ast || known->scope != scope))
+        known = known->next;
+    if (known != NULL) {
+        *out = known->expr;
+        return STATUS_OK;
+    }
+    TRY(bind_one(bind, scope, ast, out));
+    known = bind__take(bind, sizeof(*known));
+    if (known == NULL)
+        return STATUS_NO_MEMORY;
+    *known = (struct bind__known){ast, scope, *out, bind->known};
+    bind->known = known;
+    return STATUS_OK;
 }

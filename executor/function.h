@@ -27,6 +27,9 @@ extern const struct function function_regex_table[];
 extern const struct function function_bytes_table[];
 extern const struct function function_digest_table[];
 extern const struct function function_power_table[];
+extern const struct function function_number_table[];
+extern const struct function function_moment_table[];
+extern const struct function function_more_table[];
 
 /* Not found by name: ARRAY[...], and what stands behind `x op ANY (array)` and ALL, whose operator is the
  * expression's. */

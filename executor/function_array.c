@@ -416,6 +416,9 @@ call_positions(const struct expr *expr, const struct value *arguments, struct ev
     uint32_t count = 0;
     if (values == NULL)
         return STATUS_NO_MEMORY;
+    if (array.dimension_count > 1)
+        return sql_error_set(eval->error, "0A000", expr->location,
+                             "searching for elements in multidimensional arrays is not supported");
     for (uint32_t i = 0; i < array.count; i++) {
         struct value value = array_next(&array);
 
@@ -539,9 +542,19 @@ static enum status
 call_fill(const struct expr *expr, const struct value *arguments, struct eval *eval,
           struct value *out)
 {
+    bool bounds = expr->argument_count > 2;
+
+    if (arguments[1].null || (bounds && arguments[2].null))
+        return sql_error_set(eval->error, "22004", expr->location,
+                             "dimension array or low bound array cannot be null");
     struct array lengths = array_open(&arguments[1]);
+    struct array lowers = array_open(&arguments[bounds ? 2 : 1]);
     struct array shape = {.dimension_count = lengths.count};
     uint64_t count = lengths.count > 0 ? 1 : 0;
+
+    if (lowers.count != lengths.count)
+        return sql_error_set(eval->error, "2202E", expr->location,
+                             "wrong number of array subscripts");
 
     if (lengths.count > ARRAY_DIMENSIONS_MAX)
         return sql_error_set(eval->error, "54000", expr->location,
@@ -555,7 +568,11 @@ call_fill(const struct expr *expr, const struct value *arguments, struct eval *e
             return sql_error_set(eval->error, "54000", expr->location,
                                  "array size exceeds the maximum allowed");
         shape.lengths[i] = (int32_t)length.integer;
-        shape.lowers[i] = 1;
+        struct value lower = array_next(&lowers);
+        if (length.null || lower.null)
+            return sql_error_set(eval->error, "22004", expr->location,
+                                 "dimension values cannot be null");
+        shape.lowers[i] = bounds ? (int32_t)lower.integer : 1;
         count *= (uint64_t)length.integer;
     }
     struct value *values = arena_alloc(eval->arena, (count + 1) * sizeof(*values));
@@ -684,7 +701,7 @@ const struct function function_array_table[] = {
     {"array_replace", 3, 3, {ARRAY, ELEMENT, ELEMENT}, ARRAY, true, false, call_replace},
     {"array_to_string", 2, 3, {ARRAY, TEXT, TEXT}, TEXT, true, false, call_to_string},
     {"string_to_array", 2, 3, {TEXT, TEXT, TEXT}, TEXTS, true, false, call_from_string},
-    {"array_fill", 2, 2, {ELEMENT, INTS}, ARRAY, false, false, call_fill},
+    {"array_fill", 2, 3, {ELEMENT, INTS, INTS}, ARRAY, true, false, call_fill},
     {"set unnest", 1, 1, {ARRAY}, ARRAY, false, false, call_unnest},
     {"set generate_subscripts", 2, 2, {ARRAY, INT4}, INTS, false, false, call_subscripts},
     {"set generate_series", 3, 3, {STAMP, STAMP, SPAN}, STAMPS, false, false, call_series},

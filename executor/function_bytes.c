@@ -299,7 +299,8 @@ put_literal(struct text_out *text, const struct value *value)
 static void
 put_identifier(struct text_out *text, const struct value *value)
 {
-    bool plain = value->size > 0 && !isdigit(value->bytes[0]);
+    bool plain = value->size > 0 && !isdigit(value->bytes[0]) &&
+                 !parse_is_keyword((const char *)value->bytes, value->size);
 
     for (uint32_t i = 0; i < value->size; i++) {
         uint8_t c = value->bytes[i];

@@ -167,21 +167,21 @@ put_field(struct text_out *out, const char *pattern, const struct clock *clock, 
     int64_t twelve = clock->hour % 12 == 0 ? 12 : clock->hour % 12;
 
     if (strcmp(pattern, "HH24") == 0)
-        put_number(out, clock->hour, 2, fill, number);
+        put_number(out, clock->hour, 2 + (clock->hour < 0), fill, number);
     else if (pattern[0] == 'H')
-        put_number(out, twelve, 2, fill, number);
+        put_number(out, twelve, 2 + (twelve < 0), fill, number);
     else if (strcmp(pattern, "MI") == 0)
-        put_number(out, clock->minute, 2, fill, number);
+        put_number(out, clock->minute, 2 + (clock->minute < 0), fill, number);
     else if (strcmp(pattern, "SSSS") == 0)
         put_number(out, (clock->hour * 60 + clock->minute) * 60 + clock->second, 1, fill, number);
     else if (strcmp(pattern, "SS") == 0)
-        put_number(out, clock->second, 2, fill, number);
+        put_number(out, clock->second, 2 + (clock->second < 0), fill, number);
     else if (strcmp(pattern, "MS") == 0)
         put_number(out, clock->microsecond / 1000, 3, true, number);
     else if (strcmp(pattern, "US") == 0)
         put_number(out, clock->microsecond, 6, true, number);
     else if (strcmp(pattern, "MM") == 0)
-        put_number(out, clock->month, 2, fill, number);
+        put_number(out, clock->month, 2 + (clock->month < 0), fill, number);
     else if (strcmp(pattern, "DD") == 0)
         put_number(out, clock->day, 2, fill, number);
     else if (strcasecmp(pattern, "am") == 0 || strcasecmp(pattern, "pm") == 0)
@@ -233,8 +233,12 @@ call_char_stamp(const struct expr *expr, const struct value *arguments, struct e
     if (arguments[0].type == QTDB_TYPE_INTERVAL) {
         struct interval interval = interval_get(&arguments[0]);
 
-        clock = clock_of(interval.microseconds);
-        clock.hour = interval.microseconds / INT64_C(3600000000);
+        int64_t time = interval.microseconds;
+
+        clock = (struct clock){.hour = time / INT64_C(3600000000),
+                               .minute = time / 60000000 % 60,
+                               .second = time / 1000000 % 60,
+                               .microsecond = time % 1000000};
         clock.year = interval.months / 12;
         clock.month = interval.months % 12;
         clock.day = interval.days;
@@ -427,13 +431,13 @@ call_read_stamp(const struct expr *expr, const struct value *arguments, struct e
 struct number_format {
     int before, after; /* Digits. */
     int first_zero;    /* Digits from here on are shown even when leading; before: none. */
-    bool point, fill, sign_first, minus_last;
+    bool point, fill, sign_first, sign_anchored, minus_last;
 };
 
 static struct number_format
 read_format(const char *at, const char *end)
 {
-    struct number_format format = {0, 0, 1000, false, true, false, false};
+    struct number_format format = {0, 0, 1000, false, true, false, false, false};
 
     for (; at < end; at++) {
         if (end - at >= 2 && strncasecmp(at, "FM", 2) == 0) {
@@ -443,7 +447,9 @@ read_format(const char *at, const char *end)
             format.minus_last = true;
             at++;
         } else if (*at == 'S' || *at == 's') {
-            format.sign_first = true;
+            /* In front of the digits it stands before the first one that is shown. */
+            format.sign_anchored = format.before == 0 && !format.point;
+            format.sign_first = !format.sign_anchored;
         } else if (*at == '.' || *at == 'D' || *at == 'd') {
             format.point = true;
         } else if (*at == '9' || *at == '0') {
@@ -479,7 +485,10 @@ put_whole_digit(struct number_out *out)
     if (!shown && left == 1 && fill)
         text_out_puts(&out->text, " ");
     if (!out->sign_put && (shown || left == 1)) {
-        text_out_puts(&out->text, out->negative ? "-" : fill ? " " : "");
+        text_out_puts(&out->text, out->negative               ? "-"
+                                  : out->format.sign_anchored ? "+"
+                                  : fill                      ? " "
+                                                              : "");
         out->sign_put = true;
     }
     if (!shown) {
@@ -519,7 +528,8 @@ put_format(struct number_out *out, const char *at, const char *end)
             text_out_puts(&out->text, out->negative ? "-" : fill ? " " : "");
             at++;
         } else if (*at == 'S' || *at == 's') {
-            text_out_puts(&out->text, out->negative ? "-" : "+");
+            if (!out->format.sign_anchored)
+                text_out_puts(&out->text, out->negative ? "-" : "+");
         } else if (*at == '.' || *at == 'D' || *at == 'd') {
             after = true;
             text_out_puts(&out->text, ".");
@@ -538,6 +548,25 @@ put_format(struct number_out *out, const char *at, const char *end)
     }
 }
 
+/* Outside quotes. */
+static bool
+has_unbuilt(const char *at, const char *end)
+{
+    static const char *const unbuilt[] = {"PR", "RN", "SG", "PL", "TH", "V", "EEEE"};
+    bool quoted = false;
+
+    for (; at < end; at++) {
+        quoted = quoted != (*at == '"');
+        for (size_t i = 0; i < sizeof(unbuilt) / sizeof(unbuilt[0]) && !quoted; i++) {
+            size_t size = strlen(unbuilt[i]);
+
+            if ((size_t)(end - at) >= size && strncasecmp(at, unbuilt[i], size) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
 /* to_char(number, pattern): 9, 0, point, comma, S, MI, FM, and what else stands there. */
 static enum status
 call_char_number(const struct expr *expr, const struct value *arguments, struct eval *eval,
@@ -551,6 +580,10 @@ call_char_number(const struct expr *expr, const struct value *arguments, struct 
     struct value number;
     struct number_out state = {.text = {.arena = eval->arena}};
 
+    if (has_unbuilt(pattern, pattern + arguments[1].size))
+        return sql_error_set(eval->error, "0A000", expr->location,
+                             "PR, RN, SG, PL, TH, V and EEEE in a number format are not supported "
+                             "yet");
     state.format = read_format(pattern, pattern + arguments[1].size);
     if (state.format.before + state.format.after > 100)
         return sql_error_set(eval->error, "22023", expr->location, "a number format is too long");

@@ -457,6 +457,55 @@ call_set(const struct expr *expr, const struct value *arguments, struct eval *ev
     return give_changed(node, eval, out);
 }
 
+/* jsonb_insert(document, path, value [, after]): into an array beside the element, into an object a key
+ * that is not there. */
+static enum status
+call_insert(const struct expr *expr, const struct value *arguments, struct eval *eval,
+            struct value *out)
+{
+    struct array path = array_open(&arguments[1]);
+    struct json_node *node = NULL, *with = NULL, *parent, *before = NULL;
+    struct value last = value_null(QTDB_TYPE_TEXT);
+    bool after = expr->argument_count > 3 && arguments[3].integer != 0;
+    int64_t index = 0;
+
+    TRY(open_tree(&arguments[0], eval, &node));
+    TRY(open_tree(&arguments[2], eval, &with));
+    if (node->kind < JSON_ARRAY)
+        return sql_error_set(eval->error, "22023", expr->location, "cannot set path in scalar");
+    parent = path.count == 0 ? NULL : parent_of(node, &path, &last);
+    if (parent == NULL)
+        return give_changed(node, eval, out);
+    if (parent->kind == JSON_OBJECT) {
+        if (take_step(parent, &last) != NULL)
+            return sql_error_set(eval->error, "22023", expr->location,
+                                 "cannot replace existing key");
+        with->key = (const char *)last.bytes;
+        with->key_size = last.size;
+        append(parent, with);
+        return give_changed(node, eval, out);
+    }
+    if (!path_index(&last, &index))
+        return sql_error_set(eval->error, "22P02", expr->location,
+                             "path element at position %u is not an integer: \"%.*s\"", path.count,
+                             (int)last.size, (const char *)last.bytes);
+    int64_t count = parent->count;
+    bool in_front = index < -count;
+    index = index < 0 ? index + count : index;
+    index = in_front ? 0 : index >= count ? count : index + after;
+    for (int64_t i = 0; i < index; i++)
+        before = before == NULL ? parent->first : before->next;
+    with->next = before == NULL ? parent->first : before->next;
+    if (before == NULL)
+        parent->first = with;
+    else
+        before->next = with;
+    if (with->next == NULL)
+        parent->last = with;
+    parent->count++;
+    return give_changed(node, eval, out);
+}
+
 /* Making. */
 
 enum status
@@ -771,6 +820,7 @@ const struct function function_json_table[] = {
     TWO("-", JSONB, TEXTS, JSONB, call_minus),
     TWO("#-", JSONB, TEXTS, JSONB, call_minus_path),
     {"jsonb_set", 3, 4, {JSONB, TEXTS, JSONB, BOOL}, JSONB, false, false, call_set},
+    {"jsonb_insert", 3, 4, {JSONB, TEXTS, JSONB, BOOL}, JSONB, false, false, call_insert},
     {"to_jsonb", 1, 1, {FUNCTION_ANY}, JSONB, false, false, call_to_json},
     {"to_json", 1, 1, {FUNCTION_ANY}, JSON, false, false, call_to_json},
     {"array_to_json", 1, 1, {FUNCTION_ANY_ARRAY}, JSON, false, false, call_to_json},

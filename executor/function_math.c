@@ -176,32 +176,76 @@ call_sign_numeric(const struct expr *expr, const struct value *arguments, struct
     return STATUS_OK;
 }
 
-/* trunc(numeric [, scale]): rounds and steps back where that went away from zero. */
+/* The multiple of 10^-scale towards zero, or, rounding, the nearest one, halves away from zero. */
 static enum status
-call_trunc_numeric(const struct expr *expr, const struct value *arguments, struct eval *eval,
-                   struct value *out)
+snap(const struct expr *expr, const struct value *value, int64_t scale, bool nearest,
+     struct eval *eval, struct value *out)
 {
-    int64_t scale = expr->argument_count > 1 ? arguments[1].integer : 0;
-    const uint8_t *rest = NULL, *unit = NULL, *bytes = NULL;
-    uint32_t rest_size = 0, unit_size = 0, size = 0;
+    const uint8_t *unit = NULL, *half = NULL, *bytes = NULL;
+    uint32_t unit_size = 0, half_size = 0, size = 0;
+    struct expr node = *expr;
+    struct value whole, rest;
     char text[64];
 
-    if (scale < 0 || scale > 40)
-        return sql_error_set(eval->error, "0A000", expr->location,
-                             "trunc to this number of digits is not supported yet");
-    int text_size = scale == 0 ? snprintf(text, sizeof(text), "1")
-                               : snprintf(text, sizeof(text), "0.%0*d", (int)scale, 1);
+    node.type.type = QTDB_TYPE_NUMERIC;
+    int text_size = snprintf(text, sizeof(text), "1e%lld", (long long)-scale);
     TRY(numeric_parse(text, (size_t)text_size, eval->arena, &unit, &unit_size));
-    TRY(numeric_calculate(NUMERIC_MODULO, arguments[0].bytes, arguments[0].size, unit, unit_size,
-                          eval->arena, &rest, &rest_size));
-    TRY(numeric_calculate(NUMERIC_SUBTRACT, arguments[0].bytes, arguments[0].size, rest, rest_size,
-                          eval->arena, &bytes, &size));
-    TRY(numeric_round(bytes, size, 0, (int32_t)scale, eval->arena, &bytes, &size));
+    text_size = snprintf(text, sizeof(text), "5e%lld", (long long)-scale - 1);
+    TRY(numeric_parse(text, (size_t)text_size, eval->arena, &half, &half_size));
+    whole = value_bytes(QTDB_TYPE_NUMERIC, unit, unit_size);
+    node.operator_kind = EXPR_MODULO;
+    TRY(expr_calculate(&node, value, &whole, eval, &rest));
+    node.operator_kind = EXPR_SUBTRACT;
+    TRY(expr_calculate(&node, value, &rest, eval, &whole));
+    if (nearest) {
+        struct value step = value_bytes(QTDB_TYPE_NUMERIC, unit, unit_size), size_of_rest;
+        struct numeric_header header;
+
+        memcpy(&header, rest.bytes, sizeof(header));
+        bool below = le16_get(header.sign) == NUMERIC_NEGATIVE;
+        size_of_rest = rest;
+        if (below)
+            TRY(expr_negate(&node, &rest, eval, &size_of_rest));
+        node.operator_kind = below ? EXPR_SUBTRACT : EXPR_ADD;
+        if (numeric_compare(size_of_rest.bytes, size_of_rest.size, half, half_size) >= 0)
+            TRY(expr_calculate(&node, &whole, &step, eval, &whole));
+    }
+    TRY(numeric_round(whole.bytes, whole.size, 0, (int32_t)(scale > 0 ? scale : 0), eval->arena,
+                      &bytes, &size));
     *out = value_bytes(QTDB_TYPE_NUMERIC, bytes, size);
     return STATUS_OK;
 }
 
-/* Functions of one double that need no check but overflow. */
+/* trunc and round(numeric, scale) for what numeric_round cannot do; PostgreSQL keeps to 2,000 digits. */
+static enum status
+snap_argument(const struct expr *expr, const struct value *arguments, bool nearest,
+              struct eval *eval, struct value *out)
+{
+    int64_t scale = expr->argument_count > 1 ? arguments[1].integer : 0;
+    struct numeric_header header;
+
+    memcpy(&header, arguments[0].bytes, sizeof(header));
+    *out = arguments[0];
+    if (le16_get(header.sign) == NUMERIC_NAN)
+        return STATUS_OK;
+    scale = scale > 2000 ? 2000 : scale < -2000 ? -2000 : scale;
+    if (scale < (nearest ? 0 : le16_get(header.scale)))
+        return snap(expr, &arguments[0], scale, nearest, eval, out);
+    const uint8_t *bytes = NULL;
+    uint32_t size = 0;
+    TRY(numeric_round(arguments[0].bytes, arguments[0].size, 0, (int32_t)scale, eval->arena, &bytes,
+                      &size));
+    *out = value_bytes(QTDB_TYPE_NUMERIC, bytes, size);
+    return STATUS_OK;
+}
+
+static enum status
+call_trunc_numeric(const struct expr *expr, const struct value *arguments, struct eval *eval,
+                   struct value *out)
+{
+    return snap_argument(expr, arguments, false, eval, out);
+}
+
 static enum status
 call_real(const struct expr *expr, const struct value *arguments, struct eval *eval,
           struct value *out)
@@ -348,19 +392,7 @@ static enum status
 call_round_numeric(const struct expr *expr, const struct value *arguments, struct eval *eval,
                    struct value *out)
 {
-    int64_t scale = expr->argument_count > 1 ? arguments[1].integer : 0;
-    const uint8_t *bytes = NULL;
-    uint32_t size = 0;
-
-    if (scale < 0)
-        return sql_error_set(eval->error, "0A000", expr->location,
-                             "round to a negative number of digits is not supported yet");
-    if (scale > NUMERIC_SCALE_MAX)
-        scale = NUMERIC_SCALE_MAX;
-    TRY(numeric_round(arguments[0].bytes, arguments[0].size, 0, (int32_t)scale, eval->arena, &bytes,
-                      &size));
-    *out = value_bytes(QTDB_TYPE_NUMERIC, bytes, size);
-    return STATUS_OK;
+    return snap_argument(expr, arguments, true, eval, out);
 }
 
 static enum status

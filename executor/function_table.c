@@ -51,7 +51,8 @@ function_find(const char *name, const enum qtdb_type *types, uint32_t count,
     static const struct function *const tables[] = {
         function_text_table,   function_math_table,     function_array_table, function_date_table,
         function_format_table, function_json_table,     function_regex_table, function_bytes_table,
-        function_digest_table, function_sequence_table, function_power_table};
+        function_digest_table, function_sequence_table, function_power_table, function_number_table,
+        function_moment_table, function_more_table};
     const struct function *best = NULL;
     int best_match = -1;
 
@@ -85,10 +86,14 @@ enum status
 function_eval(const struct expr *expr, const struct value *row, struct eval *eval,
               struct value *out)
 {
-    struct value arguments[FUNCTION_CALL_ARGUMENTS_MAX];
+    struct value few[FUNCTION_CALL_ARGUMENTS_MAX], *arguments = few;
     bool null = false;
 
-    CHECK(expr->argument_count <= FUNCTION_CALL_ARGUMENTS_MAX);
+    if (expr->argument_count > FUNCTION_CALL_ARGUMENTS_MAX) { /* ARRAY[...] alone. */
+        arguments = arena_alloc(eval->arena, expr->argument_count * sizeof(*arguments));
+        if (arguments == NULL)
+            return STATUS_NO_MEMORY;
+    }
     /* All of them, because one behind a null may fail. */
     for (uint32_t i = 0; i < expr->argument_count; i++) {
         TRY(expr_eval(expr->arguments[i], row, eval, &arguments[i]));

@@ -226,35 +226,41 @@ compare_keys(const struct json_node *left, const struct json_node *right)
     return memcmp(left->key, right->key, left->key_size);
 }
 
-/* Later ones of equal keys first. */
+struct placed_member {
+    struct json_node *node;
+    uint32_t place;
+};
+
+/* By key; of equal ones the last comes first. */
 static int
 compare_members(const void *left, const void *right)
 {
-    const struct json_node *a = *(struct json_node *const *)left;
-    const struct json_node *b = *(struct json_node *const *)right;
-    int order = compare_keys(a, b);
+    const struct placed_member *a = left, *b = right;
+    int order = compare_keys(a->node, b->node);
 
-    return order != 0 ? order : (a->raw < b->raw) - (a->raw > b->raw);
+    return order != 0 ? order : (a->place < b->place) - (a->place > b->place);
 }
 
 static enum status
 sort_members(struct json_node *node, struct arena *arena)
 {
-    struct json_node **members = arena_alloc(arena, (node->count + 1) * sizeof(*members));
+    struct placed_member *members = arena_alloc(arena, (node->count + 1) * sizeof(*members));
     uint32_t count = 0;
 
     if (members == NULL)
         return STATUS_NO_MEMORY;
-    for (struct json_node *member = node->first; member != NULL; member = member->next)
-        members[count++] = member;
+    for (struct json_node *member = node->first; member != NULL; member = member->next) {
+        members[count] = (struct placed_member){member, count};
+        count++;
+    }
     if (count > 1)
         qsort(members, count, sizeof(*members), compare_members);
     node->first = node->last = NULL;
     node->count = 0;
     for (uint32_t i = 0; i < count; i++) {
-        members[i]->next = NULL;
-        if (node->last == NULL || compare_keys(node->last, members[i]) != 0)
-            add_member(node, members[i]);
+        members[i].node->next = NULL;
+        if (node->last == NULL || compare_keys(node->last, members[i].node) != 0)
+            add_member(node, members[i].node);
     }
     return STATUS_OK;
 }
@@ -494,6 +500,10 @@ json_compare(const struct value *left, const struct value *right)
     const char *a = (const char *)left->bytes, *a_end = a + left->size;
     const char *b = (const char *)right->bytes, *b_end = b + right->size;
 
+    /* PostgreSQL's quirk: an array without elements is below everything, as long as nothing is around it. */
+    bool a_empty = left->size == 2 && a[0] == '[', b_empty = right->size == 2 && b[0] == '[';
+    if (a_empty != b_empty && kind_at(a_empty ? b : a) < JSON_ARRAY)
+        return a_empty ? -1 : 1;
     while (a < a_end && b < b_end) {
         if (strchr(" :,]}", *a) != NULL) {
             DCHECK(*a == *b);

@@ -32,4 +32,7 @@ MUST_CHECK enum status sql_parse(const char *sql, struct arena *arena,
                                  struct ast_statement **statements_out, uint32_t *count_out,
                                  struct sql_error *error);
 
+/** True for a word that is no name without quotes everywhere. */
+bool parse_is_keyword(const char *word, size_t size);
+
 #endif

@@ -172,6 +172,9 @@ convert_a_expr(struct pg__conversion *conversion, A_Expr *source)
     case AEXPR_BETWEEN:
     case AEXPR_NOT_BETWEEN:
         return convert_between(conversion, source);
+    case AEXPR_BETWEEN_SYM:
+    case AEXPR_NOT_BETWEEN_SYM:
+        return pg__between_symmetric(conversion, source);
     case AEXPR_LIKE:
     case AEXPR_ILIKE:
         return convert_like(conversion, source);
@@ -180,7 +183,10 @@ convert_a_expr(struct pg__conversion *conversion, A_Expr *source)
         expr = convert_pair(conversion, AST_DISTINCT_FROM, source);
         if (expr != NULL)
             expr->negated = source->kind == AEXPR_NOT_DISTINCT;
-        return expr;
+        return conversion->status == STATUS_OK && expr->arguments[0]->kind == AST_ROW &&
+                       expr->arguments[1]->kind == AST_ROW
+                   ? pg__row_distinct(conversion, expr)
+                   : expr;
     case AEXPR_NULLIF:
         return convert_pair(conversion, AST_NULLIF, source);
     case AEXPR_SIMILAR: /* The pattern comes wrapped in similar_to_escape. */
@@ -204,8 +210,10 @@ convert_a_expr(struct pg__conversion *conversion, A_Expr *source)
 static struct ast_expr *
 convert_function(struct pg__conversion *conversion, FuncCall *call)
 {
-    struct ast_expr *expr;
+    struct ast_expr *expr = pg__named_call(conversion, call);
 
+    if (expr != NULL || conversion->status != STATUS_OK)
+        return expr;
     if (call->agg_within_group && call->over != NULL)
         return pg__unsupported(conversion, call->location, "WITHIN GROUP with OVER");
     if (call->func_variadic)
@@ -389,10 +397,16 @@ convert_sublink(struct pg__conversion *conversion, SubLink *link)
     bool quantified = link->subLinkType == ANY_SUBLINK || link->subLinkType == ALL_SUBLINK;
     struct ast_expr *expr;
 
-    if (!quantified && link->subLinkType != EXISTS_SUBLINK && link->subLinkType != EXPR_SUBLINK)
-        return pg__unsupported(conversion, link->location, "ARRAY of a subquery");
+    bool array = link->subLinkType == ARRAY_SUBLINK;
+
+    if (!quantified && link->subLinkType != EXISTS_SUBLINK && link->subLinkType != EXPR_SUBLINK &&
+        !array)
+        return pg__unsupported(conversion, link->location, "this kind of subquery");
     if (!IsA(link->subselect, SelectStmt))
         return pg__unsupported(conversion, link->location, "this kind of subquery");
+    if (array)
+        return pg__array_of_query(conversion, link->location,
+                                  pg__select(conversion, (SelectStmt *)link->subselect));
     expr = new_expr(conversion, AST_SUBQUERY, link->location, quantified ? 1 : 0);
     if (expr == NULL)
         return NULL;
@@ -462,7 +476,12 @@ convert_null_test(struct pg__conversion *conversion, NullTest *test)
 {
     enum ast_expr_kind kind = test->nulltesttype == IS_NULL ? AST_IS_NULL : AST_IS_NOT_NULL;
 
-    return convert_unary(conversion, kind, test->location, (Node *)test->arg);
+    struct ast_expr *expr = convert_unary(conversion, kind, test->location, (Node *)test->arg);
+
+    return conversion->status == STATUS_OK && expr->arguments[0]->kind == AST_ROW &&
+                   expr->arguments[0]->argument_count > 0
+               ? pg__row_is_null(conversion, expr)
+               : expr;
 }
 
 static struct ast_expr *
@@ -574,7 +593,9 @@ pg__targets(struct pg__conversion *conversion, List *list, uint32_t *count_out)
             return pg__unsupported(conversion, source->location, "assignment to part of a column");
         target->location = source->location;
         target->name = source->name == NULL ? NULL : pg__copy(conversion, source->name);
-        target->expr = pg__expr(conversion, source->val);
+        target->expr = source->val != NULL && IsA(source->val, MultiAssignRef)
+                           ? pg__assigned_part(conversion, (MultiAssignRef *)source->val)
+                           : pg__expr(conversion, source->val);
     }
     *count_out = count;
     return targets;

@@ -12,6 +12,7 @@
 
 #include "executor/ast_define.h"
 #include "executor/pg_private.h"
+#include <common/keywords.h>
 #include <pg_query.h>
 #include <pg_query/pg_query_internal.h>
 
@@ -337,4 +338,17 @@ sql_parse(const char *sql, struct arena *arena, struct ast_statement **statement
     *statements_out = statements;
     *count_out = count;
     return STATUS_OK;
+}
+
+bool
+parse_is_keyword(const char *word, size_t size)
+{
+    char text[64];
+
+    if (size >= sizeof(text) || memchr(word, '\0', size) != NULL)
+        return false;
+    memcpy(text, word, size);
+    text[size] = '\0';
+    int keyword = ScanKeywordLookup(text, &ScanKeywords);
+    return keyword >= 0 && ScanKeywordCategories[keyword] != UNRESERVED_KEYWORD;
 }

@@ -49,6 +49,17 @@ struct ast_expr *pg__optional(struct pg__conversion *conversion, Node *node);
 struct ast_expr **pg__exprs(struct pg__conversion *conversion, List *list, uint32_t *count_out);
 struct ast_target *pg__targets(struct pg__conversion *conversion, List *list, uint32_t *count_out);
 
+/* pg_shorthand.c */
+struct ast_expr *pg__array_of_query(struct pg__conversion *conversion, int location,
+                                    struct ast_select *query);
+struct ast_expr *pg__between_symmetric(struct pg__conversion *conversion, A_Expr *source);
+/** IS [NOT] NULL of a row, and IS [NOT] DISTINCT FROM of two. */
+struct ast_expr *pg__row_is_null(struct pg__conversion *conversion, const struct ast_expr *test);
+struct ast_expr *pg__row_distinct(struct pg__conversion *conversion, const struct ast_expr *test);
+/** NULL without an error set for a call without named arguments. */
+struct ast_expr *pg__named_call(struct pg__conversion *conversion, FuncCall *call);
+struct ast_expr *pg__assigned_part(struct pg__conversion *conversion, MultiAssignRef *part);
+
 /* pg_explain.c */
 struct ast_explain pg__explain(struct pg__conversion *conversion, List *options);
 

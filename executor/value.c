@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -401,11 +402,13 @@ keep_text(struct arena *arena, const char *text, size_t size, size_t *size_out)
     return arena_copy_text(arena, text, size);
 }
 
-/* The shortest decimal that reads back as the same number, as PostgreSQL prints it. */
+/* The shortest decimal that reads back as the same number, as PostgreSQL prints it: with an exponent below
+ * -4, and from 6 or 15 on. Numbers below the normal ones have fewer digits. */
 static size_t
 print_real(double real, bool single, char out[40])
 {
-    int precision = single ? 6 : 15, most = single ? 9 : 17;
+    bool normal = fabs(real) >= (single ? (double)FLT_MIN : DBL_MIN);
+    int precision = !normal ? 1 : single ? 6 : 15, most = single ? 9 : 17;
     size_t size = 0;
 
     if (isnan(real))
@@ -417,7 +420,10 @@ print_real(double real, bool single, char out[40])
         if (single ? strtof(out, NULL) == (float)real : strtod(out, NULL) == real)
             break;
     }
-    return size;
+    if (precision <= (single ? 6 : 15) || strchr(out, 'e') != NULL ||
+        fabs(real) < (single ? 1e6 : 1e15))
+        return size;
+    return (size_t)snprintf(out, 40, "%.*e", precision - 1, real);
 }
 
 static const char *
