@@ -1,5 +1,5 @@
 /*
- * Random queries (query_maker.h): typed expressions from tables of shapes, and a function a kind of query.
+ * Random queries (query_maker.h): typed expressions from tables of shapes (query_shapes.h), and a function a kind of query.
  *
  * Shapes have capital letters for operands, by type. Operands that could make a result large or slow are
  * taken modulo something. Aggregates and windows whose result depends on the order of rows get one that is
@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "kernel/base/check.h"
+#include "tests/postgres/query_shapes.h"
 
 static uint64_t state;
 
@@ -47,25 +48,6 @@ query_put(struct query_text *out, const char *format, ...)
 
 /* Types. */
 
-enum type {
-    INT,
-    NUM,
-    TEXT,
-    BOOL,
-    DATE,
-    STAMP,
-    SPAN,
-    INTS,
-    JSON,
-    REAL,
-    MOOD,
-    ZONED,
-    HOUR,
-    LONG,
-    TEXTS,
-    TYPE_COUNT
-};
-
 static const char letters[] = "INTBDSPAJFEZHLW";
 static const char *const type_names[] = {"int",       "numeric",     "text",  "boolean", "date",
                                          "timestamp", "interval",    "int[]", "jsonb",   "float8",
@@ -76,7 +58,7 @@ static const char *const columns[] = {"i", "n", "s", "b", "d", "ts", "sp", "a",
 
 const char query_types_sql[] = "create type mood as enum ('sad', 'ok', 'happy', 'Zen')";
 
-static void expression(struct query_text *out, enum type type, int depth, const char *alias);
+static void expression(struct query_text *out, enum query_type type, int depth, const char *alias);
 
 static const char *const words[] = {"",    "a",   "ab",   "Abc", "b%c",
                                     "a_c", "xyz", "  q ", "10",  "\303\251"};
@@ -104,7 +86,7 @@ put_stamp(struct query_text *out, const char *type)
 }
 
 static void
-literal(struct query_text *out, enum type type)
+literal(struct query_text *out, enum query_type type)
 {
     if (query_draw(12) == 0) {
         query_put(out, "null::%s", type_names[type]);
@@ -163,469 +145,6 @@ literal(struct query_text *out, enum type type)
 
 /* Expressions. */
 
-static const char *const int_shapes[] = {
-    "(I + I)",
-    "(I - I)",
-    "(I * I)",
-    "(I / I)",
-    "(I % I)",
-    "abs(I)",
-    "length(T)",
-    "coalesce(I, I)",
-    "case when B then I else I end",
-    "greatest(I, I)",
-    "(D - D)",
-    "array_length(A, 1)",
-    "(A)[I]",
-    "nullif(I, I)",
-    "cardinality(A)",
-    "(I & I)",
-    "(I | I)",
-    "(I # I)",
-    "(~ I)",
-    "(I << 2)",
-    "(I >> 1)",
-    "mod(I, 7)",
-    "div(I, 3)::int",
-    "gcd(I, I)",
-    "lcm(I % 50, I % 50)",
-    "strpos(T, T)",
-    "position('a' in T)",
-    "ascii(T)",
-    "octet_length(T)",
-    "bit_length(T)",
-    "sign(N)::int",
-    "array_position(A, I)",
-    "array_ndims(A)",
-    "array_upper(A, 1)",
-    "array_lower(A, 1)",
-    "case I when 1 then I when I then 2 end",
-    "least(I, I, I)",
-    "extract(day from D)::int",
-    "extract(minute from H)::int",
-    "jsonb_array_length('[1, 2]'::jsonb || J)",
-    "width_bucket(N, -10, 10, 5)",
-    "(select max(v) from unnest(A) v)",
-    "cardinality(W)",
-    "array_length(string_to_array(T, 'b'), 1)",
-    "B::int",
-    "num_nulls(I, T, B)",
-    "num_nonnulls(N, D)",
-    "(L % 1000)::int",
-    "regexp_count(T, 'a|b')",
-    "char_length(T)",
-};
-static const char *const num_shapes[] = {
-    "(N + N)",
-    "(N - N)",
-    "(N * N)",
-    "(N / N)",
-    "(N % N)",
-    "round(N, 1)",
-    "floor(N)",
-    "ceil(N)",
-    "abs(N)",
-    "least(N, N)",
-    "I::numeric",
-    "extract(year from S)",
-    "extract(epoch from P)",
-    "trunc(N)",
-    "sign(N)",
-    "extract(dow from D)",
-    "extract(doy from D)",
-    "extract(week from D)",
-    "extract(isodow from S)",
-    "extract(isoyear from D)",
-    "extract(quarter from S)",
-    "extract(epoch from S)",
-    "extract(julian from D)",
-    "extract(hour from Z)",
-    "extract(second from H)",
-    "extract(month from P)",
-    "extract(decade from D)",
-    "extract(century from S)",
-    "extract(milliseconds from H)",
-    "trunc(N, I % 4)",
-    "round(N, I % 4)",
-    "sqrt(abs(N))",
-    "exp(N / 10)",
-    "ln(abs(N) + 1)",
-    "log(abs(N) + 1)",
-    "power(abs(N) + 1, I % 4)",
-    "mod(N, 7.5)",
-    "div(N, 3)",
-    "(- N)",
-    "coalesce(N, I)",
-    "case when B then N else I end",
-    "L::numeric",
-    "scale(N)::numeric",
-    "N::numeric(6, 1)",
-    "(N ^ 2)",
-    "to_number('12.5', '99.9')",
-    "nullif(N, N)",
-    "greatest(N, I, L)",
-    "min_scale(N)::numeric",
-    "trim_scale(N)",
-};
-static const char *const text_shapes[] = {
-    "(T || T)",
-    "upper(T)",
-    "lower(T)",
-    "substr(T, I)",
-    "left(T, I)",
-    "replace(T, T, T)",
-    "I::text",
-    "N::text",
-    "coalesce(T, T)",
-    "btrim(T)",
-    "regexp_replace(T, '[a-b]+', 'z')",
-    "to_char(S, 'YYYY-MM-DD HH24:MI')",
-    "(J ->> 'a')",
-    "split_part(T, 'b', 1)",
-    "array_to_string(A, ',')",
-    "initcap(T)",
-    "right(T, I)",
-    "lpad(T, I % 9, 'xy')",
-    "rpad(T, I % 9, '-')",
-    "repeat(T, I % 4)",
-    "reverse(T)",
-    "ltrim(T, 'a ')",
-    "rtrim(T, 'c ')",
-    "translate(T, 'abc', 'xy')",
-    "overlay(T placing 'ZZ' from 2 for 1)",
-    "substring(T from 2 for 2)",
-    "substring(T from 'b.?')",
-    "md5(T)",
-    "to_hex(abs(I))",
-    "chr(65 + abs(I % 20))",
-    "concat(T, I, B)",
-    "concat_ws('-', T, N, T)",
-    "quote_literal(T)",
-    "quote_ident(T)",
-    "quote_nullable(T)",
-    "format('%s|%L|%5s', T, T, I)",
-    "encode(convert_to(T, 'UTF8'), 'hex')",
-    "D::text",
-    "S::text",
-    "P::text",
-    "J::text",
-    "A::text",
-    "B::text",
-    "F::text",
-    "E::text",
-    "H::text",
-    "Z::text",
-    "W::text",
-    "to_char(D, 'Day, DD Mon YYYY')",
-    "to_char(S, 'FMHH12:MI:SS am IYYY-IW')",
-    "to_char(N, 'FM9990.00')",
-    "to_char(I, '0000')",
-    "to_char(P, 'DD HH24:MI')",
-    "to_char(N, 'S999D9')",
-    "jsonb_typeof(J)",
-    "(J #>> '{a,b}')",
-    "(J ->> 0)",
-    "(W)[1]",
-    "array_to_string(W, '+', '?')",
-    "case when B then T else T end",
-    "nullif(T, T)",
-    "greatest(T, T)",
-    "(select string_agg(v, '/' order by v) from unnest(W) v)",
-    "regexp_replace(T, '(.)b', '\\1<\\1>', 'g')",
-    "(regexp_match(T, 'a(.?)'))[1]",
-    "regexp_substr(T, 'b.*')",
-    "sha256(convert_to(T, 'UTF8'))::text",
-    "left(T, 3)::varchar(2)",
-    "T::varchar(3)",
-    "split_part(T, 'a', -1)",
-    "lower(T) || upper(T)",
-    "pg_typeof(J)::text",
-    "pg_typeof(N)::text",
-    "jsonb_pretty(J)",
-    "to_json(T)::text",
-    "array_to_json(A)::text",
-};
-static const char *const bool_shapes[] = {
-    "(I < I)",
-    "(N >= N)",
-    "(T = T)",
-    "(B and B)",
-    "(B or B)",
-    "(not B)",
-    "(T like 'a%')",
-    "(I in (1, 2, I))",
-    "(I between I and I)",
-    "(D > D)",
-    "(P < P)",
-    "(I = any(A))",
-    "(J @> J)",
-    "(T ~ 'a.?c')",
-    "(T is null)",
-    "(I is distinct from I)",
-    "(I > all(A))",
-    "(T ilike '%B%')",
-    "(T similar to '(a|b)%')",
-    "(T not like '_b%')",
-    "(T !~* '^A')",
-    "(A @> A)",
-    "(A <@ A)",
-    "(A && A)",
-    "(A = A)",
-    "(A < A)",
-    "(J ? 'a')",
-    "(J <@ J)",
-    "(J = J)",
-    "(J < J)",
-    "(B is true)",
-    "(B is not false)",
-    "(B is unknown)",
-    "((I, N) < (I, N))",
-    "((I, T) = (I, T))",
-    "(I not in (3, I))",
-    "(N between symmetric N and N)",
-    "(S <= S)",
-    "(Z > Z)",
-    "(S < D)",
-    "(H < H)",
-    "(E > E)",
-    "(E in ('sad', 'Zen'))",
-    "(E = any(enum_range('ok'::mood, null)))",
-    "(F <> F)",
-    "(F < N)",
-    "(L >= I)",
-    "starts_with(T, 'a')",
-    "((S, P) overlaps (S, P))",
-    "(T is not distinct from T)",
-    "(I not between I and 3)",
-    "(W @> array['a'])",
-    "(T = any(W))",
-    "isfinite(S)",
-    "(B = B)",
-    "(T <= T)",
-    "(exists (select 1 from unnest(A) v where v > I))",
-    "(I in (select unnest(A)))",
-    "(D = S)",
-    "((I is null) = (N is null))",
-    "(J @> '{\"a\": 1}')",
-    "(T ~~ 'a\\_c')",
-    "coalesce(B, B, false)",
-    "(row(I, N) is null)",
-    "(row(I, T) is distinct from row(I, T))",
-};
-static const char *const date_shapes[] = {
-    "(D + I)",
-    "(D - I)",
-    "greatest(D, D)",
-    "S::date",
-    "coalesce(D, D)",
-    "case when B then D else D end",
-    "make_date(2020, 5, 17)",
-    "nullif(D, D)",
-    "(D + 1)",
-    "least(D, D)",
-    "Z::date",
-    "to_date('2024-02-29', 'YYYY-MM-DD')",
-    "date_trunc('week', S)::date",
-    "(D + P)::date",
-    "make_date(2000 + abs(I), 1 + abs(I % 12), 28)",
-    "to_date('17 Mar 2021', 'DD Mon YYYY')",
-};
-static const char *const stamp_shapes[] = {
-    "(S + P)",
-    "(S - P)",
-    "date_trunc('month', S)",
-    "date_trunc('day', S)",
-    "(D + P)",
-    "D::timestamp",
-    "greatest(S, S)",
-    "coalesce(S, S)",
-    "date_trunc('hour', S)",
-    "(D + H)",
-    "date_trunc('quarter', S)",
-    "date_trunc('week', S)",
-    "date_trunc('decade', S)",
-    "date_bin('15 minutes', S, timestamp '2001-01-01')",
-    "make_timestamp(2020, 2, 29, 1, 2, 3.5)",
-    "Z::timestamp",
-    "(Z at time zone 'UTC')",
-    "case when B then S else S end",
-    "nullif(S, S)",
-    "to_timestamp('2021-03-04 05:06', 'YYYY-MM-DD HH24:MI')::timestamp",
-    "S::timestamp(0)",
-    "(D - P)",
-    "(Z at time zone interval '2 hours')",
-};
-static const char *const span_shapes[] = {
-    "(P + P)",
-    "(P - P)",
-    "(S - S)",
-    "(P * I)",
-    "age(S, S)",
-    "justify_days(P)",
-    "justify_hours(P)",
-    "(- P)",
-    "make_interval(I, I)",
-    "coalesce(P, P)",
-    "justify_interval(P)",
-    "(P / 2)",
-    "(P * 1.5)",
-    "age(D, D)",
-    "(H - H)",
-    "H::interval",
-    "make_interval(days => I, hours => I)",
-    "date_trunc('hour', P)",
-    "(Z - Z)",
-    "greatest(P, P)",
-    "make_interval(0, I, 1, I)",
-};
-static const char *const ints_shapes[] = {
-    "(A || A)",
-    "(A || I)",
-    "array_append(A, I)",
-    "array_remove(A, I)",
-    "array[I, I]",
-    "(A)[1:2]",
-    "coalesce(A, A)",
-    "array_replace(A, I, I)",
-    "array_prepend(I, A)",
-    "array_cat(A, A)",
-    "(A)[2:]",
-    "(I || A)",
-    "trim_array((array[1, 2, 3] || A), 2)",
-    "array_positions(A, I)",
-    "array_fill(I, array[2])",
-    "array(select v + 1 from unnest(A) v order by v)",
-    "string_to_array('1,2', ',')::int[]",
-    "case when B then A else A end",
-    "array[[I, 1], [2, I]]",
-};
-static const char *const json_shapes[] = {
-    "(J -> 'a')",
-    "(J -> 0)",
-    "to_jsonb(I)",
-    "to_jsonb(T)",
-    "jsonb_build_object('k', I, 'l', T)",
-    "jsonb_build_array(N, B)",
-    "to_jsonb(A)",
-    "(J #> '{a,b}')",
-    "coalesce(J, J)",
-    "to_jsonb(D)",
-    "(jsonb_build_array(I) || J)",
-    "(J || jsonb_build_object('z', T))",
-    "jsonb_set('{\"a\": 1}', '{b}', to_jsonb(I))",
-    "jsonb_strip_nulls(jsonb_build_object('n', I, 't', T))",
-    "('{\"a\": 1, \"b\": 2}'::jsonb - T)",
-    "('[1, 2, 3]'::jsonb - (I % 5))",
-    "('{\"a\": {\"b\": [1, 2]}}'::jsonb #- '{a,b,0}')",
-    "jsonb_insert('[1, 2]', '{1}', to_jsonb(N))",
-    "to_jsonb(S)",
-    "to_jsonb(W)",
-    "to_jsonb(E)",
-    "to_jsonb(F)",
-    "to_jsonb(B)",
-    "jsonb_object(W || W)",
-    "jsonb_extract_path(J, 'a', 'b')",
-    "(select jsonb_agg(v order by v) from unnest(A) v)",
-    "(select jsonb_object_agg('k' || v, v order by v) from unnest(A) v)",
-    "json_build_object('x', D, 'y', N)::jsonb",
-    "to_jsonb(L)",
-    "to_jsonb(N)",
-};
-static const char *const real_shapes[] = {
-    "(F + 1)",
-    "(0 - F)",
-    "abs(F)",
-    "N::float8",
-    "I::float8",
-    "greatest(F, F)",
-    "coalesce(F, F)",
-    "round(N::float8)",
-    "floor(N::float8)",
-    "ceil(N::float8)",
-    "trunc(N::float8)",
-    "sqrt(abs(N::float8))",
-    "cbrt(N::float8)",
-    "degrees(N::float8)",
-    "radians(N::float8)",
-    "case when B then F else F end",
-    "extract(epoch from S)::float8",
-    "date_part('hour', S)",
-    "date_part('day', P)",
-    "pi()",
-    "(N::float8 * 1.5)",
-    "(N::float8 / 3)",
-    "nullif(F, F)",
-    "sign(N::float8)",
-    "N::float4::float8",
-    "sin(I::float8)",
-    "exp(I::float8 / 10)",
-};
-static const char *const mood_shapes[] = {
-    "greatest(E, E)",      "least(E, E)",  "coalesce(E, E)", "case when B then E else E end",
-    "nullif(E, E)",        "enum_last(E)", "enum_first(E)",  "(enum_range(E))[1 + abs(I % 4)]",
-    "('sa' || 'd')::mood",
-};
-static const char *const zoned_shapes[] = {
-    "(Z + P)",
-    "(Z - P)",
-    "date_trunc('day', Z)",
-    "S::timestamptz",
-    "D::timestamptz",
-    "greatest(Z, Z)",
-    "(S at time zone 'UTC')",
-    "(S at time zone interval '-3 hours')",
-    "to_timestamp(I * 100000)",
-    "coalesce(Z, Z)",
-    "make_timestamptz(2020, 5, 6, 7, 8, 9.5)",
-    "date_trunc('month', Z)",
-    "(S at time zone '+02')",
-};
-static const char *const hour_shapes[] = {
-    "(H + P)",
-    "(H - P)",
-    "S::time",
-    "greatest(H, H)",
-    "Z::time",
-    "coalesce(H, H)",
-    "make_time(1, 2, 3.5)",
-    "P::time",
-};
-static const char *const long_shapes[] = {
-    "(L + I)",  "(L - L)",          "(L * 3)",        "(L / 7)",        "(L % 11)",
-    "abs(L)",   "I::bigint",        "greatest(L, I)", "coalesce(L, I)", "(L & 255)",
-    "(L << 3)", "round(N)::bigint", "count_of(I)",
-};
-static const char *const texts_shapes[] = {
-    "(W || W)",
-    "(W || T)",
-    "array_append(W, T)",
-    "array_remove(W, 'a')",
-    "string_to_array(T, 'b')",
-    "array[T, T]",
-    "(W)[1:2]",
-    "coalesce(W, W)",
-    "array_replace(W, 'a', T)",
-    "regexp_split_to_array(T, 'b')",
-    "regexp_match(T, '(a)(.)')",
-    "A::text[]",
-    "string_to_array(T, null)",
-    "array(select v from unnest(W) v order by v desc nulls last)",
-};
-
-#define SHAPES(table)                           \
-    {                                           \
-        table, sizeof(table) / sizeof(table[0]) \
-    }
-static const struct {
-    const char *const *shapes;
-    size_t count;
-} shapes[TYPE_COUNT] = {
-    SHAPES(int_shapes),  SHAPES(num_shapes),   SHAPES(text_shapes),  SHAPES(bool_shapes),
-    SHAPES(date_shapes), SHAPES(stamp_shapes), SHAPES(span_shapes),  SHAPES(ints_shapes),
-    SHAPES(json_shapes), SHAPES(real_shapes),  SHAPES(mood_shapes),  SHAPES(zoned_shapes),
-    SHAPES(hour_shapes), SHAPES(long_shapes),  SHAPES(texts_shapes),
-};
-
 /* A letter that stands alone is an operand, outside quotes. */
 static void
 fill(struct query_text *out, const char *shape, int depth, const char *alias)
@@ -637,17 +156,18 @@ fill(struct query_text *out, const char *shape, int depth, const char *alias)
 
         quoted = quoted != (*at == '\'');
         if (letter != NULL && !quoted)
-            expression(out, (enum type)(letter - letters), depth, alias);
+            expression(out, (enum query_type)(letter - letters), depth, alias);
         else
             query_put(out, "%c", *at);
     }
 }
 
 static void
-expression(struct query_text *out, enum type type, int depth, const char *alias)
+expression(struct query_text *out, enum query_type type, int depth, const char *alias)
 {
     if (depth > 0 && query_draw(4) != 0) {
-        fill(out, shapes[type].shapes[query_draw((uint32_t)shapes[type].count)], depth - 1, alias);
+        fill(out, query_shapes[type].shapes[query_draw((uint32_t)query_shapes[type].count)],
+             depth - 1, alias);
         return;
     }
     if (query_draw(3) == 0)
@@ -659,7 +179,7 @@ expression(struct query_text *out, enum type type, int depth, const char *alias)
 static enum type
 any_type(void)
 {
-    return (enum type)query_draw(TYPE_COUNT);
+    return (enum query_type)query_draw(TYPE_COUNT);
 }
 
 /* Queries. */
@@ -670,8 +190,8 @@ static const char *const join_kinds[] = {"join", "left join", "right join", "ful
 static void
 put_join(struct query_text *out, const char *alias)
 {
-    static const enum type keys[] = {INT, TEXT, DATE, MOOD, BOOL, NUM};
-    enum type key = keys[query_draw(query_draw(2) == 0 ? 1 : 6)];
+    static const enum query_type keys[] = {INT, TEXT, DATE, MOOD, BOOL, NUM};
+    enum query_type key = keys[query_draw(query_draw(2) == 0 ? 1 : 6)];
 
     query_put(out, " %s t%u %s on x.%s = %s.%s", join_kinds[query_draw(4)], query_draw(3), alias,
               columns[key], alias, columns[key]);
@@ -849,7 +369,7 @@ query_window(struct query_text *out)
                                         "max(x.s)", "cume_dist()",  "min(x.d)", "avg(x.n)"};
 
     if (query_draw(3) == 0) {
-        enum type key = any_type();
+        enum query_type key = any_type();
 
         query_put(out, "select x.i, x.s, %s over (", peers[query_draw(8)]);
         if (query_draw(2) == 0)
@@ -878,7 +398,7 @@ query_set(struct query_text *out)
 {
     static const char *const kinds[] = {"union",         "union all",  "intersect",
                                         "intersect all", "except all", "except"};
-    enum type type = any_type();
+    enum query_type type = any_type();
 
     query_put(out, "select ");
     expression(out, type, 2, "x");
@@ -929,7 +449,7 @@ query_nested(struct query_text *out)
 static void
 query_from(struct query_text *out)
 {
-    enum type type = any_type();
+    enum query_type type = any_type();
 
     switch (query_draw(7)) {
     case 0:
@@ -1026,7 +546,7 @@ query_make_row(struct query_text *out, uint32_t table, uint32_t row)
         query_put(out, "%u, ", row);
     for (int type = 0; type < TYPE_COUNT; type++) {
         query_put(out, "%s", type > 0 ? ", " : "");
-        literal(out, (enum type)type);
+        literal(out, (enum query_type)type);
     }
     query_put(out, ")");
 }
