@@ -176,7 +176,7 @@ expression(struct query_text *out, enum query_type type, int depth, const char *
         query_put(out, "%s.%s", alias, columns[type]);
 }
 
-static enum type
+static enum query_type
 any_type(void)
 {
     return (enum query_type)query_draw(TYPE_COUNT);
@@ -301,11 +301,14 @@ query_group(struct query_text *out)
                                        "group by grouping sets ((1), (2), ())", "group by 1, 2"};
     bool second = query_draw(4) == 0;
 
+    enum query_type type = any_type();
+
     query_put(out, "select ");
-    expression(out, any_type(), 1, "x");
+    expression(out, type, 1, "x");
     query_put(out, " as k, ");
-    if (second) {
-        expression(out, any_type(), 1, "x");
+    if (second) { /* Of another type: PostgreSQL takes equal keys of two positions for one. */
+        expression(out, (enum query_type)((type + 1 + query_draw(TYPE_COUNT - 1)) % TYPE_COUNT), 1,
+                   "x");
         query_put(out, " as k2, ");
     }
     uint32_t count = query_draw(2) + 1;

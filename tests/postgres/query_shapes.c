@@ -154,6 +154,7 @@ static const char *const text_shapes[] = {
     "H::text",
     "Z::text",
     "W::text",
+    "array[[I, 1], [2, I]]::text",
     "to_char(D, 'Day, DD Mon YYYY')",
     "to_char(S, 'FMHH12:MI:SS am IYYY-IW')",
     "to_char(N, 'FM9990.00')",
@@ -335,7 +336,6 @@ static const char *const ints_shapes[] = {
     "array(select v + 1 from unnest(A) v order by v)",
     "string_to_array('1,2', ',')::int[]",
     "case when B then A else A end",
-    "array[[I, 1], [2, I]]",
 };
 static const char *const json_shapes[] = {
     "(J -> 'a')",
@@ -361,7 +361,8 @@ static const char *const json_shapes[] = {
     "to_jsonb(E)",
     "to_jsonb(F)",
     "to_jsonb(B)",
-    "jsonb_object(W || W)",
+    "jsonb_object(array['x', T])",
+    "to_jsonb(array[[I, 1], [2, I]])",
     "jsonb_extract_path(J, 'a', 'b')",
     "(select jsonb_agg(v order by v) from unnest(A) v)",
     "(select jsonb_object_agg('k' || v, v order by v) from unnest(A) v)",
