@@ -508,6 +508,33 @@ call_insert(const struct expr *expr, const struct value *arguments, struct eval 
 
 /* Making. */
 
+/* Lists inside lists, a counter a dimension instead of recursion. */
+static enum status
+put_array(const struct value *value, struct text_out *text, struct eval *eval)
+{
+    struct array array = array_open(value);
+    int32_t at[ARRAY_DIMENSIONS_MAX] = {0};
+
+    if (array.count == 0)
+        text_out_puts(text, "[]");
+    for (uint32_t i = 0; i < array.count; i++) {
+        struct value element = array_next(&array);
+        uint32_t level = array.dimension_count;
+
+        text_out_puts(text, i > 0 ? "," : "");
+        for (; level > 0 && at[level - 1] == 0; level--)
+            text_out_put(text, "[", 1);
+        TRY(json_put_value(&element, text, eval)); /* Elements are no arrays. */
+        for (level = array.dimension_count; level > 0; level--) {
+            if (++at[level - 1] < array.lengths[level - 1])
+                break;
+            at[level - 1] = 0;
+            text_out_put(text, "]", 1);
+        }
+    }
+    return STATUS_OK;
+}
+
 enum status
 json_put_value(const struct value *value, struct text_out *text, struct eval *eval)
 {
@@ -517,22 +544,8 @@ json_put_value(const struct value *value, struct text_out *text, struct eval *ev
         text_out_puts(text, "null");
         return STATUS_OK;
     }
-    if (value_is_array(value->type)) {
-        struct array array = array_open(value);
-
-        if (array.dimension_count > 1)
-            return sql_error_set(eval->error, "0A000", -1,
-                                 "arrays of several dimensions as JSON are not supported yet");
-        text_out_put(text, "[", 1);
-        for (uint32_t i = 0; i < array.count; i++) {
-            struct value element = array_next(&array);
-
-            text_out_put(text, ",", i > 0 ? 1 : 0);
-            TRY(json_put_value(&element, text, eval));
-        }
-        text_out_put(text, "]", 1);
-        return STATUS_OK;
-    }
+    if (value_is_array(value->type))
+        return put_array(value, text, eval);
     const char *printed = value_print(value, eval->arena, &size);
     if (printed == NULL)
         return STATUS_NO_MEMORY;

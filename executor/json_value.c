@@ -477,6 +477,46 @@ compare_magnitudes(const char *a, size_t a_size, const char *b, size_t b_size)
     return 0;
 }
 
+/* The next byte of a canonical string, its escapes undone; -1 at its end. */
+static int
+string_byte(const char **at, const char *end)
+{
+    static const char codes[] = "bfnrt\"\\", bytes[] = "\b\f\n\r\t\"\\";
+
+    if (*at >= end)
+        return -1;
+    char c = *(*at)++;
+    if (c != '\\' || *at >= end)
+        return (unsigned char)c;
+    c = *(*at)++;
+    const char *code = strchr(codes, c);
+    if (c != 'u' && c != '\0' && code != NULL)
+        return (unsigned char)bytes[code - codes];
+    int byte = 0; /* \u00xx: control characters alone are written so. */
+    for (int i = 0; i < 4 && *at < end; i++, (*at)++) {
+        char digit = **at;
+
+        byte = byte * 16 + (digit <= '9' ? digit - '0' : (digit | 32) - 'a' + 10);
+    }
+    return byte & 0xff;
+}
+
+/* Both with their quotes. */
+static int
+compare_strings(const char *a, size_t a_size, const char *b, size_t b_size)
+{
+    const char *a_end = a + a_size - 1, *b_end = b + b_size - 1;
+    int x, y;
+
+    a++;
+    b++;
+    do {
+        x = string_byte(&a, a_end);
+        y = string_byte(&b, b_end);
+    } while (x == y && x >= 0);
+    return (x > y) - (x < y);
+}
+
 static int
 compare_scalars(enum json_kind kind, const char *a, size_t a_size, const char *b, size_t b_size)
 {
@@ -489,6 +529,8 @@ compare_scalars(enum json_kind kind, const char *a, size_t a_size, const char *b
                                        b_size - b_negative);
         return a_negative ? -order : order;
     }
+    if (kind == JSON_STRING && a_size >= 2 && b_size >= 2)
+        return compare_strings(a, a_size, b, b_size);
     size_t least = a_size < b_size ? a_size : b_size;
     int order = memcmp(a, b, least);
     return order != 0 ? order : (a_size > b_size) - (a_size < b_size);
