@@ -73,6 +73,8 @@ bind__casts_implicitly(enum qtdb_type from, enum qtdb_type to)
         return true;
     if (bind__is_text(from) && bind__is_text(to))
         return true;
+    if (value_is_array(from) && value_is_array(to))
+        return bind__casts_implicitly(value_element(from), value_element(to));
     if (bind__number_rank(from) > 0)
         return bind__number_rank(to) > bind__number_rank(from);
     if (from == QTDB_TYPE_TIME)

@@ -19,21 +19,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char tables[] =
     "create type mood as enum ('sad', 'ok', 'happy', 'Zen');"
-    "create table t0 (id int primary key, i int, n numeric, s text, b boolean, d date, ts timestamp,"
+    "create table t0 (id int primary key, i int, n numeric, s text, b boolean, d date, ts "
+    "timestamp,"
     " sp interval, a int[], j jsonb, f float8, m mood, z timestamptz, h time, l bigint, w text[]);"
     "create table t1 (i int, n numeric(9, 2), s varchar(20), b boolean, d date, ts timestamp,"
     " sp interval, a int[], j jsonb, f float8, m mood, z timestamptz, h time, l bigint, w text[]);"
-    "create table t2 (k serial primary key, i int references t0, s text unique, c char(3) default 'x',"
+    "create table t2 (k serial primary key, i int references t0, s text unique, c char(3) default "
+    "'x',"
     " g int generated always as (k * 2) stored, u uuid, y bytea, check (i < 100));"
     "insert into t0 select g, g % 5, g / 3.0, 's' || g % 4, g % 2 = 0, date '2024-02-27' + g,"
-    " timestamp '2024-02-28 10:00' + g * interval '7 hours', g * interval '1 day 1 min', array[g, g % 3],"
+    " timestamp '2024-02-28 10:00' + g * interval '7 hours', g * interval '1 day 1 min', array[g, "
+    "g % 3],"
     " jsonb_build_object('a', g, 'b', array[g]), g / 7.0, (enum_range(null::mood))[g % 4 + 1],"
-    " timestamptz '2024-01-01' + g * interval '1 mon', time '10:00' + g * interval '1 hour', g * 1000000000::bigint,"
+    " timestamptz '2024-01-01' + g * interval '1 mon', time '10:00' + g * interval '1 hour', g * "
+    "1000000000::bigint,"
     " array['a', 'b' || g] from generate_series(1, 12) g;"
     "insert into t1 select i, n, s, b, d, ts, sp, a, j, f, m, z, h, l, w from t0 where id > 3;"
     "insert into t1 (i) values (null), (3);"
     "insert into t2 (i, s, y) select g, 'k' || g, '\\x01ff' from generate_series(1, 5) g;"
-    "create index t0_s on t0 (s, i); create index t1_m on t1 (m); create index t1_e on t1 (lower(s));"
+    "create index t0_s on t0 (s, i); create index t1_m on t1 (m); create index t1_e on t1 "
+    "(lower(s));"
     "create view v as select id, s, m from t0 where id < 9; create sequence sq";
 
 static struct db_rig rig;
@@ -71,8 +76,8 @@ make(void)
 static bool
 may_commit(const char *sql)
 {
-    static const char *const words[] = {"commit", "end",   "abort",  "rollback", "begin", "start",
-                                        "nextval", "setval", "execute"};
+    static const char *const words[] = {"commit", "end",     "abort",  "rollback", "begin",
+                                        "start",  "nextval", "setval", "execute"};
 
     for (const char *at = sql; *at != '\0'; at++) {
         for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {

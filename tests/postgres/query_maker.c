@@ -176,6 +176,16 @@ expression(struct query_text *out, enum query_type type, int depth, const char *
         query_put(out, "%s.%s", alias, columns[type]);
 }
 
+/* Where one of equal values stays, or comes first, it has to look the same: 1.5 and 1.50 are equal, 1 day and
+ * 24:00, {"a": 1} and {"a": 1.0}. */
+static void
+put_key(struct query_text *out, enum query_type type, int depth, const char *alias)
+{
+    query_put(out, type == NUM ? "trim_scale(" : type == SPAN ? "justify_interval(" : "(");
+    expression(out, type, depth, alias);
+    query_put(out, type == JSON ? ")::text" : ")");
+}
+
 static enum query_type
 any_type(void)
 {
@@ -228,13 +238,19 @@ query_plain(struct query_text *out)
     bool join = query_draw(3) == 0, third = join && query_draw(3) == 0;
     uint32_t targets = query_draw(3) + 1;
 
-    query_put(out, "select %s", query_draw(6) == 0 ? "distinct " : "");
+    bool distinct = query_draw(6) == 0, ordered = query_draw(4) == 0;
+
+    query_put(out, "select %s", distinct ? "distinct " : "");
     for (uint32_t i = 0; i < targets; i++) {
+        const char *alias = !join || query_draw(2) == 0   ? "x"
+                            : third && query_draw(2) == 0 ? "q"
+                                                          : "y";
+
         query_put(out, "%s", i > 0 ? ", " : "");
-        expression(out, any_type(), 3,
-                   !join || query_draw(2) == 0   ? "x"
-                   : third && query_draw(2) == 0 ? "q"
-                                                 : "y");
+        if (distinct || ordered)
+            put_key(out, any_type(), 3, alias);
+        else
+            expression(out, any_type(), 3, alias);
     }
     query_put(out, " from t%u x", query_draw(3));
     if (join)
@@ -242,7 +258,7 @@ query_plain(struct query_text *out)
     if (third)
         put_join(out, "q");
     put_where(out, 2, "x");
-    if (query_draw(4) == 0)
+    if (ordered)
         put_order(out, targets);
 }
 
@@ -304,11 +320,11 @@ query_group(struct query_text *out)
     enum query_type type = any_type();
 
     query_put(out, "select ");
-    expression(out, type, 1, "x");
+    put_key(out, type, 1, "x");
     query_put(out, " as k, ");
     if (second) { /* Of another type: PostgreSQL takes equal keys of two positions for one. */
-        expression(out, (enum query_type)((type + 1 + query_draw(TYPE_COUNT - 1)) % TYPE_COUNT), 1,
-                   "x");
+        put_key(out, (enum query_type)((type + 1 + query_draw(TYPE_COUNT - 1)) % TYPE_COUNT), 1,
+                "x");
         query_put(out, " as k2, ");
     }
     uint32_t count = query_draw(2) + 1;
@@ -404,9 +420,9 @@ query_set(struct query_text *out)
     enum query_type type = any_type();
 
     query_put(out, "select ");
-    expression(out, type, 2, "x");
+    put_key(out, type, 2, "x");
     query_put(out, " from t%u x %s select ", query_draw(3), kinds[query_draw(6)]);
-    expression(out, type, 2, "x");
+    put_key(out, type, 2, "x");
     query_put(out, " from t%u x", query_draw(3));
     if (query_draw(3) == 0)
         put_order(out, 1);

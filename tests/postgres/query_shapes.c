@@ -86,7 +86,7 @@ static const char *const num_shapes[] = {
     "trunc(N, I % 4)",
     "round(N, I % 4)",
     "sqrt(abs(N))",
-    "exp(N / 10)",
+    "exp(N % 20)",
     "ln(abs(N) + 1)",
     "log(abs(N) + 1)",
     "power(abs(N) + 1, I % 4)",
@@ -98,7 +98,7 @@ static const char *const num_shapes[] = {
     "L::numeric",
     "scale(N)::numeric",
     "N::numeric(6, 1)",
-    "(N ^ 2)",
+    "((N % 1000) ^ 2)",
     "to_number('12.5', '99.9')",
     "nullif(N, N)",
     "greatest(N, I, L)",
@@ -430,9 +430,10 @@ static const char *const hour_shapes[] = {
     "P::time",
 };
 static const char *const long_shapes[] = {
-    "(L + I)",  "(L - L)",          "(L * 3)",        "(L / 7)",        "(L % 11)",
-    "abs(L)",   "I::bigint",        "greatest(L, I)", "coalesce(L, I)", "(L & 255)",
-    "(L << 3)", "round(N)::bigint", "count_of(I)",
+    "(L + I)",        "(L - L)",   "(L * 3)",   "(L / 7)",
+    "(L % 11)",       "abs(L)",    "I::bigint", "greatest(L, I)",
+    "coalesce(L, I)", "(L & 255)", "(L << 3)",  "round(N % 100000)::bigint",
+    "count_of(I)",
 };
 static const char *const texts_shapes[] = {
     "(W || W)",

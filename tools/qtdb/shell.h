@@ -153,6 +153,7 @@ bool shell_print_schema(struct shell *shell, const char *name);
 bool shell_describe(struct shell *shell, const char *name);
 bool shell_print_indexes(struct shell *shell, const char *argument);
 bool shell_print_views(struct shell *shell, const char *argument);
+bool shell_print_types(struct shell *shell, const char *argument);
 bool shell_print_sequences(struct shell *shell, const char *argument);
 bool shell_print_schemas(struct shell *shell, const char *argument);
 

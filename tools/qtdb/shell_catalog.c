@@ -160,6 +160,14 @@ shell_print_views(struct shell *shell, const char *argument)
 }
 
 bool
+shell_print_types(struct shell *shell, const char *argument)
+{
+    (void)argument;
+    return show(shell, "SELECT schema, name, definition FROM pg_catalog.qtdb_definitions "
+                       "WHERE kind = 'type' ORDER BY 1, 2");
+}
+
+bool
 shell_print_sequences(struct shell *shell, const char *argument)
 {
     (void)argument;

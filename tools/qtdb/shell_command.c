@@ -189,6 +189,7 @@ static const struct command commands[] = {
     {"\\di", NULL, "", "indexes", shell_print_indexes},
     {"\\dv", NULL, "", "views", shell_print_views},
     {"\\ds", NULL, "", "sequences", shell_print_sequences},
+    {"\\dT", NULL, "", "types", shell_print_types},
     {"\\dn", NULL, "", "schemas", shell_print_schemas},
     {".import", NULL, "FILE [TABLE]", "rows of a CSV, TSV, JSON or other file; types are guessed",
      shell_import},
