@@ -85,7 +85,7 @@ struct qtdb_options {
     /* Bytes; default 64 MiB. Beside it 8 bytes a page of the file are kept, at most 8 MiB and four pools. */
     uint64_t pool_size;
     uint64_t log_limit;    /* Bytes; default 256 MiB. */
-    uint64_t segment_size; /* Bytes; default 16 MiB. */
+    uint64_t segment_size; /* Bytes; default 4 MiB, with a log_limit past 256 MiB up to 16. */
     /* Bytes of memory that a transaction's writes may take before they are spilled to the file, and
      * as many for its row locks, past which it locks whole trees; default 64 MiB. */
     uint64_t write_set_limit;

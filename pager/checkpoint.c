@@ -1,7 +1,7 @@
 /*
  * The checkpoint: moves the redo point R forward, so that the log can be reused.
  *
- *              log at 3/4 of its limit, or asked
+ *              log at 3/4 of its goal, or asked
  *   IDLE ------------------------------------------> FLUSHING -----------> PUBLISHING ----> IDLE
  *         mark: under the commit latch the log's      all pages whose       R in both meta
  *         position becomes the next R, and a new      oldest change is      slots, then the
@@ -18,20 +18,38 @@
  * in late. Then everything written is synced and witnessed, the last witness commit made durable, and
  * R published. The log before R is released only when both slots name it.
  *
+ * The goal. Space that the log uses for the first time is written twice, because small frames want it
+ * filled with zeros; space that a checkpoint gave back is not. So a young log goes round in a few segments
+ * as long as checkpoints cost less than its growth: its goal begins at GOAL_SEGMENTS and is doubled, up
+ * to log_limit, when the pages written to stay below it, with those that are dirty now, come to half of it.
+ * A log of large frames is not filled and grows at once (docs/decisions/0013-log-goal.md).
+ *
  * P11. The file is cut at the second checkpoint after a shrink: one published since the shrink has
  * an R beyond it, in both slots.
  */
 #include "pager/pager_private.h"
 
-enum { SEGMENT_LOOKS = 4 }; /* Times a segment that commits look whether the log wants a new one. */
+enum {
+    SEGMENT_LOOKS = 4, /* Times a segment that commits look whether the log wants a new one. */
+    GOAL_SEGMENTS = 2, /* The log's goal at first. */
+};
+
+static uint64_t
+log_goal(const struct pager *pager)
+{
+    uint64_t least = GOAL_SEGMENTS * pager->options.segment_size, limit = pager->options.log_limit;
+    uint64_t goal = pager->log_goal > least ? pager->log_goal : least;
+
+    return goal < limit ? goal : limit;
+}
 
 static uint64_t
 log_threshold(const struct pager *pager)
 {
-    uint64_t limit = pager->options.log_limit;
-    uint64_t due = limit - limit / 4;
+    uint64_t goal = log_goal(pager);
+    uint64_t due = goal - goal / 4;
     /* What a checkpoint leaves behind is no reason for the next one. */
-    uint64_t again = pager->log_size_kept + limit / 4;
+    uint64_t again = pager->log_size_kept + goal / 4;
 
     return due > again ? due : again;
 }
@@ -42,13 +60,48 @@ checkpoint_is_due(const struct pager *pager)
     return pager->checkpoint_asked || wal_size(pager->wal) >= log_threshold(pager);
 }
 
+/* Most of the log's bytes were written twice: first as zeros, then as small frames. */
+static bool
+log_is_filled(const struct pager *pager)
+{
+    struct wal_statistics statistics;
+
+    wal_get_statistics(pager->wal, &statistics);
+    return statistics.fill_size >= statistics.frame_size / 2 ||
+           statistics.segment_recycled_count > 0;
+}
+
+/* Of a checkpoint that is due: whether it costs less than what the log would grow by. If not, the goal
+ * grows. */
+static bool
+checkpoint_pays(struct pager *pager)
+{
+    uint64_t limit = pager->options.log_limit, dirty_size = 0;
+
+    CHECK(latch_is_held(&pager->flush_latch));
+    if (pager->checkpoint_asked || log_goal(pager) == limit)
+        return true;
+    dirty_size = pager__count_dirty(pager) * PAGE_SIZE;
+    while (log_goal(pager) < limit && checkpoint_is_due(pager)) {
+        uint64_t goal = log_goal(pager);
+
+        if (log_is_filled(pager) && pager->log_goal_spent + dirty_size <= goal / 2) {
+            pager->log_goal_spent += dirty_size;
+            return true;
+        }
+        pager->log_goal = 2 * goal;
+        pager->log_goal_spent = 0;
+    }
+    return checkpoint_is_due(pager);
+}
+
 /* By how much the log may grow while a checkpoint flushes. */
 static uint64_t
 flush_room(const struct pager *pager)
 {
-    uint64_t limit = pager->options.log_limit, begin = pager->checkpoint_log_size;
+    uint64_t goal = log_goal(pager), begin = pager->checkpoint_log_size;
 
-    return limit > begin ? (limit - begin) / 2 + 1 : 1;
+    return goal > begin ? (goal - begin) / 2 + 1 : 1;
 }
 
 /* Flushing is behind while a smaller share of the list is done than of the log's room used up. */
@@ -275,7 +328,8 @@ pager__checkpoint_step(struct pager *pager, bool *more_out)
         return STATUS_OK;
     TRY(check_not_failed(pager));
     latch_lock(&pager->flush_latch);
-    if (pager->checkpoint_state != CHECKPOINT_IDLE || checkpoint_is_due(pager))
+    if (pager->checkpoint_state != CHECKPOINT_IDLE ||
+        (checkpoint_is_due(pager) && checkpoint_pays(pager)))
         status = step(pager);
     *more_out = pager->checkpoint_state != CHECKPOINT_IDLE;
     latch_unlock(&pager->flush_latch);
@@ -345,7 +399,7 @@ paced_step(struct pager *pager, bool *done_out)
     *done_out = false;
     switch (pager->checkpoint_state) {
     case CHECKPOINT_IDLE:
-        *done_out = checkpoint_is_due(pager);
+        *done_out = checkpoint_is_due(pager) && checkpoint_pays(pager);
         break;
     case CHECKPOINT_FLUSHING:
         *done_out = flush_is_behind(pager) || pager->flush_list_next == pager->flush_list_used;

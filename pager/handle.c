@@ -56,9 +56,8 @@ pager_env(const struct pager *pager)
     return pager->env;
 }
 
-/* Frames whose page has changes that are not in the file yet. */
-static uint64_t
-count_dirty(const struct pager *pager)
+uint64_t
+pager__count_dirty(const struct pager *pager)
 {
     uint32_t end = pager__frame_end(pager);
     uint64_t count = 0;
@@ -104,7 +103,7 @@ pager_get_statistics(const struct pager *pager, struct pager_statistics *out)
     out->pin_count += count_pins(pager);
     out->page_count = pager_page_count(pager);
     out->free_count = __atomic_load_n(&pager->free_stack_used, __ATOMIC_RELAXED);
-    out->dirty_count = count_dirty(pager);
+    out->dirty_count = pager__count_dirty(pager);
     out->frame_count = atomic_load(&pager->pool_frames);
     memset(&out->log, 0, sizeof(out->log));
     if (wal != NULL)

@@ -19,7 +19,10 @@
 
 #define OWNER_SUFFIX "/owner"
 
-enum { OWNER_SIZE = 128 };
+enum {
+    OWNER_SIZE = 128,
+    SEGMENT_COUNT_MAX = 80, /* Kept for use again: each is an open file. */
+};
 
 struct wal_options
 pager__log_options(const struct pager *pager)
@@ -27,11 +30,14 @@ pager__log_options(const struct pager *pager)
     const struct pager_options *options = &pager->options;
     uint64_t commit_size =
         (uint64_t)options->change_limit * (PAGE_DELTA_SIZE_MAX + WAL_RECORD_OVERHEAD_MAX);
+    uint64_t segment_count = options->log_limit / options->segment_size + 1;
 
     return (struct wal_options){
         .file_id = pager->file_id,
         .log_id = pager->log_id,
         .segment_size = options->segment_size,
+        .segment_count_max =
+            segment_count < SEGMENT_COUNT_MAX ? (uint32_t)segment_count : SEGMENT_COUNT_MAX,
         .buffer_count = options->log_buffer_count,
         .commit_size_max = options->log_buffer_count == 0 ? commit_size : 0,
         .frame_size_max = options->log_frame_size,

@@ -26,10 +26,12 @@
 #define LOG_SUFFIX "-wal"
 #define POOL_SIZE_DEFAULT (UINT64_C(64) << 20)
 #define LOG_LIMIT_DEFAULT (UINT64_C(256) << 20)
-#define SEGMENT_SIZE_DEFAULT (UINT64_C(16) << 20)
+#define SEGMENT_SIZE_DEFAULT_MIN (UINT64_C(4) << 20)
+#define SEGMENT_SIZE_DEFAULT_MAX (UINT64_C(16) << 20)
 
 enum {
-    LOG_SEGMENTS_MIN = 4, /* In a log at its limit. */
+    LOG_SEGMENTS_MIN = 4,      /* In a log at its limit. */
+    LOG_SEGMENTS_DEFAULT = 64, /* As far as their default sizes go. */
     FLUSH_DEPTH_DEFAULT = 128,
     FLUSH_DEPTH_MAX = 4096,
     THREADS_MAX = 64,
@@ -74,9 +76,13 @@ options_log(struct pager_options *options)
         options->log_limit = LOG_LIMIT_DEFAULT;
     limit = options->log_limit;
     if (options->segment_size == 0) {
-        options->segment_size = limit / LOG_SEGMENTS_MIN < SEGMENT_SIZE_DEFAULT
-                                    ? limit / LOG_SEGMENTS_MIN
-                                    : SEGMENT_SIZE_DEFAULT;
+        options->segment_size = limit / LOG_SEGMENTS_DEFAULT;
+        if (options->segment_size < SEGMENT_SIZE_DEFAULT_MIN)
+            options->segment_size = SEGMENT_SIZE_DEFAULT_MIN;
+        if (options->segment_size > SEGMENT_SIZE_DEFAULT_MAX)
+            options->segment_size = SEGMENT_SIZE_DEFAULT_MAX;
+        if (options->segment_size > limit / LOG_SEGMENTS_MIN)
+            options->segment_size = limit / LOG_SEGMENTS_MIN;
         options->segment_size -= options->segment_size % WAL_BLOCK_SIZE;
     }
     if (options->segment_size < WAL_SEGMENT_SIZE_MIN ||

@@ -43,9 +43,11 @@ struct pager_options {
     /* Bytes; at least 64 pages; 0: 64 MiB. Pages of the page map are kept beside it: 8 bytes a page of the
      * file, at most 8 MiB and four pools (P18). */
     uint64_t pool_size;
-    uint64_t pool_size_max;    /* Bytes that pager_set_pool_size may ask for; 0: pool_size. */
-    uint64_t log_limit;        /* Bytes; 0: 256 MiB. A checkpoint starts at three quarters of it. */
-    uint64_t segment_size;     /* 0: 16 MiB. */
+    uint64_t pool_size_max; /* Bytes that pager_set_pool_size may ask for; 0: pool_size. */
+    uint64_t
+        log_limit; /* Bytes; 0: 256 MiB. A checkpoint starts at three quarters of it, or earlier while that costs
+                                 less than the log's growth (checkpoint.c). */
+    uint64_t segment_size;     /* 0: 4 to 16 MiB, a 64th of log_limit between. */
     uint32_t page_limit;       /* Highest page count of this handle; 0: PAGE_COUNT_MAX. */
     uint32_t grow_count;       /* Pages a growth step; 0: 1/16 of the file, 64 to 16,384. */
     uint32_t change_limit;     /* Pages a change set may touch; 0: a quarter of the pool. */

@@ -263,6 +263,8 @@ struct pager {
     struct wal_position checkpoint_position;
     uint32_t checkpoint_page_count; /* At the position. */
     uint64_t checkpoint_log_size;   /* wal_size at the mark. */
+    uint64_t log_goal;       /* The log's limit for now: grows towards the one of the options. */
+    uint64_t log_goal_spent; /* Bytes of pages written to stay below it since it last grew. */
     _Atomic uint64_t log_size_kept; /* wal_size after the last checkpoint; read anywhere. */
     _Atomic uint64_t work_log_size; /* wal_size at which pager_work is due again; read anywhere. */
     uint64_t horizon_csn;           /* csn_last when pager_work last had nothing to do. */
@@ -508,5 +510,7 @@ MUST_CHECK enum status pager__recover(struct pager *pager);
 MUST_CHECK enum status pager__repair(struct pager *pager, uint32_t page_number, void *page);
 /** Makes the handle fail for good; wakes all waiters; returns STATUS_FAILED or the cause. */
 MUST_CHECK enum status pager__fail(struct pager *pager, enum status cause, const char *what);
+/** Frames whose page has changes that are not in the file yet. */
+uint64_t pager__count_dirty(const struct pager *pager);
 
 #endif

@@ -46,10 +46,13 @@ struct wal_options {
                                  hold it, whatever a segment of this log makes of their size. */
     uint32_t frame_size_max; /* Bytes of payload a frame, 256 to WAL_FRAME_PAYLOAD_MAX, cut to
                                 what fits a segment; 0: the most. Smaller for tests. */
-    uint32_t spare_count;    /* Recycled segments kept ready; 0: default 2. */
-    bool read_only;          /* wal_open only: nothing is written, wal_start is refused. */
-    bool accept_loss;        /* Rescue: a rotten middle ends the log instead of refusing it. */
-    wal_archive_fn archive;  /* May be NULL. */
+    uint32_t spare_count;    /* Segments kept ready; 0: default 2. */
+    uint32_t
+        segment_count_max;  /* Released segments are kept for use again while the log has no more
+                                files than this; 0: as far as spares are wanted. */
+    bool read_only;         /* wal_open only: nothing is written, wal_start is refused. */
+    bool accept_loss;       /* Rescue: a rotten middle ends the log instead of refusing it. */
+    wal_archive_fn archive; /* May be NULL. */
     void *archive_context;
 };
 

@@ -158,8 +158,11 @@ next_step(const struct wal *wal)
 
     uint64_t size = wal__frame_size(payload_size);
     uint64_t lsn = next_lsn(wal, size);
-    if (wal__number_of(wal, lsn) != current->number)
-        return in_flight == 0 && !wal->filling ? STEP_SWITCH : STEP_WAIT;
+    if (wal__number_of(wal, lsn) != current->number) {
+        bool busy = wal->filling || wal->exchanged == wal->prepared.first;
+
+        return in_flight == 0 && !busy ? STEP_SWITCH : STEP_WAIT;
+    }
     if (wal__offset_of(wal, current->number, lsn) + size <= current->filled)
         return STEP_WRITE;
     if (wal->filling)
@@ -177,7 +180,7 @@ switch_segment(struct wal *wal)
 
     CHECK(next != NULL && next->number == current->number + 1); /* W11: reserved. */
     CHECK(wal->sequence_submitted == wal->sequence_finished);
-    CHECK(!wal->switching && !wal->filling);
+    CHECK(!wal->switching && !wal->filling && next != wal->exchanged);
     wal->switching = true;
     wal->writing_count++;
     latch_unlock(&wal->latch);

@@ -143,19 +143,20 @@ struct wal {
     uint64_t open_first_csn;
     uint64_t lsn_next; /* Where the last closed frame ends. */
     uint64_t lsn_durable;
-    struct wal_position released; /* All before it is given back, or may be. */
-    uint64_t size_closed;         /* Bytes of closed frames past `released`. */
-    uint64_t chain;               /* Of the last sealed frame. */
-    uint64_t chain_submitted;     /* Of the last submitted frame. */
-    uint64_t csn_submitted;       /* Highest complete CSN of submitted frames. */
-    size_t reserved;              /* Bytes the next append may have ... */
-    bool is_reserved;             /* ... if it may come at all. */
-    uint32_t writing_count;       /* Threads inside a write of frames or headers. */
-    bool sealing;                 /* A thread sums a payload without the latch. */
-    bool switching;               /* A thread writes the next segment's header. */
-    bool filling;                 /* A thread fills a segment ... */
-    uint8_t *zeros;               /* ... with these fill_step bytes. */
-    struct event turn;            /* For candidates and for those who wait for the flags. */
+    struct wal_position released;         /* All before it is given back, or may be. */
+    uint64_t size_closed;                 /* Bytes of closed frames past `released`. */
+    uint64_t chain;                       /* Of the last sealed frame. */
+    uint64_t chain_submitted;             /* Of the last submitted frame. */
+    uint64_t csn_submitted;               /* Highest complete CSN of submitted frames. */
+    size_t reserved;                      /* Bytes the next append may have ... */
+    bool is_reserved;                     /* ... if it may come at all. */
+    uint32_t writing_count;               /* Threads inside a write of frames or headers. */
+    bool sealing;                         /* A thread sums a payload without the latch. */
+    bool switching;                       /* A thread writes the next segment's header. */
+    bool filling;                         /* A thread fills a segment ... */
+    uint8_t *zeros;                       /* ... with these fill_step bytes. */
+    const struct wal__segment *exchanged; /* A thread gives this prepared one another file. */
+    struct event turn;                    /* For candidates and for those who wait for the flags. */
     struct wal_statistics statistics;
     char failure[WAL__FAILURE_SIZE];
 

@@ -4,8 +4,10 @@
  *
  * Giving back: every segment below the released position is shown to the archive hook, without any
  * lock held, and flagged; then the flagged ones at the front of the list are renamed to the next
- * number, or removed when enough are ready. A segment whose hook refuses stays, and all after it, for
- * the next release: the archive gets them in order.
+ * number, or removed when enough are ready. While a prepared file was never written, a flagged one takes
+ * its place: that file would be filled with zeros before small frames use it, this one was written before.
+ * A segment whose hook refuses stays, and all after it, for the next release: the archive gets them in
+ * order.
  */
 #include "kernel/base/check.h"
 #include "kernel/base/error.h"
@@ -107,8 +109,8 @@ fill_due_within(const struct wal *wal, uint64_t ahead)
         return NULL;
     if (current->filled < wal->segment_size && current->filled < used + ahead)
         return current;
-    if (next != NULL && next->filled < wal->segment_size && next->filled < ahead &&
-        used + ahead > wal->segment_size)
+    if (next != NULL && next != wal->exchanged && next->filled < wal->segment_size &&
+        next->filled < ahead && used + ahead > wal->segment_size)
         return next;
     return NULL;
 }
@@ -237,25 +239,94 @@ out:
     return status;
 }
 
-/* Recycles or removes the oldest segment if it is archived; `*done_out` when there is none. */
-static enum status
-give_back_one(struct wal *wal, bool *done_out)
+/* Bytes of a released segment that were written once; of those found at open the frames tell, if they
+ * were looked at. */
+static uint64_t
+written_size(const struct wal *wal, const struct wal__segment *segment)
+{
+    uint64_t frames =
+        segment->end_lsn == 0 ? 0 : wal__offset_of(wal, segment->number, segment->end_lsn);
+
+    CHECK(frames <= wal->segment_size);
+    return frames > segment->filled ? frames : segment->filled;
+}
+
+static struct wal__segment *
+pop_kept(struct wal *wal, const struct wal__segment *segment)
 {
     latch_lock(&wal->latch);
-    struct wal__segment *segment = wal->kept.first;
-    bool recycles = wal->prepared.count < wal->options.spare_count;
-    *done_out = segment == wal->kept.last || !segment->archived;
+    CHECK(wal->kept.first == segment);
+    struct wal__segment *popped = wal__segments_pop(&wal->kept);
     latch_unlock(&wal->latch);
-    if (*done_out)
-        return STATUS_OK;
+    return popped;
+}
 
-    /* W2: nothing at or past the released position is in it. */
-    CHECK(latch_is_held(&wal->space) && !segment->archiving);
-    CHECK(segment->number < wal__number_of(wal, wal->released.lsn) || BUG(SEGMENT_REUSED_EARLY));
+/* The first prepared segment never written, claimed for an exchange; NULL when there is none, or a
+ * thread is at work with it. */
+static struct wal__segment *
+claim_fresh(struct wal *wal)
+{
+    CHECK(latch_is_held(&wal->space)); /* So none of them is being filled. */
+    latch_lock(&wal->latch);
+    struct wal__segment *fresh = wal->prepared.first;
+    if (fresh != NULL && wal->switching)
+        fresh = fresh->next;
+    while (fresh != NULL && fresh->filled > 0)
+        fresh = fresh->next;
+    wal->exchanged = fresh;
+    latch_unlock(&wal->latch);
+    return fresh;
+}
+
+/*
+ * A released file takes the place of a prepared one that was never written, so that the log does not
+ * fill more space than it goes round in. It is opened before it is renamed: from then on nothing may
+ * fail, for the prepared one has lost its name. Space held.
+ */
+static enum status
+exchange(struct wal *wal, struct wal__segment *segment, struct wal__segment *fresh)
+{
+    struct wal__path from = wal__path_of(wal->dir, segment->number);
+    struct wal__path to = wal__path_of(wal->dir, fresh->number);
+    enum status status = STATUS_OK;
+
+    CHECK(latch_is_held(&wal->space) && fresh->number > segment->number);
+    if (segment->file == NULL)
+        status = wal__segment_open_file(wal, segment);
+    if (status == STATUS_OK)
+        status = io_rename(wal->env.io, from.text, to.text);
+    bool renamed = status == STATUS_OK, gone = status == STATUS_NOT_FOUND;
+    if (renamed)
+        status = wal__sync_dir(wal); /* A failure is final for the log. */
+
+    latch_lock(&wal->latch);
+    if (renamed) {
+        struct io_file *file = fresh->file;
+
+        fresh->file = segment->file;
+        fresh->filled = written_size(wal, segment);
+        segment->file = file;
+        wal->statistics.segment_recycled_count++;
+    }
+    wal->exchanged = NULL;
+    DCHECK(wal__invariants_hold(wal));
+    latch_unlock(&wal->latch);
+    event_signal(&wal->turn);
+    if (renamed || gone)
+        wal__segment_free(wal, pop_kept(wal, segment));
+    return gone ? STATUS_OK : status;
+}
+
+/* Under a new number behind all others, or gone. Space held. */
+static enum status
+recycle_or_remove(struct wal *wal, struct wal__segment *segment, bool recycles)
+{
+    enum status status;
+
     io_close(segment->file);
     segment->file = NULL;
-    enum status status = STATUS_OK;
     if (recycles) {
+        segment->filled = written_size(wal, segment);
         status = wal__segment_rename(wal, segment, wal->number_next);
     } else {
         struct wal__path path = wal__path_of(wal->dir, segment->number);
@@ -264,15 +335,33 @@ give_back_one(struct wal *wal, bool *done_out)
     }
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
-
-    latch_lock(&wal->latch);
-    CHECK(wal->kept.first == segment);
-    segment = wal__segments_pop(&wal->kept);
-    latch_unlock(&wal->latch);
+    segment = pop_kept(wal, segment);
     if (recycles && status == STATUS_OK)
         return recycle(wal, segment);
     wal__segment_free(wal, segment);
     return STATUS_OK;
+}
+
+/* Recycles or removes the oldest segment if it is archived; `*done_out` when there is none. */
+static enum status
+give_back_one(struct wal *wal, bool *done_out)
+{
+    latch_lock(&wal->latch);
+    struct wal__segment *segment = wal->kept.first;
+    uint64_t count = wal->kept.count + wal->prepared.count;
+    bool recycles =
+        wal->prepared.count < wal->options.spare_count || count <= wal->options.segment_count_max;
+    *done_out = segment == wal->kept.last || !segment->archived;
+    latch_unlock(&wal->latch);
+    if (*done_out)
+        return STATUS_OK;
+
+    /* W2: nothing at or past the released position is in it. */
+    CHECK(latch_is_held(&wal->space) && !segment->archiving);
+    CHECK(segment->number < wal__number_of(wal, wal->released.lsn) || BUG(SEGMENT_REUSED_EARLY));
+    struct wal__segment *fresh = claim_fresh(wal);
+    return fresh != NULL ? exchange(wal, segment, fresh)
+                         : recycle_or_remove(wal, segment, recycles);
 }
 
 enum status

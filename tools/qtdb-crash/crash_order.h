@@ -52,7 +52,8 @@ struct order_slot {
 };
 
 struct order_segment {
-    uint64_t number; /* 0: this place is free. */
+    uint64_t number;    /* 0: this place is free. */
+    uint64_t opened_as; /* It had this number when it was opened; 0: not renamed. */
     bool name_pending;
     bool header_pending;
     uint32_t written; /* A bit a block: frame bytes. */

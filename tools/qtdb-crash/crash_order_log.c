@@ -45,6 +45,21 @@ segment_of(struct crash_order *order, uint64_t number)
     return vacant;
 }
 
+/* What is written or synced is named as it was when it was opened; it may have been renamed since. */
+static struct order_segment *
+segment_of_event(struct crash_order *order, const struct io_sim_event *event, uint64_t number)
+{
+    bool is_open_file = event->op == IO_SIM_WRITE || event->op == IO_SIM_SYNC;
+
+    for (uint32_t index = 0; is_open_file && index < ORDER_SEGMENT_MAX; index++) {
+        struct order_segment *segment = &order->segments[index];
+
+        if (segment->number != 0 && segment->opened_as == number)
+            return segment;
+    }
+    return segment_of(order, number);
+}
+
 /* A frame counts when it, its segment's header and every name on the way are durable. */
 void
 crash_order_prove(struct crash_order *order)
@@ -270,13 +285,18 @@ segment_renamed(struct crash_order *order, const struct io_sim_event *event,
 
     if (!event->done) {
         check_needed(order, event, segment->number, "renamed");
+        if (to != 0)
+            check_needed(order, event, to, "replaced");
         return;
     }
     if (event->status != STATUS_OK)
         return;
+    uint64_t opened_as = segment->opened_as != 0 ? segment->opened_as : segment->number;
+
     segment->number = 0;
     if (to != 0)
-        *segment_of(order, to) = (struct order_segment){.number = to, .name_pending = true};
+        *segment_of(order, to) =
+            (struct order_segment){.number = to, .opened_as = opened_as, .name_pending = true};
 }
 
 /* All names in the log's directory became durable. */
@@ -298,6 +318,8 @@ segment_event(struct crash_order *order, const struct io_sim_event *event,
     case IO_SIM_OPEN:
         if (is_done && (event->flags & IO_EXCLUSIVE) != 0)
             *segment = (struct order_segment){.number = segment->number, .name_pending = true};
+        if (is_done && (event->flags & IO_WRITE) != 0)
+            segment->opened_as = 0;
         break;
     case IO_SIM_WRITE:
         if (event->done)
@@ -332,7 +354,7 @@ crash_order_log_event(struct crash_order *order, const struct io_sim_event *even
     uint64_t number = number_in(event->path);
 
     if (number != 0)
-        segment_event(order, event, segment_of(order, number));
+        segment_event(order, event, segment_of_event(order, event, number));
     else if (event->op == IO_SIM_SYNC_DIR && event->done && event->status == STATUS_OK &&
              strcmp(event->path, CRASH_LOG_DIR) == 0)
         dir_synced(order);

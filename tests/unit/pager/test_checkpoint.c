@@ -327,6 +327,63 @@ Test(checkpoint, ends_before_the_log_is_full_and_never_writes_much_at_once)
     pager_rig_deinit(&rig);
 }
 
+/* Durable changes of pages FIRST + i % `pages`, with the work of the owner's thread between. */
+static struct pager_statistics
+run_over(struct pager_rig *rig, uint32_t pages, uint32_t count)
+{
+    struct pager_statistics statistics;
+    bool more;
+
+    for (uint32_t i = 0; i < count; i++) {
+        MUST(pager_flush(rig->pager, pager_rig_set(rig, FIRST + i % pages, 1000 + i)));
+        for (more = true; more;)
+            MUST(pager_work(rig->pager, &more));
+    }
+    pager_get_statistics(rig->pager, &statistics);
+    return statistics;
+}
+
+static void
+open_in_background(struct pager_rig *rig)
+{
+    pager_rig_init(rig, 1);
+    rig->options.pool_size = 512 * PAGE_SIZE;
+    rig->options.background = true;
+    pager_rig_open(rig);
+    for (uint32_t i = 0; i < PAGES; i++)
+        (void)pager_rig_allocate(rig, i);
+    MUST(pager_checkpoint(rig->pager));
+}
+
+Test(checkpoint, a_young_log_of_few_pages_goes_round_in_few_segments)
+{
+    struct pager_rig rig;
+
+    open_in_background(&rig);
+    struct pager_statistics before = run_over(&rig, 3, 1);
+    struct pager_statistics after = run_over(&rig, 3, 500);
+    cr_assert_gt(after.log.frame_size - before.log.frame_size, 3 * rig.options.log_limit / 2);
+    cr_assert_lt(after.log.fill_size, rig.options.log_limit / 2);
+    cr_assert_lt(wal_size(rig.pager->wal), rig.options.log_limit / 2);
+    cr_assert_lt((after.page_write_count - before.page_write_count) * PAGE_SIZE,
+                 (after.log.frame_size - before.log.frame_size) / 4);
+    pager_rig_close(&rig);
+    pager_rig_deinit(&rig);
+}
+
+Test(checkpoint, a_log_that_changes_many_pages_grows_to_its_limit)
+{
+    struct pager_rig rig;
+
+    open_in_background(&rig);
+    struct pager_statistics before = run_over(&rig, PAGES, 1);
+    struct pager_statistics after = run_over(&rig, PAGES, 200);
+    cr_assert_geq(rig.pager->log_goal, rig.options.log_limit);
+    cr_assert_eq(after.checkpoint_count, before.checkpoint_count);
+    pager_rig_close(&rig);
+    pager_rig_deinit(&rig);
+}
+
 Test(checkpoint, flushes_as_fast_as_the_log_grows)
 {
     struct pager_rig rig;

@@ -134,6 +134,88 @@ Test(wal_space, removes_what_is_more_than_the_spares)
     help_deinit(&log);
 }
 
+Test(wal_space, keeps_as_many_files_as_it_may_have)
+{
+    struct wal_statistics before, after;
+
+    begin(NULL);
+    log.wal->options.segment_count_max = 7;
+    fill_segments(6);
+    uint64_t count = list_names().count;
+    cr_assert(count == 7 || count == 8);
+    wal_get_statistics(log.wal, &before);
+    for (int i = 0; i < 2; i++)
+        cr_assert(help_try_checkpoint(&log) == STATUS_OK);
+    cr_assert(list_names().count == 7 && log.wal->prepared.count == 6);
+    fill_segments(5);
+    wal_get_statistics(log.wal, &after);
+    cr_assert(after.segment_created_count == before.segment_created_count);
+    cr_assert(after.fill_size <= before.fill_size + HELP_SEGMENT_SIZE);
+    help_close(&log);
+    help_reopen(&log);
+    help_deinit(&log);
+}
+
+/* Three segments are full, the current one begins, and two are prepared that were never written. */
+static void
+begin_with_two_fresh(void)
+{
+    bool more;
+
+    begin(NULL);
+    log.wal->options.spare_count = 2;
+    fill_segments(3);
+    for (int i = 0; i < 2 && log.wal->prepared.count < 2; i++)
+        cr_assert(wal_prepare_step(log.wal, &more) == STATUS_OK);
+    cr_assert(log.wal->prepared.count == 2);
+}
+
+/* covers: W2 */
+Test(wal_space, a_released_file_takes_the_place_of_one_never_written)
+{
+    struct wal_statistics before, after;
+
+    begin_with_two_fresh();
+    uint64_t number = log.wal->prepared.first->number;
+    cr_assert(log.wal->prepared.first->filled == 0);
+    wal_get_statistics(log.wal, &before);
+    for (int i = 0; i < 2; i++)
+        cr_assert(help_try_checkpoint(&log) == STATUS_OK);
+    wal_get_statistics(log.wal, &after);
+    cr_assert(after.segment_recycled_count == before.segment_recycled_count + 2);
+    cr_assert(log.wal->prepared.count == 2 && log.wal->prepared.first->number == number);
+    cr_assert(log.wal->prepared.first->filled > 0 && log.wal->prepared.last->filled > 0);
+    cr_assert(list_names().lowest == 4 && list_names().highest == number + 1);
+    fill_segments(2);
+    wal_get_statistics(log.wal, &after);
+    cr_assert(after.fill_size <=
+              before.fill_size + HELP_SEGMENT_SIZE); /* The current one's rest. */
+    help_close(&log);
+    help_reopen(&log);
+    help_deinit(&log);
+}
+
+Test(wal_space, a_failed_exchange_leaves_both_files_as_they_were)
+{
+    begin_with_two_fresh();
+    cr_assert(help_try_checkpoint(&log) == STATUS_OK);
+    struct wal_position position = wal_mark(log.wal);
+    help_flush(&log);
+    struct io_file *file = log.wal->prepared.first->file;
+
+    io_sim_fail_at(log.io, io_sim_op_count(log.io), IO_SIM_FAULT_EIO, false); /* The rename. */
+    cr_assert(wal_release(log.wal, position) == STATUS_IO);
+    cr_assert(!wal_is_failed(log.wal) && list_names().lowest == 1);
+    cr_assert(log.wal->prepared.first->file == file && log.wal->exchanged == NULL);
+    cr_assert(wal_release(log.wal, position) == STATUS_OK);
+    cr_assert(log.wal->prepared.first->file != file && list_names().lowest == 4);
+    log.start = log.newer = position;
+    fill_segments(2);
+    help_close(&log);
+    help_reopen(&log);
+    help_deinit(&log);
+}
+
 Test(wal_space, shows_each_segment_to_the_archive_once_and_in_order)
 {
     struct diary diary = {0};
