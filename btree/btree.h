@@ -99,6 +99,7 @@ struct btree_get {
     uint32_t page_number;
     /* Out, where a leaf is named: links followed from it; UINT32_MAX: the key went down the tree. */
     uint32_t hops;
+    uint32_t leaf; /* Out: where it was found or is not; 0: not known. */
 };
 /**
  * Each as btree_get, with the waiting for memory and disk overlapped; best with 16 or more, and all with
@@ -183,6 +184,13 @@ MUST_CHECK enum status btree_warm(const struct btree *tree, const void *key, siz
 MUST_CHECK enum status btree_put(struct pager_change *change, const struct btree *tree,
                                  const void *key, size_t key_size, const void *value,
                                  size_t value_size, bool *existed_out);
+/** The same from a page that is believed to be the key's leaf (0: none is; any page is fine) and proves
+ * itself. The change has deleted nothing from the tree before, for that may have freed the page. */
+MUST_CHECK enum status btree_put_near(struct pager_change *change, const struct btree *tree,
+                                      uint32_t leaf, const void *key, size_t key_size,
+                                      const void *value, size_t value_size, bool *existed_out);
+/** Asks memory for a leaf that a change is about to edit, and for the way to the one after; 0: none. */
+void btree_fetch_leaf(const struct btree *tree, uint32_t leaf, uint32_t leaf_after);
 /** The same of a value that takes fewer pages as the zstd frame given, which is what is stored; one that
  * is too large for a leaf, of at most BTREE_PUT_SIZE_MAX bytes. */
 MUST_CHECK enum status btree_put_packed(struct pager_change *change, const struct btree *tree,

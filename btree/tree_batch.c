@@ -108,6 +108,7 @@ find_block(const struct group *group, struct lane *lane, node_int_below *below)
         lane->page_number = PAGE_NONE;
         return;
     }
+    lane->get->leaf = lane->page_number;
     __builtin_prefetch(keys);
     __builtin_prefetch(keys + 64);
     __builtin_prefetch(keys + (size_t)lane->block.size * NODE_INT_KEY_SIZE);
@@ -272,6 +273,7 @@ run_var(struct group *group, uint32_t level)
         (void)page_view_end(&view);
         get->status = tree__get_at(group->tree, lane->page_number, get->key, get->key_size,
                                    get->value, &get->size, &get->csn);
+        get->leaf = get->status != STATUS_MISSING ? lane->page_number : 0;
     }
 }
 
@@ -349,6 +351,7 @@ get_group(const struct btree *tree, struct btree_get *gets, uint32_t count)
 
         gets[i].status = STATUS_MISSING;
         gets[i].hops = 0;
+        gets[i].leaf = 0;
         if (key_size == 0 || key_size > BTREE_KEY_SIZE_MAX ||
             (gets[i].page_number != 0) != group.named)
             continue;

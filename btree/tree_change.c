@@ -16,7 +16,7 @@
 #include "btree/tree_private.h"
 #include "pager/page.h"
 
-enum { PUT_STEPS_MAX = 8 * BTREE_DEPTH_MAX };
+enum { PUT_STEPS_MAX = 8 * BTREE_DEPTH_MAX, LINE_SIZE = 64 };
 
 bool
 tree__value_is_inline(size_t key_size, size_t value_size)
@@ -280,22 +280,97 @@ put_entry(struct pager_change *change, const struct btree *tree, const struct no
     return tree__corrupt(tree, tree->root, "splitting makes no room below it");
 }
 
-enum status
-tree__put_entry(struct pager_change *change, const struct btree *tree,
-                const struct node_entry *entry, bool *existed_out)
+static bool
+is_leaf_for(const struct btree *tree, const struct node *node, const struct node_entry *entry)
+{
+    return node->tree_id == tree->tree_id && node->kind == tree__node_kind(tree) &&
+           node->level == 0 && node_holds(node, NODE_AT, entry->key, entry->key_size);
+}
+
+/* As it is published, which nobody else changes now: then the change may read it. */
+static bool
+is_published_leaf(const struct btree *tree, uint32_t page_number, const struct node_entry *entry)
+{
+    struct page_view view;
+    struct node node;
+
+    if (!page_view_begin(pager_table(tree->pager), page_number, &view))
+        return false;
+    bool right = node_load(&view, &node) && is_leaf_for(tree, &node, entry);
+
+    return page_view_end(&view) && right;
+}
+
+/* Without the way down, if the leaf is the key's and has room. */
+static enum status
+put_near(struct pager_change *change, const struct btree *tree, uint32_t leaf,
+         const struct node_entry *entry, bool *existed, bool *done_out)
+{
+    struct tree_path path = {.depth = 1, .step[0].page_number = leaf};
+    const uint8_t *page;
+    struct node node;
+    uint32_t index;
+
+    *done_out = false;
+    if (leaf == 0 || !is_published_leaf(tree, leaf, entry))
+        return STATUS_OK;
+    TRY(pager_change_read(change, leaf, &page));
+    /* The change itself may have split it. */
+    if (!node_load_page(page, &node) || !is_leaf_for(tree, &node, entry))
+        return STATUS_OK;
+    return put_in_leaf(change, tree, &path, entry, existed, &index, done_out);
+}
+
+static enum status
+put_from(struct pager_change *change, const struct btree *tree, uint32_t leaf,
+         const struct node_entry *entry, bool *existed_out)
 {
     bool existed = false;
+    bool done = false;
 
     CHECK(entry->key_size + entry->value_size <= NODE_ENTRY_SIZE_MAX);
-    TRY(put_entry(change, tree, entry, &existed));
+    TRY(put_near(change, tree, leaf, entry, &existed, &done));
+    if (!done)
+        TRY(put_entry(change, tree, entry, &existed));
     if (existed_out != NULL)
         *existed_out = existed;
     return STATUS_OK;
 }
 
 enum status
+tree__put_entry(struct pager_change *change, const struct btree *tree,
+                const struct node_entry *entry, bool *existed_out)
+{
+    return put_from(change, tree, 0, entry, existed_out);
+}
+
+void
+btree_fetch_leaf(const struct btree *tree, uint32_t leaf, uint32_t leaf_after)
+{
+    const struct page_table *table = pager_table(tree->pager);
+
+    if (leaf_after < table->page_limit)
+        __builtin_prefetch((const uint8_t *)(uintptr_t)&table->words[leaf_after]);
+    if (leaf == 0 || leaf >= table->page_limit)
+        return;
+    uint64_t word = atomic_load_explicit(&table->words[leaf], memory_order_relaxed);
+    const uint8_t *bytes = table->frames + (word & WORD_FRAME_MASK) * PAGE_SIZE;
+
+    for (uint32_t offset = 0; offset < PAGE_SIZE; offset += LINE_SIZE)
+        __builtin_prefetch(bytes + offset, 0, 2);
+}
+
+enum status
 btree_put(struct pager_change *change, const struct btree *tree, const void *key, size_t key_size,
           const void *value, size_t value_size, bool *existed_out)
+{
+    return btree_put_near(change, tree, 0, key, key_size, value, value_size, existed_out);
+}
+
+enum status
+btree_put_near(struct pager_change *change, const struct btree *tree, uint32_t leaf,
+               const void *key, size_t key_size, const void *value, size_t value_size,
+               bool *existed_out)
 {
     uint8_t ref[OVERFLOW_REF_SIZE_MAX];
     struct node_entry entry = {
@@ -314,7 +389,7 @@ btree_put(struct pager_change *change, const struct btree *tree, const void *key
         entry.value = ref;
         entry.is_overflow = true;
     }
-    return tree__put_entry(change, tree, &entry, existed_out);
+    return put_from(change, tree, leaf, &entry, existed_out);
 }
 
 enum status

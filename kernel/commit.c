@@ -2,7 +2,8 @@
  * Committing.
  *
  *   prepare   note what open cursors read; order trees by id; read the rows to be changed, for the
- *             version store, which brings in their pages; write long runs of new rows (commit_run.c)
+ *             version store, which brings in their pages (commit_capture.c); write long runs of new rows
+ *             (commit_run.c)
  *   attempt   pager_change_begin (commit latch)
  *             validate reads and writes against what was committed since the snapshot   -> CONFLICT
  *             apply: the catalog first (it makes roots), then each tree in key order
@@ -26,8 +27,6 @@
  * also when it wrote nothing (T5).
  */
 #include "kernel/kernel_private.h"
-
-enum { APPENDED_MIN = 16 }; /* Writes to a tree: fewer are looked up. */
 
 enum status
 commit__change(struct qtdb *db, enum status (*body)(struct pager_change *change, void *context),
@@ -81,124 +80,6 @@ order_trees(struct qtdb_txn *txn)
     txn->trees = ordered;
 }
 
-/* The same of a row whose value is a tree of its own. */
-static enum status
-capture_large(struct qtdb_txn *txn, const struct qtdb_tree *tree, struct write_entry *entry,
-              bool *is_large_out)
-{
-    struct btree_value value;
-
-    TRY(value__find_committed(txn, tree, entry->key, entry->key_size, &value, is_large_out));
-    if (!*is_large_out)
-        return STATUS_OK;
-    uint8_t *copy = arena_alloc_raw(&txn->arena, sizeof(value));
-
-    if (copy == NULL)
-        return STATUS_NO_MEMORY;
-    memcpy(copy, &value, sizeof(value));
-    entry->before = copy;
-    entry->before_size = sizeof(value);
-    entry->before_kind = WRITE_LARGE;
-    return STATUS_OK;
-}
-
-/* Notes what the row is before the commit. It is what it was at the snapshot, or the commit will be
- * refused. Reading it also brings in the pages that the write will change. */
-static enum status
-capture_entry(struct qtdb_txn *txn, const struct qtdb_tree *tree, struct write_entry *entry)
-{
-    uint8_t inline_value[BTREE_INLINE_VALUE_MAX];
-    uint8_t *value = inline_value;
-    size_t size = sizeof(inline_value);
-    enum status status =
-        access__get_committed(txn, tree, entry->key, entry->key_size, value, &size);
-
-    if (status == STATUS_NOT_FOUND) {
-        entry->before_kind = WRITE_DELETE;
-        return STATUS_OK;
-    }
-    if (status != STATUS_FULL)
-        TRY(status);
-    if (size > BTREE_CHUNK_SIZE) {
-        bool is_large = false;
-
-        TRY(capture_large(txn, tree, entry, &is_large));
-        if (is_large)
-            return STATUS_OK;
-    }
-    entry->before = arena_alloc_raw(&txn->arena, size);
-    if (entry->before == NULL)
-        return STATUS_NO_MEMORY;
-    value = (uint8_t *)(uintptr_t)entry->before;
-    if (status == STATUS_FULL)
-        TRY(access__get_committed(txn, tree, entry->key, entry->key_size, value, &size));
-    else
-        memcpy(value, inline_value, size);
-    entry->before_size = (uint32_t)size;
-    entry->before_kind = WRITE_PUT;
-    return STATUS_OK;
-}
-
-/* The last key of the tree that the snapshot may see; false: it is not so simple. */
-static enum status
-find_last(const struct qtdb_txn *txn, const struct qtdb_tree *tree, struct btree_cursor *cursor,
-          bool *known_out)
-{
-    enum status status = btree_cursor_seek_last(cursor, NULL, 0);
-    uint64_t csn = cursor->csn;
-
-    *known_out = false;
-    if (status == STATUS_NOT_FOUND)
-        return STATUS_OK;
-    TRY(status);
-    if (csn == BTREE_CSN_UNKNOWN) /* Of several leaves, perhaps: then as young as the tree. */
-        csn = atomic_load_explicit(&tree->csn_written, memory_order_acquire);
-    *known_out = csn <= txn->snapshot;
-    return STATUS_OK;
-}
-
-/* Rows behind the last one of the tree were not there, as their entries say from the beginning: many of
- * them are not looked up one by one. `*end_out` is the first of those. */
-static enum status
-capture_appended(struct qtdb_txn *txn, struct txn_tree *tree, const struct write_entry **end_out)
-{
-    struct btree btree = tree__btree(tree->tree);
-    struct btree_cursor cursor;
-    bool known = false;
-
-    *end_out = NULL;
-    if (tree->writes.count < APPENDED_MIN || btree.root == PAGE_NONE)
-        return STATUS_OK;
-    btree_cursor_init(&cursor, &btree, txn->db->env.memory);
-    enum status status = find_last(txn, tree->tree, &cursor, &known);
-
-    if (status == STATUS_OK && known)
-        *end_out = key_map_seek(&tree->writes, cursor.row.key, cursor.row.key_size, true);
-    tree->appended = *end_out != NULL && *end_out == tree->writes.head[0];
-    btree_cursor_deinit(&cursor);
-    return status;
-}
-
-/* Rows that fill so many pages are not changed in one change: there is no use in holding them all. */
-static enum status
-capture_tree(struct qtdb_txn *txn, struct txn_tree *tree, size_t *size_io)
-{
-    size_t limit = (size_t)pager_change_limit(txn->db->pager) * PAGE_SIZE;
-    const struct write_entry *end;
-
-    TRY(capture_appended(txn, tree, &end));
-    for (struct write_entry *entry = tree->writes.head[0]; entry != end; entry = entry->next[0]) {
-        if (entry->kind == WRITE_NONE)
-            continue;
-        TRY(capture_entry(txn, tree->tree, entry));
-        *size_io += entry->before_size;
-        txn->too_big = *size_io > limit;
-        if (txn->too_big)
-            return error_raise(STATUS_FULL, "the rows before do not fit one change");
-    }
-    return STATUS_OK;
-}
-
 static enum status
 prepare(struct qtdb_txn *txn, struct write_chunk **chunk_out)
 {
@@ -209,7 +90,7 @@ prepare(struct qtdb_txn *txn, struct write_chunk **chunk_out)
     order_trees(txn);
     TRY(read_set__validate_undo(txn));
     for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next)
-        TRY(capture_tree(txn, tree, &size));
+        TRY(commit__capture(txn, tree, &size));
     for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next) {
         TRY(commit_run__prepare(txn, tree));
         TRY(value__pack_tree(txn, tree));
@@ -234,10 +115,26 @@ validate(struct qtdb_txn *txn)
     return status;
 }
 
+/* While one row is put, the leaf of the next comes from memory, and what leads to those behind. */
+static void
+fetch_next(const struct btree *btree, const struct write_entry *entry)
+{
+    const struct write_entry *next = entry->next[0];
+    const struct write_entry *after = next != NULL ? next->next[0] : NULL;
+
+    if (next == NULL)
+        return;
+    if (after != NULL && after->next[0] != NULL)
+        __builtin_prefetch(after->next[0]);
+    btree_fetch_leaf(btree, next->leaf != entry->leaf ? next->leaf : 0,
+                     after != NULL ? after->leaf : 0);
+}
+
 static enum status
 apply_tree(struct pager_change *change, struct qtdb_txn *txn, struct txn_tree *tree)
 {
     struct btree btree = tree__btree(tree->tree);
+    bool deleted = false;
 
     btree.tally = &tree->leaves;
     if (txn->has_ddl) {
@@ -252,12 +149,14 @@ apply_tree(struct pager_change *change, struct qtdb_txn *txn, struct txn_tree *t
     CHECK(btree.root != PAGE_NONE && btree.root != PAGE_CATALOG_ROOT);
     for (const struct write_entry *entry = tree->writes.head[0]; entry != tree->run_first;
          entry = entry->next[0]) {
+        fetch_next(&btree, entry);
         enum status status = value__apply(change, txn->db, &btree, entry);
 
         TRY(status);
+        deleted = deleted || entry->kind == WRITE_DELETE;
         if (entry->kind == WRITE_PUT)
-            status = btree_put(change, &btree, entry->key, entry->key_size, entry->value,
-                               entry->value_size, NULL);
+            status = btree_put_near(change, &btree, deleted ? 0 : entry->leaf, entry->key,
+                                    entry->key_size, entry->value, entry->value_size, NULL);
         else if (entry->kind == WRITE_DELETE)
             status = btree_delete(change, &btree, entry->key, entry->key_size);
         if (status != STATUS_OK && status != STATUS_NOT_FOUND)

@@ -618,6 +618,10 @@ void value_stream__detach_all(struct qtdb_txn *txn);
 /* commit.c */
 /** Commits and unlists the transaction; what is left to do is txn__finish. */
 MUST_CHECK enum status commit__run(struct qtdb_txn *txn);
+/** commit_capture.c: reads the rows before of a tree's writes, adding their bytes. STATUS_FULL: they do not
+ * fit one change (too_big). Without the latch. */
+MUST_CHECK enum status commit__capture(struct qtdb_txn *txn, struct txn_tree *tree,
+                                       size_t *size_io);
 /** One attempt: validate, apply, announce, publish. Under the attempt latch, in any thread while the
  * transaction's own sleeps. STATUS_MISSING: pager_change_resolve. On failure nothing has changed. */
 MUST_CHECK enum status commit__attempt(struct qtdb_txn *txn, struct write_chunk *chunk,

@@ -32,6 +32,7 @@ struct write_entry {
     uint32_t value_size;
     enum write_kind kind;
     uint8_t height;
+    uint32_t leaf; /* Where a put of the key looks first; 0: not known. */
 
     /* For the version store (versions.c). */
     enum write_kind

@@ -236,6 +236,88 @@ Test(tree_route, any_page_number_is_fine)
     }
 }
 
+struct near {
+    struct tree_rig *rig;
+    uint32_t from;
+    uint32_t page; /* 0: the leaf that a batch of look-ups names. */
+    uint32_t named;
+};
+
+/* Two hundred rows that are not there and some that are, with longer values, in one change: it splits
+ * leaves that are named to it. */
+static enum status
+put_near_rows(struct pager_change *change, void *context)
+{
+    static const uint8_t value[300] = {1};
+    struct near *near = context;
+    const struct btree *tree = &near->rig->tree;
+
+    near->named = 0;
+    for (uint32_t number = near->from; number < near->from + 400; number++) {
+        uint8_t key[16], room[300];
+        struct btree_get get = {.key = key, .value = room, .size = sizeof(room)};
+        bool existed = false;
+
+        if (number % 2 == 1 && number % 10 != 1)
+            continue;
+        get.key_size = make_key(near->rig, number, key);
+        TRY(btree_get_batch(tree, &get, 1));
+        near->named += get.leaf != 0;
+        btree_fetch_leaf(tree, near->page, get.leaf);
+        TRY(btree_put_near(change, tree, near->page != 0 ? near->page : get.leaf, key, get.key_size,
+                           value, 100 + number % 200, &existed));
+        cr_assert_eq(existed, get.status == STATUS_OK);
+    }
+    return STATUS_OK;
+}
+
+static void
+check_near_rows(const struct tree_rig *rig, uint32_t end)
+{
+    for (uint32_t number = 0; number < end; number++) {
+        uint8_t key[16], value[300];
+        size_t size = sizeof(value);
+        uint64_t csn;
+        enum status status =
+            btree_get(&rig->tree, key, make_key(rig, number, key), value, &size, &csn);
+        bool is_long = number % 2 == 0 || number % 10 == 1;
+
+        cr_assert_eq(status, STATUS_OK, "%u", number);
+        cr_assert_eq(size, is_long ? 100 + number % 200 : 8);
+    }
+}
+
+/* covers: B11 */
+Test(tree_route, a_put_from_any_page_puts_the_row_where_it_belongs)
+{
+    for (int k = 0; k < 2; k++) {
+        struct tree_rig rig;
+        uint32_t from = 0;
+
+        build(&rig, kinds[k]);
+        run_rows(&rig, 8001, 2 * ROWS, 2, true); /* Some pages are free again. */
+        uint32_t pages = pager_page_count(rig.tree.pager);
+        struct near near = {&rig, 0, 0, 0};
+
+        for (; from < 3200; from += 400) {
+            near = (struct near){&rig, from, 0, 0};
+            cr_assert_eq(tree_rig_run(&rig, put_near_rows, &near), STATUS_OK);
+            cr_assert_gt(near.named, 200);
+        }
+        for (uint32_t page = 1; from < 7600; page += pages / 10, from += 400) {
+            near = (struct near){&rig, from, page, 0};
+            cr_assert_eq(tree_rig_run(&rig, put_near_rows, &near), STATUS_OK);
+        }
+        /* The same rows again, from each page there is and beyond. */
+        for (uint32_t page = 1; page < pages + 3; page++) {
+            near = (struct near){&rig, 0, page == pages + 2 ? PAGE_NONE : page, 0};
+            cr_assert_eq(tree_rig_run(&rig, put_near_rows, &near), STATUS_OK);
+        }
+        check_near_rows(&rig, from);
+        tree_rig_deinit(&rig);
+    }
+}
+
 Test(tree_route, changes_count_what_they_do_to_leaves)
 {
     struct btree_leaf_tally tally = {.split_count = 0};
