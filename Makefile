@@ -70,7 +70,7 @@ check: ## run every check on the sources (format, layers, headers, tidy and more
 
 hook = $(if $(wildcard scripts/$1),@scripts/$1,@echo "scripts/$1 does not exist: nothing to do")
 
-.PHONY: demo soak model bench bench-smoke rig-short store-report
+.PHONY: demo soak model bench bench-smoke bench-baseline rig-short store-report
 demo: all ## show the programs at work (scripts/demo)
 	$(call hook,demo)
 soak: all ## long crash and stress runs (scripts/soak)
@@ -97,6 +97,9 @@ else ifneq ($(wildcard tools/qtdb-bench/*.c),)
 else
 	@echo "tools/qtdb-bench does not exist: nothing to do"
 endif
+
+bench-baseline: all ## the micro-benchmarks beside their committed figures (bench/baselines)
+	@scripts/bench-baseline
 
 # ---- Housekeeping --------------------------------------------------------------------------------
 

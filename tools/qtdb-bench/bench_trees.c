@@ -324,6 +324,9 @@ run_row(const struct bench_options *options, const struct tree_row *row,
         here.engine_count = 1;
         here.engines[0] = &bench_qtdb;
         here.engines[here.engine_count++] = &bench_legacy_memory;
+        /* With log and file, as it worked; it writes nothing when it is read. */
+        if (sizes.workload->writes)
+            here.engines[here.engine_count++] = &bench_legacy;
     }
     if (row->against == ITSELF) {
         struct bench_case alone = sizes;

@@ -3,10 +3,14 @@
  * record for each operation, and after every 100 operations the whole instance written anew (the
  * bytes of shared/legacy-format.md, generation B). An update leaves the old row behind as a dead one.
  *
+ * Rows are held as its file format tells: a vector of rows, each a list of tagged values on the heap, bytes with
+ * memory of their own. Whether it copied rows when it read them is not known; here it hands out its own
+ * memory, which flatters it.
+ *
  * It is given a hash index in memory that the predecessor did not have, so gets flatter it. With
  * durability sync the log is synced at each commit and each snapshot when it is written, which the
  * predecessor did not do; async does neither. Transactions are not undone: rollback is refused.
- * `legacy-memory` is the vector and its index alone, without any file.
+ * `legacy-memory` is the vector and its index alone: no file, no log, no transaction, nothing kept.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,10 +24,20 @@
 enum { OPERATIONS_A_SNAPSHOT = 100, LOG_INSERT = 2, LOG_UPDATE = 3, LOG_DELETE = 4 };
 enum { TAG_INTEGER = 2, TAG_BYTES = 13, FILE_BUFFER = 1 << 16 };
 
+/* As its file format tells: a row is a list of tagged values, texts and bytes have memory of their own. */
+struct value {
+    uint32_t tag;
+    uint32_t size; /* Of bytes. */
+    union {
+        uint64_t integer;
+        uint8_t *bytes;
+    };
+};
+
+enum { VALUES = 2 };
+
 struct row {
-    uint64_t key;
-    uint8_t *value;
-    uint32_t size;
+    struct value *values; /* The key and the value. */
     bool dead;
 };
 
@@ -36,7 +50,6 @@ struct bench_db {
     uint64_t sequence;
     uint32_t operations; /* Since the last snapshot. */
     bool failed;
-    struct arena values;
     struct row *rows;
     size_t row_count;
     size_t row_room;
@@ -76,10 +89,16 @@ write_text(FILE *file, const char *text, struct bench_db *db)
     write_bytes(file, text, strlen(text), db);
 }
 
+static uint64_t
+key_of(const struct row *row)
+{
+    return row->values[0].integer;
+}
+
 static size_t
 row_bytes(const struct row *row)
 {
-    return 8 + 4 + 8 + 4 + 8 + row->size + 8 + 1 + (row->dead ? 8u : 0u);
+    return 8 + 4 + 8 + 4 + 8 + row->values[1].size + 8 + 1 + (row->dead ? 8u : 0u);
 }
 
 static void
@@ -87,12 +106,14 @@ write_row(FILE *file, const struct row *row, uint64_t number, struct bench_db *d
 {
     uint8_t dead = row->dead;
 
-    write_u64(file, 2, db);
-    write_u32(file, TAG_INTEGER, db);
-    write_u64(file, row->key, db);
-    write_u32(file, TAG_BYTES, db);
-    write_u64(file, row->size, db);
-    write_bytes(file, row->value, row->size, db);
+    const struct value *value = &row->values[1];
+
+    write_u64(file, VALUES, db);
+    write_u32(file, row->values[0].tag, db);
+    write_u64(file, key_of(row), db);
+    write_u32(file, value->tag, db);
+    write_u64(file, value->size, db);
+    write_bytes(file, value->bytes, value->size, db);
     write_u64(file, number + 1, db);
     write_bytes(file, &dead, 1, db);
     if (row->dead)
@@ -176,7 +197,7 @@ find(const struct bench_db *db, uint64_t key)
 {
     size_t place = (size_t)random_mix(key) & (db->index_room - 1);
 
-    while (db->index[place] != 0 && db->rows[db->index[place] - 1].key != key)
+    while (db->index[place] != 0 && key_of(&db->rows[db->index[place] - 1]) != key)
         place = (place + 1) & (db->index_room - 1);
     return &db->index[place];
 }
@@ -196,7 +217,7 @@ grow_index(struct bench_db *db)
     db->index_room = room;
     for (size_t i = 0; i < old_room; i++) {
         if (old[i] != 0)
-            *find(db, db->rows[old[i] - 1].key) = old[i];
+            *find(db, key_of(&db->rows[old[i] - 1])) = old[i];
     }
     memory_free(memory, MEMORY_OTHER, old, old_room * sizeof(*old));
     return STATUS_OK;
@@ -218,25 +239,51 @@ add_row(struct bench_db *db, const struct row *row)
     if (2 * (db->row_count + 1) > db->index_room)
         TRY(grow_index(db));
     db->rows[db->row_count] = *row;
-    *find(db, row->key) = ++db->row_count;
+    *find(db, key_of(row)) = ++db->row_count;
     return STATUS_OK;
+}
+
+static void
+free_row(struct bench_db *db, struct row *row)
+{
+    if (row->values != NULL && row->values[1].bytes != NULL)
+        memory_free(db->config.memory, MEMORY_OTHER, row->values[1].bytes, row->values[1].size + 1);
+    memory_free(db->config.memory, MEMORY_OTHER, row->values, VALUES * sizeof(*row->values));
+}
+
+/* Room for a value of `size` bytes; what was taken is freed by free_row, also after a failure. */
+static enum status
+make_row(struct bench_db *db, uint64_t key, size_t size, struct row *out)
+{
+    *out = (struct row){.dead = false};
+    out->values = memory_alloc(db->config.memory, MEMORY_OTHER, VALUES * sizeof(*out->values));
+    if (out->values == NULL)
+        return STATUS_NO_MEMORY;
+    out->values[0] = (struct value){.tag = TAG_INTEGER, .integer = key};
+    out->values[1] = (struct value){.tag = TAG_BYTES, .size = (uint32_t)size};
+    out->values[1].bytes = memory_alloc(db->config.memory, MEMORY_OTHER, size + 1);
+    return out->values[1].bytes == NULL ? STATUS_NO_MEMORY : STATUS_OK;
 }
 
 static enum status
 put(struct bench_session *session, uint64_t key, const void *value, size_t size, enum bench_put how)
 {
     struct bench_db *db = session->db;
-    struct row row = {.key = key, .size = (uint32_t)size};
     uint64_t old = db->index_room == 0 ? 0 : *find(db, key);
+    struct row row;
+    enum status status = make_row(db, key, size, &row);
 
     (void)how;
-    row.value = arena_alloc(&db->values, size);
-    if (row.value == NULL)
-        return STATUS_NO_MEMORY;
-    memcpy(row.value, value, size);
-    if (old != 0)
-        db->rows[old - 1].dead = true;
-    TRY(add_row(db, &row));
+    if (status == STATUS_OK) {
+        memcpy(row.values[1].bytes, value, size);
+        if (old != 0)
+            db->rows[old - 1].dead = true;
+        status = add_row(db, &row);
+    }
+    if (status != STATUS_OK) {
+        free_row(db, &row);
+        return status;
+    }
     return logged(db, old == 0 ? LOG_INSERT : LOG_UPDATE, old - 1, &row);
 }
 
@@ -255,8 +302,8 @@ get(struct bench_session *session, uint64_t key, const void **value_out, size_t 
 
     if (row == NULL)
         return STATUS_NOT_FOUND;
-    *value_out = row->value;
-    *size_out = row->size;
+    *value_out = row->values[1].bytes;
+    *size_out = row->values[1].size;
     return STATUS_OK;
 }
 
@@ -282,10 +329,10 @@ scan(struct bench_session *session, uint64_t first, uint64_t limit, bench_visit 
     for (size_t i = 0; i < db->row_count && limit > 0; i++) {
         const struct row *row = &db->rows[i];
 
-        if (row->dead || row->key < first)
+        if (row->dead || key_of(row) < first)
             continue;
         limit--;
-        if (!visit(context, row->key, row->value, row->size))
+        if (!visit(context, key_of(row), row->values[1].bytes, row->values[1].size))
             break;
     }
     return STATUS_OK;
@@ -296,27 +343,30 @@ scan(struct bench_session *session, uint64_t first, uint64_t limit, bench_visit 
 static enum status
 read_row(struct bench_db *db, FILE *file)
 {
-    uint8_t head[8 + 4 + 8 + 4 + 8], tail[8 + 1], xmax[8];
-    struct row row = {.key = 0};
-    uint64_t size;
+    uint8_t head[8 + 4 + 8 + 4 + 8], tail[8 + 1] = {0}, xmax[8];
+    uint64_t key, size;
+    struct row row;
 
     if (fread(head, sizeof(head), 1, file) != 1)
         return error_raise(STATUS_CORRUPT, "%s ends within a row", db->path);
-    memcpy(&row.key, head + 12, 8);
+    memcpy(&key, head + 12, 8);
     memcpy(&size, head + 24, 8);
     if (size > UINT32_MAX)
         return error_raise(STATUS_CORRUPT, "%s: a value of %llu bytes", db->path,
                            (unsigned long long)size);
-    row.size = (uint32_t)size;
-    row.value = arena_alloc(&db->values, row.size);
-    if (row.value == NULL)
-        return STATUS_NO_MEMORY;
-    if ((size > 0 && fread(row.value, (size_t)size, 1, file) != 1) ||
-        fread(tail, sizeof(tail), 1, file) != 1 ||
-        (tail[8] != 0 && fread(xmax, sizeof(xmax), 1, file) != 1))
-        return error_raise(STATUS_CORRUPT, "%s ends within a row", db->path);
-    row.dead = tail[8] != 0;
-    return add_row(db, &row);
+    enum status status = make_row(db, key, (size_t)size, &row);
+    if (status == STATUS_OK &&
+        ((size > 0 && fread(row.values[1].bytes, (size_t)size, 1, file) != 1) ||
+         fread(tail, sizeof(tail), 1, file) != 1 ||
+         (tail[8] != 0 && fread(xmax, sizeof(xmax), 1, file) != 1)))
+        status = error_raise(STATUS_CORRUPT, "%s ends within a row", db->path);
+    if (status == STATUS_OK) {
+        row.dead = tail[8] != 0;
+        status = add_row(db, &row);
+    }
+    if (status != STATUS_OK)
+        free_row(db, &row);
+    return status;
 }
 
 static enum status
@@ -345,7 +395,8 @@ free_db(struct bench_db *db)
 
     if (db->log != NULL)
         (void)fclose(db->log);
-    arena_deinit(&db->values);
+    for (size_t i = 0; i < db->row_count; i++)
+        free_row(db, &db->rows[i]);
     memory_free(memory, MEMORY_OTHER, db->rows, db->row_room * sizeof(*db->rows));
     memory_free(memory, MEMORY_OTHER, db->index, db->index_room * sizeof(*db->index));
     memory_free(memory, MEMORY_OTHER, db, sizeof(*db));
@@ -359,7 +410,6 @@ open_memory(const struct bench_config *config, struct bench_db **out)
     if (db == NULL)
         return STATUS_NO_MEMORY;
     db->config = *config;
-    arena_init(&db->values, config->memory, MEMORY_OTHER);
     *out = db;
     return STATUS_OK;
 }
