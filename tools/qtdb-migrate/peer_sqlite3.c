@@ -70,7 +70,8 @@ open_file(const char *path, bool create, char fault[SQLITE_FAULT_SIZE])
 {
     char *uri = malloc(URI_SIZE);
     sqlite3 *db = NULL;
-    int flags = SQLITE_OPEN_URI |
+    /* One thread a file: its own locks would cost a tenth of the reading. */
+    int flags = SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX |
                 (create ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
     int code = SQLITE_NOMEM;
 

@@ -1,6 +1,6 @@
 /*
  * What an SQLite file holds. Its own catalogue functions (pragma_...) tell tables, columns, keys,
- * indexes and foreign keys; one query a table looks at the storage classes of all values, for a
+ * indexes and foreign keys; all rows are looked at for the storage classes of their values, for a
  * declared type promises nothing about them.
  */
 #include <stdio.h>
@@ -9,8 +9,6 @@
 
 #include "tools/qtdb-migrate/legacy_plan_private.h"
 #include "tools/qtdb-migrate/sqlite_survey_private.h"
-
-enum { BATCH = 300 /* Columns of one look at the values; SQLite has at most 2,000 results. */ };
 
 /* Types. */
 
@@ -193,37 +191,15 @@ take_column(struct source *source, struct sqlite_query *query, void *context)
     return STATUS_OK;
 }
 
-/* What the values of up to BATCH columns are: rows, then for each its classes and whether it is boolean. */
-static enum status
-ask_classes(struct source *source, const struct columns *columns, uint32_t first,
-            struct sqlite_query **out)
-{
-    static const char *const classes[] = {"integer", "real", "text", "blob"};
-    struct text_buffer *sql = sqlite__begin_sql(source);
-
-    text_buffer_add_text(sql, "SELECT count(*)");
-    for (uint32_t i = first; i < columns->count && i < first + BATCH; i++) {
-        const char *name = columns->columns[i].name.bytes;
-
-        for (int k = 0; k < 4; k++) {
-            text_buffer_print(sql, "%s(max(typeof(", k == 0 ? ", " : " + ");
-            text_buffer_add_identifier(sql, name);
-            text_buffer_print(sql, ") = '%s')) * %d", classes[k], 1 << k);
-        }
-        text_buffer_add_text(sql, ", min(");
-        text_buffer_add_identifier(sql, name);
-        text_buffer_add_text(sql, " IN (0, 1))");
-    }
-    text_buffer_add_text(sql, " FROM main.");
-    text_buffer_add_identifier(sql, columns->table);
-    return sqlite_prepare(source, columns->table, out);
-}
-
 struct look {
+    struct source *source;
     struct columns *columns;
-    uint32_t first;
+    int first_column;  /* Of the query's. */
+    uint32_t *classes; /* By column: enum sqlite_class. */
+    bool *booleans;
     bool *hex_blobs;
     uint64_t row_count;
+    struct legacy_text table;
 };
 
 static void
@@ -242,19 +218,6 @@ choose_kind(struct source *source, struct look *look, uint32_t index, uint32_t c
         snprintf(name, sizeof(name), "%.90s.%.90s", look->columns->table, column->name.bytes);
     (void)legacy_plan_note(source->plan, "mixed column", &(struct legacy_text){name, (size_t)size},
                            "it holds numbers and texts; all became texts");
-}
-
-static enum status
-take_classes(struct source *source, struct sqlite_query *query, void *context)
-{
-    struct look *look = context;
-
-    look->row_count = (uint64_t)sqlite__number(source, query, 0);
-    for (uint32_t i = 0; i < BATCH && look->first + i < look->columns->count; i++)
-        choose_kind(source, look, look->first + i,
-                    (uint32_t)sqlite__number(source, query, (int)(1 + 2 * i)),
-                    sqlite__number(source, query, (int)(2 + 2 * i)) == 1);
-    return STATUS_OK;
 }
 
 /* Tables. */
@@ -281,83 +244,86 @@ add_table(struct source *source, struct columns *columns, bool *hex_blobs, uint6
     return STATUS_OK;
 }
 
-/* The same look in a rescue, row by row. */
-
-struct slow_look {
-    struct source *source;
-    struct look *look;
-    uint32_t *classes; /* By column: enum sqlite_class. */
-    bool *booleans;
-    struct legacy_text table;
-};
+/* The values of all rows. */
 
 static enum status
 look_at_row(void *context, struct sqlite_query *query)
 {
-    struct slow_look *slow = context;
-    const struct sqlite_door *door = ((struct sqlite_source *)slow->source->state)->door;
+    struct look *look = context;
+    const struct sqlite_door *door = ((struct sqlite_source *)look->source->state)->door;
 
-    for (uint32_t i = 0; i < slow->look->columns->count; i++) {
-        enum sqlite_class class = door->column_class(query, (int)i + 1);
-        int64_t value = class == SQLITE_CLASS_INTEGER ? door->column_i64(query, (int)i + 1) : 2;
+    for (uint32_t i = 0; i < look->columns->count; i++) {
+        int place = (int)i + look->first_column;
+        enum sqlite_class class = door->column_class(query, place);
 
         if (class == SQLITE_CLASS_NULL)
             continue;
-        slow->classes[i] |= class;
-        slow->booleans[i] = slow->booleans[i] && (value == 0 || value == 1);
+        look->classes[i] |= class;
+        if (look->booleans[i]) {
+            int64_t value = class == SQLITE_CLASS_INTEGER ? door->column_i64(query, place) : 2;
+
+            look->booleans[i] = value == 0 || value == 1;
+        }
     }
-    slow->look->row_count++;
+    look->row_count++;
     return STATUS_OK;
+}
+
+static enum status
+take_look(struct source *source, struct sqlite_query *query, void *context)
+{
+    (void)source;
+    return look_at_row(context, query);
 }
 
 static void
 note_lost(void *context, const char *words)
 {
-    struct slow_look *slow = context;
+    struct look *look = context;
 
-    legacy_plan_lost(slow->source->plan, &slow->table, words);
+    legacy_plan_lost(look->source->plan, &look->table, words);
 }
 
 static enum status
-look_slowly(struct source *source, struct look *look)
+look_at_rows(struct source *source, struct look *look, const char *list)
 {
-    struct columns *columns = look->columns;
-    struct slow_look slow = {.source = source, .look = look};
-    const struct sqlite_rescue_visitor visitor = {&slow, look_at_row, note_lost};
-    struct text_buffer list;
+    const struct sqlite_rescue_visitor visitor = {look, look_at_row, note_lost};
+    struct sqlite_query *query = NULL;
 
-    slow.table = (struct legacy_text){columns->table, strlen(columns->table)};
-    slow.classes = arena_alloc(&source->plan->arena, columns->count * sizeof(*slow.classes));
-    slow.booleans = arena_alloc(&source->plan->arena, columns->count * sizeof(*slow.booleans));
-    if (slow.classes == NULL || slow.booleans == NULL)
-        return sqlite_no_memory(source);
-    text_buffer_init(&list, source->env.memory);
-    for (uint32_t i = 0; i < columns->count; i++) {
-        slow.booleans[i] = true;
-        text_buffer_add_text(&list, i > 0 ? ", " : "");
-        text_buffer_add_identifier(&list, columns->columns[i].name.bytes);
-    }
-    enum status status = list.failed
-                             ? sqlite_no_memory(source)
-                             : sqlite_rescue_rows(source, columns->table, list.bytes, &visitor);
-    text_buffer_deinit(&list);
-    for (uint32_t i = 0; status == STATUS_OK && i < columns->count; i++)
-        choose_kind(source, look, i, slow.classes[i], slow.booleans[i]);
-    return status;
+    look->first_column = source->options->rescue ? 1 : 0;
+    if (source->options->rescue)
+        return sqlite_rescue_rows(source, look->columns->table, list, &visitor);
+    struct text_buffer *sql = sqlite__begin_sql(source);
+    text_buffer_print(sql, "SELECT %s FROM main.", list);
+    text_buffer_add_identifier(sql, look->columns->table);
+    TRY(sqlite_prepare(source, look->columns->table, &query));
+    return sqlite__for_each(source, query, look, take_look);
 }
 
 static enum status
 look_at_values(struct source *source, struct look *look)
 {
-    struct sqlite_query *query = NULL;
+    const struct columns *columns = look->columns;
+    struct text_buffer list;
 
-    if (source->options->rescue)
-        return look_slowly(source, look);
-    for (look->first = 0; look->first < look->columns->count; look->first += BATCH) {
-        TRY(ask_classes(source, look->columns, look->first, &query));
-        TRY(sqlite__for_each(source, query, look, take_classes));
+    look->source = source;
+    look->table = (struct legacy_text){columns->table, strlen(columns->table)};
+    look->classes = arena_alloc(&source->plan->arena, columns->count * sizeof(*look->classes));
+    look->booleans = arena_alloc(&source->plan->arena, columns->count * sizeof(*look->booleans));
+    if (look->classes == NULL || look->booleans == NULL)
+        return sqlite_no_memory(source);
+    text_buffer_init(&list, source->env.memory);
+    for (uint32_t i = 0; i < columns->count; i++) {
+        look->booleans[i] = true;
+        text_buffer_add_text(&list, i > 0 ? ", " : "");
+        text_buffer_add_identifier(&list, columns->columns[i].name.bytes);
     }
-    return STATUS_OK;
+    enum status status =
+        list.failed ? sqlite_no_memory(source) : look_at_rows(source, look, list.bytes);
+    text_buffer_deinit(&list);
+    for (uint32_t i = 0; status == STATUS_OK && i < columns->count; i++)
+        choose_kind(source, look, i, look->classes[i], look->booleans[i]);
+    return status;
 }
 
 static enum status
