@@ -105,6 +105,24 @@ open_database(struct migrate_target *target, bool read_only)
     return STATUS_OK;
 }
 
+enum status
+target_beside(const struct migrate_target *target, struct migrate_target *out)
+{
+    *out = (struct migrate_target){.env = target->env, .db = target->db};
+    text_buffer_init(&out->sql, target->env.memory);
+    if (qtdb_session_open(out->db, &out->session) != QTDB_OK)
+        return target__fail(out, target->partial);
+    return STATUS_OK;
+}
+
+void
+target_beside_close(struct migrate_target *side)
+{
+    close_database(side);
+    side->db = NULL;
+    text_buffer_deinit(&side->sql);
+}
+
 /* What an earlier run left may go, unless that run is still at it. */
 static enum status
 clear_way(struct migrate_target *target, bool go_on)

@@ -68,6 +68,11 @@ MUST_CHECK enum status target_reopen(struct migrate_target *target);
 /** Reads a table's rows into `out`. */
 MUST_CHECK enum status target_sum(struct migrate_target *target, const struct migrate_table *table,
                                   struct migrate_sum *out);
+/** A session of its own on an open target, for target_normalise while another thread uses the target's. `out` is
+ * closed by target_beside_close before the target is, after a failure too. */
+MUST_CHECK enum status target_beside(const struct migrate_target *target,
+                                     struct migrate_target *out);
+void target_beside_close(struct migrate_target *side);
 /** The text that the target gives back for a jsonb; valid until the next call. */
 MUST_CHECK enum status target_normalise(struct migrate_target *target, const char *text,
                                         size_t size, const char **out, size_t *size_out);

@@ -3,19 +3,36 @@
  * for each table the row counts and the sums have to be equal. The conversions are those of the
  * loading, so this proves the way into the file and out of it, not the conversions themselves; those
  * have tests of their own.
+ *
+ * The two sides are summed at the same time: a thread reads the target, in a session of its own, and writes nothing
+ * but the tables' target_sum and struct target_reading; nobody else looks at those before it has ended.
  */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "kernel/base/check.h"
 #include "tools/qtdb-migrate/migrate.h"
 
-enum { ROWS_BETWEEN_LOOKS = 256 };
+enum { ROWS_BETWEEN_LOOKS = 256, POLL_NS = 5 * 1000 * 1000 };
 
 struct verifier {
     struct migration *migration;
     struct arena arena;
     struct text_buffer row;
     uint64_t row_count;
+    struct migrate_target side; /* A session beside the thread's, for normalising. */
+};
+
+/* What the thread has. */
+struct target_reading {
+    struct migrate_target *target;
+    struct migrate_table *tables;
+    uint32_t table_count;
+    enum status status; /* When it has ended; the target's fault tells. */
+    _Atomic uint32_t at;
+    _Atomic bool ended;
 };
 
 /* As PostgreSQL writes bytea. */
@@ -55,9 +72,8 @@ add_value(struct verifier *verifier, const struct migrate_column *column,
         break;
     case CONVERT_TEXT:
         if (column->type.type == QTDB_TYPE_JSONB &&
-            target_normalise(&migration->target, value->bytes, value->size, &text, &size) !=
-                STATUS_OK)
-            return migrate_fail(migration, STATUS_FAILED, "%s", migration->target.fault);
+            target_normalise(&verifier->side, value->bytes, value->size, &text, &size) != STATUS_OK)
+            return migrate_fail(migration, STATUS_FAILED, "%s", verifier->side.fault);
         migrate_sum_bytes(&verifier->row, text, size);
         break;
     }
@@ -104,20 +120,63 @@ sum_source(struct migration *migration)
     struct verifier verifier = {.migration = migration};
     const struct source_visitor visitor = {.context = &verifier, .wants = on_wants, .row = on_row};
 
+    if (target_beside(&migration->target, &verifier.side) != STATUS_OK)
+        return migrate_fail(migration, STATUS_FAILED, "%s", verifier.side.fault);
     arena_init(&verifier.arena, migration->env.memory, MEMORY_OTHER);
     text_buffer_init(&verifier.row, migration->env.memory);
     enum status status = migrate_read(migration, "reading the source again", &visitor);
     text_buffer_deinit(&verifier.row);
     arena_deinit(&verifier.arena);
+    target_beside_close(&verifier.side);
+    return status;
+}
+
+/* The thread. */
+static void *
+sum_target(void *context)
+{
+    struct target_reading *reading = context;
+    enum status status = STATUS_OK;
+
+    for (uint32_t i = 0; status == STATUS_OK && i < reading->table_count; i++) {
+        struct migrate_table *table = &reading->tables[i];
+
+        atomic_store(&reading->at, i);
+        if (table->loaded)
+            status = target_sum(reading->target, table, &table->target_sum);
+    }
+    reading->status = status;
+    atomic_store(&reading->ended, true);
+    return NULL;
+}
+
+/* Waits for the thread; ends its query soon where the work has failed or is to stop. */
+static enum status
+await_target(struct migration *migration, struct target_reading *reading, pthread_t thread,
+             enum status status)
+{
+    const struct timespec pause = {.tv_nsec = POLL_NS};
+
+    tool_progress_begin(&migration->progress, "reading the target", "tables",
+                        migration->table_count);
+    while (!atomic_load(&reading->ended)) {
+        if (status == STATUS_OK)
+            status = migrate_check_stop(migration);
+        if (status != STATUS_OK)
+            qtdb_interrupt(migration->target.session);
+        tool_progress_at(&migration->progress, atomic_load(&reading->at));
+        (void)nanosleep(&pause, NULL);
+    }
+    CHECK(pthread_join(thread, NULL) == 0);
+    tool_progress_end(&migration->progress);
+    if (status == STATUS_OK && reading->status != STATUS_OK)
+        status = migrate_fail(migration, STATUS_FAILED, "%s", migration->target.fault);
     return status;
 }
 
 static enum status
-compare(struct migration *migration, struct migrate_table *table)
+compare(struct migration *migration, const struct migrate_table *table)
 {
-    TRY(migrate_check_stop(migration));
-    if (target_sum(&migration->target, table, &table->target_sum) != STATUS_OK)
-        return migrate_fail(migration, STATUS_FAILED, "%s", migration->target.fault);
     if (migrate_sum_equals(&table->source_sum, &table->target_sum))
         return STATUS_OK;
     return migrate_fail(
@@ -133,15 +192,18 @@ compare(struct migration *migration, struct migrate_table *table)
 enum status
 migrate_verify(struct migration *migration)
 {
-    TRY(sum_source(migration));
-    tool_progress_begin(&migration->progress, "reading the target", "tables",
-                        migration->table_count);
+    struct target_reading reading = {.target = &migration->target,
+                                     .tables = migration->tables,
+                                     .table_count = migration->table_count};
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, sum_target, &reading) != 0)
+        return migrate_fail(migration, STATUS_FAILED, "a thread for the verification was refused");
+    TRY(await_target(migration, &reading, thread, sum_source(migration)));
     for (uint32_t i = 0; i < migration->table_count; i++) {
         if (migration->tables[i].loaded)
             TRY(compare(migration, &migration->tables[i]));
-        tool_progress_at(&migration->progress, i);
     }
-    tool_progress_end(&migration->progress);
     migration->verified = true;
     return STATUS_OK;
 }
