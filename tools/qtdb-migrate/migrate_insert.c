@@ -9,8 +9,8 @@
 #include "kernel/base/check.h"
 #include "tools/qtdb-migrate/migrate_target_private.h"
 
-/* What a row takes beside its values, about. */
-enum { SIZE_A_LOAD = 40 * 1024 * 1024, ROW_SIZE = 64 };
+/* What a row takes in a transaction beside its texts, about: its entry, and 2 bytes a value. A transaction may hold 64 MB. */
+enum { SIZE_A_LOAD = 52 * 1024 * 1024, ROW_SIZE = 112, VALUE_SIZE = 2 };
 
 enum status
 target__begin_rows(struct migrate_target *target, const struct migrate_table *table)
@@ -116,7 +116,7 @@ target_insert(struct migrate_target *target, const struct migrate_table *table,
     target->load_size += ROW_SIZE;
     for (uint32_t i = 0; i < target->columns; i++) {
         target->values[i] = value_of(&row[i]);
-        target->load_size += target->values[i].size + sizeof(uint64_t);
+        target->load_size += target->values[i].size + VALUE_SIZE;
     }
     if (qtdb_load_rows(target->load, target->values, 1, NULL) != QTDB_OK)
         return refused(target, table);
