@@ -33,7 +33,7 @@ struct session_on_commit {
     char name[];
 };
 
-enum { STATEMENT_CACHE_MAX = 100 };
+enum { STATEMENT_CACHE_MAX = 100, STATEMENT_USES_MAX = 1000 };
 
 struct qtdb_session {
     struct qtdb *db;
@@ -53,9 +53,12 @@ struct qtdb_session {
     uint32_t cache_count;
     uint64_t cache_hit_count;
     uint64_t cache_miss_count;
-    int64_t block_us;    /* now() in the block; 0: not asked yet. */
-    size_t memory_limit; /* Bytes a statement may hold; 0: EXEC_MEMORY_MAX. */
-    size_t work_limit;   /* Bytes an operator may hold before it spills; 0: EXEC_WORK_DEFAULT. */
+    uint64_t cache_eviction_count;
+    uint64_t prepared_count; /* Plans made. */
+    uint64_t preparation_ns; /* To parse, bind and plan. */
+    int64_t block_us;        /* now() in the block; 0: not asked yet. */
+    size_t memory_limit;     /* Bytes a statement may hold; 0: EXEC_MEMORY_MAX. */
+    size_t work_limit; /* Bytes an operator may hold before it spills; 0: EXEC_WORK_DEFAULT. */
     uint64_t path_counts[EXEC_PATH_COUNT]; /* Scans begun, by enum exec_path. */
     struct qtdb_copy copy;                 /* STDIN and STDOUT of COPY. */
     struct session_prepared *prepared;     /* PREPARE's, the last first. */
@@ -100,6 +103,7 @@ struct qtdb_statement {
     uint64_t planned_statistics; /* database_notes' version then. */
     uint64_t planned_path_epoch;
     uint32_t planned_type_count;
+    uint32_t planned_uses; /* Runs that it served. */
     enum qtdb_type *planned_types;
 
     /* One run. */

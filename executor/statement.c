@@ -20,12 +20,23 @@
 
 /* Life. */
 
+/* What it takes to get a statement ready is counted. */
+static uint64_t
+clock_ns(const struct qtdb_session *session)
+{
+    return io_clock_ns(database_io(session->db));
+}
+
 static enum status
 parse_first(struct qtdb_statement *statement, const char *sql, const char **rest_out)
 {
+    struct qtdb_session *session = statement->session;
+    uint64_t begin_ns = clock_ns(session);
+
     *rest_out = sql + strlen(sql);
     TRY(sql_parse(sql, &statement->parsed, &statement->asts, &statement->ast_count,
                   &statement->error));
+    session->preparation_ns += clock_ns(session) - begin_ns;
     if (statement->ast_count == 0)
         return STATUS_OK;
     statement->ast = &statement->asts[0];
@@ -301,14 +312,19 @@ plan_anew(struct qtdb_statement *statement, const struct ast_statement *ast, uin
     struct plan_context context = {txn, &statement->bound, &statement->error};
     struct bound *bound = NULL;
     struct planned *planned = NULL;
-    uint64_t statistics = atomic_load(&database_notes(statement->session->db)->version);
+    struct qtdb_session *session = statement->session;
+    uint64_t statistics = atomic_load(&database_notes(session->db)->version);
+    uint64_t begin_ns = clock_ns(session);
 
     TRY(bind_statement(&bind, ast, &bound));
     TRY(plan_statement(&context, bound, &planned));
     TRY(note_types(statement));
+    session->prepared_count++;
+    session->preparation_ns += clock_ns(session) - begin_ns;
     statement->planned = planned;
+    statement->planned_uses = 0;
     /* What a block that changed definitions has planned fits no later run. */
-    statement->planned_version = statement->session->catalog_changed ? UINT64_MAX : version;
+    statement->planned_version = session->catalog_changed ? UINT64_MAX : version;
     statement->planned_statistics = statistics;
     statement->planned_path_epoch = statement->context.path_epoch;
     return exec_context_open(&statement->context, planned);
@@ -326,7 +342,8 @@ ensure_planned(struct qtdb_statement *statement, const struct ast_statement *ast
             : catalog_version_seen(statement->context.txn, &session->catalog, &version,
                                    &statement->error));
     statement->context.catalog_version = session->catalog_changed ? 0 : version;
-    if (plan_fits(statement, version))
+    /* After many uses the tables may have become others than those it was made for. */
+    if (plan_fits(statement, version) && statement->planned_uses++ < STATEMENT_USES_MAX)
         return exec_context_open(&statement->context, statement->planned);
     forget_plan(statement);
     return plan_anew(statement, ast, version);

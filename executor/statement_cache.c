@@ -47,7 +47,12 @@ statement__cache_give(struct qtdb_statement *statement)
 
     if (!may_keep(statement))
         return false;
+    /* Parse and plan are what is kept; the rest would be room that nobody uses. */
     statement__drop_run(statement);
+    arena_deinit(&statement->row);
+    arena_deinit(&statement->returned.arena);
+    arena_init(&statement->row, session->memory, MEMORY_SQL);
+    arena_init(&statement->returned.arena, session->memory, MEMORY_SQL);
     statement->cache_next = session->cache;
     session->cache = statement;
     if (++session->cache_count <= STATEMENT_CACHE_MAX)
@@ -57,6 +62,7 @@ statement__cache_give(struct qtdb_statement *statement)
     struct qtdb_statement *oldest = *link;
     *link = NULL;
     session->cache_count--;
+    session->cache_eviction_count++;
     statement__free(oldest);
     return true;
 }

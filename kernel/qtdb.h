@@ -580,6 +580,26 @@ QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_load_end(struct qtdb_load *load);
  * the session is closed. */
 QTDB_API void qtdb_load_discard(struct qtdb_load *load);
 
+/* What a session has done since it was opened. */
+struct qtdb_session_statistics {
+    size_t size;
+    uint64_t cache_hit_count;      /* Texts whose parse and plan the statement cache had; */
+    uint64_t cache_miss_count;     /* and those that it had not. */
+    uint64_t cache_eviction_count; /* Statements that left it because it was full. */
+    uint64_t cached_count;         /* In it now. */
+    uint64_t prepared_count;       /* Plans made, again after changes too; */
+    uint64_t preparation_ns;       /* the time that parsing, binding and planning took. */
+    /* Scans begun, by how they find their rows: */
+    uint64_t scan_all_count;        /* every row; */
+    uint64_t scan_key_count;        /* by whole primary keys; */
+    uint64_t scan_key_range_count;  /* by a range of them; */
+    uint64_t scan_index_count;      /* by an index, then its rows; */
+    uint64_t scan_index_only_count; /* by an index alone. */
+};
+/** `out->size` is set. By the thread that uses the session. */
+QTDB_API void qtdb_session_get_statistics(const struct qtdb_session *session,
+                                          struct qtdb_session_statistics *out);
+
 /** From any thread: the session's running statement ends with QTDB_STOPPED soon. */
 QTDB_API void qtdb_interrupt(struct qtdb_session *session);
 

@@ -178,6 +178,8 @@ shell "$db" "UPDATE t SET name = 'x' WHERE id = 2;
 .stats
 .wa" >"$work/out"
 grep -q '^commits  *1$' "$work/out" || fail ".stats counts no commit"
+grep -q '^scans_key  *1$' "$work/out" || fail ".stats counts no look-up by key"
+grep -q '^prepared  *[1-9]' "$work/out" || fail ".stats counts no plan"
 grep -qE '^written [1-9][0-9]* user [1-9][0-9]* ratio' "$work/out" || fail ".wa"
 shell --json "$db" .stats | grep -q '^{"commits": 0, "user_bytes": 0, .*}$' || fail ".stats as JSON"
 

@@ -15,12 +15,21 @@ struct number {
     const char *name; /* As .stats has it. */
     bool level;       /* What there is now; otherwise it only grows. */
     const char *help;
-    size_t offset; /* In struct qtdb_statistics. */
+    size_t offset; /* In struct counted. */
 };
 
-#define NUMBER(name, level, help, field)                           \
+struct counted {
+    struct qtdb_statistics store;
+    struct qtdb_session_statistics session;
+};
+
+#define NUMBER(name, level, help, field)                         \
+    {                                                            \
+        name, level, help, offsetof(struct counted, store.field) \
+    }
+#define SESSION_NUMBER(name, level, help, field)                   \
     {                                                              \
-        name, level, help, offsetof(struct qtdb_statistics, field) \
+        name, level, help, offsetof(struct counted, session.field) \
     }
 
 static const struct number numbers[] = {
@@ -42,6 +51,18 @@ static const struct number numbers[] = {
     NUMBER("deadlocks", false, "Transactions that were a deadlock's victim.", deadlock_count),
     NUMBER("version_bytes", true, "Earlier states of rows kept for snapshots.", version_size),
     NUMBER("pool_bytes", true, "Memory for pages.", pool_size),
+    SESSION_NUMBER("cache_hits", false, "Statements that the cache had.", cache_hit_count),
+    SESSION_NUMBER("cache_misses", false, "Statements that it had not.", cache_miss_count),
+    SESSION_NUMBER("cache_evictions", false, "Statements that left it.", cache_eviction_count),
+    SESSION_NUMBER("cached", true, "Statements in the cache.", cached_count),
+    SESSION_NUMBER("prepared", false, "Plans made.", prepared_count),
+    SESSION_NUMBER("preparation_ns", false, "Time that plans took, in nanoseconds.",
+                   preparation_ns),
+    SESSION_NUMBER("scans_all", false, "Scans of all rows.", scan_all_count),
+    SESSION_NUMBER("scans_key", false, "Scans by whole primary keys.", scan_key_count),
+    SESSION_NUMBER("scans_key_range", false, "Scans by a range of them.", scan_key_range_count),
+    SESSION_NUMBER("scans_index", false, "Scans by an index, then its rows.", scan_index_count),
+    SESSION_NUMBER("scans_index_only", false, "Scans by an index alone.", scan_index_only_count),
 };
 enum { NUMBER_COUNT = sizeof(numbers) / sizeof(numbers[0]) };
 
@@ -54,37 +75,59 @@ ask(struct shell *shell)
     return statistics;
 }
 
-static unsigned long long
-value_of(const struct number *number, const struct qtdb_statistics *statistics)
+static struct counted
+ask_all(struct shell *shell)
 {
-    return *(const uint64_t *)((const char *)statistics + number->offset);
+    struct counted counted = {.store = ask(shell), .session = {.size = sizeof(counted.session)}};
+
+    qtdb_session_get_statistics(shell->session, &counted.session);
+    return counted;
+}
+
+static unsigned long long
+value_of(const struct number *number, const struct counted *counted)
+{
+    return *(const uint64_t *)((const char *)counted + number->offset);
+}
+
+/* What people would work out. */
+static void
+print_rates(const struct counted *counted)
+{
+    const struct qtdb_session_statistics *session = &counted->session;
+
+    if (counted->store.pin_count > 0)
+        printf("%-16s %.4f\n", "hit_rate",
+               1.0 - (double)counted->store.page_read_count / (double)counted->store.pin_count);
+    if (session->prepared_count > 0)
+        printf("%-16s %llu\n", "ns_a_preparation",
+               (unsigned long long)(session->preparation_ns / session->prepared_count));
 }
 
 bool
 shell_print_stats(struct shell *shell, const char *argument)
 {
-    struct qtdb_statistics statistics = ask(shell);
+    struct counted counted = ask_all(shell);
     bool json = shell->output.mode == OUTPUT_JSON;
 
     (void)argument;
     for (size_t i = 0; i < NUMBER_COUNT; i++)
-        printf(json ? "%s\"%s\": %llu" : "%s%-14s %llu\n",
+        printf(json ? "%s\"%s\": %llu" : "%s%-16s %llu\n",
                !json    ? ""
                : i == 0 ? "{"
                         : ", ",
-               numbers[i].name, value_of(&numbers[i], &statistics));
+               numbers[i].name, value_of(&numbers[i], &counted));
     if (json)
         printf("}\n");
-    else if (statistics.pin_count > 0)
-        printf("%-14s %.4f\n", "hit_rate",
-               1.0 - (double)statistics.page_read_count / (double)statistics.pin_count);
+    else
+        print_rates(&counted);
     return true;
 }
 
 bool
 shell_print_metrics(struct shell *shell, const char *argument)
 {
-    struct qtdb_statistics statistics = ask(shell);
+    struct counted counted = ask_all(shell);
 
     (void)argument;
     for (size_t i = 0; i < NUMBER_COUNT; i++) {
@@ -93,7 +136,7 @@ shell_print_metrics(struct shell *shell, const char *argument)
 
         printf("# HELP qtdb_%s%s %s\n# TYPE qtdb_%s%s %s\nqtdb_%s%s %llu\n", number->name, end,
                number->help, number->name, end, number->level ? "gauge" : "counter", number->name,
-               end, value_of(number, &statistics));
+               end, value_of(number, &counted));
     }
     return true;
 }

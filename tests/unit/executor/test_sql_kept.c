@@ -6,6 +6,7 @@
  * between the runs; allocations are counted, and refused one after the other.
  */
 #include <criterion/criterion.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -297,4 +298,98 @@ Test(sql_kept, a_run_survives_every_refused_allocation)
     }
     qtdb_finalize(get);
     qtdb_finalize(up);
+}
+
+static struct qtdb_session_statistics
+statistics(void)
+{
+    struct qtdb_session_statistics out = {.size = sizeof(out)};
+
+    qtdb_session_get_statistics(session, &out);
+    return out;
+}
+
+Test(sql_kept, the_cache_counts)
+{
+    char sql[64];
+
+    make_table();
+    struct qtdb_session_statistics before = statistics(), after;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < STATEMENT_CACHE_MAX + 20; i++) {
+            snprintf(sql, sizeof(sql), "select %d", round * 10000 + i);
+            DB(qtdb_exec(session, sql, NULL, NULL));
+            DB(qtdb_exec(session, sql, NULL, NULL));
+        }
+    }
+    after = statistics();
+    cr_assert_eq(after.cached_count, STATEMENT_CACHE_MAX);
+    cr_assert_eq(after.cache_miss_count - before.cache_miss_count, 240);
+    cr_assert_eq(after.cache_hit_count - before.cache_hit_count, 240);
+    cr_assert_eq(after.prepared_count - before.prepared_count, 240);
+    cr_assert_eq(after.cache_eviction_count + STATEMENT_CACHE_MAX,
+                 before.cache_eviction_count + before.cached_count + 240);
+    cr_assert_geq(after.preparation_ns, before.preparation_ns);
+    expect("select count(*) from t; select s from t where id = 1; select id from t where n = 2; "
+           "select count(s) from t where n = 2; select count(*) from t where id < 5",
+           "100\ns1\n4\n5\n2\n4\n");
+    struct qtdb_session_statistics last = statistics();
+    cr_assert_eq(last.scan_all_count, after.scan_all_count + 1);
+    cr_assert_eq(last.scan_key_count, after.scan_key_count + 1);
+    cr_assert_eq(last.scan_key_range_count, after.scan_key_range_count + 1);
+    cr_assert_eq(last.scan_index_count, after.scan_index_count + 1);
+    cr_assert_eq(last.scan_index_only_count, after.scan_index_only_count + 1);
+    /* A caller of an earlier version knows fewer. */
+    struct qtdb_session_statistics few = {
+        .size = offsetof(struct qtdb_session_statistics, cache_miss_count)};
+    qtdb_session_get_statistics(session, &few);
+    cr_assert(few.cache_hit_count == last.cache_hit_count && few.scan_all_count == 0);
+}
+
+Test(sql_kept, a_plan_is_made_anew_after_many_uses_and_changes)
+{
+    make_table();
+    struct qtdb_statement *get = prepare("select s from t where id = $1");
+    uint64_t prepared = statistics().prepared_count;
+
+    for (int i = 0; i < 2500; i++)
+        expect_run(get, 7, "s7,");
+    cr_assert_eq(statistics().prepared_count, prepared + 3);
+    sql_expect(other, "alter table t add more int", "");
+    expect_run(get, 7, "s7,");
+    cr_assert_eq(statistics().prepared_count, prepared + 4);
+    DB(qtdb_bind_text(get, 1, "7", 1));
+    cr_assert_eq(qtdb_step(get), QTDB_ROW);
+    cr_assert_eq(statistics().prepared_count, prepared + 5);
+    qtdb_finalize(get);
+}
+
+/* Thousands of sessions a database: one that has run a block and waits holds little. The statements that its
+ * cache keeps come to that: parse and plan, and no rooms for rows. */
+Test(sql_kept, an_idle_session_is_small)
+{
+    enum { SESSIONS = 100, SESSION_SIZE_MAX = 16 * 1024 };
+    struct qtdb_session *many[SESSIONS];
+
+    make_table();
+    DB(qtdb_exec(session, "select s from t where id = 1", NULL, NULL));
+    uint64_t before = memory_used(rig.memory, MEMORY_SQL);
+    for (int i = 0; i < SESSIONS; i++) {
+        DB(qtdb_session_open(rig.db, &many[i]));
+        DB(qtdb_exec(many[i],
+                     "set work_mem = '1MB'; begin isolation level repeatable read; "
+                     "savepoint a; rollback to a; commit",
+                     NULL, NULL));
+    }
+    uint64_t opened = memory_used(rig.memory, MEMORY_SQL) - before;
+    cr_assert_lt(opened / SESSIONS, SESSION_SIZE_MAX, "%llu bytes a session",
+                 (unsigned long long)(opened / SESSIONS));
+    for (int i = 0; i < SESSIONS; i++)
+        DB(qtdb_exec(many[i], "select s from t where id = 1", NULL, NULL));
+    uint64_t cached = memory_used(rig.memory, MEMORY_SQL) - before - opened;
+    cr_assert_lt(cached / SESSIONS, 2 * SESSION_SIZE_MAX + 2048, "%llu bytes a statement",
+                 (unsigned long long)(cached / SESSIONS));
+    for (int i = 0; i < SESSIONS; i++)
+        qtdb_session_close(many[i]);
+    cr_assert_eq(memory_used(rig.memory, MEMORY_SQL), before);
 }

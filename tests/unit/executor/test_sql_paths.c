@@ -87,10 +87,10 @@ Test(sql_paths, limits_lists_and_ranges_read_what_they_give)
     expect_run("select * from t where id between 2000 and 2999",
                "Index Scan by key on t (filtered) (actual rows=1000 loops=1)\n"
                "  Rows Read: 1000\n");
-    expect_run("select s from t where n = 7 limit 20",
-               "Limit (actual rows=20 loops=1)\n"
-               "  ->  Index Scan using t_n on t (filtered) (actual rows=20 loops=1)\n"
-               "        Rows Read: 20\n");
+    expect_run("select s from t where n = 7 limit 30",
+               "Limit (actual rows=30 loops=1)\n"
+               "  ->  Index Scan using t_n on t (filtered) (actual rows=30 loops=1)\n"
+               "        Rows Read: 30\n");
     expect("select string_agg(s, ',') from (select s from t where n = 7 limit 6) x",
            "s7,s57,s107,s157,s207,s257\n");
     cr_assert_eq(session->path_counts[EXEC_PATH_INDEX], 2);
