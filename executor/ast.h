@@ -232,6 +232,7 @@ struct ast_conflict {
 
 enum ast_overriding { AST_OVERRIDING_NONE = 0, AST_OVERRIDING_USER = 1, AST_OVERRIDING_SYSTEM = 2 };
 
+/* WITH before INSERT is part of the query that gives the rows. */
 struct ast_insert {
     struct ast_name table;
     const char *alias;
@@ -245,6 +246,7 @@ struct ast_insert {
 };
 
 struct ast_update {
+    const struct ast_select *with; /* Of which only WITH counts; NULL: none. */
     struct ast_name table;
     const char *alias;
     uint32_t set_count;
@@ -257,6 +259,7 @@ struct ast_update {
 };
 
 struct ast_delete {
+    const struct ast_select *with; /* As of UPDATE. */
     struct ast_name table;
     const char *alias;
     uint32_t from_count; /* USING */

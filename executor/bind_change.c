@@ -493,7 +493,8 @@ refuse_view(struct bind *bind, const struct ast_name *name)
 /* The changed table as a scope of its own. */
 static enum status
 open_target(struct bind *bind, const struct ast_name *name, const char *alias,
-            struct bind__scope *scope, struct rel **rel, struct bound *bound)
+            const struct ast_select *with, struct bind__scope *scope, struct rel **rel,
+            struct bound *bound)
 {
     struct bind__level *level = bind__take(bind, sizeof(*level));
     struct table *table = NULL;
@@ -503,6 +504,8 @@ open_target(struct bind *bind, const struct ast_name *name, const char *alias,
     if (level == NULL || bound->rules == NULL)
         return STATUS_NO_MEMORY;
     bind__scope_init(scope, level, NULL);
+    if (with != NULL)
+        TRY(bind__with(bind, level, with, &scope->ctes));
     TRY(search_path_find(bind->txn, bind->path, name, "tw", &found, bind->error));
     TRY(refuse_view(bind, &found));
     TRY(table_find(bind->txn, &found, bind->arena, &table, bind->error));
@@ -525,7 +528,7 @@ bind_insert(struct bind *bind, const struct ast_insert *ast, struct bound *bound
 
     if (scope == NULL)
         return STATUS_NO_MEMORY;
-    TRY(open_target(bind, &ast->table, ast->alias, scope, &target, bound));
+    TRY(open_target(bind, &ast->table, ast->alias, ast->source, scope, &target, bound));
     insert.table = bound->table;
     if (ast->source == NULL) {
         TRY(bind__rel(bind, REL_RESULT, NULL, &rel));
@@ -574,7 +577,7 @@ bind_update(struct bind *bind, const struct ast_update *ast, struct bound *bound
 
     if (scope == NULL)
         return STATUS_NO_MEMORY;
-    TRY(open_target(bind, &ast->table, ast->alias, scope, &target, bound));
+    TRY(open_target(bind, &ast->table, ast->alias, ast->with, scope, &target, bound));
     rel = target;
     TRY(bind__from(bind, scope, ast->from, ast->from_count, &rel));
     scope->clause = "UPDATE";
@@ -605,7 +608,7 @@ bind_delete(struct bind *bind, const struct ast_delete *ast, struct bound *bound
 
     if (scope == NULL)
         return STATUS_NO_MEMORY;
-    TRY(open_target(bind, &ast->table, ast->alias, scope, &target, bound));
+    TRY(open_target(bind, &ast->table, ast->alias, ast->with, scope, &target, bound));
     rel = target;
     TRY(bind__from(bind, scope, ast->from, ast->from_count, &rel));
     scope->clause = "DELETE";

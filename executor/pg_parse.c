@@ -53,14 +53,33 @@ convert_conflict(struct pg__conversion *conversion, OnConflictClause *source)
     return out;
 }
 
+/* The entries come before those of the query itself, which may not have the same names. */
+static void
+join_with(struct pg__conversion *conversion, const struct ast_select *with,
+          const struct ast_insert *insert)
+{
+    struct ast_select *source = insert->source;
+
+    if (with == NULL || source == NULL)
+        return; /* No memory, or DEFAULT VALUES, which names nothing. */
+    size_t count = (size_t)with->cte_count + source->cte_count;
+    struct ast_cte *ctes = pg__take(conversion, count * sizeof(*ctes));
+    if (ctes == NULL)
+        return;
+    memcpy(ctes, with->ctes, with->cte_count * sizeof(*ctes));
+    if (source->cte_count > 0)
+        memcpy(ctes + with->cte_count, source->ctes, source->cte_count * sizeof(*ctes));
+    source->ctes = ctes;
+    source->cte_count = (uint32_t)count;
+    source->recursive = source->recursive || with->recursive;
+}
+
 static struct ast_insert *
 convert_insert(struct pg__conversion *conversion, InsertStmt *insert)
 {
     struct ast_insert *out = pg__take(conversion, sizeof(*out));
     ListCell *cell;
 
-    if (insert->withClause != NULL)
-        return pg__unsupported(conversion, insert->relation->location, "WITH before INSERT");
     if (out == NULL)
         return NULL;
     out->table = pg__range_name(conversion, insert->relation);
@@ -78,6 +97,8 @@ convert_insert(struct pg__conversion *conversion, InsertStmt *insert)
         out->columns[out->column_count++] = pg__copy(conversion, ((ResTarget *)lfirst(cell))->name);
     if (insert->selectStmt != NULL)
         out->source = pg__select(conversion, (SelectStmt *)insert->selectStmt);
+    if (insert->withClause != NULL && conversion->status == STATUS_OK)
+        join_with(conversion, pg__with(conversion, insert->withClause), out);
     out->returning = pg__targets(conversion, insert->returningList, &out->returning_count);
     return out;
 }
@@ -87,10 +108,9 @@ convert_update(struct pg__conversion *conversion, UpdateStmt *update)
 {
     struct ast_update *out = pg__take(conversion, sizeof(*out));
 
-    if (update->withClause != NULL)
-        return pg__unsupported(conversion, update->relation->location, "WITH before UPDATE");
     if (out == NULL)
         return NULL;
+    out->with = pg__with(conversion, update->withClause);
     out->table = pg__range_name(conversion, update->relation);
     if (update->relation->alias != NULL)
         out->alias = pg__copy(conversion, update->relation->alias->aliasname);
@@ -106,10 +126,9 @@ convert_delete(struct pg__conversion *conversion, DeleteStmt *source)
 {
     struct ast_delete *out = pg__take(conversion, sizeof(*out));
 
-    if (source->withClause != NULL)
-        return pg__unsupported(conversion, source->relation->location, "WITH before DELETE");
     if (out == NULL)
         return NULL;
+    out->with = pg__with(conversion, source->withClause);
     out->table = pg__range_name(conversion, source->relation);
     if (source->relation->alias != NULL)
         out->alias = pg__copy(conversion, source->relation->alias->aliasname);

@@ -101,5 +101,7 @@ struct ast_copy *pg__copy_statement(struct pg__conversion *conversion, CopyStmt 
 struct ast_from **pg__from(struct pg__conversion *conversion, List *list, uint32_t *count_out);
 struct ast_order *pg__orders(struct pg__conversion *conversion, List *list, uint32_t *count_out);
 struct ast_select *pg__select(struct pg__conversion *conversion, SelectStmt *select);
+/** WITH of a change: a query that has nothing else. NULL: none. */
+struct ast_select *pg__with(struct pg__conversion *conversion, WithClause *with);
 
 #endif

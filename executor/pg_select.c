@@ -268,3 +268,13 @@ pg__select(struct pg__conversion *conversion, SelectStmt *select)
     pg__leave(conversion);
     return out;
 }
+
+struct ast_select *
+pg__with(struct pg__conversion *conversion, WithClause *with)
+{
+    struct ast_select *out = with == NULL ? NULL : pg__take(conversion, sizeof(*out));
+
+    if (out != NULL)
+        convert_with(conversion, with, out);
+    return out;
+}

@@ -183,7 +183,7 @@ put_key(struct query_text *out, enum query_type type, int depth, const char *ali
 {
     query_put(out, type == NUM ? "trim_scale(" : type == SPAN ? "justify_interval(" : "(");
     expression(out, type, depth, alias);
-    query_put(out, type == JSON ? ")::text" : ")");
+    query_put(out, type == JSON ? ")::text || '.'" : ")");
 }
 
 static enum query_type
@@ -227,9 +227,9 @@ put_order(struct query_text *out, uint32_t targets)
                   : query_draw(4) == 0 ? " nulls last"
                                        : "");
     if (query_draw(2) == 0)
-        query_put(out, " limit %u offset %u", query_draw(6), query_draw(4));
+        query_put(out, " limit %u offset %u", query_draw(6) + 1, query_draw(4));
     else
-        query_put(out, " offset %u fetch first %u rows only", query_draw(3), query_draw(5));
+        query_put(out, " offset %u fetch first %u rows only", query_draw(3), query_draw(5) + 1);
 }
 
 static void
