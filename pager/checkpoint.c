@@ -22,7 +22,7 @@
  * filled with zeros; space that a checkpoint gave back is not. So a young log goes round in a few segments
  * as long as checkpoints cost less than its growth: its goal begins at GOAL_SEGMENTS and is doubled, up
  * to log_limit, when the pages written to stay below it, with those that are dirty now, come to half of it.
- * A log of large frames is not filled and grows at once (docs/decisions/0013-log-goal.md).
+ * A log of large frames is not filled and grows at once (docs/decisions/0015-log-goal.md).
  *
  * P11. The file is cut at the second checkpoint after a shrink: one published since the shrink has
  * an R beyond it, in both slots.

@@ -90,20 +90,6 @@ value_of(const struct number *number, const struct counted *counted)
     return *(const uint64_t *)((const char *)counted + number->offset);
 }
 
-/* What people would work out. */
-static void
-print_rates(const struct counted *counted)
-{
-    const struct qtdb_session_statistics *session = &counted->session;
-
-    if (counted->store.pin_count > 0)
-        printf("%-16s %.4f\n", "hit_rate",
-               1.0 - (double)counted->store.page_read_count / (double)counted->store.pin_count);
-    if (session->prepared_count > 0)
-        printf("%-16s %llu\n", "ns_a_preparation",
-               (unsigned long long)(session->preparation_ns / session->prepared_count));
-}
-
 bool
 shell_print_stats(struct shell *shell, const char *argument)
 {
@@ -119,8 +105,10 @@ shell_print_stats(struct shell *shell, const char *argument)
                numbers[i].name, value_of(&numbers[i], &counted));
     if (json)
         printf("}\n");
-    else
-        print_rates(&counted);
+    else if (counted.session.prepared_count > 0)
+        printf(
+            "%-16s %llu\n", "ns_a_preparation",
+            (unsigned long long)(counted.session.preparation_ns / counted.session.prepared_count));
     return true;
 }
 
