@@ -57,7 +57,19 @@ grep -q 'ops_per_s: .*(+0.0%), within the noise' "$dir/out"
 ! grep -q OUTSIDE "$dir/out"
 mkdir "$dir/kept/other"
 sed 's/\("metric":"ops_per_s","value":\)/\19/' "$run/raw_results.jsonl" >"$dir/kept/other/raw_results.jsonl"
-"$bench" results compare "$run" "$dir/kept/other" | grep -q 'ops_per_s: .*OUTSIDE the noise'
+"$bench" results compare "$run" "$dir/kept/other" | grep -q 'ops_per_s: .*OUTSIDE the noise: better'
+"$bench" results compare "$dir/kept/other" "$run" | grep -q 'ops_per_s: .*OUTSIDE the noise: WORSE'
+# A disturbed run says nothing where there are others.
+printf '%s\n' '{"engine":"qtdb","workload":"get","rows":5,"metric":"ops_per_s","value":10,"run":1,"pool":1,"zipf":false,"own_device":false,"disturbed":false}' \
+    '{"engine":"qtdb","workload":"get","rows":5,"metric":"ops_per_s","value":12,"run":2,"pool":1,"zipf":false,"own_device":false,"disturbed":false}' \
+    '{"engine":"qtdb","workload":"get","rows":5,"metric":"ops_per_s","value":90,"run":3,"pool":1,"zipf":false,"own_device":false,"disturbed":true}' \
+    '{"engine":"qtdb","workload":"get","rows":5,"metric":"ops_per_s","value":500,"run":1,"pool":1,"zipf":true,"own_device":false,"disturbed":false}' \
+    >"$dir/kept/other/raw_results.jsonl"
+"$bench" results compare "$dir/kept/other" "$dir/kept/other" >"$dir/out"
+grep -q '"zipf":false.*ops_per_s: 11.00 -> 11.00 .*within' "$dir/out"
+grep -q '"zipf":true.*ops_per_s: 500 -> 500 .*one run' "$dir/out"
+[ -z "$("$bench" results list "$dir/kept" --only no_such)" ]
+"$bench" results list "$dir/kept" --only insert_ | grep -q '^insert_'
 fails_with 2 'no kept run' results show "$dir"
 
 # Hit rates of leaves and of all pages, with what is possible: by any choice at least what was found.

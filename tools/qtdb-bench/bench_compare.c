@@ -3,7 +3,7 @@
  *
  * compare takes every figure that both runs have, by everything before its "metric", and says how much
  * it changed and whether that is outside the noise: the ranges of the two (least to most) do not
- * overlap. With one run each there is no range, and it says so. Files are read as lines of this program's
+ * overlap. Disturbed runs count only where there are no others. With one run each there is no range, and it says so. Files are read as lines of this program's
  * own form; a line of another form is passed over.
  */
 #include <dirent.h>
@@ -22,6 +22,7 @@ struct figure {
     char metric[METRIC_SIZE];
     double value;
     double pool;
+    bool disturbed;
 };
 
 struct figures {
@@ -40,6 +41,8 @@ compare_figures(const void *a, const void *b)
         order = strcmp(first->metric, second->metric);
     if (order == 0)
         order = (first->pool > second->pool) - (first->pool < second->pool);
+    if (order == 0)
+        order = first->disturbed - second->disturbed;
     return order != 0 ? order : (first->value > second->value) - (first->value < second->value);
 }
 
@@ -65,6 +68,19 @@ parse_line(const char *line, struct figure *out)
         return false;
     (void)snprintf(out->key, sizeof(out->key), "%.*s", (int)(metric - line), line);
     (void)snprintf(out->metric, sizeof(out->metric), "%.*s", (int)(value - name), name);
+    const char *more = strstr(pool, ",\"zipf\":");
+    const char *disturbed = strstr(pool, ",\"disturbed\":");
+
+    out->disturbed = disturbed != NULL && strncmp(disturbed, ",\"disturbed\":true", 17) == 0;
+    /* What else tells cases apart: skew, device, router. */
+    if (more != NULL && disturbed != NULL && more < disturbed) {
+        size_t used = strlen(out->key);
+        const char *rest = strchr(disturbed + 1, ',');
+
+        (void)snprintf(out->key + used, sizeof(out->key) - used, "%.*s%.*s",
+                       (int)(disturbed - more), more, rest != NULL ? (int)strcspn(rest, "}") : 0,
+                       rest != NULL ? rest : "");
+    }
     out->value = strtod(value + strlen("\",\"value\":"), NULL);
     out->pool = strtod(pool + strlen(",\"pool\":"), NULL);
     return true;
@@ -101,15 +117,19 @@ free_figures(const struct bench_options *options, struct figures *figures)
                 FIGURES_MAX * sizeof(*figures->list));
 }
 
-/* Equal figures stand together, by value: the group at `at`. */
+/* Equal figures stand together, undisturbed ones first, each by value: the group at `at`, without disturbed
+ * ones where there are others. */
 static struct bench_median
 group(const struct figures *figures, size_t at, size_t *end_out)
 {
-    size_t end = at;
+    size_t end = at, quiet;
 
     while (end < figures->count && same_figure(&figures->list[at], &figures->list[end]))
         end++;
     *end_out = end;
+    for (quiet = at; quiet < end && !figures->list[quiet].disturbed;)
+        quiet++;
+    end = quiet > at ? quiet : end;
     size_t middle = at + (end - at) / 2;
     double value = figures->list[middle].value;
     if ((end - at) % 2 == 0)
@@ -130,14 +150,22 @@ find(const struct figures *figures, const struct figure *wanted)
     return figures->count;
 }
 
+/* Rates and shares of hits are the better the higher they are, all others the lower. */
+static bool
+more_is_better(const char *metric)
+{
+    return strstr(metric, "_per_s") != NULL || strstr(metric, "hit_rate") != NULL;
+}
+
 static const char *
-judge(const struct bench_median *a, const struct bench_median *b)
+judge(const char *metric, const struct bench_median *a, const struct bench_median *b)
 {
     if (a->count < 2 || b->count < 2)
         return "one run: no noise known";
-    if (b->least > a->most || b->most < a->least)
-        return "OUTSIDE the noise";
-    return "within the noise";
+    if (b->least <= a->most && b->most >= a->least)
+        return "within the noise";
+    return (b->value > a->value) == more_is_better(metric) ? "OUTSIDE the noise: better"
+                                                           : "OUTSIDE the noise: WORSE";
 }
 
 static void
@@ -147,7 +175,7 @@ print_pair(const struct figure *figure, const struct bench_median *a, const stru
 
     printf("%s  %s: %s -> %s (%+.1f%%), %s\n", figure->key + 1, figure->metric,
            bench_format_number(a->value, before), bench_format_number(b->value, after),
-           100 * (b->value / a->value - 1), judge(a, b));
+           100 * (b->value / a->value - 1), judge(figure->metric, a, b));
 }
 
 static int
@@ -227,7 +255,8 @@ list_runs(const struct bench_options *options, const char *dir)
         return TOOL_USAGE;
     }
     while (count < RUNS_MAX && (entry = readdir(handle)) != NULL) {
-        if (entry->d_name[0] != '.')
+        if (entry->d_name[0] != '.' &&
+            (options->only == NULL || strstr(entry->d_name, options->only) != NULL))
             (void)snprintf(names[count++], NAME_SIZE, "%s", entry->d_name);
     }
     (void)closedir(handle);

@@ -27,8 +27,8 @@ add_machine(struct text_buffer *text, const struct bench_options *options,
     add_text(text, "machine", machine->host);
     text_buffer_add_text(text, ",");
     add_text(text, "cpu", machine->cpu);
-    text_buffer_print(text, ",\"cpus\":%u,\"memory\":%" PRIu64 ",", machine->cpu_count,
-                      machine->memory_size);
+    text_buffer_print(text, ",\"cpus\":%u,\"memory\":%" PRIu64 ",\"memory_limit\":%" PRIu64 ",",
+                      machine->cpu_count, machine->memory_size, machine->memory_limit);
     add_text(text, "kernel", machine->kernel);
     text_buffer_add_text(text, ",");
     add_text(text, "file_system", machine->file_system);
@@ -111,10 +111,14 @@ bench_write_file(const struct bench_options *options, const char *path,
 void
 bench_print_head(const struct bench_options *options, const struct bench_machine *machine)
 {
-    char memory[TOOL_SIZE_TEXT];
+    char memory[TOOL_SIZE_TEXT], limit[TOOL_SIZE_TEXT] = "none is set";
 
+    if (machine->memory_limit > 0)
+        (void)tool_format_size(machine->memory_limit, limit);
     printf("%s, %u x %s, %s, %s on %s\n", machine->host, machine->cpu_count, machine->cpu,
            tool_format_size(machine->memory_size, memory), machine->file_system, machine->kernel);
+    printf("limit of memory, page cache included: %s; --pool bounds the engines' own caches only\n",
+           limit);
     printf(
         "a durable 4 KiB write takes %.0f us (O_DSYNC, written blocks), an append with fdatasync "
         "%.0f us\n",

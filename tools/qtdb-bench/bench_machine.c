@@ -89,6 +89,32 @@ file_system_name(const char *dir)
     }
 }
 
+/* The least memory.max on the way from the process's own group to the root (version 2 only). */
+static uint64_t
+memory_limit(void)
+{
+    char group[BENCH_PATH_SIZE], path[BENCH_PATH_SIZE + 64];
+    uint64_t least = 0;
+
+    read_line("/proc/self/cgroup", "0:", group, sizeof(group));
+    /* "0::/a/b": read_line leaves "/a/b". */
+    if (group[0] != '/')
+        return 0;
+    for (char *end = group + strlen(group); end != NULL; end = strrchr(group, '/')) {
+        unsigned long long limit;
+
+        *end = '\0';
+        (void)snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.max", group);
+        FILE *file = fopen(path, "r");
+        if (file == NULL)
+            continue;
+        if (fscanf(file, "%llu", &limit) == 1 && (least == 0 || limit < least))
+            least = limit;
+        (void)fclose(file);
+    }
+    return least;
+}
+
 void
 bench_machine_read(const char *dir, struct bench_machine *out)
 {
@@ -98,6 +124,7 @@ bench_machine_read(const char *dir, struct bench_machine *out)
 
     *out = (struct bench_machine){.cpu_count = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN)};
     out->memory_size = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    out->memory_limit = memory_limit();
     if (uname(&names) == 0) {
         (void)snprintf(out->host, sizeof(out->host), "%s", names.nodename);
         (void)snprintf(out->kernel, sizeof(out->kernel), "%s %s", names.sysname, names.release);

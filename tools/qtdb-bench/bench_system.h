@@ -38,6 +38,7 @@ struct bench_machine {
     char cpu[128];
     uint32_t cpu_count;
     uint64_t memory_size;
+    uint64_t memory_limit; /* Of the control group this runs in; 0: none, or not known. */
     char kernel[256];
     char file_system[64];
     double durable_us; /* Median of a 4 KiB write with O_DIRECT and O_DSYNC into written blocks. */
