@@ -6,11 +6,14 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tools/qtdb-bench/bench_device.h"
 
 extern char **environ;
+
+enum { UNMOUNT_TRIES = 50 };
 
 /* Runs a program with its output thrown away; false unless it ended with 0. */
 static bool
@@ -47,6 +50,25 @@ make_image(const struct bench_device *device, uint64_t size)
     return ok;
 }
 
+/* What a killed run left mounted: with our image beside it, and no longer of the directory's file system. */
+static bool
+unmount_old(const struct bench_device *device, const char *dir)
+{
+    const char *const umount[] = {"umount", device->mount, NULL};
+    const struct timespec pause = {.tv_nsec = 100000000};
+    struct stat above, there;
+
+    for (int tries = 0; tries < UNMOUNT_TRIES; tries++) {
+        if (access(device->image, F_OK) != 0 || stat(dir, &above) != 0 ||
+            stat(device->mount, &there) != 0 || above.st_dev == there.st_dev)
+            return true;
+        /* The killed run's last process may still have files open. */
+        if (!run(umount))
+            (void)nanosleep(&pause, NULL);
+    }
+    return false;
+}
+
 bool
 bench_device_open(struct bench_device *device, const char *dir, uint64_t size, char *why,
                   size_t why_size)
@@ -67,6 +89,10 @@ bench_device_open(struct bench_device *device, const char *dir, uint64_t size, c
         return false;
     }
     (void)mkdir(device->mount, 0755);
+    if (!unmount_old(device, dir)) {
+        (void)snprintf(why, why_size, "%s is still mounted and in use", device->mount);
+        return false;
+    }
     if (!make_image(device, size))
         (void)snprintf(why, why_size, "%s: %s", device->image, strerror(errno));
     else if (!run(format))
