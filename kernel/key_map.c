@@ -82,32 +82,60 @@ search(const struct key_map *map, const void *key, size_t key_size, bool or_equa
     return at;
 }
 
-void
-key_map_insert(struct key_map *map, struct write_entry *entry)
+static void
+find_place(const struct key_map *map, const void *key, size_t key_size, struct key_map_place *place)
 {
-    struct write_entry *before[KEY_MAP_HEIGHT_MAX];
-    struct write_entry *at = map->tail[0];
+    struct write_entry *last = map->tail[0];
 
-    CHECK(entry->height > 0 && entry->height <= KEY_MAP_HEIGHT_MAX);
-    if (at == NULL || is_before(at, entry->key, entry->key_size, false))
-        memcpy(before, map->tail, sizeof(before));
+    place->count = map->count;
+    if (last == NULL || is_before(last, key, key_size, false))
+        memcpy(place->before, map->tail,
+               sizeof(place->before)); /* Loads in order need no search. */
     else
-        at = search(map, entry->key, entry->key_size, false, before);
+        (void)search(map, key, key_size, false, place->before);
+}
+
+struct write_entry *
+key_map_find_place(const struct key_map *map, const void *key, size_t key_size,
+                   struct key_map_place *place_out)
+{
+    find_place(map, key, key_size, place_out);
+    struct write_entry *at = place_out->before[0];
+    struct write_entry *entry = at != NULL ? at->next[0] : map->head[0];
+
+    if (entry == NULL || key_compare(entry->key, entry->key_size, key, key_size) != 0)
+        return NULL;
+    return entry;
+}
+
+void
+key_map_insert_at(struct key_map *map, struct write_entry *entry, const struct key_map_place *place)
+{
+    CHECK(entry->height > 0 && entry->height <= KEY_MAP_HEIGHT_MAX && place->count == map->count);
     for (uint32_t level = 0; level < entry->height; level++) {
-        struct write_entry **link =
-            before[level] != NULL ? &before[level]->next[level] : &map->head[level];
+        struct write_entry *before = place->before[level];
+        struct write_entry **link = before != NULL ? &before->next[level] : &map->head[level];
 
         entry->next[level] = *link;
         *link = entry;
         if (entry->next[level] == NULL)
             map->tail[level] = entry;
     }
-    entry->previous = at;
+    entry->previous = place->before[0];
     if (entry->next[0] != NULL) {
         CHECK(!is_before(entry->next[0], entry->key, entry->key_size, true));
         entry->next[0]->previous = entry;
     }
     map->count++;
+}
+
+void
+key_map_insert(struct key_map *map, struct write_entry *entry)
+{
+    struct key_map_place place;
+
+    find_place(map, entry->key, entry->key_size, &place);
+    key_map_insert_at(map, entry, &place);
 }
 
 void
@@ -152,13 +180,7 @@ key_map_seek_last(const struct key_map *map, const void *key, size_t key_size, b
 struct write_entry *
 key_map_find(const struct key_map *map, const void *key, size_t key_size)
 {
-    struct write_entry *last = map->tail[0];
+    struct key_map_place place;
 
-    if (last == NULL || is_before(last, key, key_size, false))
-        return NULL; /* Loads in order need no search. */
-    struct write_entry *entry = key_map_seek(map, key, key_size, false);
-
-    if (entry == NULL || key_compare(entry->key, entry->key_size, key, key_size) != 0)
-        return NULL;
-    return entry;
+    return key_map_find_place(map, key, key_size, &place);
 }

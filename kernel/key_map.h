@@ -58,8 +58,19 @@ struct key_map {
 /** A fresh entry for the key (copied into the arena), in no map. NULL: out of memory. */
 struct write_entry *key_map_entry_new(struct arena *arena, struct key_map *map, const void *key,
                                       size_t key_size);
+/* Where a key is or would be, until the map is changed. */
+struct key_map_place {
+    uint64_t count;                                 /* Of the map, then. */
+    struct write_entry *before[KEY_MAP_HEIGHT_MAX]; /* The last entry before it on each level. */
+};
+/** key_map_find, which says where the key belongs. */
+struct write_entry *key_map_find_place(const struct key_map *map, const void *key, size_t key_size,
+                                       struct key_map_place *place_out);
 /** Links the entry, whose key is not in the map. */
 void key_map_insert(struct key_map *map, struct write_entry *entry);
+/** The same at the place of its key. */
+void key_map_insert_at(struct key_map *map, struct write_entry *entry,
+                       const struct key_map_place *place);
 void key_map_remove(struct key_map *map, struct write_entry *entry);
 /** The entry of exactly this key, or NULL. */
 struct write_entry *key_map_find(const struct key_map *map, const void *key, size_t key_size);

@@ -89,7 +89,8 @@ static enum status
 take_entry(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t key_size,
            const void *value, size_t value_size, struct write_entry **out, uint8_t **copy_out)
 {
-    struct write_entry *entry = key_map_find(&tree->writes, key, key_size);
+    struct key_map_place place;
+    struct write_entry *entry = key_map_find_place(&tree->writes, key, key_size, &place);
     size_t cost = 0;
 
     TRY(make_room(txn, tree, key, key_size, value_size, &entry, &cost));
@@ -109,7 +110,10 @@ take_entry(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t 
         if (entry == NULL)
             return STATUS_NO_MEMORY;
         entry->kind = tree->spill != NULL ? WRITE_BELOW : WRITE_NONE;
-        key_map_insert(&tree->writes, entry);
+        if (place.count == tree->writes.count)
+            key_map_insert_at(&tree->writes, entry, &place);
+        else
+            key_map_insert(&tree->writes, entry); /* Some were spilled meanwhile. */
     }
     *out = entry;
     return STATUS_OK;
