@@ -164,7 +164,6 @@ struct qtdb_txn {
     struct arena arena;
     struct arena write_arena; /* Writes past a part of the budget: can be spilled and freed. */
     struct txn_tree *trees;
-    struct txn_tree first_tree; /* Of a read-only transaction, to spare it the arena. */
     struct qtdb_cursor *cursors;
     struct value_stream *value_streams;
     bool has_values;                        /* It has tickets. */
@@ -185,6 +184,8 @@ struct qtdb_txn {
     /* Last: kept when the handle is used again. */
     struct txn_routes routes;
     struct lock_holder locks;
+    /* Of a read-only transaction, to spare it the arena. Nothing but what txn__tree sets is ever set. */
+    struct txn_tree first_tree;
 };
 
 /* A large value under way, or about to be committed (large_value.c). */

@@ -249,6 +249,20 @@ give_back(struct qtdb_txn *txn)
     txn->trees = NULL;
 }
 
+/* The same of a read-only transaction, which has no writes and no locks. */
+static void
+give_back_reader(struct qtdb_txn *txn)
+{
+    CHECK(txn->read_only && txn->locks.locks == NULL && txn->cursors == NULL);
+    if (txn->arena.head != NULL || txn->value_streams != NULL || txn->has_values) {
+        give_back(txn);
+        return;
+    }
+    if (txn->statistics != NULL)
+        copy_statistics(txn, txn->statistics);
+    txn->trees = NULL;
+}
+
 /* From here on another thread may have the handle. Under the snapshot latch. */
 static void
 keep_finished(struct qtdb_txn *txn)
@@ -284,7 +298,7 @@ end_reader(struct qtdb_txn *txn)
     struct qtdb *db = txn->db;
 
     cursor__detach_all(txn);
-    give_back(txn);
+    give_back_reader(txn);
     latch_lock(&db->snapshot_latch);
     txn__unlist(txn);
     keep_finished(txn);
