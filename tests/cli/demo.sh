@@ -21,4 +21,5 @@ if [ "$(id -u)" = 0 ] && ! grep -q "not measured here" "$TMPDIR/output"; then
 fi
 [ ! -e "$TMPDIR/demo/disk.img" ]
 grep -q "</svg>" "$TMPDIR/demo/report.html"
+[ "$(grep -c "<svg xmlns" "$TMPDIR/demo/chart.svg")" = 1 ] && [ "$(tail -n 1 "$TMPDIR/demo/chart.svg")" = "</svg>" ]
 grep -q '"verified": true' "$TMPDIR/demo/migrate.json"
