@@ -51,6 +51,9 @@ struct write_entry {
 struct key_map {
     struct write_entry *head[KEY_MAP_HEIGHT_MAX];
     struct write_entry *tail[KEY_MAP_HEIGHT_MAX]; /* The last entry on each level. */
+    /* On each level the last entry up to the one that was inserted last, NULL: the head; on level 0 NULL: none is
+     * known. */
+    struct write_entry *finger[KEY_MAP_HEIGHT_MAX];
     uint64_t count;
     uint64_t random; /* State for heights. */
 };

@@ -112,3 +112,27 @@ Test(key_map, keys_in_order_are_appended)
     arena_deinit(&fixture.arena);
     memory_delete(fixture.memory);
 }
+
+Test(key_map, keys_in_runs_equal_a_sorted_list)
+{
+    struct fixture fixture = {.memory = memory_new()};
+    struct random random;
+
+    random_init(&random, 2);
+    arena_init(&fixture.arena, fixture.memory, MEMORY_WRITE_SET);
+    /* Runs of numbers that rise by one to three from anywhere, some of them there already, and a removal now and then. */
+    for (uint32_t run = 0; run < 400; run++) {
+        uint32_t number = (uint32_t)random_below(&random, KEYS);
+
+        for (uint32_t step = 0; step < 12 && number < KEYS; step++) {
+            if (fixture.entry[number] == NULL || random_below(&random, 4) == 0)
+                toggle(&fixture, number);
+            number += 1 + (uint32_t)random_below(&random, 3);
+        }
+        if (run % 4 == 0)
+            compare(&fixture);
+    }
+    compare(&fixture);
+    arena_deinit(&fixture.arena);
+    memory_delete(fixture.memory);
+}
