@@ -115,6 +115,17 @@ tell_group(struct commit_request *first, struct event *event)
     event_signal(event);
 }
 
+/* Clients who wait for the leader's flush. */
+static uint32_t
+count_applied(const struct commit_request *first)
+{
+    uint32_t count = 0;
+
+    for (const struct commit_request *at = first; at != NULL; at = at->next)
+        count += at->found == OUTCOME_APPLIED ? 1 : 0;
+    return count;
+}
+
 static void
 lead(struct qtdb *db, struct commit_request *request, struct event *event)
 {
@@ -130,7 +141,7 @@ lead(struct qtdb *db, struct commit_request *request, struct event *event)
     if (status == STATUS_MISSING)
         status = pager_change_resolve(db->pager);
     if (request->next != NULL && csn_last > 0)
-        status = pager_flush(db->pager, csn_last);
+        status = pager_flush_for(db->pager, csn_last, count_applied(first));
     /* What the attempts of others said is no error of this thread. */
     if (status != STATUS_OK || request->next != NULL || request->found != OUTCOME_APPLIED) {
         error_clear();

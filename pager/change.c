@@ -662,12 +662,18 @@ pager__change_resolve_system(struct pager *pager)
 enum status
 pager_flush(struct pager *pager, uint64_t csn)
 {
+    return pager_flush_for(pager, csn, 1);
+}
+
+enum status
+pager_flush_for(struct pager *pager, uint64_t csn, uint32_t client_count)
+{
     struct wal *wal = __atomic_load_n(&pager->wal, __ATOMIC_ACQUIRE);
 
     CHECK(csn <= pager_csn(pager));
     if (wal == NULL)
         return STATUS_OK;
-    enum status status = wal_flush(wal, csn);
+    enum status status = wal_flush_for(wal, csn, client_count);
     return status == STATUS_OK ? status : pager__fail(pager, status, "flushing the log");
 }
 

@@ -213,6 +213,8 @@ MUST_CHECK enum status pager_change_resolve(struct pager *pager);
 
 /** Returns once `csn` is durable. */
 MUST_CHECK enum status pager_flush(struct pager *pager, uint64_t csn);
+/** The same for as many clients as wait for this call; see wal_flush_for. */
+MUST_CHECK enum status pager_flush_for(struct pager *pager, uint64_t csn, uint32_t client_count);
 uint64_t pager_csn_durable(const struct pager *pager);
 
 /* Direct writes (rule L4): pages that no record since the redo point touches. */

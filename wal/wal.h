@@ -147,6 +147,9 @@ MUST_CHECK enum status wal_make_room(struct wal *wal, size_t size, bool emergenc
  * flight, or when what has gathered fills a block; else it waits for the one in flight.
  */
 MUST_CHECK enum status wal_flush(struct wal *wal, uint64_t csn);
+/** The same for `client_count` clients who all wait for this call, at least one: a frame is held back for a
+ * moment when as many as have just been answered are likely to come back with more for it. */
+MUST_CHECK enum status wal_flush_for(struct wal *wal, uint64_t csn, uint32_t client_count);
 uint64_t wal_csn_durable(const struct wal *wal);
 
 /** When idle: records the durable CSN in the segment's horizon if it moved. */

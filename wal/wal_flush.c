@@ -3,12 +3,19 @@
  * another thread costs more than the write). One step at a time, chosen under the latch:
  *
  *   WAIT     nothing may start now: stand by until a write has ended
+ *   HOLD     the frame is small, and of the clients who were answered last some are likely to come: stand by
+ *            until they have, a moment at most
  *   SWITCH   the next frame lies in the next segment: when no write is in flight, its header goes
  *            first, durable (W1)
  *   FILL     the frame would end in blocks never written: zeros go first, a step's worth, so that
  *            small commits never pay for a change of the file's extents
  *   SEAL     sum a large payload without the latch, then look again
  *   WRITE    seal the oldest frame if that is still to be done, and write it
+ *
+ * Without holding, clients fall into two halves that take turns: one waits for the disk, the other for its
+ * turn, and each frame carries half of what it could. So the clients of the frame just finished and those who
+ * wait already are expected together in the next one. If they do not come in time, nobody is expected until
+ * frames have several clients again; a lone client never waits (docs/decisions/0014-held-frames.md).
  *
  * A write starts when none is in flight, or beside others when the frame is closed or fills a block
  * (greedy: whatever gathers meanwhile goes with the next). At most WAL__IN_FLIGHT_MAX frames lie
@@ -28,7 +35,7 @@
 #include "kernel/base/faults.h"
 #include "wal/wal_private.h"
 
-enum step { STEP_WAIT, STEP_SWITCH, STEP_FILL, STEP_SEAL, STEP_WRITE };
+enum step { STEP_WAIT, STEP_HOLD, STEP_SWITCH, STEP_FILL, STEP_SEAL, STEP_WRITE };
 
 static struct wal__slot *
 slot_of(const struct wal *wal, uint64_t sequence)
@@ -51,6 +58,19 @@ wait_for_turn(struct wal *wal)
     latch_unlock(&wal->latch);
     event_wait(&wal->turn, seen);
     latch_lock(&wal->latch);
+}
+
+static void
+hold(struct wal *wal)
+{
+    uint32_t seen = event_count(&wal->turn);
+
+    CHECK(latch_is_held(&wal->latch));
+    latch_unlock(&wal->latch);
+    bool in_time = event_wait_for(&wal->turn, seen, wal->hold_ns);
+    latch_lock(&wal->latch);
+    if (!in_time)
+        wal->clients_expected = 0;
 }
 
 static uint64_t
@@ -140,6 +160,17 @@ fills_a_block(const struct wal *wal, uint32_t payload_size)
            sizeof(struct wal_frame_header) + payload_size >= WAL_BLOCK_SIZE;
 }
 
+/* Of a small frame with nothing in flight: whether some of those who were answered last are on their way
+ * back. It goes with them, or when the time is over. */
+static bool
+is_held(const struct wal *wal)
+{
+    const struct wal__slot *slot = slot_of(wal, wal->sequence_open);
+
+    return wal->sequence_submitted == wal->sequence_open &&
+           slot->client_count < wal->clients_expected;
+}
+
 static enum step
 next_step(const struct wal *wal)
 {
@@ -151,8 +182,12 @@ next_step(const struct wal *wal)
     CHECK(current->file != NULL && current->filled <= wal->segment_size);
     if (wal->switching || wal->sealing || in_flight >= WAL__IN_FLIGHT_MAX)
         return STEP_WAIT;
-    if (in_flight > 0 && !fills_a_block(wal, payload_size))
-        return STEP_WAIT;
+    if (!fills_a_block(wal, payload_size)) {
+        if (in_flight > 0)
+            return STEP_WAIT;
+        if (is_held(wal))
+            return STEP_HOLD;
+    }
     if (wal->sequence_sealed == wal->sequence_submitted && payload_size > WAL__SEAL_LATCHED_MAX)
         return STEP_SEAL;
 
@@ -241,6 +276,21 @@ wal__fill(struct wal *wal, struct wal__segment *segment)
     event_signal(&wal->turn);
 }
 
+/* As many as the frames [from, to) answered may be back soon, to go with those who wait already. */
+static void
+expect_clients(struct wal *wal, uint64_t from, uint64_t to)
+{
+    uint32_t count = 0;
+
+    if (from == to)
+        return;
+    for (uint64_t sequence = from; sequence <= wal->sequence_open; sequence++)
+        count += slot_of(wal, sequence)->client_count;
+    wal->clients_expected = count > 1 ? count : 0; /* A lone client is not waited for. */
+    for (uint64_t sequence = from; sequence < to; sequence++)
+        slot_of(wal, sequence)->client_count = 0;
+}
+
 /* The durable point moves over gapless finished frames; returns the first not passed. */
 static uint64_t
 advance(struct wal *wal)
@@ -322,6 +372,7 @@ write_frame(struct wal *wal)
     wal->statistics.payload_size += slot->payload_size;
     uint64_t from = wal->sequence_finished;
     uint64_t to = advance(wal);
+    expect_clients(wal, from, to);
     DCHECK(wal__invariants_hold(wal));
     wake(wal, from, to);
 }
@@ -329,14 +380,17 @@ write_frame(struct wal *wal)
 /* Sleeps until frame `sequence` is durable, or may be started, or the log has failed. The latch is
  * taken again only by those who may have something to do; false when `csn` was seen durable. */
 static bool
-stand_by(struct wal *wal, uint64_t sequence, uint64_t csn)
+stand_by(struct wal *wal, uint64_t sequence, uint64_t csn, bool holds)
 {
     struct wal__slot *slot = slot_of(wal, sequence);
 
     CHECK(sequence < wal->sequence_finished + wal->slot_count);
     if (wal->sequence_submitted <= sequence && !slot->has_candidate) {
         slot->has_candidate = true;
-        wait_for_turn(wal);
+        if (holds)
+            hold(wal);
+        else
+            wait_for_turn(wal);
         if (wal->sequence_submitted <= sequence)
             slot->has_candidate = false;
         return true;
@@ -369,7 +423,9 @@ wal__flush_until(struct wal *wal, uint64_t sequence, uint64_t csn)
             status = wal__raise_failed(wal);
             continue;
         }
-        switch (choose_step(wal, sequence)) {
+        enum step step = choose_step(wal, sequence);
+
+        switch (step) {
         case STEP_WRITE:
             write_frame(wal);
             break;
@@ -383,7 +439,8 @@ wal__flush_until(struct wal *wal, uint64_t sequence, uint64_t csn)
             switch_segment(wal);
             break;
         case STEP_WAIT:
-            if (!stand_by(wal, sequence, csn))
+        case STEP_HOLD:
+            if (!stand_by(wal, sequence, csn, step == STEP_HOLD))
                 return STATUS_OK;
         }
     }
@@ -404,7 +461,7 @@ frame_of(const struct wal *wal, uint64_t csn)
 }
 
 enum status
-wal_flush(struct wal *wal, uint64_t csn)
+wal_flush_for(struct wal *wal, uint64_t csn, uint32_t client_count)
 {
     CHECK(wal->started);
     if (csn <= wal_csn_durable(wal))
@@ -416,7 +473,15 @@ wal_flush(struct wal *wal, uint64_t csn)
         return STATUS_OK;
     }
     wal->statistics.flush_count++;
-    return wal__flush_until(wal, frame_of(wal, csn), csn);
+    uint64_t sequence = frame_of(wal, csn);
+    slot_of(wal, sequence)->client_count += client_count;
+    return wal__flush_until(wal, sequence, csn);
+}
+
+enum status
+wal_flush(struct wal *wal, uint64_t csn)
+{
+    return wal_flush_for(wal, csn, 1);
 }
 
 uint64_t

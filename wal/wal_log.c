@@ -114,6 +114,7 @@ new_wal(const struct env *env, const char *dir, const struct wal_options *option
     wal->env = *env;
     wal->dir = dir;
     wal->options = *options;
+    wal->hold_ns = WAL__HOLD_NS;
     if (wal->options.buffer_count == 0)
         wal->options.buffer_count = WAL__BUFFER_COUNT_DEFAULT;
     if (wal->options.spare_count == 0)

@@ -36,6 +36,7 @@ enum {
     WAL__FILL_FRAME_MAX = 64 * 1024, /* Larger frames may use unwritten extents. */
     WAL__READ_STEP_MIN = 64 * 1024,
     WAL__READ_STEP_MAX = 1024 * 1024,
+    WAL__HOLD_NS = 100 * 1000, /* Longest time that a frame is held back for clients to come. */
     WAL__FAILURE_SIZE = 256,
     WAL__NAME_SIZE = 20 + 1, /* %016llx.seg and NUL. */
 };
@@ -76,6 +77,7 @@ struct wal__slot {
     uint8_t *frame; /* Header, payload, zeros up to a block. */
     uint32_t payload_size;
     uint32_t commit_count;
+    uint32_t client_count; /* Who wait for it. */
     uint64_t first_csn;
     uint64_t csn; /* Highest complete CSN at its end. */
     uint64_t lsn;
@@ -119,6 +121,7 @@ struct wal {
     uint8_t *header_block;  /* Owned by the thread that switches. */
     uint8_t *horizon_block; /* Guarded by space. */
     size_t fill_step;
+    uint64_t hold_ns;          /* WAL__HOLD_NS. */
     uint64_t small_frame_size; /* Bytes of frames written that want filled space. */
 
     /* Taken before `latch`, held across I/O: creating, recycling, horizon. */
@@ -140,6 +143,7 @@ struct wal {
     uint64_t sequence_open;
     uint32_t open_used; /* Payload bytes gathered. */
     uint32_t open_commit_count;
+    uint32_t clients_expected; /* Small frames wait for so many clients; 0: for none. */
     uint64_t open_first_csn;
     uint64_t lsn_next; /* Where the last closed frame ends. */
     uint64_t lsn_durable;

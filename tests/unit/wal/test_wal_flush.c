@@ -5,6 +5,7 @@
  * size and header are not durable, no block written twice; faults injected at single operations.
  */
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -136,6 +137,78 @@ Test(wal_flush, of_one_commit_is_one_write)
     wal_get_statistics(log.wal, &statistics);
     cr_assert(statistics.flush_count == 2 && statistics.frame_count == 2);
     cr_assert(statistics.frame_size == 2 * WAL_BLOCK_SIZE);
+    help_deinit(&log);
+}
+
+/* Held frames. */
+
+static uint64_t
+frame_count(void)
+{
+    struct wal_statistics statistics;
+
+    wal_get_statistics(log.wal, &statistics);
+    return statistics.frame_count;
+}
+
+static void *
+flush_first(void *csn)
+{
+    cr_assert(wal_flush_for(log.wal, *(const uint64_t *)csn, 1) == STATUS_OK);
+    return NULL;
+}
+
+/* covers: W1 */
+Test(wal_flush, a_small_frame_waits_for_the_clients_answered_last)
+{
+    pthread_t thread;
+    bool waits = false;
+
+    begin(0);
+    log.wal->hold_ns = UINT64_C(1000000000000); /* Only the others end it. */
+    help_append(&log, 10);
+    cr_assert(wal_flush_for(log.wal, 1, 2) == STATUS_OK);
+    cr_assert(log.wal->clients_expected == 2);
+    uint64_t before = frame_count();
+    uint64_t csn = log.history.appended + 1;
+    help_append(&log, 10);
+    cr_assert(pthread_create(&thread, NULL, flush_first, &csn) == 0);
+    while (!waits && wal_csn_durable(log.wal) < csn) {
+        latch_lock(&log.wal->latch);
+        waits = log.wal->slots[log.wal->sequence_open % log.wal->slot_count].has_candidate;
+        latch_unlock(&log.wal->latch);
+    }
+    cr_assert(wal_csn_durable(log.wal) < csn);
+    help_commit(&log, 10);
+    cr_assert(pthread_join(thread, NULL) == 0);
+    cr_assert(frame_count() == before + 1 && wal_csn_durable(log.wal) == csn + 1);
+    cr_assert(log.wal->clients_expected == 2);
+    help_append(&log, 3 * WAL_BLOCK_SIZE); /* It fills blocks: nobody is waited for. */
+    help_flush(&log);
+    log.history.acked = log.history.appended;
+    help_close(&log);
+    help_reopen(&log);
+    help_deinit(&log);
+}
+
+Test(wal_flush, waits_only_for_a_moment_and_never_for_a_lone_client)
+{
+    begin(0);
+    log.wal->hold_ns = UINT64_C(1000000000000);
+    for (int i = 0; i < 5; i++) {
+        help_append(&log, 10);
+        help_append(&log, 10); /* Commits that nobody waits for do not count. */
+        help_flush(&log);
+        cr_assert(log.wal->clients_expected == 0);
+    }
+    help_append(&log, 10);
+    cr_assert(wal_flush_for(log.wal, log.history.appended, 3) == STATUS_OK);
+    log.wal->hold_ns = 1;
+    help_commit(&log, 10);
+    cr_assert(log.wal->clients_expected == 0);
+    log.history.acked = log.history.appended;
+    help_close(&log);
+    help_reopen(&log);
     help_deinit(&log);
 }
 
