@@ -158,8 +158,13 @@ put_entries(struct change *change, const struct value *values, const struct key_
                             &key.size, change->context->error));
         if (key.size == 0)
             continue;
+        const void *value = NULL;
+        size_t size = 0;
+
+        TRY(table_entry_value(change->table, i, values, row_key->bytes, row_key->size,
+                              &change->arena, &value, &size));
         enum qtdb_code code = qtdb_put(change->context->txn, change->indexes[i], key.bytes,
-                                       key.size, row_key->bytes, row_key->size, QTDB_PUT_INSERT);
+                                       key.size, value, size, QTDB_PUT_INSERT);
         if (code == QTDB_EXISTS)
             return refuse_duplicate(change, change->table->indexes[i].name);
         TRY(sql_from_code(code, change->context->error));
@@ -253,6 +258,33 @@ find_row_conflict(struct change *change, const struct value *row, struct key_byt
                : sql_from_code(code, change->context->error);
 }
 
+/* The row's key out of an entry that holds more. */
+static enum status
+find_stored(struct change *change, uint32_t index, const struct key_bytes *key,
+            struct key_bytes *out)
+{
+    const struct exec_context *context = change->context;
+    struct qtdb_tree *tree = change->indexes[index];
+    const void *row_key = NULL;
+    size_t size = 0;
+    enum qtdb_code code = qtdb_get(context->txn, tree, key->bytes, key->size, NULL, &size);
+
+    if (code != QTDB_FULL)
+        return code == QTDB_NOT_FOUND ? STATUS_OK : sql_from_code(code, context->error);
+    uint8_t *bytes = arena_alloc(&change->arena, size);
+    if (bytes == NULL)
+        return STATUS_NO_MEMORY;
+    TRY(sql_from_code(qtdb_get(context->txn, tree, key->bytes, key->size, bytes, &size),
+                      context->error));
+    if (!table_entry_row_key(change->table, index, bytes, size, &row_key, &size))
+        return sql_error_set(context->error, "XX001", -1,
+                             "an entry of index \"%s\" is damaged: run qtdb-check",
+                             change->table->indexes[index].name);
+    memcpy(out->bytes, row_key, size);
+    out->size = size;
+    return STATUS_OK;
+}
+
 enum status
 change_find_conflict(struct change *change, const struct value *row, uint32_t constraint,
                      struct key_bytes *out)
@@ -269,6 +301,8 @@ change_find_conflict(struct change *change, const struct value *row, uint32_t co
                         change->context->error));
     if (key.size == 0)
         return STATUS_OK;
+    if (change->table->indexes[constraint].stores)
+        return find_stored(change, constraint, &key, out);
     enum qtdb_code code = qtdb_get(change->context->txn, change->indexes[constraint], key.bytes,
                                    key.size, out->bytes, &size);
     if (code == QTDB_NOT_FOUND)

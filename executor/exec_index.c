@@ -126,17 +126,20 @@ name_index(const struct exec_context *context, const struct ast_create_index *as
 static enum status
 put_entry(const struct exec_context *context, const struct table *table, uint32_t position,
           struct qtdb_tree *tree, const struct value *values, const void *row_key,
-          size_t row_key_size)
+          size_t row_key_size, struct arena *arena)
 {
     uint8_t key[QTDB_KEY_SIZE_MAX];
-    size_t size = 0;
+    const void *value = NULL;
+    size_t size = 0, value_size = 0;
 
     TRY(table_index_key(table, position, values, row_key, row_key_size, key, &size,
                         context->error));
     if (size == 0)
         return STATUS_OK;
+    TRY(table_entry_value(table, position, values, row_key, row_key_size, arena, &value,
+                          &value_size));
     enum qtdb_code code =
-        qtdb_put(context->txn, tree, key, size, row_key, row_key_size, QTDB_PUT_INSERT);
+        qtdb_put(context->txn, tree, key, size, value, value_size, QTDB_PUT_INSERT);
     if (code == QTDB_EXISTS)
         return sql_error_set(context->error, "23505", -1, "could not create unique index \"%s\"",
                              table->indexes[position].name);
@@ -168,7 +171,7 @@ fill_from(const struct exec_context *context, const struct table_rules *rules, u
         qtdb_cursor_row(cursor, &key, &key_size, &row, &row_size);
         TRY_OUT(table_decode_row(table, row, row_size, &arena, values, context->error));
         TRY_OUT(rules_extend(rules, &eval, values));
-        TRY_OUT(put_entry(context, table, position, tree, values, key, key_size));
+        TRY_OUT(put_entry(context, table, position, tree, values, key, key_size, &arena));
         TRY_OUT(exec__check_interrupt(context));
     }
     if (code != QTDB_NOT_FOUND)
@@ -222,6 +225,7 @@ exec__create_index(struct exec_context *context, const struct ast_create_index *
     *index = (struct table_index){
         .name = name.name, .id = table->next_index, .unique = ast->unique, .learned = ast->learned};
     TRY(find_columns(context, ast, table, index, arena));
+    index->stores = index->include_count > 0;
     table->index_count++;
     table->next_index++;
     TRY(catalog_put(context->txn, CATALOG_INDEX, &name, table->name, false, context->error));

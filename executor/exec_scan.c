@@ -337,7 +337,10 @@ gather_one(struct exec *exec, struct scan *scan)
         return STATUS_OK;
     }
     TRY(step(exec, scan, &entry));
-    scan__look_add(scan, entry.value, entry.value_size);
+    if (!table_entry_row_key(exec->plan->table, path->index, entry.value, entry.value_size,
+                             &entry.key, &entry.key_size))
+        return scan__damaged_entry(exec);
+    scan__look_add(scan, entry.key, entry.key_size);
     return STATUS_OK;
 }
 

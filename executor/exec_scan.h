@@ -59,6 +59,8 @@ MUST_CHECK enum status scan__take_row(struct exec *exec, const void *key, size_t
 MUST_CHECK enum status scan__take_by_key(struct exec *exec, const void *key, size_t key_size,
                                          bool may_miss);
 
+/** XX001: an entry of the index cannot be decoded. */
+enum status scan__damaged_entry(struct exec *exec);
 /** An entry of an index that has all columns asked for, as a row. */
 MUST_CHECK enum status scan__take_entry(struct exec *exec, const struct scan_entry *entry);
 

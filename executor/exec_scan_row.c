@@ -85,6 +85,16 @@ scan__take_row(struct exec *exec, const void *key, size_t key_size, const void *
 }
 
 enum status
+scan__damaged_entry(struct exec *exec)
+{
+    const struct plan *plan = exec->plan;
+
+    return sql_error_set(exec->context->error, "XX001", -1,
+                         "an entry of index \"%s\" is damaged: run qtdb-check",
+                         plan->table->indexes[plan->path.index].name);
+}
+
+enum status
 scan__take_entry(struct exec *exec, const struct scan_entry *entry)
 {
     struct scan *scan = exec->state;
@@ -96,13 +106,16 @@ scan__take_entry(struct exec *exec, const struct scan_entry *entry)
     enum status status =
         table_decode_entry(table, plan->path.index, entry->key, entry->key_size, entry->value,
                            entry->value_size, &exec->batch.arena, scan->whole);
+    const void *row_key = NULL;
+    size_t row_key_size = 0;
+
+    if (status == STATUS_OK && !table_entry_row_key(table, plan->path.index, entry->value,
+                                                    entry->value_size, &row_key, &row_key_size))
+        status = STATUS_CORRUPT;
     if (status == STATUS_CORRUPT)
-        return sql_error_set(exec->context->error, "XX001", -1,
-                             "an entry of index \"%s\" is damaged: run qtdb-check",
-                             table->indexes[plan->path.index].name);
+        return scan__damaged_entry(exec);
     TRY(status);
-    scan->whole[table->column_count] =
-        value_bytes(QTDB_TYPE_BYTEA, entry->value, entry->value_size);
+    scan->whole[table->column_count] = value_bytes(QTDB_TYPE_BYTEA, row_key, row_key_size);
     if (!passes_tests(scan))
         return STATUS_OK;
     TRY(passes_filter(exec, scan, &wanted));

@@ -16,6 +16,7 @@ struct children {
     const struct table_foreign *foreign;
     struct value values[TABLE_KEY_COLUMNS_MAX]; /* The key, in the child's types. */
     struct exec_rows rows;                      /* The row's key, then the row. */
+    uint32_t index;                             /* Looked in; UINT32_MAX: the rows. */
     bool only_one;
 };
 
@@ -44,12 +45,13 @@ encode_prefix(const struct children *children, const uint32_t *columns, uint32_t
 
 /* The tree to look in and what its keys begin with; size 0: all of them. */
 static struct qtdb_tree *
-choose_tree(const struct children *children, struct key_bytes *prefix)
+choose_tree(struct children *children, struct key_bytes *prefix)
 {
     const struct table *table = children->child->table;
     const struct change *change = &children->child->change;
 
     prefix->size = 0;
+    children->index = UINT32_MAX;
     if (table->key_count > 0 && !table_key_is_integer(table) &&
         encode_prefix(children, table->keys, table->key_count, prefix))
         return change->rows;
@@ -62,8 +64,10 @@ choose_tree(const struct children *children, struct key_bytes *prefix)
     for (uint32_t i = 0; i < table->index_count; i++) {
         if (table->indexes[i].predicate == 0 &&
             encode_prefix(children, table->indexes[i].columns, table->indexes[i].column_count,
-                          prefix))
+                          prefix)) {
+            children->index = i;
             return change->indexes[i];
+        }
     }
     prefix->size = 0;
     return change->rows;
@@ -95,8 +99,7 @@ take_child(struct children *children, const struct key_bytes *key)
 }
 
 static enum status
-scan_children(struct children *children, struct qtdb_cursor *cursor, struct qtdb_tree *tree,
-              const struct key_bytes *prefix)
+scan_children(struct children *children, struct qtdb_cursor *cursor, const struct key_bytes *prefix)
 {
     struct change *change = &children->child->change;
     enum qtdb_code code = qtdb_cursor_seek(cursor, prefix->bytes, prefix->size);
@@ -109,10 +112,12 @@ scan_children(struct children *children, struct qtdb_cursor *cursor, struct qtdb
         qtdb_cursor_row(cursor, &bytes, &size, &value, &value_size);
         if (size < prefix->size || memcmp(bytes, prefix->bytes, prefix->size) != 0)
             return STATUS_OK;
-        key.size = tree == change->rows ? size : value_size;
-        if (key.size > sizeof(key.bytes))
+        if (children->index != UINT32_MAX &&
+            !table_entry_row_key(change->table, children->index, value, value_size, &bytes, &size))
             return foreign_damaged(children->queue, children->foreign);
-        memcpy(key.bytes, tree == change->rows ? bytes : value, key.size);
+        key.size = size;
+        CHECK(size <= sizeof(key.bytes));
+        memcpy(key.bytes, bytes, size);
         arena_reset(&change->arena);
         TRY(take_child(children, &key));
         if (children->only_one && children->rows.count > 0)
@@ -143,7 +148,7 @@ find_children(struct children *children, const struct value *key)
     }
     struct qtdb_tree *tree = choose_tree(children, &prefix);
     TRY(sql_from_code(qtdb_cursor_open(context->txn, tree, &cursor), context->error));
-    enum status status = scan_children(children, cursor, tree, &prefix);
+    enum status status = scan_children(children, cursor, &prefix);
     qtdb_cursor_close(cursor);
     return status;
 }

@@ -18,6 +18,7 @@
  *   varint foreign key count, each (text name, varint count, positions, text schema, text table,
  *       varint count, text parent columns, u8 on update, u8 on delete, u8 flags) |
  *   varint reference count, each (text schema, text table) | text name of the primary key | text comment
+ * Flags of an index: 1 unique, 2 constraint, 4 USING rmi, 8 entries store INCLUDE's columns.
  * A column: text name | u8 type | u32 precision (of an enum: its number) | u32 scale | u8 flags | [text default] and, from format
  * 3, [text expression] | [text missing] | [text sequence] | [text comment] | u8 generated | varint slot.
  * An index: text name | varint count, positions | varint id | u8 flags and, from format 3, varint
@@ -72,8 +73,9 @@ struct table_index {
     uint32_t column_count;
     uint32_t columns[TABLE_KEY_COLUMNS_MAX]; /* From TABLE_EXPR_BASE on: of `exprs`. */
     uint32_t predicate;                      /* One more than its place in `exprs`; 0: none. */
-    uint32_t include_count;                  /* INCLUDE: kept in the definition only. */
+    uint32_t include_count;
     uint32_t includes[TABLE_KEY_COLUMNS_MAX];
+    bool stores; /* Entries have the values of INCLUDE too; those of older indexes have not. */
 };
 
 /* An expression or predicate of an index. */
@@ -203,7 +205,18 @@ MUST_CHECK enum status table_tree(struct qtdb_txn *txn, const struct table *tabl
  * long. `out` has QTDB_KEY_SIZE_MAX bytes. */
 MUST_CHECK enum status table_row_key(const struct table *table, const struct value *values,
                                      uint8_t *out, size_t *size_out, struct sql_error *error);
-/** An index's entry has the column's value: in its key, or in the row's key that it leads to. */
+/**
+ * What an entry holds under its key: the row's key, or, of an index that stores INCLUDE's columns, varint size of
+ * the row's key | row's key | a row (row.h) of those columns. `*out` borrows from `row_key` or the arena.
+ */
+MUST_CHECK enum status table_entry_value(const struct table *table, uint32_t index,
+                                         const struct value *values, const void *row_key,
+                                         size_t row_key_size, struct arena *arena, const void **out,
+                                         size_t *size_out);
+/** The row's key in an entry's value; false: it is damaged. */
+bool table_entry_row_key(const struct table *table, uint32_t index, const void *value,
+                         size_t value_size, const void **out, size_t *size_out);
+/** An index's entry has the column's value: in its key, in the row's key that it leads to, or by INCLUDE. */
 bool table_index_has(const struct table *table, uint32_t index, uint32_t column);
 /** The values of all columns that table_index_has; the others stay as they are. They borrow from the entry
  * where they can. STATUS_CORRUPT. */

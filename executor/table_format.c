@@ -22,7 +22,8 @@ enum {
     INDEX_UNIQUE = 1,
     INDEX_CONSTRAINT = 2,
     INDEX_LEARNED = 4,
-    INDEX_FLAGS = 7,
+    INDEX_STORES = 8,
+    INDEX_FLAGS = 15,
     RULE_NOT_VALID = 1,
 };
 
@@ -86,9 +87,10 @@ put_index(struct byte_writer *out, const struct table_index *index)
     put_text(out, index->name);
     put_positions(out, index->columns, index->column_count);
     byte_writer_put_varint(out, index->id);
-    byte_writer_put_u8(out, (uint8_t)((index->unique ? INDEX_UNIQUE : 0) |
-                                      (index->constraint ? INDEX_CONSTRAINT : 0) |
-                                      (index->learned ? INDEX_LEARNED : 0)));
+    byte_writer_put_u8(
+        out,
+        (uint8_t)((index->unique ? INDEX_UNIQUE : 0) | (index->constraint ? INDEX_CONSTRAINT : 0) |
+                  (index->learned ? INDEX_LEARNED : 0) | (index->stores ? INDEX_STORES : 0)));
     byte_writer_put_varint(out, index->predicate);
     put_positions(out, index->includes, index->include_count);
 }
@@ -331,6 +333,7 @@ get_index(struct decoder *decoder, uint32_t position, struct table_index *out)
     out->unique = (flags & INDEX_UNIQUE) != 0;
     out->constraint = (flags & INDEX_CONSTRAINT) != 0;
     out->learned = (flags & INDEX_LEARNED) != 0;
+    out->stores = (flags & INDEX_STORES) != 0;
     return flags <= INDEX_FLAGS;
 }
 

@@ -254,3 +254,48 @@ Test(sql_paths, look_ups_survive_every_refused_allocation)
         cr_assert(code == QTDB_OK || (failed && code == QTDB_NO_MEMORY));
     }
 }
+
+/* INCLUDE's columns of every type are kept in entries, and follow every change of the row. */
+Test(sql_paths, columns_of_include_need_no_row)
+{
+    make_kinds();
+    expect("create index t_d on t (d) include (f, x, c, i, long, o, b); "
+           "create unique index t_n on t (n) include (s, x)",
+           "");
+    expect_same("f, x, c, i, length(long), o, b, id", "d > '2000-02-20'", "id",
+                "Index Only Scan using t_d on t");
+    expect_same("x, s", "n between 10000 and 14000", "x", "Index Only Scan using t_n on t");
+    expect_same("m", "n between 10000 and 14000", "m", "Index Scan using t_n on t");
+    expect("update t set x = 1.250, c = null where n = 232; select x, c from t where d = "
+           "'2000-01-30'; select x from t where n = 232",
+           "1.250|NULL\n1.250\n");
+    expect(
+        "insert into t (id, s, n, x) values (1, 'new', 232, 2) on conflict (n) do update set x = "
+        "excluded.x, s = 'won'; select x, s from t where n = 232",
+        "2|won\n");
+    sql_refuse(session, "insert into t (id, s, n) values (2, 'new', 232)", "23505");
+    expect("delete from t where n = 232; select count(*) from t where n between 200 and 300",
+           "0\n");
+    expect("alter table t drop x; select s, n from t where n = 1232", "a\"z|1232\n");
+    sql_refuse(session, "drop index t_n", "42704");
+    expect("alter table t alter c type text using c || '!'; select c, f from t where d = "
+           "'2000-01-31'",
+           "c34!|17\n");
+    expect("select c from (select c, d from t where d > '2000-02-28') x order by d",
+           "c63!\nc64!\n");
+    db_check(rig.db);
+}
+
+Test(sql_paths, foreign_keys_read_indexes_that_include)
+{
+    expect(
+        "create table parent (id int primary key); create table child (k text primary key, p int "
+        "references parent on delete cascade, note text); create index child_p on child (p) "
+        "include (note); insert into parent select generate_series(1, 5); insert into child "
+        "select 'k' || g, g % 5 + 1, repeat('note', g) from generate_series(1, 50) g",
+        "");
+    expect("delete from parent where id = 3; select count(*), count(distinct p) from child",
+           "40|4\n");
+    expect("select count(*), sum(length(note)) from child where p = 2", "10|940\n");
+    db_check(rig.db);
+}
