@@ -552,8 +552,11 @@ settings_path_epoch(const struct settings *settings)
 enum qtdb_isolation
 settings_isolation(const struct settings *settings)
 {
-    const char *value = value_of(settings, DEFAULT_ISOLATION);
+    const char *value = settings->now[DEFAULT_ISOLATION];
 
+    /* Here and below: what nobody has set is not read as a text with each transaction. */
+    if (value == NULL)
+        return QTDB_READ_COMMITTED;
     return strcmp(value, "serializable") == 0      ? QTDB_SERIALIZABLE
            : strcmp(value, "repeatable read") == 0 ? QTDB_REPEATABLE_READ
                                                    : QTDB_READ_COMMITTED;
@@ -571,13 +574,13 @@ is_on(const struct settings *settings, uint32_t index)
 bool
 settings_read_only(const struct settings *settings)
 {
-    return is_on(settings, DEFAULT_READ_ONLY);
+    return settings->now[DEFAULT_READ_ONLY] != NULL && is_on(settings, DEFAULT_READ_ONLY);
 }
 
 bool
 settings_asynchronous(const struct settings *settings)
 {
-    return !is_on(settings, SYNCHRONOUS_COMMIT);
+    return settings->now[SYNCHRONOUS_COMMIT] != NULL && !is_on(settings, SYNCHRONOUS_COMMIT);
 }
 
 uint32_t
@@ -585,7 +588,9 @@ settings_lock_timeout_ms(const struct settings *settings)
 {
     uint32_t milliseconds = 0;
 
-    CHECK(read_milliseconds(value_of(settings, LOCK_TIMEOUT), &milliseconds));
+    if (settings->now[LOCK_TIMEOUT] == NULL)
+        return 0;
+    CHECK(read_milliseconds(settings->now[LOCK_TIMEOUT], &milliseconds));
     return milliseconds;
 }
 
