@@ -275,12 +275,27 @@ add_short(const struct rel_aggregate *call, const struct value *row, const struc
     return true;
 }
 
+/* Its values are those of one column as they come. */
+static inline bool
+is_of_column(const struct rel_aggregate *call)
+{
+    return call->argument_count == 1 && call->arguments[0]->kind == EXPR_COLUMN &&
+           call->filter == NULL && !call->distinct && call->sort_count == 0 &&
+           call->kind < REL_ARRAY_AGG;
+}
+
 enum status
 aggregate_add(const struct rel_aggregate *call, struct eval *eval, const struct value *row,
               struct arena *held, struct aggregate_state *state)
 {
     struct value arguments[2];
     bool wanted = true;
+
+    if (is_of_column(call)) {
+        const struct value *value = &row[call->arguments[0]->index];
+
+        return value->null ? STATUS_OK : take(call, eval, value, held, state);
+    }
 
     if (call->filter != NULL)
         TRY(expr_is_true(call->filter, row, eval, &wanted));
@@ -297,6 +312,73 @@ aggregate_add(const struct rel_aggregate *call, struct eval *eval, const struct 
         return STATUS_OK;
     return call->sort_count > 0 ? hold(call, eval, row, arguments, held, state)
                                 : take(call, eval, arguments, held, state);
+}
+
+static void
+add_integers(const struct batch *batch, uint32_t column, struct aggregate_state *state)
+{
+    const struct value *value = batch->values + column;
+    __int128 sum = state->sum;
+
+    for (uint32_t i = 0; i < batch->count; i++, value += batch->width) {
+        sum += value->null ? 0 : value->integer;
+        state->count += !value->null;
+    }
+    state->sum = sum;
+}
+
+static void
+add_reals(const struct batch *batch, uint32_t column, struct aggregate_state *state)
+{
+    const struct value *value = batch->values + column;
+
+    for (uint32_t i = 0; i < batch->count; i++, value += batch->width) {
+        if (value->null)
+            continue;
+        state->real += value->real;
+        state->count++;
+    }
+}
+
+static void
+count_values(const struct batch *batch, uint32_t column, struct aggregate_state *state)
+{
+    const struct value *value = batch->values + column;
+
+    for (uint32_t i = 0; i < batch->count; i++, value += batch->width)
+        state->count += !value->null;
+}
+
+enum status
+aggregate_add_batch(const struct rel_aggregate *call, struct eval *eval, const struct batch *batch,
+                    struct arena *held, struct aggregate_state *state)
+{
+    bool sums = call->kind == REL_SUM || call->kind == REL_AVERAGE;
+
+    if (call->kind == REL_COUNT && call->argument_count == 0 && call->filter == NULL) {
+        state->count += batch->count;
+        return STATUS_OK;
+    }
+    if (is_of_column(call)) {
+        uint32_t column = call->arguments[0]->index;
+        enum qtdb_type type = call->arguments[0]->type.type;
+
+        if (call->kind == REL_COUNT) {
+            count_values(batch, column, state);
+            return STATUS_OK;
+        }
+        if (sums && value_type_is_integer(type)) {
+            add_integers(batch, column, state);
+            return STATUS_OK;
+        }
+        if (sums && type == QTDB_TYPE_FLOAT8) {
+            add_reals(batch, column, state);
+            return STATUS_OK;
+        }
+    }
+    for (uint32_t i = 0; i < batch->count; i++)
+        TRY(aggregate_add(call, eval, exec__row(batch, i), held, state));
+    return STATUS_OK;
 }
 
 /* Taking rows out again. */

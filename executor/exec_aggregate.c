@@ -164,9 +164,24 @@ end_table(struct exec *exec, struct grouping *grouping)
                                                                : STATUS_OK;
 }
 
+/* All rows are one group: each aggregate takes the whole batch. */
+static enum status
+add_batch(struct exec *exec, const struct grouping *grouping, const struct batch *batch)
+{
+    struct eval eval = exec__eval(exec);
+
+    for (uint32_t i = 0; i < exec->plan->aggregate_count; i++) {
+        if (exec->plan->aggregates[i].kind != REL_GROUPING)
+            TRY(aggregate_add_batch(&exec->plan->aggregates[i], &eval, batch, &exec->held,
+                                    aggregate_at(grouping->table.first->payload, i)));
+    }
+    return STATUS_OK;
+}
+
 static enum status
 take_all(struct exec *exec, struct grouping *grouping)
 {
+    bool is_one = exec->plan->group_count == 0 && exec->plan->set_count == 0;
     const struct batch *input;
 
     exec__parts_free(grouping->parts);
@@ -176,7 +191,9 @@ take_all(struct exec *exec, struct grouping *grouping)
     TRY(add_empty_groups(exec, grouping, grouping->keys));
     do {
         TRY(exec_next(exec->input, &input));
-        for (uint32_t i = 0; i < input->count; i++)
+        if (is_one)
+            TRY(add_batch(exec, grouping, input));
+        for (uint32_t i = 0; i < input->count && !is_one; i++)
             TRY(add_row(exec, grouping, UINT32_MAX, exec__row(input, i)));
         TRY(check_size(exec, grouping));
     } while (input->count > 0);

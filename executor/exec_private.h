@@ -123,6 +123,10 @@ size_t aggregate_state_size(void);
 MUST_CHECK enum status aggregate_add(const struct rel_aggregate *call, struct eval *eval,
                                      const struct value *row, struct arena *held,
                                      struct aggregate_state *state);
+/** The same for all rows of a batch. */
+MUST_CHECK enum status aggregate_add_batch(const struct rel_aggregate *call, struct eval *eval,
+                                           const struct batch *batch, struct arena *held,
+                                           struct aggregate_state *state);
 MUST_CHECK enum status aggregate_finish(const struct rel_aggregate *call, struct eval *eval,
                                         struct arena *held, struct aggregate_state *state,
                                         struct value *out);

@@ -47,6 +47,20 @@ row_reader_init(struct row_reader *reader, const struct table *table, const bool
     }
 }
 
+/* Past a number that nobody asks for: to its last byte, the first without the high bit. */
+static inline bool
+pass_varint(struct row_place *place)
+{
+    const uint8_t *next = place->next;
+
+    while (next < place->end && *next >= 0x80)
+        next++;
+    if (next == place->end)
+        return false;
+    place->next = next + 1;
+    return true;
+}
+
 static bool
 take_long_varint(struct row_place *place, uint64_t *out)
 {
@@ -68,6 +82,13 @@ take_varint(struct row_place *place, uint64_t *out)
     if (place->end - place->next >= 2 && place->next[1] < 0x80 && place->next[1] != 0) {
         *out = (place->next[0] & 0x7fu) | (uint64_t)place->next[1] << 7;
         place->next += 2;
+        return true;
+    }
+    if (place->end - place->next >= 3 && place->next[2] < 0x80 && place->next[2] != 0 &&
+        place->next[1] >= 0x80) {
+        *out = (place->next[0] & 0x7fu) | (uint64_t)(place->next[1] & 0x7fu) << 7 |
+               (uint64_t)place->next[2] << 14;
+        place->next += 3;
         return true;
     }
     return take_long_varint(place, out);
@@ -119,6 +140,8 @@ take_value(struct row_place *place, const struct row_slot *slot, struct value *o
 
     switch (slot->how) {
     case HOW_NUMBER:
+        if (!slot->wanted)
+            return pass_varint(place);
         if (!take_varint(place, &word))
             return false;
         *out = (struct value){.type = slot->type,
@@ -141,19 +164,22 @@ static bool
 take_until(const struct row_reader *reader, struct row_place *place, uint32_t end,
            struct value *values)
 {
-    if (end > place->stored)
-        end = place->stored;
-    for (; place->slot < end; place->slot++) {
-        const struct row_slot *slot = &reader->slots[place->slot];
+    struct row_place at = *place; /* In registers. */
+
+    if (end > at.stored)
+        end = at.stored;
+    for (; at.slot < end; at.slot++) {
+        const struct row_slot *slot = &reader->slots[at.slot];
         struct value scratch;
         struct value *out = slot->wanted ? &values[slot->column] : &scratch;
 
-        if ((place->nulls[place->slot / 8] >> (place->slot % 8) & 1) != 0)
+        if ((at.nulls[at.slot / 8] >> (at.slot % 8) & 1) != 0)
             *out = (struct value){.type = slot->type, .null = true};
-        else if (!take_value(place, slot, out))
+        else if (!take_value(&at, slot, out))
             return false;
     }
-    return place->slot < place->stored || place->next == place->end;
+    *place = at;
+    return at.slot < at.stored || at.next == at.end;
 }
 
 static enum status

@@ -538,11 +538,13 @@ compare_real(double left, double right)
 }
 
 /* Trailing blanks of char(n) do not count. */
-static struct value
+static inline struct value
 without_blanks(struct value value)
 {
     static const char blanks[] = "        ";
 
+    if (value.size == 0 || value.bytes[value.size - 1] != ' ')
+        return value;
     while (value.size >= 8 && memcmp(value.bytes + value.size - 8, blanks, 8) == 0)
         value.size -= 8;
     while (value.size > 0 && value.bytes[value.size - 1] == ' ')
