@@ -90,3 +90,4 @@ chunks $orders 5000 "insert into lineitem select o, p, 1 + (p + s * ($suppliers 
     date '1992-01-01' + (o::bigint * 7927 % 2406)::int + (1 + h / 5 % 121)::int d, (1 + h / 13 % 30)::int r from (
     select o, n, (o::bigint * 7 + n) * 1000003 % 998244353 h from generate_series(FIRST, LAST) o,
     generate_series(1, 7) n where n <= 1 + o % 7) a) b"
+echo "analyze;"
