@@ -1,5 +1,6 @@
 /*
- * The catalog as tables: information_schema.tables, .columns, .schemata, .sequences; pg_catalog's
+ * The catalog as tables: information_schema.tables, .columns, .schemata, .sequences, .views,
+ * .table_constraints, .key_column_usage; pg_catalog's
  * pg_tables, pg_indexes; pg_catalog.qtdb_trees; and pg_catalog.qtdb_definitions, whose rows in order are the
  * statements that make everything anew. Their rows are constants of the plan, which is made anew when a
  * definition changes.
@@ -11,7 +12,7 @@
 #include "executor/search_path.h"
 #include "kernel/base/check.h"
 
-enum { CATALOG_COLUMNS_MAX = 14 };
+enum { CATALOG_COLUMNS_MAX = 16 };
 
 struct catalog_view;
 
@@ -173,6 +174,20 @@ fill_tables(struct listing *listing)
     return walk(listing, CATALOG_VIEW, each_view);
 }
 
+/* An array's has an underscore in front. */
+static const char *
+udt_name(struct listing *listing, const struct table_column *column)
+{
+    struct sql_text text;
+
+    sql_text_init(&text, listing->bind->arena);
+    sql_text_add(&text, value_is_array(column->type.type) ? "_" : "");
+    sql_text_add(&text, column->enumeration != NULL
+                            ? column->enumeration->name
+                            : value_type_short_name(value_element(column->type.type)));
+    return text.bytes;
+}
+
 static enum status
 column_rows(struct listing *listing, const struct table *table)
 {
@@ -194,20 +209,106 @@ column_rows(struct listing *listing, const struct table *table)
             digits(listing, i + 1),
             has && !stored ? given.bytes : NULL,
             column->not_null ? "NO" : "YES",
-            column->enumeration == NULL         ? value_type_name(column->type.type)
-            : value_is_array(column->type.type) ? "ARRAY"
-                                                : "USER-DEFINED",
+            value_is_array(column->type.type) ? "ARRAY"
+            : column->enumeration != NULL     ? "USER-DEFINED"
+                                              : value_type_name(column->type.type),
             text && column->type.precision >= 0 ? digits(listing, column->type.precision) : NULL,
             numeric ? digits(listing, column->type.precision) : NULL,
             numeric ? digits(listing, column->type.scale > 0 ? column->type.scale : 0) : NULL,
             column->generated >= TABLE_IDENTITY_DEFAULT ? "YES" : "NO",
             stored ? "ALWAYS" : "NEVER",
             stored ? column->expr : NULL,
+            column->enumeration != NULL ? column->enumeration->schema : "pg_catalog",
+            udt_name(listing, column),
         };
 
         TRY(add_row(listing, cells));
     }
     return STATUS_OK;
+}
+
+/* NOT NULL is told of in columns alone. */
+static enum status
+add_constraint(struct listing *listing, const struct table *table, const char *name,
+               const char *type)
+{
+    const char *cells[] = {"qtdb",      table->schema, name, "qtdb", table->schema,
+                           table->name, type,          "NO", "NO"};
+
+    return add_row(listing, cells);
+}
+
+static enum status
+constraint_rows(struct listing *listing, const struct table *table)
+{
+    if (table->key_count > 0)
+        TRY(add_constraint(listing, table, table_key_name(table, listing->bind->arena),
+                           "PRIMARY KEY"));
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        if (table->indexes[i].constraint)
+            TRY(add_constraint(listing, table, table->indexes[i].name, "UNIQUE"));
+    }
+    for (uint32_t i = 0; i < table->check_count; i++)
+        TRY(add_constraint(listing, table, table->checks[i].name, "CHECK"));
+    for (uint32_t i = 0; i < table->foreign_count; i++)
+        TRY(add_constraint(listing, table, table->foreigns[i].name, "FOREIGN KEY"));
+    return STATUS_OK;
+}
+
+static enum status
+add_key_columns(struct listing *listing, const struct table *table, const char *name,
+                const uint32_t *columns, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const char *cells[] = {"qtdb",
+                               table->schema,
+                               name,
+                               "qtdb",
+                               table->schema,
+                               table->name,
+                               table->columns[columns[i]].name,
+                               digits(listing, i + 1)};
+
+        TRY(add_row(listing, cells));
+    }
+    return STATUS_OK;
+}
+
+static enum status
+key_column_rows(struct listing *listing, const struct table *table)
+{
+    TRY(add_key_columns(listing, table, table_key_name(table, listing->bind->arena), table->keys,
+                        table->key_count));
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        const struct table_index *index = &table->indexes[i];
+
+        if (index->constraint)
+            TRY(add_key_columns(listing, table, index->name, index->columns, index->column_count));
+    }
+    for (uint32_t i = 0; i < table->foreign_count; i++) {
+        const struct table_foreign *foreign = &table->foreigns[i];
+
+        TRY(add_key_columns(listing, table, foreign->name, foreign->columns,
+                            foreign->column_count));
+    }
+    return STATUS_OK;
+}
+
+static enum status
+each_view_name(void *context, const char *schema, const char *name, const uint8_t *value,
+               size_t size)
+{
+    const char *cells[] = {"qtdb", schema, name};
+
+    (void)value;
+    (void)size;
+    return add_row(context, cells);
+}
+
+static enum status
+fill_views(struct listing *listing)
+{
+    return walk(listing, CATALOG_VIEW, each_view_name);
 }
 
 static enum status
@@ -534,7 +635,41 @@ static const struct catalog_view views[] = {
       {"numeric_scale", QTDB_TYPE_INT4},
       {"is_identity", QTDB_TYPE_TEXT},
       {"is_generated", QTDB_TYPE_TEXT},
-      {"generation_expression", QTDB_TYPE_TEXT}}},
+      {"generation_expression", QTDB_TYPE_TEXT},
+      {"udt_schema", QTDB_TYPE_TEXT},
+      {"udt_name", QTDB_TYPE_TEXT}}},
+    {"information_schema",
+     "views",
+     fill_views,
+     NULL,
+     {{"table_catalog", QTDB_TYPE_TEXT},
+      {"table_schema", QTDB_TYPE_TEXT},
+      {"table_name", QTDB_TYPE_TEXT}}},
+    {"information_schema",
+     "table_constraints",
+     walk_tables,
+     constraint_rows,
+     {{"constraint_catalog", QTDB_TYPE_TEXT},
+      {"constraint_schema", QTDB_TYPE_TEXT},
+      {"constraint_name", QTDB_TYPE_TEXT},
+      {"table_catalog", QTDB_TYPE_TEXT},
+      {"table_schema", QTDB_TYPE_TEXT},
+      {"table_name", QTDB_TYPE_TEXT},
+      {"constraint_type", QTDB_TYPE_TEXT},
+      {"is_deferrable", QTDB_TYPE_TEXT},
+      {"initially_deferred", QTDB_TYPE_TEXT}}},
+    {"information_schema",
+     "key_column_usage",
+     walk_tables,
+     key_column_rows,
+     {{"constraint_catalog", QTDB_TYPE_TEXT},
+      {"constraint_schema", QTDB_TYPE_TEXT},
+      {"constraint_name", QTDB_TYPE_TEXT},
+      {"table_catalog", QTDB_TYPE_TEXT},
+      {"table_schema", QTDB_TYPE_TEXT},
+      {"table_name", QTDB_TYPE_TEXT},
+      {"column_name", QTDB_TYPE_TEXT},
+      {"ordinal_position", QTDB_TYPE_INT4}}},
     {"information_schema",
      "schemata",
      fill_schemata,

@@ -61,6 +61,16 @@ value_type_name(enum qtdb_type type)
     return "unknown";
 }
 
+const char *
+value_type_short_name(enum qtdb_type type)
+{
+    for (uint32_t i = 0; i < TYPE_NAME_COUNT; i++) {
+        if (type_names[i].type == type)
+            return type_names[i].grammar_name;
+    }
+    return "unknown";
+}
+
 bool
 value_type_exists(uint32_t type)
 {

@@ -97,6 +97,8 @@ value_type_is_integer(enum qtdb_type type)
 }
 /** PostgreSQL's name, as in error messages: "integer", "timestamp with time zone". */
 const char *value_type_name(enum qtdb_type type);
+/** The grammar name of a type that is no array and no enum, such as "int4". */
+const char *value_type_short_name(enum qtdb_type type);
 /** From a grammar name such as "int4" or "varchar"; QTDB_TYPE_NULL when there is none. */
 enum qtdb_type value_type_find(const char *name);
 
