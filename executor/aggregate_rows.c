@@ -14,9 +14,58 @@
 #include "kernel/base/check.h"
 
 static enum status
+refuse_stack(const char *what, struct eval *eval)
+{
+    return sql_error_set(eval->error, what[0] == 'n' ? "22004" : "2202E", -1,
+                         "cannot accumulate %s", what);
+}
+
+/* array_agg of arrays of one shape: one dimension more. */
+static enum status
+stack_of(const struct rel_aggregate *call, struct eval *eval, const struct exec_rows *rows,
+         struct value *out)
+{
+    struct array shape = {.dimension_count = 0};
+    struct value *values = NULL;
+    size_t count = 0;
+
+    for (size_t i = 0; i < rows->count; i++) {
+        if (rows->rows[i][0].null)
+            return refuse_stack("null arrays", eval);
+        struct array part = array_open(&rows->rows[i][0]);
+        size_t dimensions = part.dimension_count * sizeof(part.lengths[0]);
+
+        if (part.count == 0)
+            return refuse_stack("empty arrays", eval);
+        if (i == 0) {
+            if (part.dimension_count == ARRAY_DIMENSIONS_MAX ||
+                rows->count > ARRAY_ELEMENTS_MAX / part.count)
+                return sql_error_set(eval->error, "54000", -1, "an array would be too large");
+            shape.dimension_count = part.dimension_count + 1;
+            shape.lengths[0] = (int32_t)rows->count;
+            shape.lowers[0] = 1;
+            memcpy(&shape.lengths[1], part.lengths, dimensions);
+            memcpy(&shape.lowers[1], part.lowers, dimensions);
+            values = arena_alloc(eval->arena, rows->count * part.count * sizeof(*values));
+            if (values == NULL)
+                return STATUS_NO_MEMORY;
+        }
+        if (part.dimension_count + 1 != shape.dimension_count ||
+            memcmp(&shape.lengths[1], part.lengths, dimensions) != 0)
+            return refuse_stack("arrays of different dimensionality", eval);
+        for (uint32_t k = 0; k < part.count; k++)
+            values[count++] = array_next(&part);
+    }
+    return array_make(value_element(call->type.type), values, (uint32_t)count, &shape, eval->arena,
+                      out);
+}
+
+static enum status
 array_of(const struct rel_aggregate *call, struct eval *eval, const struct exec_rows *rows,
          struct value *out)
 {
+    if (value_is_array(call->arguments[0]->type.type))
+        return stack_of(call, eval, rows, out);
     struct value *values = arena_alloc(eval->arena, (rows->count + 1) * sizeof(*values));
 
     if (values == NULL || rows->count > ARRAY_ELEMENTS_MAX)

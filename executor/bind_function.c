@@ -110,9 +110,7 @@ type_collected(struct bind *bind, const struct ast_expr *ast, struct rel_aggrega
     call->type = (struct sql_type){type, -1, -1};
     switch (call->kind) {
     case REL_ARRAY_AGG:
-        if (value_is_array(type))
-            return bind__unsupported(bind, ast->location, "array_agg of arrays");
-        call->type.type = value_array_of(type);
+        call->type.type = value_array_of(type); /* Of arrays: with one dimension more. */
         return STATUS_OK;
     case REL_JSON_ARRAY:
     case REL_JSON_OBJECT:
