@@ -122,6 +122,19 @@ Test(sql_faults, queries_survive_every_refused_allocation)
         "(select max(v) from b where a_id = a.id) and ((id = 1 and x = 10) or (id = 1 and n = "
         "'o'))",
         NULL);
+    refuse_each(
+        "select array(select v from b where a_id = a.id order by v), (id, x) is null, (id, x) is "
+        "distinct from (1, 2), id between symmetric 3 and 1, make_interval(days => id), "
+        "(date '2024-01-01', interval '1 mon') overlaps (date '2024-01-02', null), "
+        "width_bucket(x, 0, 50, id), factorial(id), trunc(x / 3.0, -1), trim_array(array[id, x], "
+        "1), "
+        "jsonb_insert('[1]', '{0}', to_jsonb(id)), json_object(array['k', n]), "
+        "to_jsonb(array[[id, x]]), convert_to(n, 'UTF8') from a",
+        NULL);
+    refuse_each(
+        "select (select max(v) from b where b.a_id = a.id) as k, array_agg(array[id, x]) from a "
+        "group by 1",
+        NULL);
     refuse_each("explain (analyze, timing off) select count(*) from a join b on a.id = b.id", NULL);
     refuse_each("explain select * from a, lateral (select v from b where b.id = a.id limit 1) s",
                 NULL);
@@ -143,6 +156,12 @@ Test(sql_faults, changes_survive_every_refused_allocation)
     make_tables();
     refuse_each("insert into a values (4, 40, 'four'), (5, default, null) returning id, upper(n)",
                 "delete from a where id > 3");
+    refuse_each("with q as (select 7 as id) insert into a select id, id, 'q' from q returning id",
+                "delete from a where id = 7");
+    refuse_each(
+        "with q as (select 1 as id) update a set (x, n) = (select x, n from a c where c.id = q.id) "
+        "from q where a.id = q.id",
+        NULL);
     refuse_each("insert into a values (1, 0, 'x'), (9, 9, 'nine') on conflict (id) do update "
                 "set x = excluded.x + a.x, n = a.n",
                 "delete from a where id = 9");
