@@ -62,6 +62,7 @@ struct bench_options {
     int argc;           /* The words of the command line, for the run that is kept. */
     char **argv;
     struct text_buffer *targets;   /* Gets the rows of targets as Markdown, or NULL. */
+    uint64_t end_ns;               /* Peers have no first runs either after it; 0: none. */
     uint64_t deadline_ns;          /* No further runs after it, only the first ones; 0: none. */
     struct bench_archive *archive; /* The run that is kept, or NULL. */
     bool quick;

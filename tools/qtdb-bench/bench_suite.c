@@ -31,7 +31,8 @@ bench_command_smoke(const struct bench_options *options, struct bench_results *r
 
 /*
  * The plan. A step's share of the time is what it costs by estimate: a run of one engine takes its --seconds and
- * about one more to load, warm and check. Past its share a step makes no second run of what has one.
+ * about one more to load, warm and check. Past its share a step makes no second run of what has one; past
+ * the whole time peers are left out, which is said, and --resume measures them.
  */
 enum { STEPS_MAX = 64, QUICK_SECONDS = 600, FULL_SECONDS = 6000 };
 
@@ -66,7 +67,7 @@ add_step(struct plan *plan, const struct step *step)
 static void
 make_plan(const struct bench_options *options, struct plan *plan)
 {
-    double run = (double)options->base.seconds + 1;
+    double run = (double)options->base.seconds + (options->quick ? 0.4 : 1);
     double all = run * (double)options->base.runs * (double)options->engine_count;
 
     for (size_t i = 0; bench_workload_at(i) != NULL; i++) {
@@ -97,6 +98,9 @@ say_step(const struct plan *plan, size_t index, double before)
     double gone = (double)(tool_clock_ns() - plan->begin_ns) / 1e9;
     double speed = plan->done > 0 ? plan->spent / plan->done : 1;
     double left = (plan->seconds - before) * speed;
+    double allowed = (double)plan->budget_ns / 1e9 - gone;
+
+    left = left > allowed && allowed > 0 ? allowed : left;
 
     (void)fprintf(stderr, "suite: %zu of %zu, %s; %.1f min gone, about %.0f left\n", index + 1,
                   plan->count, plan->steps[index].name, gone / 60, left / 60);
@@ -171,6 +175,7 @@ bench_command_suite(const struct bench_options *options, struct bench_results *r
         own.base.runs = 1;
     }
     make_plan(&own, &plan);
+    own.end_ns = plan.begin_ns + plan.budget_ns;
     text_buffer_init(&targets, own.env.memory);
     text_buffer_add_text(&targets, "| what | qtdb | |\n|---|---|---|\n");
     own.targets = &targets;
