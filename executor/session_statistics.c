@@ -105,8 +105,10 @@ static enum status
 look_in_transaction(struct qtdb_session *session, const struct session_due *due,
                     struct sql_error *error)
 {
-    struct qtdb_txn_options options = {
-        .size = sizeof(options), .isolation = QTDB_READ_COMMITTED, .durability = QTDB_ASYNC};
+    struct qtdb_txn_options options = {.size = sizeof(options),
+                                       .isolation = QTDB_READ_COMMITTED,
+                                       .durability = QTDB_ASYNC,
+                                       .lock_timeout_ms = QTDB_NO_WAIT};
     struct qtdb_txn *txn = NULL;
 
     TRY(sql_from_code(qtdb_begin(session->db, &options, &txn), error));
