@@ -108,12 +108,33 @@ can_go_on(struct climb *climb, struct sqlite_query *probe, int64_t rowid)
     return works;
 }
 
+/* The rowid of the next row, where that can be read: then it is the row's values that cannot. */
+static bool
+finds_row(struct climb *climb, struct sqlite_query *probe, int64_t *out)
+{
+    const struct sqlite_door *door = sqlite_of(climb)->door;
+    char fault[SQLITE_FAULT_SIZE];
+
+    door->reset(probe);
+    bool found = door->bind_i64(probe, 1, climb->low) &&
+                 door->step(probe, fault) == SQLITE_STEP_ROW &&
+                 door->column_i64(probe, 0) >= climb->low;
+    *out = found ? door->column_i64(probe, 0) : 0;
+    door->reset(probe);
+    return found;
+}
+
 /* Moves `low` past a failure at it. False: nothing above it can be read. */
 static bool
 pass_damage(struct climb *climb, struct sqlite_query *probe)
 {
     uint64_t step = 1, room = (uint64_t)INT64_MAX - (uint64_t)climb->low;
+    int64_t rowid = 0;
 
+    if (finds_row(climb, probe, &rowid)) {
+        climb->low = rowid < INT64_MAX ? rowid + 1 : rowid;
+        return rowid < INT64_MAX;
+    }
     while (step <= room && !can_go_on(climb, probe, climb->low + (int64_t)step)) {
         if (step > room / 2)
             return false;
@@ -187,7 +208,9 @@ climb_table(struct climb *climb, struct sqlite_query *query, struct sqlite_query
 {
     const struct sqlite_door *door = sqlite_of(climb)->door;
 
-    for (uint32_t failures = 0; failures < FAILURES_MAX; failures++) {
+    /* A row that fails takes bytes of the file. */
+    for (uint64_t failures = 0; failures < FAILURES_MAX && failures <= climb->source->size;
+         failures++) {
         enum sqlite_step step = SQLITE_STEP_DONE;
 
         door->reset(query);
