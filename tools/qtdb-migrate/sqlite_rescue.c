@@ -124,6 +124,13 @@ finds_row(struct climb *climb, struct sqlite_query *probe, int64_t *out)
     return found;
 }
 
+/* Rowids may be negative, and steps as long as all of them. */
+static int64_t
+above(const struct climb *climb, uint64_t step)
+{
+    return (int64_t)((uint64_t)climb->low + step);
+}
+
 /* Moves `low` past a failure at it. False: nothing above it can be read. */
 static bool
 pass_damage(struct climb *climb, struct sqlite_query *probe)
@@ -135,7 +142,7 @@ pass_damage(struct climb *climb, struct sqlite_query *probe)
         climb->low = rowid < INT64_MAX ? rowid + 1 : rowid;
         return rowid < INT64_MAX;
     }
-    while (step <= room && !can_go_on(climb, probe, climb->low + (int64_t)step)) {
+    while (step <= room && !can_go_on(climb, probe, above(climb, step))) {
         if (step > room / 2)
             return false;
         step *= 2;
@@ -146,12 +153,12 @@ pass_damage(struct climb *climb, struct sqlite_query *probe)
     while (good - bad > 1) {
         uint64_t middle = bad + (good - bad) / 2;
 
-        if (can_go_on(climb, probe, climb->low + (int64_t)middle))
+        if (can_go_on(climb, probe, above(climb, middle)))
             good = middle;
         else
             bad = middle;
     }
-    climb->low += (int64_t)good;
+    climb->low = above(climb, good);
     return true;
 }
 
