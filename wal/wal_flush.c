@@ -15,7 +15,7 @@
  * Without holding, clients fall into two halves that take turns: one waits for the disk, the other for its
  * turn, and each frame carries half of what it could. So the clients of the frame just finished and those who
  * wait already are expected together in the next one. If they do not come in time, nobody is expected until
- * frames have several clients again; a lone client never waits (docs/decisions/0014-held-frames.md).
+ * frames have several clients again; a lone client never waits (docs/decisions/0016-held-frames.md).
  *
  * A write starts when none is in flight, or beside others when the frame is closed or fills a block
  * (greedy: whatever gathers meanwhile goes with the next). At most WAL__IN_FLIGHT_MAX frames lie
