@@ -64,7 +64,7 @@ struct qtdb_session {
     struct session_prepared *prepared;     /* PREPARE's, the last first. */
     char temporary[TEMPORARY_NAME_SIZE];   /* Schema of its temporary tables; "": none yet. */
     struct session_on_commit *on_commit;
-    struct qtdb_load *load; /* That has not ended; NULL: none. */
+    struct qtdb_load *load;  /* That has not ended; NULL: none. */
     struct session_due *due; /* Tables whose statistics are to be made anew. */
     _Atomic bool interrupted;
     struct exec_progress progress;
