@@ -87,10 +87,19 @@ struct run {
     uint64_t memory_base; /* Allocations before the reference begins. */
     uint64_t step_count;
     char name[CRASH_FAULT_TEXT_SIZE];
+    uint64_t acknowledged; /* The last commit before the disk began to mislead for ever. */
+    bool misled;
     bool armed;
     bool injected;
     bool wrong;
 };
+
+/* From some write on the disk says of each that it is done, and does something else. */
+static bool
+misleads_for_ever(const struct run *run)
+{
+    return run->fault != NULL && run->fault->for_ever && run->fault->io >= IO_SIM_FAULT_LOST;
+}
 
 static void
 run_wrong(void *context, enum crash_violation violation, const char *text)
@@ -125,6 +134,10 @@ run_look(void *context, struct crash_history *history, const struct io_sim_event
     struct run *run = context;
     struct crash_reference *record = run->record;
 
+    if (misleads_for_ever(run) && !run->misled && io_sim_failed(history->io)) {
+        run->misled = true;
+        run->acknowledged = history->model.acknowledged;
+    }
     if (run->session->options->trace)
         crash_trace(history, event);
     if (record == NULL || event == NULL || !run->armed)
@@ -356,6 +369,9 @@ run_verify(struct run *run, struct crash_outcome *out)
     struct crash_expect expect = crash_expect_of(&run->history);
 
     expect.may_refuse_page = expect.may_refuse_file = misleads;
+    /* A disk that loses every write from now on cannot be told, later, from one that was switched off now. */
+    if (run->misled && run->acknowledged < expect.acknowledged)
+        expect.acknowledged = run->acknowledged;
     for (int index = 0; index < SETTLE_COUNT && !run->wrong; index++) {
         struct io_sim_crash choice = {.mode = modes[index], .seed = run->fault->index + 1};
         enum crash_violation violation;
