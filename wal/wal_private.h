@@ -243,7 +243,11 @@ void wal__segment_free(struct wal *wal, struct wal__segment *segment);
 /** A new file of full size, its name durable. */
 MUST_CHECK enum status wal__segment_create(struct wal *wal, uint64_t number,
                                            struct wal__segment **out);
-/** Gives a file that is no longer needed a new number; the name is not durable yet. */
+/** Gives a file that is no longer needed a new number; the name is not durable yet. In two steps where the
+ * segment is in a list that others look at: it is out of it when its own number changes. */
+MUST_CHECK enum status wal__segment_move_file(struct wal *wal, const struct wal__segment *segment,
+                                              uint64_t number);
+void wal__segment_renumber(struct wal__segment *segment, uint64_t number);
 MUST_CHECK enum status wal__segment_rename(struct wal *wal, struct wal__segment *segment,
                                            uint64_t number);
 MUST_CHECK enum status wal__segment_open_file(struct wal *wal, struct wal__segment *segment);

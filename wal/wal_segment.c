@@ -232,7 +232,7 @@ out:
 }
 
 enum status
-wal__segment_rename(struct wal *wal, struct wal__segment *segment, uint64_t number)
+wal__segment_move_file(struct wal *wal, const struct wal__segment *segment, uint64_t number)
 {
     struct wal__path from = wal__path_of(wal->dir, segment->number);
     struct wal__path to = wal__path_of(wal->dir, number);
@@ -240,11 +240,24 @@ wal__segment_rename(struct wal *wal, struct wal__segment *segment, uint64_t numb
     CHECK(segment->file == NULL);
     CHECK(number > segment->number);
     CHECK(!segment->archiving);
-    TRY(io_rename(wal->env.io, from.text, to.text));
+    return io_rename(wal->env.io, from.text, to.text);
+}
+
+void
+wal__segment_renumber(struct wal__segment *segment, uint64_t number)
+{
+    CHECK(segment->next == NULL && number > segment->number);
     segment->number = number;
     segment->epoch = 0;
     segment->end_lsn = 0;
     segment->archived = false;
+}
+
+enum status
+wal__segment_rename(struct wal *wal, struct wal__segment *segment, uint64_t number)
+{
+    TRY(wal__segment_move_file(wal, segment, number));
+    wal__segment_renumber(segment, number);
     return STATUS_OK;
 }
 

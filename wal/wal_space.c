@@ -327,7 +327,7 @@ recycle_or_remove(struct wal *wal, struct wal__segment *segment, bool recycles)
     segment->file = NULL;
     if (recycles) {
         segment->filled = written_size(wal, segment);
-        status = wal__segment_rename(wal, segment, wal->number_next);
+        status = wal__segment_move_file(wal, segment, wal->number_next);
     } else {
         struct wal__path path = wal__path_of(wal->dir, segment->number);
 
@@ -336,8 +336,10 @@ recycle_or_remove(struct wal *wal, struct wal__segment *segment, bool recycles)
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
     segment = pop_kept(wal, segment);
-    if (recycles && status == STATUS_OK)
+    if (recycles && status == STATUS_OK) {
+        wal__segment_renumber(segment, wal->number_next);
         return recycle(wal, segment);
+    }
     wal__segment_free(wal, segment);
     return STATUS_OK;
 }

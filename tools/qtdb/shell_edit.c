@@ -140,7 +140,7 @@ shell_edit_open(const struct shell_edit_options *options, struct shell_edit **ou
     (void)el_set(edit->line, EL_PROMPT, show_prompt);
     (void)el_set(edit->line, EL_EDITOR, "emacs");
     (void)el_set(edit->line, EL_GETCFN, read_character);
-    (void)el_set(edit->line, EL_ADDFN, "complete", "go on with a word", complete);
+    (void)el_wset(edit->line, EL_ADDFN, L"complete", L"go on with a word", complete);
     (void)el_set(edit->line, EL_BIND, "^I", "complete", NULL);
     load_history(edit, options->name);
     (void)el_source(edit->line, NULL);

@@ -250,8 +250,8 @@ static const char *const faulty[] = {
     "select id from t where id <= 1200 order by s, id",
     "select s, sum(n) from t where id <= 1200 group by s",
     "select count(*) from t a full join t b on a.s = b.s and a.id = b.id where a.id <= 1200",
-    "with w as (select s, n, k from t where id <= 3600) select count(*), (select max(s) from w) "
-    "from w",
+    ("with w as (select s, n, k from t where id <= 3600) select count(*), (select max(s) from w) "
+     "from w"),
 };
 
 /* covers: E4 */
