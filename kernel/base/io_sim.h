@@ -78,6 +78,9 @@ struct io_sim_event {
  * An IO_DURABLE write is shown a third time in between, with `in_flight` set: its sectors are pending,
  * so that a fork may tear them, and become durable afterwards. A queued request is shown as not done
  * when it is submitted and as done when it is reaped. Paths are absolute and normal.
+ *
+ * Thread-safe; it is called in the thread of each operation, several at once where several threads use
+ * the disk, and by an operation under way once more after it was taken away: `context` outlives those.
  */
 void io_sim_watch(struct io *io, void (*watch)(void *context, const struct io_sim_event *event),
                   void *context);

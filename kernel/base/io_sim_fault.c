@@ -36,6 +36,21 @@ fault_fits(enum io_sim_fault fault, const struct io_sim_event *event)
     return false;
 }
 
+/* The watcher and its context, read together: another thread may set them beside an operation. */
+struct watcher {
+    void (*watch)(void *context, const struct io_sim_event *event);
+    void *context;
+};
+
+static struct watcher
+unlock_to_show(struct io_sim *sim)
+{
+    struct watcher watcher = {.watch = sim->watch, .context = sim->watch_context};
+
+    latch_unlock(&sim->latch);
+    return watcher;
+}
+
 void
 io_sim__op_begin(struct io_sim *sim, struct sim_op *op)
 {
@@ -51,8 +66,9 @@ io_sim__op_begin(struct io_sim *sim, struct sim_op *op)
     }
     if (sim->watch == NULL)
         return;
-    latch_unlock(&sim->latch);
-    sim->watch(sim->watch_context, &op->event);
+    struct watcher watcher = unlock_to_show(sim);
+
+    watcher.watch(watcher.context, &op->event);
     latch_lock(&sim->latch);
 }
 
@@ -62,8 +78,9 @@ io_sim__op_in_flight(struct io_sim *sim, struct sim_op *op)
     if (sim->watch == NULL || op->event.in_flight)
         return;
     op->event.in_flight = true;
-    latch_unlock(&sim->latch);
-    sim->watch(sim->watch_context, &op->event);
+    struct watcher watcher = unlock_to_show(sim);
+
+    watcher.watch(watcher.context, &op->event);
     latch_lock(&sim->latch);
     op->event.in_flight = false;
 }
@@ -72,15 +89,15 @@ enum status
 io_sim__op_end(struct io_sim *sim, struct sim_op *op, enum status status)
 {
     char message[ERROR_MESSAGE_SIZE];
+    struct watcher watcher = unlock_to_show(sim);
 
-    latch_unlock(&sim->latch);
-    if (sim->watch == NULL)
+    if (watcher.watch == NULL)
         return status;
     op->event.in_flight = false;
     op->event.done = true;
     op->event.status = status;
     memcpy(message, error_message(), sizeof(message));
-    sim->watch(sim->watch_context, &op->event);
+    watcher.watch(watcher.context, &op->event);
     return status == STATUS_OK ? STATUS_OK : error_raise(status, "%s", message);
 }
 

@@ -2,9 +2,12 @@
  * Goal: a simulated disk may be used from several threads, and its copies, which share chunks with it and
  * with each other, each on a thread of their own.
  * Method: threads write and sync files of one disk, own and common, while each takes copies, changes, hashes,
- * copies and drops them. Bytes are checked against what the thread itself wrote.
+ * copies and drops them. Bytes are checked against what the thread itself wrote. A watcher comes and goes
+ * meanwhile; it is always called with the context it was set with.
  */
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +27,8 @@ enum {
 
 static struct memory *memory;
 static struct io *disk;
+static _Atomic uint32_t working;
+static _Atomic uint64_t seen;
 
 struct worker {
     pthread_t thread;
@@ -108,7 +113,26 @@ work(void *argument)
             use_copies(worker);
     }
     check_own(worker, disk);
+    working--;
     return NULL;
+}
+
+static void
+on_operation(void *context, const struct io_sim_event *event)
+{
+    CHECK(context == &seen && event->index < io_sim_op_count(disk));
+    seen++;
+}
+
+static void
+watch_now_and_then(void)
+{
+    while (working > 0) {
+        io_sim_watch(disk, on_operation, &seen);
+        sched_yield();
+        io_sim_watch(disk, NULL, NULL);
+    }
+    CHECK(seen > 0);
 }
 
 static void
@@ -135,8 +159,10 @@ main(void)
     CHECK(io_sim_open(memory, &options, &disk) == STATUS_OK);
     for (uint32_t i = 0; i < THREADS; i++)
         worker_open(&workers[i], i);
+    working = THREADS;
     for (uint32_t i = 0; i < THREADS; i++)
         CHECK(pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0);
+    watch_now_and_then();
     for (uint32_t i = 0; i < THREADS; i++) {
         CHECK(pthread_join(workers[i].thread, NULL) == 0);
         io_close(workers[i].own);

@@ -260,7 +260,6 @@ commit(struct big_run *run)
 {
     struct qtdb_txn *txn;
 
-    io_sim_watch(run->world.io, watch_commit, run);
     if (run->op_begin == 0)
         run->op_begin = io_sim_op_count(run->world.io);
     bool good = big_world_write(&run->world, &txn);
@@ -272,10 +271,20 @@ commit(struct big_run *run)
     }
     if (run->op_end == 0)
         run->op_end = io_sim_op_count(run->world.io);
-    io_sim_watch(run->world.io, NULL, NULL);
     run->acknowledged = good;
     if (!good)
         tell(run, CRASH_STATUS, run->point, run->world.what);
+    return good;
+}
+
+/* Nobody else may use the disk while it is watched: what the watcher keeps is for one thread. */
+static bool
+commit_watched(struct big_run *run)
+{
+    io_sim_watch(run->world.io, watch_commit, run);
+    bool good = commit(run);
+
+    io_sim_watch(run->world.io, NULL, NULL);
     return good;
 }
 
@@ -287,7 +296,7 @@ check_snapshots(struct big_run *run)
     struct qtdb_txn *before;
 
     CHECK(qtdb_begin(run->world.db, &options, &before) == QTDB_OK);
-    if (commit(run) && big_world_generation(&run->world, before) != 0)
+    if (commit_watched(run) && big_world_generation(&run->world, before) != 0)
         tell(run, CRASH_HALF, run->point, run->world.what);
     qtdb_rollback(before);
     if (run->acknowledged && big_world_generation(&run->world, NULL) != 1)
@@ -390,7 +399,7 @@ crash_big(const struct crash_options *options, struct crash_report *report)
         run.op_end = end;
         run.points = options->states != 0 ? options->states : POINTS_DEFAULT;
         run.watching = true;
-        if (commit(&run))
+        if (commit_watched(&run))
             while (run.point < run.points)
                 crash_here(&run);
     }
