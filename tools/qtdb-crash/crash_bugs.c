@@ -1,8 +1,8 @@
 /*
  * The mode bugs: for each seeded bug a child process runs campaigns of growing length until something
  * is wrong. A bug that is not found says what the rig is blind to. One more child, the control, runs
- * the same campaigns without any bug and must find nothing, else the findings would prove nothing. Only
- * the `bugs` build has seeded bugs.
+ * the same campaigns without any bug and must find nothing, else the findings would prove nothing: what it
+ * says of a finding is shown, of the others' nothing is. Only the `bugs` build has seeded bugs.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -24,13 +24,14 @@ enum {
     ROUND_MAX = 16,
     CONTROL = 0, /* Not a bug's number. */
     CONTROL_ROUNDS = 3,
+    CONTROL_TEXT_SIZE = 128,
 };
 
 /* Written by the child, in shared memory. */
 struct result {
     int pid;
     bool found;
-    char mode[8];
+    char mode[8]; /* Of the campaign that found it, or is under way. */
     enum crash_violation violation;
     struct crash_place place;
     uint64_t states; /* Looked at until it was found, all modes. */
@@ -55,6 +56,7 @@ campaign_run(const struct campaign *campaign, struct crash_options *options, str
 {
     static struct crash_report report;
 
+    (void)snprintf(result->mode, sizeof(result->mode), "%s", campaign->mode);
     CHECK(crash_report_init(&report, campaign->mode, options));
     CHECK(campaign->run(options, &report));
     result->states += crash_counted(&report, CRASH_COUNT_STATES) +
@@ -62,7 +64,6 @@ campaign_run(const struct campaign *campaign, struct crash_options *options, str
                       crash_counted(&report, CRASH_COUNT_RUNS);
     if (report.first_violation == CRASH_OK)
         return false;
-    (void)snprintf(result->mode, sizeof(result->mode), "%s", campaign->mode);
     result->violation = report.first_violation;
     result->place = report.first_place;
     result->found = true;
@@ -108,7 +109,7 @@ search(const struct crash_options *parent, int bug, struct result *result)
 static void
 child(const struct crash_options *options, int bug, struct result *result)
 {
-    if (options->bug == 0 && freopen("/dev/null", "w", stderr) == NULL)
+    if (options->bug == 0 && bug != CONTROL && freopen("/dev/null", "w", stderr) == NULL)
         _exit(2);
     CHECK(signal(SIGALRM, SIG_DFL) != SIG_ERR);
     if (bug != CONTROL)
@@ -152,6 +153,21 @@ tell(struct crash_report *report, int bug, const struct result *result)
                       result->states, place);
 }
 
+/* Where it was and how it ended, so that the campaign can be run again by itself. */
+static void
+control_is_wrong(struct crash_report *report, const struct result *result, int status)
+{
+    char text[CONTROL_TEXT_SIZE];
+
+    (void)snprintf(text, sizeof(text),
+                   "without any bug, in mode %s, seed %" PRIu64 ": the child ended by %s %d",
+                   result->mode, report->options->seed + result->round,
+                   WIFSIGNALED(status) ? "signal" : "status",
+                   WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    crash_report_wrong(report, result->place.id.seed != 0 ? &result->place : NULL,
+                       result->violation, text);
+}
+
 /* Waits for one child and takes in what it found: a child that died of a check found something too. */
 static void
 reap(struct crash_report *report, struct result *results)
@@ -169,12 +185,11 @@ reap(struct crash_report *report, struct result *results)
             !(WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
             result->found = true;
             result->violation = CRASH_ABORT;
-            (void)snprintf(result->mode, sizeof(result->mode), "check");
         }
         crash_count(report, CRASH_COUNT_BUGS_FOUND, bug != CONTROL && result->found);
         tell(report, bug, result);
         if (bug == CONTROL && result->found)
-            crash_report_wrong(report, &result->place, result->violation, "without any bug");
+            control_is_wrong(report, result, status);
         if (bug != CONTROL && !result->found)
             crash_report_wrong(report, NULL, CRASH_STATUS, faults_bug_name(bug));
     }

@@ -317,11 +317,14 @@ on_signal(int number)
     int size;
 
     crash_place_print(&current_place, where);
-    size = snprintf(line, sizeof(line),
-                    "qtdb-crash: abort: signal %d in %s %s\n  replay: qtdb-crash %s --replay %s\n",
-                    number, current_mode == NULL ? "?" : current_mode,
-                    current_detail == NULL ? "" : current_detail,
-                    current_place.id.workload == CRASH_ROWS ? "rows" : "sim", where);
+    if (current_mode == NULL) /* A thread, or a mode, that has no places. */
+        size = snprintf(line, sizeof(line), "qtdb-crash: abort: signal %d\n", number);
+    else
+        size =
+            snprintf(line, sizeof(line),
+                     "qtdb-crash: abort: signal %d in %s %s\n  replay: qtdb-crash %s --replay %s\n",
+                     number, current_mode, current_detail == NULL ? "" : current_detail,
+                     current_place.id.workload == CRASH_ROWS ? "rows" : "sim", where);
     if (size > 0 && write(STDERR_FILENO, line, (size_t)size) < 0)
         _exit(TOOL_USAGE);
     _exit(TOOL_FAILED);
