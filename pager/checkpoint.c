@@ -2,7 +2,7 @@
  * The checkpoint: moves the redo point R forward, so that the log can be reused.
  *
  *              log at 3/4 of its goal, or asked
- *   IDLE ------------------------------------------> FLUSHING -----------> PUBLISHING ----> IDLE
+ *   IDLE ------------------------------------------> FLUSHING <----------> PUBLISHING ----> IDLE
  *         mark: under the commit latch the log's      all pages whose       R in both meta
  *         position becomes the next R, and a new      oldest change is      slots, then the
  *         interval starts                             before it             log is released
@@ -13,10 +13,11 @@
  * (pager_checkpoint, a log at its limit) steps without pause.
  *
  * P7. What must be in the file before R moves: every change up to the mark. Pages changed after it
- * may be flushed or not. The list is made after the mark; when it is done the frames are looked
- * through once more, because a page repaired from the log is dirty with an old CSN and may have come
- * in late. Then everything written is synced and witnessed, the last witness commit made durable, and
- * R published. The log before R is released only when both slots name it.
+ * may be flushed or not. The list is made after the mark. When it is done, and others have had the latch,
+ * what is written is synced and witnessed and the frames are looked through once more, because a page
+ * repaired from the log is dirty with an old CSN and may have come in late: if there is one, flushing
+ * goes on. Else, with the latch still held, the last witness commit is made durable and R published. The
+ * log before R is released only when both slots name it.
  *
  * The goal. Space that the log uses for the first time is written twice, because small frames want it
  * filled with zeros; space that a checkpoint gave back is not. So a young log goes round in a few segments
@@ -203,10 +204,7 @@ flush_step(struct pager *pager)
             TRY(pager__flush_finish(pager));
         pager->flush_list_next += count;
     }
-    if (pager->flush_list_next < pager->flush_list_used)
-        return STATUS_OK;
-    pager__flush_collect(pager, FLUSH_ALL, pager->csn_interval);
-    if (pager->flush_list_used == 0)
+    if (pager->flush_list_next == pager->flush_list_used)
         pager->checkpoint_state = CHECKPOINT_PUBLISHING;
     return STATUS_OK;
 }
@@ -248,12 +246,30 @@ take_redo_point(struct pager *pager)
     latch_unlock(&pager->commit_latch);
 }
 
+/* Whether all that was dirty at the mark is in the file, with its witness. Others had the latch since the list was
+ * made: a flush of theirs may have failed on its way, and a page they read may have been repaired. */
+static enum status
+is_still_flushed(struct pager *pager, bool *out)
+{
+    if (!BUG(META_BEFORE_PAGES))
+        TRY(pager__flush_finish(pager));
+    pager__flush_collect(pager, FLUSH_ALL, pager->csn_interval);
+    *out = pager->flush_list_used == 0;
+    return STATUS_OK;
+}
+
 static enum status
 publish_step(struct pager *pager)
 {
     uint64_t csn = pager->checkpoint_position.csn;
+    bool flushed = false;
     enum status status;
 
+    TRY(is_still_flushed(pager, &flushed));
+    if (!flushed) {
+        pager->checkpoint_state = CHECKPOINT_FLUSHING;
+        return STATUS_OK;
+    }
     /* Where no page was dirty, the commits before R may be in the log's buffers yet. */
     status = wal_flush(pager->wal, pager->csn_witness > csn ? pager->csn_witness : csn);
     if (status != STATUS_OK)

@@ -238,6 +238,74 @@ Test(checkpoint, R_does_not_pass_a_page_repaired_while_it_was_flushing)
     pager_rig_deinit(&rig);
 }
 
+/* Up to the step that publishes R: all that was dirty at the mark is in the file. */
+static void
+step_up_to_publishing(struct pager_rig *rig)
+{
+    bool more;
+
+    rig->pager->options.background = true; /* Commits do no step of it. */
+    rig->pager->checkpoint_asked = true;
+    do
+        MUST(pager__checkpoint_step(rig->pager, &more));
+    while (rig->pager->checkpoint_state != CHECKPOINT_PUBLISHING);
+}
+
+static void
+step_to_the_end(struct pager_rig *rig)
+{
+    bool more;
+
+    do
+        MUST(pager__checkpoint_step(rig->pager, &more));
+    while (more);
+}
+
+/* covers: P7 */
+Test(checkpoint, R_does_not_pass_a_page_repaired_before_it_is_published)
+{
+    const uint32_t victim = FIRST + 3;
+    uint8_t page[PAGE_SIZE];
+    struct pager_rig rig;
+    const char *reason;
+
+    build(&rig, 1);
+    MUST(pager_checkpoint(rig.pager));
+    pager_rig_set(&rig, victim, 77);
+    step_up_to_publishing(&rig);
+    pager_rig_evict(&rig, victim);
+    MUST(io_sim_flip_bit(rig.io, RIG_PATH, victim * PAGE_SIZE * 8 + 999));
+    cr_assert_eq(pager_rig_get(&rig, victim), 77, "from the log");
+    step_to_the_end(&rig);
+    MUST(io_sim_peek(rig.io, RIG_PATH, victim * PAGE_SIZE, page, PAGE_SIZE));
+    cr_assert_eq(page_validate(page, rig.options.file_id, victim, &reason), STATUS_OK);
+    pager_rig_close(&rig);
+    pager_rig_deinit(&rig);
+}
+
+/* Who needs frames flushes between two steps, and may fail on the way (no memory, a full disk). */
+/* covers: P6, P7 */
+Test(checkpoint, finishes_what_another_flush_left_before_it_publishes)
+{
+    const uint32_t number = FIRST + 2;
+    struct pager_rig rig;
+
+    build(&rig, 1);
+    MUST(pager_checkpoint(rig.pager));
+    pager_rig_set(&rig, FIRST, 5);
+    step_up_to_publishing(&rig);
+    pager_rig_set(&rig, number, 6);
+    latch_lock(&rig.pager->flush_latch);
+    MUST(pager__flush_pages(rig.pager, &number, 1));
+    latch_unlock(&rig.pager->flush_latch);
+    cr_assert_eq(rig.pager->flushed_used, 1);
+    step_to_the_end(&rig);
+    cr_assert_eq(rig.pager->flushed_used, 0);
+    cr_assert_eq(pager_rig_get(&rig, number), 6);
+    pager_rig_close(&rig);
+    pager_rig_deinit(&rig);
+}
+
 /* covers: P6, P7 */
 Test(checkpoint, finishes_what_an_earlier_flush_left_before_it_marks)
 {
