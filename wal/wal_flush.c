@@ -194,7 +194,8 @@ next_step(const struct wal *wal)
     uint64_t size = wal__frame_size(payload_size);
     uint64_t lsn = next_lsn(wal, size);
     if (wal__number_of(wal, lsn) != current->number) {
-        bool busy = wal->filling || wal->exchanged == wal->prepared.first;
+        bool busy =
+            wal->filling || (wal->exchanged != NULL && wal->exchanged == wal->prepared.first);
 
         return in_flight == 0 && !busy ? STEP_SWITCH : STEP_WAIT;
     }
