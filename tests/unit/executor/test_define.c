@@ -11,39 +11,9 @@
 #include <string.h>
 
 #include "executor/session.h"
-#include "tests/support/db_rig.h"
-#include "tests/support/sql_rows.h"
+#include "tests/support/sql_rig.h"
 
-static struct db_rig rig;
-static struct qtdb_session *session;
-
-static void
-setup(void)
-{
-    db_rig_init(&rig, 1);
-    cr_assert_eq(qtdb_session_open(rig.db, &session), QTDB_OK);
-}
-
-static void
-teardown(void)
-{
-    qtdb_session_close(session);
-    db_rig_deinit(&rig);
-}
-
-TestSuite(define, .init = setup, .fini = teardown);
-
-static const char *
-rows_of(const char *sql)
-{
-    return sql_rows(session, sql);
-}
-
-static void
-expect(const char *sql, const char *rows)
-{
-    sql_expect(session, sql, rows);
-}
+TestSuite(define, .init = sql_rig_open, .fini = sql_rig_close);
 
 static void
 refuse(const char *sql, const char *sqlstate)

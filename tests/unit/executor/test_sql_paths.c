@@ -11,33 +11,9 @@
 #include <string.h>
 
 #include "executor/session.h"
-#include "tests/support/db_rig.h"
-#include "tests/support/sql_rows.h"
+#include "tests/support/sql_rig.h"
 
-static struct db_rig rig;
-static struct qtdb_session *session;
-
-static void
-setup(void)
-{
-    db_rig_init(&rig, 1);
-    DB(qtdb_session_open(rig.db, &session));
-}
-
-static void
-teardown(void)
-{
-    qtdb_session_close(session);
-    db_rig_deinit(&rig);
-}
-
-TestSuite(sql_paths, .init = setup, .fini = teardown);
-
-static void
-expect(const char *sql, const char *rows)
-{
-    sql_expect(session, sql, rows);
-}
+TestSuite(sql_paths, .init = sql_rig_open, .fini = sql_rig_close);
 
 /* "id in (...)" of `count` multiples of `step`, from `first` on. */
 static const char *

@@ -9,33 +9,9 @@
 #include <string.h>
 
 #include "executor/session.h"
-#include "tests/support/db_rig.h"
-#include "tests/support/sql_rows.h"
+#include "tests/support/sql_rig.h"
 
-static struct db_rig rig;
-static struct qtdb_session *session;
-
-static void
-setup(void)
-{
-    db_rig_init(&rig, 1);
-    cr_assert_eq(qtdb_session_open(rig.db, &session), QTDB_OK);
-}
-
-static void
-teardown(void)
-{
-    qtdb_session_close(session);
-    db_rig_deinit(&rig);
-}
-
-TestSuite(sql_prepared, .init = setup, .fini = teardown);
-
-static void
-expect(const char *sql, const char *rows)
-{
-    sql_expect(session, sql, rows);
-}
+TestSuite(sql_prepared, .init = sql_rig_open, .fini = sql_rig_close);
 
 static void
 refuse(const char *sql, const char *sqlstate, uint32_t position, const char *message)
