@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "kernel/base/io_sim.h"
+#include "tests/support/fuzz_read.h"
 #include "tools/qtdb-migrate/legacy_rescue.h"
 #include "tools/qtdb-migrate/legacy_source.h"
 #include "tools/qtdb-migrate/migrate_convert.h"
@@ -23,23 +24,6 @@ static const char log_directory[] = "/wal";
 static const char log_path[] = "/wal/0000000000000001.wal";
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-require(bool holds)
-{
-    if (!holds)
-        abort();
-}
-
-static void
-write_file(struct io *io, const char *path, const uint8_t *bytes, size_t size)
-{
-    struct io_file *file = NULL;
-
-    require(io_open(io, path, IO_WRITE | IO_CREATE, &file) == STATUS_OK);
-    require(size == 0 || io_write(file, bytes, size, 0, 0) == STATUS_OK);
-    io_close(file);
-}
 
 static enum status
 convert_row(void *context, struct plan_table *table, const struct source_row *row)
@@ -53,7 +37,7 @@ convert_row(void *context, struct plan_table *table, const struct source_row *ro
         arena_reset(arena);
         if (convert_value(&type, row->values[i], arena, &converted) == CONVERT_MISFIT) {
             type = convert_widen(&type, row->values[i], arena);
-            require(convert_value(&type, row->values[i], arena, &converted) == CONVERT_OK);
+            fuzz_require(convert_value(&type, row->values[i], arena, &converted) == CONVERT_OK);
         }
     }
     return STATUS_OK;
@@ -63,7 +47,7 @@ static void
 ignore_damage(void *context, const char *words)
 {
     (void)context;
-    require(words[0] != '\0');
+    fuzz_require(words[0] != '\0');
 }
 
 static enum status
@@ -86,14 +70,14 @@ read_source(struct legacy_source *source)
         (!source->plan.rescue || legacy_rescue_detect(&source->stream, &source->form) != STATUS_OK))
         return;
     if (legacy_plan_survey(&source->plan, &source->stream, &source->form) != STATUS_OK) {
-        require(!source->plan.rescue);
+        fuzz_require(!source->plan.rescue);
         return;
     }
     if (replay(source) != STATUS_OK)
-        require(source->log.fault[0] != '\0' || source->plan.fault[0] != '\0');
+        fuzz_require(source->log.fault[0] != '\0' || source->plan.fault[0] != '\0');
     legacy_plan_seal(&source->plan);
     arena_init(&arena, source->env.memory, MEMORY_OTHER);
-    require(legacy_source_read(source, &visitor) == STATUS_OK);
+    fuzz_require(legacy_source_read(source, &visitor) == STATUS_OK);
     arena_deinit(&arena);
 }
 
@@ -104,21 +88,21 @@ try_file(const uint8_t *data, size_t size, size_t snapshot_size, bool rescue)
     struct memory *disk_memory = memory_new();
     struct legacy_source *source = calloc(1, sizeof(*source));
 
-    require(disk_memory != NULL && source != NULL);
+    fuzz_require(disk_memory != NULL && source != NULL);
     source->env.memory = memory_new();
-    require(source->env.memory != NULL);
-    require(io_sim_open(disk_memory, &options, &source->env.io) == STATUS_OK);
-    require(io_make_dir(source->env.io, log_directory) == STATUS_OK);
-    write_file(source->env.io, snapshot_path, data, snapshot_size);
-    write_file(source->env.io, log_path, data + snapshot_size, size - snapshot_size);
-    require(legacy_stream_open(&source->env, snapshot_path, &source->stream) == STATUS_OK);
+    fuzz_require(source->env.memory != NULL);
+    fuzz_require(io_sim_open(disk_memory, &options, &source->env.io) == STATUS_OK);
+    fuzz_require(io_make_dir(source->env.io, log_directory) == STATUS_OK);
+    fuzz_write(source->env.io, snapshot_path, data, snapshot_size);
+    fuzz_write(source->env.io, log_path, data + snapshot_size, size - snapshot_size);
+    fuzz_require(legacy_stream_open(&source->env, snapshot_path, &source->stream) == STATUS_OK);
     source->stream_open = true;
     legacy_plan_init(&source->plan, source->env.memory);
     source->plan.rescue = rescue;
     read_source(source);
-    require(memory_used(source->env.memory, MEMORY_OTHER) < MEMORY_MAX);
+    fuzz_require(memory_used(source->env.memory, MEMORY_OTHER) < MEMORY_MAX);
     legacy_source_close(source);
-    require(memory_live_count(source->env.memory) == 0);
+    fuzz_require(memory_live_count(source->env.memory) == 0);
     io_close_all(source->env.io);
     memory_delete(source->env.memory);
     memory_delete(disk_memory);

@@ -11,11 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel/base/io_sim.h"
 #include "tests/support/fuzz_read.h"
 #include "tools/qtdb-migrate/pages_private.h"
 
-enum { MEMORY_MAX = 64 * 1024 * 1024, PAGES = 4, SLOTS_FILLED = 64 };
+enum { PAGES = 4, SLOTS_FILLED = 64 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -66,40 +65,17 @@ write_pages(struct io *io, const uint8_t *data, size_t size)
 static void
 run(const struct env *env, const uint8_t *data, size_t size)
 {
-    const struct source_options options = {.rescue = (data[0] & 2) != 0};
-    struct source *source = calloc(1, sizeof(*source));
-
-    fuzz_require(source != NULL);
     fuzz_require(io_make_dir(env->io, "/pages") == STATUS_OK);
     fuzz_require(io_make_dir(env->io, "/pages/table_1") == STATUS_OK);
     fuzz_require(io_make_dir(env->io, "/pages/table_2") == STATUS_OK);
     write_pages(env->io, data + 1, size - 1);
-    *source = (struct source){.kind = &source_pages, .env = *env, .options = &options};
-    (void)snprintf(source->path, sizeof(source->path), "/pages%s",
-                   (data[0] & 1) != 0 ? "/table_1" : "");
-    enum status status = source_open(source);
-    fuzz_require(status == STATUS_OK || source->fault[0] != '\0');
-    if (status == STATUS_OK)
-        fuzz_read_twice(source);
-    fuzz_require(memory_used(env->memory, MEMORY_OTHER) < MEMORY_MAX);
-    source_close(source);
-    free(source);
+    fuzz_source(env, &source_pages, (data[0] & 1) != 0 ? "/pages/table_1" : "/pages",
+                (data[0] & 2) != 0);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct io_sim_options sim = {.seed = 1};
-    struct memory *disk_memory = memory_new();
-    struct env env = {.memory = memory_new()};
-
-    fuzz_require(disk_memory != NULL && env.memory != NULL);
-    fuzz_require(io_sim_open(disk_memory, &sim, &env.io) == STATUS_OK);
-    if (size > 0)
-        run(&env, data, size);
-    fuzz_require(memory_live_count(env.memory) == 0);
-    io_close_all(env.io);
-    memory_delete(env.memory);
-    memory_delete(disk_memory);
+    fuzz_on_disk(run, data, size);
     return 0;
 }

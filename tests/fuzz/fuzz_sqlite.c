@@ -8,33 +8,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "tests/support/fuzz_read.h"
 #include "tools/qtdb-migrate/sqlite_door.h"
 
-enum { MEMORY_MAX = 64 * 1024 * 1024 };
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-run(const struct env *env, const char *path, bool rescue)
-{
-    const struct source_options options = {.rescue = rescue};
-    struct source *source = calloc(1, sizeof(*source));
-
-    fuzz_require(source != NULL);
-    *source = (struct source){.kind = &source_sqlite, .env = *env, .options = &options};
-    (void)snprintf(source->path, sizeof(source->path), "%s", path);
-    enum status status = source_open(source);
-    fuzz_require(status == STATUS_OK || source->fault[0] != '\0');
-    if (status == STATUS_OK)
-        fuzz_read_twice(source);
-    fuzz_require(memory_used(env->memory, MEMORY_OTHER) < MEMORY_MAX);
-    source_close(source);
-    free(source);
-}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -50,7 +29,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_require(fd >= 0 && env.memory != NULL);
     fuzz_require(io_posix_open(env.memory, false, &env.io) == STATUS_OK);
     if (size > 1 && write(fd, data + 1, size - 1) == (ssize_t)(size - 1))
-        run(&env, path, (data[0] & 1) != 0);
+        fuzz_source(&env, &source_sqlite, path, (data[0] & 1) != 0);
     (void)close(fd);
     (void)unlink(path);
     io_close_all(env.io);

@@ -1,12 +1,14 @@
 /* See fuzz_read.h. */
 #include "tests/support/fuzz_read.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "kernel/base/checksum.h"
+#include "kernel/base/io_sim.h"
 #include "tools/qtdb-migrate/migrate_convert.h"
 
-enum { WIDENINGS_MAX = 8 };
+enum { WIDENINGS_MAX = 8, MEMORY_MAX = 64 * 1024 * 1024 };
 
 void
 fuzz_require(bool holds)
@@ -23,6 +25,24 @@ fuzz_write(struct io *io, const char *path, const uint8_t *bytes, size_t size)
     fuzz_require(io_open(io, path, IO_WRITE | IO_CREATE, &file) == STATUS_OK);
     fuzz_require(size == 0 || io_write(file, bytes, size, 0, 0) == STATUS_OK);
     io_close(file);
+}
+
+void
+fuzz_on_disk(void (*run)(const struct env *env, const uint8_t *data, size_t size),
+             const uint8_t *data, size_t size)
+{
+    const struct io_sim_options options = {.seed = 1};
+    struct memory *disk_memory = memory_new();
+    struct env env = {.memory = memory_new()};
+
+    fuzz_require(disk_memory != NULL && env.memory != NULL);
+    fuzz_require(io_sim_open(disk_memory, &options, &env.io) == STATUS_OK);
+    if (size > 0)
+        run(&env, data, size);
+    fuzz_require(memory_live_count(env.memory) == 0);
+    io_close_all(env.io);
+    memory_delete(env.memory);
+    memory_delete(disk_memory);
 }
 
 struct reading {
@@ -57,8 +77,8 @@ take_row(void *context, struct plan_table *table, const struct source_row *row)
     return STATUS_OK;
 }
 
-void
-fuzz_read_twice(struct source *source)
+static void
+read_twice(struct source *source)
 {
     struct reading readings[2] = {{.sum = 0}, {.sum = 0}};
 
@@ -72,4 +92,22 @@ fuzz_read_twice(struct source *source)
     }
     fuzz_require(readings[0].row_count == readings[1].row_count &&
                  readings[0].sum == readings[1].sum);
+}
+
+void
+fuzz_source(const struct env *env, const struct source_kind *kind, const char *path, bool rescue)
+{
+    const struct source_options options = {.rescue = rescue};
+    struct source *source = calloc(1, sizeof(*source));
+
+    fuzz_require(source != NULL);
+    *source = (struct source){.kind = kind, .env = *env, .options = &options};
+    (void)snprintf(source->path, sizeof(source->path), "%s", path);
+    enum status status = source_open(source);
+    fuzz_require(status == STATUS_OK || source->fault[0] != '\0');
+    if (status == STATUS_OK)
+        read_twice(source);
+    fuzz_require(memory_used(env->memory, MEMORY_OTHER) < MEMORY_MAX);
+    source_close(source);
+    free(source);
 }
