@@ -156,8 +156,7 @@ end(struct qtdb_load *load, enum status status)
         session_note_changes(session, load->bulk.target.table, load->bulk.count);
     bulk_close(&load->bulk);
     status = statement__leave(&load->statement, status);
-    if (status == STATUS_OK)
-        session_refresh_statistics(session);
+    session_settle_changes(session, status == STATUS_OK);
     if (status != STATUS_OK)
         code = session_report(status, &load->statement.error, "");
     arena_deinit(&load->arena);

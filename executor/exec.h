@@ -71,6 +71,8 @@ struct exec_context {
     uint64_t catalog_version;       /* 0: definitions may have changed within the transaction. */
     uint64_t txn_number;            /* Of the session's transactions; 0: not known. */
     struct sequence_memory *sequences;
+    /* For who plans within the run: when it has filled this he gives STATUS_MISSING. NULL: it does not matter. */
+    struct plan_stale *stale;
 
     const struct planned *planned;
     size_t held_size;

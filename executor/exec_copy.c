@@ -15,6 +15,7 @@
 #include "executor/copy.h"
 #include "executor/define.h"
 #include "kernel/base/check.h"
+#include "kernel/database.h"
 
 struct copied {
     struct exec_context *context;
@@ -291,7 +292,11 @@ copy_to(struct copied *copied, const struct qtdb_copy *client, uint64_t *row_cou
 {
     const struct ast_copy *ast = copied->ast;
     struct bind bind = define_bind(copied->context, copied->arena);
-    struct plan_context planning = {copied->context->txn, copied->arena, copied->context->error};
+    struct plan_context planning = {.txn = copied->context->txn,
+                                    .arena = copied->arena,
+                                    .error = copied->context->error,
+                                    .notes = database_notes(copied->context->db),
+                                    .stale = copied->context->stale};
     struct ast_statement statement = {.kind = AST_SELECT, .select = ast->query};
     struct exec_context context = *copied->context;
     struct planned *planned = NULL;
@@ -301,6 +306,8 @@ copy_to(struct copied *copied, const struct qtdb_copy *client, uint64_t *row_cou
         TRY(select_columns(copied, &statement.select));
     TRY(bind_statement(&bind, &statement, &bound));
     TRY(plan_statement(&planning, bound, &planned));
+    if (planning.stale != NULL && planning.stale->count > 0)
+        return STATUS_MISSING;
     if (copied->target.table == NULL) {
         copied->target.count = bound->column_count;
         copied->target.names =

@@ -11,6 +11,7 @@
 #include "executor/define.h"
 #include "executor/temporary.h"
 #include "kernel/base/check.h"
+#include "kernel/database.h"
 
 /* Locks. */
 
@@ -170,7 +171,11 @@ static enum status
 fill_from_query(struct define *define, struct ast_select *query, uint64_t *row_count)
 {
     struct bind bind = define_bind(define->context, define->arena);
-    struct plan_context planning = {define->context->txn, define->arena, define->context->error};
+    struct plan_context planning = {.txn = define->context->txn,
+                                    .arena = define->arena,
+                                    .error = define->context->error,
+                                    .notes = database_notes(define->context->db),
+                                    .stale = define->context->stale};
     struct ast_insert insert = {.table = {define->table->schema, define->table->name, -1},
                                 .source = query};
     struct ast_statement statement = {.kind = AST_INSERT, .insert = &insert};
@@ -181,6 +186,8 @@ fill_from_query(struct define *define, struct ast_select *query, uint64_t *row_c
 
     TRY(bind_statement(&bind, &statement, &bound));
     TRY(plan_statement(&planning, bound, &planned));
+    if (planning.stale != NULL && planning.stale->count > 0)
+        return STATUS_MISSING;
     arena_init(&returned.arena, context.memory, MEMORY_SQL);
     enum status status = exec_context_open(&context, planned);
     if (status == STATUS_OK)

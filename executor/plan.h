@@ -132,10 +132,19 @@ struct planned {
     struct expr *conflict_where;
 };
 
+/* Tables of which a plan asked for statistics that are stale; they live as long as what was bound. */
+enum { PLAN_STALE_MAX = 12 };
+struct plan_stale {
+    uint32_t count;
+    const struct table *tables[PLAN_STALE_MAX];
+};
+
 struct plan_context {
     struct qtdb_txn *txn; /* For sizes of tables. */
     struct arena *arena;
     struct sql_error *error;
+    const struct database_notes *notes; /* With `stale`. */
+    struct plan_stale *stale;           /* Filled; NULL: nobody asks. */
 };
 
 MUST_CHECK enum status plan_statement(const struct plan_context *context, const struct bound *bound,

@@ -17,6 +17,21 @@ enum { PATTERN_VALUES_MIN = 10 };
 
 /* Finding them. */
 
+static void
+note_stale(const struct planner *planner, const struct table *table)
+{
+    struct plan_stale *stale = planner->context->stale;
+
+    if (stale == NULL || stale->count == PLAN_STALE_MAX ||
+        !statistics_are_stale(planner->context->notes, table))
+        return;
+    for (uint32_t i = 0; i < stale->count; i++) {
+        if (stale->tables[i]->id == table->id)
+            return;
+    }
+    stale->tables[stale->count++] = table;
+}
+
 const struct statistics *
 plan__statistics(struct planner *planner, const struct table *table, uint32_t column)
 {
@@ -29,6 +44,7 @@ plan__statistics(struct planner *planner, const struct table *table, uint32_t co
     if (known == NULL) {
         struct sql_error error = {.location = -1};
 
+        note_stale(planner, table);
         known = arena_alloc(&planner->scratch, sizeof(*known));
         if (known == NULL) {
             error_clear();

@@ -60,7 +60,6 @@ qtdb_session_close(struct qtdb_session *session)
         session_close_temporary(session);
     statement__cache_clear(session);
     session_forget_prepared(session);
-    session_forget_due(session);
     settings_free(session->settings);
     sequence_memory_free(session->sequences);
     memory_free(session->memory, MEMORY_SQL, session, sizeof(*session));
@@ -211,12 +210,12 @@ session_transaction(struct qtdb_session *session, const struct ast_statement *as
         settings_end(session->settings, status == STATUS_OK);
         if (catalog_changed)
             session_renew_plans(session);
-        if (status == STATUS_OK)
-            session_refresh_statistics(session);
+        session_settle_changes(session, status == STATUS_OK);
         return status;
     }
     *tag_out = ast->transaction == AST_COMMIT && txn == NULL ? "COMMIT" : "ROLLBACK";
     qtdb_rollback(txn);
+    session_settle_changes(session, false);
     settings_end(session->settings, false);
     return STATUS_OK;
 }

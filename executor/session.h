@@ -33,7 +33,13 @@ struct session_on_commit {
     char name[];
 };
 
-enum { STATEMENT_CACHE_MAX = 100, STATEMENT_USES_MAX = 1000 };
+/* Rows of a table that were changed. */
+struct session_changes {
+    uint32_t table_id;
+    uint64_t count;
+};
+
+enum { STATEMENT_CACHE_MAX = 100, STATEMENT_USES_MAX = 1000, SESSION_CHANGES_MAX = 8 };
 
 struct qtdb_session {
     struct qtdb *db;
@@ -64,8 +70,9 @@ struct qtdb_session {
     struct session_prepared *prepared;     /* PREPARE's, the last first. */
     char temporary[TEMPORARY_NAME_SIZE];   /* Schema of its temporary tables; "": none yet. */
     struct session_on_commit *on_commit;
-    struct qtdb_load *load;  /* That has not ended; NULL: none. */
-    struct session_due *due; /* Tables whose statistics are to be made anew. */
+    struct qtdb_load *load;                              /* That has not ended; NULL: none. */
+    struct session_changes changes[SESSION_CHANGES_MAX]; /* Since the last commit. */
+    uint32_t changes_count;
     _Atomic bool interrupted;
     struct exec_progress progress;
 };
@@ -110,7 +117,9 @@ struct qtdb_statement {
     enum statement_phase phase;
     struct sql_error error;
     struct exec_context context;
-    bool own_txn; /* Its transaction ends with it. */
+    bool own_txn;            /* Its transaction ends with it. */
+    bool looked;             /* At tables whose statistics were stale. */
+    struct plan_stale stale; /* What planning asked for; in `bound`, or with what is defined. */
     uint32_t visible;
     struct exec *exec; /* Kept from run to run with a small plan: see statement_run.c. */
     bool parked;       /* It waits for the next run. */
@@ -185,11 +194,15 @@ MUST_CHECK enum status session_end_temporary(struct qtdb_session *session, struc
 void session_close_temporary(struct qtdb_session *session);
 
 /* session_statistics.c */
-/** The session has changed rows of the table; never fails. */
+/** The session's transaction has changed rows of the table. */
 void session_note_changes(struct qtdb_session *session, const struct table *table, uint64_t count);
-/** At a boundary: makes statistics that are stale anew; does nothing inside a block. */
-void session_refresh_statistics(struct qtdb_session *session);
-void session_forget_due(struct qtdb_session *session);
+/** It has ended: they count from now on, or not at all. Does nothing inside a block. */
+void session_settle_changes(struct qtdb_session *session, bool committed);
+/**
+ * True: planning asked for statistics that were stale; they are new now, as far as that could be, and the
+ * statement is as before statement__enter. At most once a run, which begins with `looked` false.
+ */
+bool statement__look_first(struct qtdb_statement *statement);
 /** Plans made so far, of all sessions, are made anew at their next run. */
 void session_renew_plans(struct qtdb_session *session);
 /** ANALYZE or VACUUM; sets the tag. */

@@ -1,29 +1,25 @@
 /*
  * Statistics and sessions: ANALYZE and VACUUM as statements, and statistics made anew by themselves.
  *
- * Changed rows are counted for each table, of all sessions together (database_notes). When a statement has
- * brought a table past STALE_ROWS and half of the rows it had when it was last looked at, the session
- * notes it, and at its next boundary, where it has no transaction, looks at it again in one of its own.
- * That is bounded (statistics_sample.c), waits for nobody, need not be durable, and if it fails nothing
- * is lost but its chance.
+ * Changed rows are counted for each table, of all sessions together (database_notes), when what changed them
+ * is committed. Past STALE_ROWS and half of the rows that the table had when it was last looked at its
+ * statistics are stale (statistics.h), and all plans are made anew at their next use. A plan that then asks for
+ * the table's statistics has them made first: the statement steps back to before its beginning, the table is
+ * looked at in a transaction of its own, and the statement begins again. So who only loads pays nothing,
+ * and no plan is made of stale statistics, save in a block that cannot see new ones.
+ *
+ * Looking is bounded (statistics_sample.c), waits for nobody, need not be durable, and if it fails the plan is
+ * made of what there is.
  */
 #include <string.h>
 
 #include "executor/exec_analyze.h"
 #include "executor/search_path.h"
 #include "executor/session.h"
+#include "executor/statistics.h"
 #include "kernel/base/check.h"
 #include "kernel/base/error.h"
 #include "kernel/database.h"
-
-enum { STALE_ROWS = 1000, DUE_MAX = 4 };
-
-/* A table to be looked at: schema and name, each with its NUL. */
-struct session_due {
-    struct session_due *next;
-    size_t size;
-    char names[];
-};
 
 void
 session_renew_plans(struct qtdb_session *session)
@@ -31,61 +27,49 @@ session_renew_plans(struct qtdb_session *session)
     (void)atomic_fetch_add(&database_notes(session->db)->version, 1);
 }
 
-/* Keeping fresh. */
+/* Counting. */
 
-static bool
-is_due(const struct qtdb_session *session, const char *schema, const char *name)
+static void
+count_changes(struct qtdb_session *session, const struct session_changes *changes)
 {
-    for (const struct session_due *due = session->due; due != NULL; due = due->next) {
-        if (strcmp(due->names, schema) == 0 && strcmp(due->names + strlen(schema) + 1, name) == 0)
-            return true;
-    }
-    return false;
+    if (statistics_note_changes(database_notes(session->db), changes->table_id, changes->count))
+        session_renew_plans(session);
 }
 
 void
 session_note_changes(struct qtdb_session *session, const struct table *table, uint64_t count)
 {
-    struct database_notes *notes = database_notes(session->db);
-    uint32_t place = table->id % DATABASE_NOTES, due_count = 0;
-    uint64_t changed = atomic_fetch_add(&notes->changed[place], count) + count;
+    struct session_changes *changes = session->changes;
+    uint32_t i = 0;
 
-    if (count == 0 || changed < STALE_ROWS + atomic_load(&notes->rows[place]) / 2)
-        return;
-    for (const struct session_due *due = session->due; due != NULL; due = due->next)
-        due_count++;
-    if (due_count == DUE_MAX || is_due(session, table->schema, table->name))
-        return;
-    size_t schema_size = strlen(table->schema) + 1, name_size = strlen(table->name) + 1;
-    size_t size = sizeof(struct session_due) + schema_size + name_size;
-    struct session_due *due = memory_alloc(session->memory, MEMORY_SQL, size);
-    if (due == NULL) {
-        error_clear(); /* Another statement will note it. */
+    while (i < session->changes_count && changes[i].table_id != table->id)
+        i++;
+    if (i == SESSION_CHANGES_MAX) {
+        count_changes(session, &(struct session_changes){table->id, count});
         return;
     }
-    *due = (struct session_due){.next = session->due, .size = size};
-    memcpy(due->names, table->schema, schema_size);
-    memcpy(due->names + schema_size, table->name, name_size);
-    session->due = due;
+    if (i == session->changes_count)
+        changes[session->changes_count++] = (struct session_changes){.table_id = table->id};
+    changes[i].count += count;
 }
 
 void
-session_forget_due(struct qtdb_session *session)
+session_settle_changes(struct qtdb_session *session, bool committed)
 {
-    while (session->due != NULL) {
-        struct session_due *due = session->due;
-
-        session->due = due->next;
-        memory_free(session->memory, MEMORY_SQL, due, due->size);
-    }
+    if (session->txn != NULL)
+        return;
+    for (uint32_t i = 0; i < session->changes_count && committed; i++)
+        count_changes(session, &session->changes[i]);
+    session->changes_count = 0;
 }
 
+/* Keeping fresh. */
+
 static enum status
-look_at(struct qtdb_session *session, struct qtdb_txn *txn, const struct session_due *due,
+look_at(struct qtdb_session *session, struct qtdb_txn *txn, const struct table *table,
         struct sql_error *error)
 {
-    const struct ast_analyze_table table = {
-        .name = {due->names, due->names + strlen(due->names) + 1, -1}};
+    const struct ast_analyze_table name = {.name = {table->schema, table->name, -1}};
     struct exec_context context = {.txn = txn,
                                    .memory = session->memory,
                                    .error = error,
@@ -96,13 +80,13 @@ look_at(struct qtdb_session *session, struct qtdb_txn *txn, const struct session
     struct arena arena;
 
     arena_init(&arena, session->memory, MEMORY_SQL);
-    enum status status = exec_analyze_table(&context, &table, false, &arena);
+    enum status status = exec_analyze_table(&context, &name, false, &arena);
     arena_deinit(&arena);
     return status;
 }
 
 static enum status
-look_in_transaction(struct qtdb_session *session, const struct session_due *due,
+look_in_transaction(struct qtdb_session *session, const struct table *table,
                     struct sql_error *error)
 {
     struct qtdb_txn_options options = {.size = sizeof(options),
@@ -112,7 +96,7 @@ look_in_transaction(struct qtdb_session *session, const struct session_due *due,
     struct qtdb_txn *txn = NULL;
 
     TRY(sql_from_code(qtdb_begin(session->db, &options, &txn), error));
-    enum status status = look_at(session, txn, due, error);
+    enum status status = look_at(session, txn, table, error);
     if (status != STATUS_OK) {
         qtdb_rollback(txn);
         return status;
@@ -120,19 +104,41 @@ look_in_transaction(struct qtdb_session *session, const struct session_due *due,
     return sql_from_code(qtdb_commit(txn), error);
 }
 
-void
-session_refresh_statistics(struct qtdb_session *session)
+/* Back to before statement__enter. */
+static void
+step_back(struct qtdb_statement *statement)
 {
-    if (session->due == NULL || session->txn != NULL)
-        return;
-    for (const struct session_due *due = session->due; due != NULL; due = due->next) {
+    struct qtdb_txn *txn = statement->context.txn;
+
+    statement__end_run(statement, STATUS_MISSING);
+    statement->context.txn = NULL;
+    if (statement->own_txn)
+        qtdb_rollback(txn);
+    statement->own_txn = false;
+}
+
+bool
+statement__look_first(struct qtdb_statement *statement)
+{
+    const struct plan_stale *stale = &statement->stale;
+    struct qtdb_session *session = statement->session;
+    bool renewed = false;
+
+    if (statement->looked || stale->count == 0)
+        return false;
+    statement->looked = true;
+    step_back(statement);
+    for (uint32_t i = 0; i < stale->count; i++) {
         struct sql_error error = {.location = -1};
 
-        if (look_in_transaction(session, due, &error) != STATUS_OK)
-            error_clear(); /* The next change past the bound has another go. */
+        if (look_in_transaction(session, stale->tables[i], &error) == STATUS_OK)
+            renewed = true;
+        else
+            error_clear(); /* Another plan has another go. */
     }
-    session_forget_due(session);
-    session_renew_plans(session);
+    if (renewed)
+        session_renew_plans(session);
+    return true;
 }
 
 /* Statements. */

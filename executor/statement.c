@@ -199,7 +199,10 @@ statement__enter(struct qtdb_statement *statement)
                                         ? QTDB_READ_COMMITTED
                                         : settings_isolation(session->settings);
     size_t work_mem = settings_work_mem(session->settings);
+    bool sees_new = !block || (isolation == QTDB_READ_COMMITTED &&
+                               (is_query(statement->ast) || is_change(statement->ast)));
 
+    statement->stale.count = 0;
     statement->context = (struct exec_context){
         .txn = session->txn,
         .memory = session->memory,
@@ -218,6 +221,7 @@ statement__enter(struct qtdb_statement *statement)
         .sequences = session->sequences,
         .io = database_io(session->db),
         .now_us = statement_time(session),
+        .stale = sees_new && !statement->looked ? &statement->stale : NULL,
     };
     statement->own_txn = !block;
     if (!block) {
@@ -309,7 +313,11 @@ plan_anew(struct qtdb_statement *statement, const struct ast_statement *ast, uin
                         .parameters = statement->parameters,
                         .parameter_count = statement->parameter_count,
                         .error = &statement->error};
-    struct plan_context context = {txn, &statement->bound, &statement->error};
+    struct plan_context context = {.txn = txn,
+                                   .arena = &statement->bound,
+                                   .error = &statement->error,
+                                   .notes = database_notes(statement->session->db),
+                                   .stale = statement->context.stale};
     struct bound *bound = NULL;
     struct planned *planned = NULL;
     struct qtdb_session *session = statement->session;
@@ -485,9 +493,12 @@ ensure_bound(struct qtdb_statement *statement)
     atomic_store(&statement->session->interrupted, false);
     statement->session->progress.row_count = 0;
     statement->error = (struct sql_error){.location = -1};
-    status = statement__enter(statement);
-    if (status == STATUS_OK)
-        status = start_rows(statement);
+    statement->looked = false;
+    do {
+        status = statement__enter(statement);
+        if (status == STATUS_OK)
+            status = start_rows(statement);
+    } while (status == STATUS_OK && statement__look_first(statement));
     if (status != STATUS_OK)
         return statement__leave(statement, status);
     statement->phase = STATEMENT_BOUND;
@@ -581,9 +592,9 @@ step_change(struct qtdb_statement *statement)
             session_note_changes(statement->session, statement->planned->bound->table,
                                  statement->row_count);
         status = statement__leave(statement, status);
+        session_settle_changes(statement->session, status == STATUS_OK);
         if (status != STATUS_OK)
             return statement__fail(statement, status);
-        session_refresh_statistics(statement->session);
     }
     arena_reset(&statement->row);
     bool row = next_returned(statement);
@@ -669,9 +680,13 @@ run_whole(struct qtdb_statement *statement)
     if (exec_makes_temporary(statement->ast))
         session_begin_temporary(statement->session);
     arena_init(&arena, statement->session->memory, MEMORY_SQL);
-    status = statement__enter(statement);
-    if (status == STATUS_OK)
-        status = exec_define(&statement->context, statement->sql, statement->ast, &arena, &result);
+    statement->looked = false;
+    do {
+        status = statement__enter(statement);
+        if (status == STATUS_OK)
+            status =
+                exec_define(&statement->context, statement->sql, statement->ast, &arena, &result);
+    } while (status == STATUS_MISSING && statement__look_first(statement));
     if (status == STATUS_OK && result.made && exec_makes_temporary(statement->ast))
         status = session_note_temporary(statement->session, statement->ast);
     statement->tag = result.tag;

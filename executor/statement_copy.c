@@ -27,15 +27,18 @@ statement__copy(struct qtdb_statement *statement)
     atomic_store(&session->interrupted, false);
     session->progress.row_count = 0;
     arena_init(&arena, session->memory, MEMORY_SQL);
-    status = statement__enter(statement);
-    if (status == STATUS_OK)
-        status = exec_copy(&statement->context, statement->ast->copy, &session->copy, &arena,
-                           &table, &statement->row_count);
+    statement->looked = false;
+    do {
+        status = statement__enter(statement);
+        if (status == STATUS_OK)
+            status = exec_copy(&statement->context, statement->ast->copy, &session->copy, &arena,
+                               &table, &statement->row_count);
+    } while (status == STATUS_MISSING && statement__look_first(statement));
     if (status == STATUS_OK && table != NULL)
         session_note_changes(session, table, statement->row_count);
     arena_deinit(&arena);
     statement__set_tag(statement, "COPY", statement->row_count);
-    TRY(statement__leave(statement, status));
-    session_refresh_statistics(session);
-    return STATUS_OK;
+    status = statement__leave(statement, status);
+    session_settle_changes(session, status == STATUS_OK);
+    return status;
 }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { FORMAT = 1, KEY_SIZE = 6, ROOM_SIZE = 1024 };
+enum { FORMAT = 1, KEY_SIZE = 6, ROOM_SIZE = 1024, STALE_ROWS = 1000 };
 
 /* Bytes. */
 
@@ -264,4 +264,30 @@ statistics_drop(struct qtdb_txn *txn, const struct table *table, struct sql_erro
     }
     qtdb_cursor_close(cursor);
     return code == QTDB_NOT_FOUND ? STATUS_OK : sql_from_code(code, error);
+}
+
+/* Are they still true? */
+
+static uint64_t
+stale_count(const struct database_notes *notes, uint32_t place)
+{
+    return STALE_ROWS + atomic_load_explicit(&notes->rows[place], memory_order_relaxed) / 2;
+}
+
+bool
+statistics_note_changes(struct database_notes *notes, uint32_t table_id, uint64_t count)
+{
+    uint32_t place = table_id % DATABASE_NOTES;
+    uint64_t least = stale_count(notes, place);
+    uint64_t before = atomic_fetch_add(&notes->changed[place], count);
+
+    return before < least && before + count >= least;
+}
+
+bool
+statistics_are_stale(const struct database_notes *notes, const struct table *table)
+{
+    uint32_t place = table->id % DATABASE_NOTES;
+
+    return atomic_load(&notes->changed[place]) >= stale_count(notes, place);
 }

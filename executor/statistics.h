@@ -17,6 +17,7 @@
 #define EXECUTOR_STATISTICS_H
 
 #include "executor/table.h"
+#include "kernel/database.h"
 
 enum {
     STATISTICS_ROWS = 0xffff,
@@ -65,6 +66,14 @@ MUST_CHECK enum status statistics_lock(struct qtdb_txn *txn, const struct table 
 /** All of the table's. */
 MUST_CHECK enum status statistics_drop(struct qtdb_txn *txn, const struct table *table,
                                        struct sql_error *error);
+
+/**
+ * Rows of the table with this id, or of another one with its place in the notes, were changed, and the
+ * change is there to stay. True: that has made the statistics stale.
+ */
+bool statistics_note_changes(struct database_notes *notes, uint32_t table_id, uint64_t count);
+/** More rows were changed since they were made than leaves them true. */
+bool statistics_are_stale(const struct database_notes *notes, const struct table *table);
 
 struct exec_context;
 /** Looks at the table's rows and keeps what it finds, of the columns wanted, or of all (`wanted` NULL). */

@@ -113,7 +113,7 @@ temporary_delete_rows(const struct exec_context *context, const struct ast_name 
                       struct arena *arena)
 {
     struct bind bind = define_bind(context, arena);
-    struct plan_context planning = {context->txn, arena, context->error};
+    struct plan_context planning = {.txn = context->txn, .arena = arena, .error = context->error};
     struct ast_delete delete_from = {.table = *table};
     struct ast_statement statement = {.kind = AST_DELETE, .delete_from = &delete_from};
     struct exec_context run = *context;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "executor/session.h"
+#include "kernel/database.h"
 #include "tests/support/sql_rig.h"
 
 TestSuite(sql_plan, .init = sql_rig_open, .fini = sql_rig_close);
@@ -180,8 +181,7 @@ Test(sql_plan, branches_narrow_each_table)
            "40\n");
 }
 
-/* Enough changes make them anew, at the end of the statement or of the block, and a plan that was kept is
- * made again. */
+/* Enough changes make them anew when they are next asked for, and a plan that was kept is made again. */
 Test(sql_plan, statistics_follow_changes)
 {
     struct qtdb_session *other = NULL;
@@ -202,6 +202,69 @@ Test(sql_plan, statistics_follow_changes)
     sql_expect(other, "insert into t select g, 3 from generate_series(3001, 5000) g", "");
     qtdb_session_close(other);
     expect_between("select * from t where k = 3", 1900, 2100);
+}
+
+/* Rows of the tables that were looked at, as they were then. */
+static uint64_t
+looked_at(void)
+{
+    uint64_t rows = 0;
+
+    for (uint32_t i = 0; i < DATABASE_NOTES; i++)
+        rows += atomic_load(&database_notes(rig.db)->rows[i]);
+    return rows;
+}
+
+static bool
+take_nothing(void *context, const void *bytes, size_t size)
+{
+    (void)context;
+    (void)bytes;
+    return size > 0;
+}
+
+/* Who changes rows does not look at them: the first plan that asks does, wherever a query may stand. */
+Test(sql_plan, statistics_are_made_when_asked_for)
+{
+    static const struct {
+        const char *sql;
+        bool looks;
+    } cases[] = {
+        {"select id from t where id = 7", false},
+        {"select count(*) from t", false},
+        {"insert into t values (-1, 0)", false},
+        {"begin isolation level repeatable read; select 1 from t where k = 1; commit", false},
+        {"begin; create table v as select * from t where k = 1; rollback", false},
+        {"select id from t where k = 1", true},
+        {"begin; select id from t where k = 1; commit", true},
+        {"explain select id from t where k = 1", true},
+        {"delete from t where k = -5", true},
+        {"create table u as select id from t where k = 1", true},
+        {"copy (select id from t where k = 1) to stdout", true},
+        {"prepare p as select id from t where k = $1; execute p(1)", true},
+        {"begin; set transaction isolation level serializable; update t set k = k; commit; "
+         "select 1 from t where k = 2",
+         true},
+    };
+
+    const struct qtdb_copy copy = {.size = sizeof(copy), .write = take_nothing};
+
+    qtdb_session_set_copy(session, &copy);
+    expect("create table t (id int primary key, k int)", "");
+    for (uint32_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        for (uint32_t k = 0; k < DATABASE_NOTES; k++)
+            atomic_store(&database_notes(rig.db)->rows[k], 0);
+        expect("delete from t; insert into t select g, 1 from generate_series(1, 2000) g", "");
+        cr_assert_eq(looked_at(), 0, "%s: the insert looked", cases[i].sql);
+        cr_assert_eq(qtdb_exec(session, cases[i].sql, NULL, NULL), QTDB_OK, "%s: %s", cases[i].sql,
+                     qtdb_error_last()->message);
+        cr_assert_eq(looked_at() > 0, cases[i].looks, "%s", cases[i].sql);
+    }
+    expect_between("select id from t where k = 1", 1900, 2100);
+    expect("begin; insert into t select g, 1 from generate_series(3001, 6000) g", "");
+    expect_between("select id from t where k = 1", 1900, 5100);
+    cr_assert_eq(looked_at(), 2000, "rows that are not committed were counted");
+    expect("rollback", "");
 }
 
 Test(sql_plan, plans_are_made_anew_after_analyze)
