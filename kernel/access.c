@@ -105,7 +105,7 @@ get_written(struct qtdb_txn *txn, const struct txn_tree *tree, const void *key, 
             void *value, size_t *size_io, bool *found_out)
 {
     const struct write_entry *own =
-        tree->writes.count > 0 ? key_map_find(&tree->writes, key, key_size) : NULL;
+        tree->writes.count > 0 ? write_set__find(tree, key, key_size) : NULL;
 
     *found_out = own != NULL && own->kind != WRITE_NONE && own->kind != WRITE_BELOW;
     if (*found_out)

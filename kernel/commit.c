@@ -359,6 +359,7 @@ commit__run(struct qtdb_txn *txn)
 {
     enum status status = cursor__note_reads(txn);
 
+    write_set__settle_all(txn);
     if (status == STATUS_OK && has_writes(txn))
         return commit_writes(txn);
     settle(txn, NULL);

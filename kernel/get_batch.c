@@ -93,8 +93,7 @@ get_batch(struct qtdb_txn *txn, struct qtdb_tree *handle, struct qtdb_lookup *lo
     for (size_t i = 0; i < count; i++) {
         struct qtdb_lookup *lookup = &lookups[i];
         const struct write_entry *own =
-            tree->writes.count > 0 ? key_map_find(&tree->writes, lookup->key, lookup->key_size)
-                                   : NULL;
+            tree->writes.count > 0 ? write_set__find(tree, lookup->key, lookup->key_size) : NULL;
 
         if ((own != NULL && own->kind != WRITE_NONE) || tree->spill != NULL ||
             tree->btree.root == PAGE_NONE) {

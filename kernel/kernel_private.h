@@ -30,6 +30,7 @@
 #include "kernel/key_map.h"
 #include "kernel/row_lock.h"
 #include "kernel/tree_router.h"
+#include "kernel/write_index.h"
 
 #define CSN_NEVER UINT64_MAX
 
@@ -85,11 +86,12 @@ struct txn_tree {
     struct qtdb_tree *tree;
     struct btree btree; /* Its root is PAGE_NONE when this transaction makes the tree. */
     struct key_map writes;
-    size_t value_max;           /* Bytes of the largest value among them, and perhaps more. */
-    uint64_t put_size;          /* Bytes of their keys and values, if all are plain. */
-    bool mixed;                 /* Not all are plain: one put a key, of a value for a leaf. */
-    bool appended;              /* Prepared: all are behind the rows that the snapshot may see. */
-    struct spill *spill;        /* Below them, when they were too large for memory; or NULL. */
+    struct write_index *index; /* Of `writes`, which may lack its last ones; NULL: there is none. */
+    size_t value_max;          /* Bytes of the largest value among them, and perhaps more. */
+    uint64_t put_size;         /* Bytes of their keys and values, if all are plain. */
+    bool mixed;                /* Not all are plain: one put a key, of a value for a leaf. */
+    bool appended;             /* Prepared: all are behind the rows that the snapshot may see. */
+    struct spill *spill;       /* Below them, when they were too large for memory; or NULL. */
     struct write_entry *merged; /* By chunk_next: writes handed to tree->versions. */
     struct btree_build *run;    /* While committing: the writes from run_first on; or NULL. */
     const struct write_entry *run_first;
@@ -359,6 +361,14 @@ MUST_CHECK enum status write_set__put(struct qtdb_txn *txn, struct txn_tree *tre
                                       size_t key_size, const void *value, size_t value_size,
                                       enum write_kind kind);
 /** Makes the own write of a key what it was, for a savepoint; not journaled. */
+/** The tree's write of exactly this key, or NULL. */
+struct write_entry *write_set__find(const struct txn_tree *tree, const void *key, size_t key_size);
+/** How many keys have one. */
+uint64_t write_set__count(const struct txn_tree *tree);
+/** All of them are in `writes` now: before whatever asks for their order. */
+void write_set__settle(struct txn_tree *tree);
+/** The same of all trees, and for good: the index goes. */
+void write_set__settle_all(struct qtdb_txn *txn);
 MUST_CHECK enum status write_set__restore(struct qtdb_txn *txn, struct txn_tree *tree,
                                           const void *key, size_t key_size, const void *value,
                                           size_t value_size, enum write_kind kind);

@@ -99,13 +99,16 @@ find_place(const struct key_map *map, const void *key, size_t key_size, struct k
     struct write_entry *last = map->tail[0];
 
     place->count = map->count;
+    place->searched = false;
     if (last == NULL || is_before(last, key, key_size, false))
         memcpy(place->before, map->tail,
                sizeof(place->before)); /* Loads in order need no search. */
     else if (is_behind_finger(map, key, key_size))
         memcpy(place->before, map->finger, sizeof(place->before));
-    else
+    else {
+        place->searched = true;
         (void)search(map, key, key_size, false, place->before);
+    }
 }
 
 struct write_entry *

@@ -64,6 +64,7 @@ struct write_entry *key_map_entry_new(struct arena *arena, struct key_map *map, 
 /* Where a key is or would be, until the map is changed. */
 struct key_map_place {
     uint64_t count;                                 /* Of the map, then. */
+    bool searched;                                  /* It took a search from the top. */
     struct write_entry *before[KEY_MAP_HEIGHT_MAX]; /* The last entry before it on each level. */
 };
 /** key_map_find, which says where the key belongs. */

@@ -435,7 +435,7 @@ find_written(struct qtdb_txn *txn, const struct txn_tree *tree, const void *key,
              struct btree_value *out, enum write_kind *kind_out)
 {
     const struct write_entry *own =
-        tree->writes.count > 0 ? key_map_find(&tree->writes, key, key_size) : NULL;
+        tree->writes.count > 0 ? write_set__find(tree, key, key_size) : NULL;
     struct version_value below = {NULL, 0, WRITE_NONE, {0}};
     bool found = false;
 

@@ -308,6 +308,7 @@ spill_journal(struct qtdb_txn *txn, struct row_batch *batch)
 static enum status
 spill_writes(struct qtdb_txn *txn, struct row_batch *batch)
 {
+    write_set__settle_all(txn);
     TRY(cursor__keep_rows(txn));
     TRY(spill_journal(txn, batch));
     for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next)

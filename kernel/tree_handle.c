@@ -287,7 +287,7 @@ database_sample(struct qtdb_txn *txn, struct qtdb_tree *tree, double share, doub
     *low_size_out = 0;
     if (own->btree.root != PAGE_NONE)
         TRY(btree_sample(&own->btree, share, rows_out, low_out, low_size_out));
-    *rows_out += (double)own->writes.count;
+    *rows_out += (double)write_set__count(own);
     return STATUS_OK;
 }
 

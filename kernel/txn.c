@@ -215,10 +215,13 @@ qtdb_txn_get_statistics(struct qtdb_txn *txn, struct qtdb_txn_statistics *out)
     return api_error(status);
 }
 
+/* What is not in its arenas of what it knows of trees. */
 static void
-free_reads(struct qtdb_txn *txn)
+free_tree_notes(struct qtdb_txn *txn)
 {
     for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next) {
+        write_index_free(tree->index);
+        tree->index = NULL;
         memory_free(txn->db->env.memory, MEMORY_LOCKS, tree->reads,
                     tree->read_capacity * sizeof(*tree->reads));
         tree->reads = NULL;
@@ -240,7 +243,7 @@ give_back(struct qtdb_txn *txn)
         copy_statistics(txn, txn->statistics);
     if (txn->user_size > 0)
         atomic_fetch_add_explicit(&db->user_size, txn->user_size, memory_order_relaxed);
-    free_reads(txn);
+    free_tree_notes(txn);
     spill__free_all(txn);
     memory_free(db->env.memory, MEMORY_WRITE_SET, txn->journal,
                 txn->journal_capacity * sizeof(*txn->journal));

@@ -450,6 +450,7 @@ own_after(const struct qtdb_cursor *cursor, enum direction direction, const uint
 
     if (writes->count == 0)
         return NULL;
+    write_set__settle(cursor->tree);
     entry = direction == FORWARD ? key_map_seek(writes, key, key_size, !inclusive)
                                  : key_map_seek_last(writes, key, key_size, !inclusive);
     while (entry != NULL && (entry->kind == WRITE_BELOW || (entry->kind == WRITE_NONE && !hides)))

@@ -4,13 +4,85 @@
  * backwards; entries stay linked and say what they said. Values are never overwritten in place, so a row
  * that a cursor shows stays what it was.
  *
+ * Once they are many and come in no order, an index finds them and the map learns of them when order is asked
+ * for (write_index.c). It comes on top of the budget: 24 to 48 bytes an entry, an eighth of what the entry takes.
+ *
  * The first quarter of the budget lies in the transaction's arena with everything else, which the version
  * store takes over at commit. What comes then has an arena of its own, and when the budget is used up
  * all writes go to trees of the file (spill.c) and that arena is freed.
  */
 #include "kernel/kernel_private.h"
 
-enum { JOURNAL_FIRST = 64, KEPT_SHARE = 4 };
+enum { JOURNAL_FIRST = 64, KEPT_SHARE = 4, INDEX_MIN = 256 };
+
+/* ---- Finding ------------------------------------------------------------------------------------ */
+
+struct write_entry *
+write_set__find(const struct txn_tree *tree, const void *key, size_t key_size)
+{
+    return tree->index != NULL ? write_index_find(tree->index, key, key_size)
+                               : key_map_find(&tree->writes, key, key_size);
+}
+
+uint64_t
+write_set__count(const struct txn_tree *tree)
+{
+    return tree->writes.count + (tree->index != NULL ? write_index_pending(tree->index) : 0);
+}
+
+void
+write_set__settle(struct txn_tree *tree)
+{
+    if (tree->index != NULL)
+        write_index_settle(tree->index, &tree->writes);
+}
+
+static void
+drop_index(struct txn_tree *tree)
+{
+    write_set__settle(tree);
+    write_index_free(tree->index);
+    tree->index = NULL;
+}
+
+void
+write_set__settle_all(struct qtdb_txn *txn)
+{
+    for (struct txn_tree *tree = txn->trees; tree != NULL; tree = tree->next)
+        drop_index(tree);
+}
+
+/* A new entry, whose key is looked for first: its place, when there is no index. */
+static struct write_entry *
+find_place(const struct txn_tree *tree, const void *key, size_t key_size,
+           struct key_map_place *place)
+{
+    if (tree->index == NULL)
+        return key_map_find_place(&tree->writes, key, key_size, place);
+    place->count = UINT64_MAX;
+    place->searched = false;
+    return write_index_find(tree->index, key, key_size);
+}
+
+static void
+link_entry(struct qtdb_txn *txn, struct txn_tree *tree, struct write_entry *entry,
+           const struct key_map_place *place)
+{
+    bool fits = place->count == tree->writes.count; /* Else some were spilled meanwhile. */
+
+    if (tree->index == NULL && fits && place->searched && place->count >= INDEX_MIN &&
+        tree->tree != txn->db->catalog)
+        tree->index = write_index_new(txn->db->env.memory, &tree->writes);
+    if (tree->index != NULL && write_index_add(tree->index, entry))
+        return;
+    drop_index(tree);
+    if (fits)
+        key_map_insert_at(&tree->writes, entry, place);
+    else
+        key_map_insert(&tree->writes, entry);
+}
+
+/* ---- Writing ------------------------------------------------------------------------------------ */
 
 static enum status
 journal_push(struct qtdb_txn *txn, struct txn_tree *tree, struct write_entry *entry)
@@ -67,7 +139,7 @@ make_room(struct qtdb_txn *txn, const struct txn_tree *tree, const void *key, si
     if (txn->write_size + *cost_out <= limit)
         return STATUS_OK;
     TRY(spill__all(txn));
-    *entry_io = key_map_find(&tree->writes, key, key_size);
+    *entry_io = write_set__find(tree, key, key_size);
     *cost_out = cost_of(*entry_io, key_size, value_size);
     return txn->write_size + *cost_out <= limit ? STATUS_OK : refuse_size(txn);
 }
@@ -90,7 +162,7 @@ take_entry(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t 
            const void *value, size_t value_size, struct write_entry **out, uint8_t **copy_out)
 {
     struct key_map_place place;
-    struct write_entry *entry = key_map_find_place(&tree->writes, key, key_size, &place);
+    struct write_entry *entry = find_place(tree, key, key_size, &place);
     size_t cost = 0;
 
     TRY(make_room(txn, tree, key, key_size, value_size, &entry, &cost));
@@ -110,10 +182,7 @@ take_entry(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t 
         if (entry == NULL)
             return STATUS_NO_MEMORY;
         entry->kind = tree->spill != NULL ? WRITE_BELOW : WRITE_NONE;
-        if (place.count == tree->writes.count)
-            key_map_insert_at(&tree->writes, entry, &place);
-        else
-            key_map_insert(&tree->writes, entry); /* Some were spilled meanwhile. */
+        link_entry(txn, tree, entry, &place);
     }
     *out = entry;
     return STATUS_OK;

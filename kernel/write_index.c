@@ -1,0 +1,283 @@
+/*
+ * A skip list of 100,000 rows costs ten cache misses for a row in the middle, and a load of rows in no order
+ * pays them for each. Here a row costs one: entries are numbered in order of arrival, and a table of slots has
+ * the number and half of the hash of each, so that it grows without a look at any key. Those that the
+ * ordered map does not have yet are the last ones. When order is asked for, they are sorted by the first
+ * eight bytes of their keys, side by side in an array, and linked from the first to the last: nearly always
+ * behind all others or right behind the one before, where linking needs no search either.
+ *
+ * A transaction that writes a row and seeks, again and again, sorts one row each time: it pays a search of
+ * the map for each row, as if there were no table.
+ */
+#include "kernel/write_index.h"
+
+#include "kernel/base/check.h"
+#include "kernel/base/checksum.h"
+#include "kernel/base/error.h"
+#include "kernel/base/random.h"
+
+enum { ENTRIES_FIRST = 1024, SLOTS_AN_ENTRY = 2, SORTED_MIN = 16, FETCH_AHEAD = 8 };
+
+/* A slot: the upper half of the key's hash, and the number of the entry plus one; 0: empty. */
+struct write_index {
+    struct memory *memory;
+    uint64_t *slots; /* SLOTS_AN_ENTRY * capacity of them, a power of two. */
+    struct write_entry **entries;
+    uint32_t capacity;
+    uint32_t count;
+    uint32_t linked_count; /* The first ones: in the map. */
+};
+
+struct sortable {
+    uint64_t prefix; /* The first bytes of the key as a number. */
+    struct write_entry *entry;
+};
+
+/* ---- Slots -------------------------------------------------------------------------------------- */
+
+static uint64_t
+hash_of(const void *key, size_t key_size)
+{
+    uint64_t number;
+
+    if (key_size != sizeof(number))
+        return checksum64(key, key_size, 0);
+    memcpy(&number, key, sizeof(number));
+    return random_mix(number);
+}
+
+static uint64_t
+slot_of(uint64_t hash, uint32_t number)
+{
+    return (hash & UINT64_C(0xffffffff00000000)) | (number + 1);
+}
+
+static uint64_t
+mask_of(uint32_t capacity)
+{
+    return (uint64_t)capacity * SLOTS_AN_ENTRY - 1;
+}
+
+/* Where a look for the hash begins: told from the half of it that a slot has. */
+static uint64_t
+place_of(uint64_t hash, uint64_t mask)
+{
+    return (hash >> 32) & mask;
+}
+
+static void
+take_slot(uint64_t *slots, uint64_t mask, uint64_t slot)
+{
+    uint64_t place = place_of(slot, mask);
+
+    while (slots[place] != 0)
+        place = (place + 1) & mask;
+    slots[place] = slot;
+}
+
+static void
+free_slots(struct write_index *index)
+{
+    memory_free(index->memory, MEMORY_WRITE_SET, index->slots,
+                (mask_of(index->capacity) + 1) * sizeof(*index->slots));
+}
+
+/* Room for `capacity` entries. False: out of memory, and all is as it was. */
+static bool
+grow(struct write_index *index, uint32_t capacity)
+{
+    struct memory *memory = index->memory;
+    uint64_t mask = mask_of(capacity);
+    uint64_t *slots = memory_alloc(memory, MEMORY_WRITE_SET, (mask + 1) * sizeof(*slots));
+    struct write_entry **entries =
+        slots == NULL ? NULL
+                      : memory_resize(memory, MEMORY_WRITE_SET, index->entries,
+                                      index->capacity * sizeof(struct write_entry *),
+                                      (size_t)capacity * sizeof(struct write_entry *));
+
+    if (entries == NULL) {
+        memory_free(memory, MEMORY_WRITE_SET, slots, (mask + 1) * sizeof(*slots));
+        error_clear();
+        return false;
+    }
+    for (uint64_t i = 0; index->capacity > 0 && i <= mask_of(index->capacity); i++)
+        if (index->slots[i] != 0)
+            take_slot(slots, mask, index->slots[i]);
+    if (index->capacity > 0)
+        free_slots(index);
+    index->slots = slots;
+    index->entries = entries;
+    index->capacity = capacity;
+    return true;
+}
+
+/* ---- Life --------------------------------------------------------------------------------------- */
+
+struct write_index *
+write_index_new(struct memory *memory, const struct key_map *map)
+{
+    struct write_index *index = memory_alloc(memory, MEMORY_WRITE_SET, sizeof(*index));
+    uint32_t capacity = ENTRIES_FIRST;
+
+    while (capacity < UINT32_MAX / 4 && capacity / 2 < map->count)
+        capacity *= 2;
+    if (index == NULL) {
+        error_clear();
+        return NULL;
+    }
+    index->memory = memory;
+    if (capacity < map->count || !grow(index, capacity)) {
+        memory_free(memory, MEMORY_WRITE_SET, index, sizeof(*index));
+        return NULL;
+    }
+    for (struct write_entry *entry = map->head[0]; entry != NULL; entry = entry->next[0])
+        CHECK(write_index_add(index, entry));
+    index->linked_count = index->count;
+    return index;
+}
+
+void
+write_index_free(struct write_index *index)
+{
+    if (index == NULL)
+        return;
+    free_slots(index);
+    memory_free(index->memory, MEMORY_WRITE_SET, index->entries,
+                index->capacity * sizeof(struct write_entry *));
+    memory_free(index->memory, MEMORY_WRITE_SET, index, sizeof(*index));
+}
+
+struct write_entry *
+write_index_find(const struct write_index *index, const void *key, size_t key_size)
+{
+    uint64_t mask = mask_of(index->capacity), hash = hash_of(key, key_size);
+
+    for (uint64_t place = place_of(hash, mask);; place = (place + 1) & mask) {
+        uint64_t slot = index->slots[place];
+
+        if (slot == 0)
+            return NULL;
+        if (slot >> 32 != hash >> 32)
+            continue;
+        struct write_entry *entry = index->entries[(uint32_t)slot - 1];
+
+        if (key_compare(entry->key, entry->key_size, key, key_size) == 0)
+            return entry;
+    }
+}
+
+bool
+write_index_add(struct write_index *index, struct write_entry *entry)
+{
+    if (index->count == index->capacity &&
+        (index->capacity > UINT32_MAX / 4 || !grow(index, index->capacity * 2)))
+        return false;
+    index->entries[index->count] = entry;
+    take_slot(index->slots, mask_of(index->capacity),
+              slot_of(hash_of(entry->key, entry->key_size), index->count));
+    index->count++;
+    return true;
+}
+
+uint64_t
+write_index_pending(const struct write_index *index)
+{
+    return index->count - index->linked_count;
+}
+
+/* ---- Order -------------------------------------------------------------------------------------- */
+
+static uint64_t
+prefix_of(const struct write_entry *entry)
+{
+    uint8_t bytes[8] = {0};
+    uint64_t prefix;
+
+    memcpy(bytes, entry->key, entry->key_size < sizeof(bytes) ? entry->key_size : sizeof(bytes));
+    memcpy(&prefix, bytes, sizeof(prefix));
+    return __builtin_bswap64(prefix);
+}
+
+static bool
+is_less(const struct sortable *a, const struct sortable *b)
+{
+    if (a->prefix != b->prefix)
+        return a->prefix < b->prefix;
+    return key_compare(a->entry->key, a->entry->key_size, b->entry->key, b->entry->key_size) < 0;
+}
+
+/* Two neighbouring sorted parts, of which the first ends at `middle`, into `to`. */
+static void
+merge(const struct sortable *from, size_t first, size_t middle, size_t end, struct sortable *to)
+{
+    size_t left = first, right = middle;
+
+    for (size_t i = first; i < end; i++) {
+        bool take_right = left == middle || (right < end && is_less(&from[right], &from[left]));
+
+        to[i] = from[take_right ? right : left];
+        right += take_right;
+        left += !take_right;
+    }
+}
+
+/* Merges ever longer parts from one half of the memory into the other. Returns where they end up. */
+static const struct sortable *
+sort(struct sortable *items, struct sortable *other, size_t count)
+{
+    for (size_t width = 1; width < count; width *= 2) {
+        for (size_t first = 0; first < count; first += 2 * width) {
+            size_t middle = first + width < count ? first + width : count;
+            size_t end = middle + width < count ? middle + width : count;
+
+            if (middle == end || is_less(&items[middle - 1], &items[middle]))
+                memcpy(&other[first], &items[first], (end - first) * sizeof(*items));
+            else
+                merge(items, first, middle, end, other);
+        }
+        struct sortable *done = other;
+
+        other = items;
+        items = done;
+    }
+    return items;
+}
+
+static void
+link_in_order(struct write_index *index, struct key_map *map, struct sortable *items)
+{
+    uint32_t count = index->count - index->linked_count;
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct write_entry *entry = index->entries[index->linked_count + i];
+
+        items[i] = (struct sortable){prefix_of(entry), entry};
+    }
+    const struct sortable *sorted = sort(items, items + count, count);
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (i + FETCH_AHEAD < count)
+            __builtin_prefetch(sorted[i + FETCH_AHEAD].entry, 1);
+        key_map_insert(map, sorted[i].entry);
+    }
+}
+
+void
+write_index_settle(struct write_index *index, struct key_map *map)
+{
+    uint32_t count = index->count - index->linked_count;
+    size_t size = 2 * (size_t)count * sizeof(struct sortable);
+    struct sortable *items =
+        count < SORTED_MIN ? NULL : memory_alloc_raw(index->memory, MEMORY_WRITE_SET, size);
+
+    if (items != NULL) {
+        link_in_order(index, map, items);
+        memory_free(index->memory, MEMORY_WRITE_SET, items, size);
+    } else {
+        for (uint32_t i = index->linked_count; i < index->count; i++)
+            key_map_insert(map, index->entries[i]);
+        if (count >= SORTED_MIN)
+            error_clear();
+    }
+    index->linked_count = index->count;
+}
