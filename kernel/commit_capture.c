@@ -79,19 +79,23 @@ capture_alone(struct qtdb_txn *txn, const struct qtdb_tree *tree, struct write_e
     return STATUS_OK;
 }
 
-/* The last key of the tree that the snapshot may see; false: it is not so simple. */
+/* The last key of the tree that the snapshot may see; of size 0: it sees none. `*known_out` false: it is not
+ * so simple. */
 static enum status
 find_last(const struct qtdb_txn *txn, const struct qtdb_tree *tree, struct btree_cursor *cursor,
           bool *known_out)
 {
     enum status status = btree_cursor_seek_last(cursor, NULL, 0);
     uint64_t csn = cursor->csn;
+    bool empty = status == STATUS_NOT_FOUND;
 
     *known_out = false;
-    if (status == STATUS_NOT_FOUND)
-        return STATUS_OK;
-    TRY(status);
-    if (csn == BTREE_CSN_UNKNOWN) /* Of several leaves, perhaps: then as young as the tree. */
+    if (!empty)
+        TRY(status);
+    else
+        cursor->row.key_size = 0;
+    /* Of several leaves, perhaps, or of none: then as young as the tree. */
+    if (empty || csn == BTREE_CSN_UNKNOWN)
         csn = atomic_load_explicit(&tree->csn_written, memory_order_acquire);
     *known_out = csn <= txn->snapshot;
     return STATUS_OK;

@@ -256,8 +256,12 @@ link_in_order(struct write_index *index, struct key_map *map, struct sortable *i
     const struct sortable *sorted = sort(items, items + count, count);
 
     for (uint32_t i = 0; i < count; i++) {
-        if (i + FETCH_AHEAD < count)
-            __builtin_prefetch(sorted[i + FETCH_AHEAD].entry, 1);
+        if (i + FETCH_AHEAD < count) {
+            const struct write_entry *ahead = sorted[i + FETCH_AHEAD].entry;
+
+            __builtin_prefetch(ahead, 1);
+            __builtin_prefetch(ahead->next, 1); /* Its key is behind them. */
+        }
         key_map_insert(map, sorted[i].entry);
     }
 }
