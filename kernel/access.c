@@ -127,6 +127,19 @@ access__get_unnoted(struct qtdb_txn *txn, const struct txn_tree *tree, const voi
     return access__get_committed(txn, tree->tree, key, key_size, value, size_io);
 }
 
+/* What the transaction has not written. */
+static enum status
+get_unwritten(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t key_size,
+              void *value, size_t *size_io)
+{
+    if (txn->track_reads) {
+        struct key_range range = {key, key, key_size, key_size};
+
+        TRY(read_set__add(txn, tree, &range));
+    }
+    return access__get_committed(txn, tree->tree, key, key_size, value, size_io);
+}
+
 enum status
 access__get(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t key_size,
             void *value, size_t *size_io)
@@ -138,12 +151,7 @@ access__get(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t
 
     if (found || status != STATUS_OK)
         return status;
-    if (txn->track_reads) {
-        struct key_range range = {key, key, key_size, key_size};
-
-        TRY(read_set__add(txn, tree, &range));
-    }
-    return access__get_committed(txn, tree->tree, key, key_size, value, size_io);
+    return get_unwritten(txn, tree, key, key_size, value, size_io);
 }
 
 /*
@@ -204,10 +212,13 @@ qtdb_get(struct qtdb_txn *txn, struct qtdb_tree *tree, const void *key, size_t k
 
 static enum status
 lock(struct qtdb_txn *txn, const struct qtdb_tree *tree, const void *key, size_t key_size,
-     enum lock_mode mode, uint64_t timeout_ns)
+     enum lock_mode mode, uint64_t timeout_ns, bool fresh)
 {
+    struct lock_table *locks = &txn->db->locks;
     enum status status =
-        lock_acquire(&txn->db->locks, &txn->locks, tree->tree_id, key, key_size, mode, timeout_ns);
+        fresh && mode == LOCK_EXCLUSIVE
+            ? lock_acquire_fresh(locks, &txn->locks, tree->tree_id, key, key_size, timeout_ns)
+            : lock_acquire(locks, &txn->locks, tree->tree_id, key, key_size, mode, timeout_ns);
 
     if (status == STATUS_BUSY)
         api_error_sqlstate("55P03");
@@ -218,14 +229,14 @@ lock(struct qtdb_txn *txn, const struct qtdb_tree *tree, const void *key, size_t
     return status;
 }
 
-enum status
-access__claim(struct qtdb_txn *txn, const struct qtdb_tree *tree, const void *key, size_t key_size,
-              enum lock_mode mode, uint64_t timeout_ns)
+static enum status
+claim(struct qtdb_txn *txn, const struct qtdb_tree *tree, const void *key, size_t key_size,
+      enum lock_mode mode, uint64_t timeout_ns, bool fresh)
 {
     struct key_range range = {key, key, key_size, key_size};
     struct qtdb *db = txn->db;
 
-    TRY(lock(txn, tree, key, key_size, mode, timeout_ns));
+    TRY(lock(txn, tree, key, key_size, mode, timeout_ns, fresh));
     /* Who had the lock before announced its commit before it gave the lock up. */
     if (atomic_load_explicit(&tree->csn_written, memory_order_acquire) <= txn->snapshot)
         return STATUS_OK;
@@ -240,13 +251,36 @@ access__claim(struct qtdb_txn *txn, const struct qtdb_tree *tree, const void *ke
     return STATUS_OK;
 }
 
+enum status
+access__claim(struct qtdb_txn *txn, const struct qtdb_tree *tree, const void *key, size_t key_size,
+              enum lock_mode mode, uint64_t timeout_ns)
+{
+    return claim(txn, tree, key, key_size, mode, timeout_ns, false);
+}
+
+/* Exclusively, to write the row. `*fresh_out`: the transaction has not written it. If it has, then it has had
+ * the lock since, and nobody else has changed it (T11). */
+static enum status
+claim_to_write(struct qtdb_txn *txn, const struct txn_tree *tree, const void *key, size_t key_size,
+               bool *fresh_out)
+{
+    bool written = tree->writes.count > 0 && write_set__find(tree, key, key_size) != NULL;
+
+    *fresh_out = !written && tree->spill == NULL;
+    if (written)
+        return STATUS_OK;
+    return claim(txn, tree->tree, key, key_size, LOCK_EXCLUSIVE, txn->lock_timeout_ns, *fresh_out);
+}
+
 /* Is there a row? Reads it like a get, so that the answer holds at commit. */
 static enum status
-row_exists(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t key_size, bool *out)
+row_exists(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t key_size,
+           bool fresh, bool *out)
 {
     uint8_t nothing[1];
     size_t size = 0;
-    enum status status = access__get(txn, tree, key, key_size, nothing, &size);
+    enum status status = fresh ? get_unwritten(txn, tree, key, key_size, nothing, &size)
+                               : access__get(txn, tree, key, key_size, nothing, &size);
 
     *out = status == STATUS_OK || status == STATUS_FULL;
     return *out || status == STATUS_NOT_FOUND ? STATUS_OK : status;
@@ -265,14 +299,14 @@ enum status
 access__may_put(struct qtdb_txn *txn, struct qtdb_tree *tree, const void *key, size_t key_size,
                 enum qtdb_put_mode mode, struct txn_tree **out)
 {
-    bool exists = false;
+    bool exists = false, fresh = false;
 
     TRY(writable(txn, tree, key_size, out));
     if (mode > QTDB_PUT_REPLACE)
         return error_raise(STATUS_INVALID, "unknown mode %d of a put", (int)mode);
-    TRY(access__claim(txn, tree, key, key_size, LOCK_EXCLUSIVE, txn->lock_timeout_ns));
+    TRY(claim_to_write(txn, *out, key, key_size, &fresh));
     if (mode != QTDB_PUT_ANY)
-        TRY(row_exists(txn, *out, key, key_size, &exists));
+        TRY(row_exists(txn, *out, key, key_size, fresh, &exists));
     if (mode == QTDB_PUT_INSERT && exists)
         return STATUS_EXISTS;
     if (mode == QTDB_PUT_REPLACE && !exists)
@@ -308,11 +342,11 @@ static enum status
 delete_row(struct qtdb_txn *txn, struct qtdb_tree *tree, const void *key, size_t key_size)
 {
     struct txn_tree *known;
-    bool exists;
+    bool exists = false, fresh = false;
 
     TRY(writable(txn, tree, key_size, &known));
-    TRY(access__claim(txn, tree, key, key_size, LOCK_EXCLUSIVE, txn->lock_timeout_ns));
-    TRY(row_exists(txn, known, key, key_size, &exists));
+    TRY(claim_to_write(txn, known, key, key_size, &fresh));
+    TRY(row_exists(txn, known, key, key_size, fresh, &exists));
     if (!exists)
         return STATUS_NOT_FOUND;
     return write_set__put(txn, known, key, key_size, NULL, 0, WRITE_DELETE);

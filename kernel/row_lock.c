@@ -459,7 +459,11 @@ lock__key(struct lock_table *table, struct lock_holder *holder, uint32_t tree_id
 
     CHECK(mode != LOCK_NONE && holder->waiting == NULL);
     latch_lock(&partition->latch);
-    while (atomic_load_explicit(&table->loner, memory_order_acquire) != NULL) {
+    for (;;) {
+        const struct lock_holder *loner = atomic_load_explicit(&table->loner, memory_order_acquire);
+
+        if (loner == NULL || loner == holder)
+            break;
         latch_unlock(&partition->latch);
         lock__end_loner(table);
         latch_lock(&partition->latch);

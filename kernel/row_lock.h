@@ -9,8 +9,8 @@
  * memory is asked for under them.
  *
  * A transaction whose row locks take more memory than it may have locks whole trees instead
- * (row_lock_tree.c). One that locks many rows in ascending order while nobody else has any keeps
- * them to itself until somebody else comes (row_lock_alone.c).
+ * (row_lock_tree.c). One that locks many rows for the first time, or in ascending order, while nobody else has
+ * any keeps them to itself until somebody else comes (row_lock_alone.c).
  */
 #ifndef KERNEL_ROW_LOCK_H
 #define KERNEL_ROW_LOCK_H
@@ -52,10 +52,14 @@ struct lock_holder {
     struct event event;
 
     /* The owner's: is it worth being alone (row_lock_alone.c)? */
-    struct row_lock *newest; /* Its claim, if it has any. */
-    uint32_t ascending;      /* Claims so far, each behind the one before. */
-    bool unordered;          /* They were not. */
-    bool alone;              /* Claims go to `unseen`, as far as the owner knows. */
+    struct row_lock
+        *newest;            /* Its claim, if it has any; while it is alone, of those in no chain. */
+    struct row_lock *first; /* Of those; NULL: none. */
+    uint32_t
+        claim_count; /* So far, each of a row that it had none of, or was said to have none of. */
+    bool unordered;  /* They were not each behind the one before. */
+    bool joined;     /* It was alone, and is not any more. */
+    bool alone;      /* Claims go to `unseen`, as far as the owner knows. */
 
     /* Claims that are in no chain, newest first, down to `seen`. The owner pushes; whoever links them
      * into the table takes the list away, under the latches of all partitions. */
@@ -111,6 +115,10 @@ void lock_holder_deinit(struct lock_holder *holder);
 MUST_CHECK enum status lock_acquire(struct lock_table *table, struct lock_holder *holder,
                                     uint32_t tree_id, const void *key, size_t key_size,
                                     enum lock_mode mode, uint64_t timeout_ns);
+/** The same, exclusively, of a row that the holder has never written: rarely one that it has a lock of. */
+MUST_CHECK enum status lock_acquire_fresh(struct lock_table *table, struct lock_holder *holder,
+                                          uint32_t tree_id, const void *key, size_t key_size,
+                                          uint64_t timeout_ns);
 /** Gives all locks back and lets the next ones have them. */
 void lock_release_all(struct lock_table *table, struct lock_holder *holder);
 

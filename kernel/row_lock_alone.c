@@ -2,15 +2,18 @@
  * Being alone: a load locks thousands of rows that nobody else asks for. Linked one by one into the table
  * and taken out again, they cost more than the rows' way into leaves.
  *
- * A holder whose claims have come in ascending order is alone from the ALONE_MIN-th on, if the table has no
- * claim of anybody else. Its further claims are in a list of its own, where it pushes them with one atomic
- * step; that each is behind the last one says that it is new. Whoever else wants a lock, of whatever row,
+ * A holder is alone from its ALONE_MIN-th claim on, if the table has no claim of anybody else. Its further
+ * claims are in a list of its own, where it pushes them with one atomic step. That they are new is not looked
+ * up: a claim is when all have come in ascending order, each behind the last one, or when who asks has not
+ * written the row. Claims of which neither is true go into the table. So a row may be claimed twice, here and
+ * there, which costs memory and means nothing else. Whoever else wants a lock, of whatever row,
  * first ends that (lock__end_loner): takes the list away, so that the next push fails, and links its claims
  * into the table as if they had always been there. When nobody came, the list is forgotten as a whole.
  *
  *   begin   under the latches of all partitions: no claim but the holder's own is in the table
  *   push    by the holder: unseen: last -> claim, or it finds that the list was taken
  *   end     under the latches of all partitions: unseen -> NULL, each claim linked, loner = NULL
+ *   join    by the holder, when it finds that out, under one of them: the list goes before `locks`
  *   leave   by the holder, under one of them: loner = NULL, if it still was
  *
  * Who holds the latch of one partition and reads that nobody is alone can rely on it until it lets go; what
@@ -44,13 +47,14 @@ begin(struct lock_table *table, struct lock_holder *holder)
     lock__latch_all(table);
     for (uint32_t i = 0; i < LOCK_PARTITIONS; i++)
         count += table->partition[i].count;
-    if (count == holder->ascending && atomic_load(&table->owner_count) == 0 &&
+    if (count == holder->claim_count && atomic_load(&table->owner_count) == 0 &&
         atomic_load_explicit(&table->loner, memory_order_relaxed) == NULL) {
         CHECK(holder->newest == holder->locks);
         holder->seen = holder->locks;
         atomic_store_explicit(&holder->unseen, holder->locks, memory_order_relaxed);
         atomic_store_explicit(&table->loner, holder, memory_order_relaxed);
         holder->alone = true;
+        holder->first = NULL;
     }
     lock__unlatch_all(table);
 }
@@ -59,23 +63,26 @@ void
 lock__note(struct lock_table *table, struct lock_holder *holder, const struct lock_row *row,
            bool is_new)
 {
-    if (holder->unordered)
+    if (holder->alone || holder->joined || !is_new)
         return;
-    if (!is_new || (holder->newest != NULL && compare_to_last(holder, row) <= 0)) {
+    if (holder->newest != NULL && compare_to_last(holder, row) <= 0)
         holder->unordered = true;
-        return;
-    }
     holder->newest = holder->locks;
-    if (++holder->ascending == ALONE_MIN)
+    if (++holder->claim_count == ALONE_MIN && (row->fresh || !holder->unordered))
         begin(table, holder);
 }
 
-/* Its claims are in the table now. */
+/* Its claims are in the table now. Whoever linked them there followed the list that is tied to `locks` here. */
 static void
-join(struct lock_holder *holder)
+join(struct lock_table *table, struct lock_holder *holder)
 {
     holder->alone = false;
-    holder->unordered = true;
+    holder->joined = true;
+    if (holder->first == NULL)
+        return;
+    latch_lock(&table->partition[0].latch);
+    holder->first->holder_next = holder->locks;
+    latch_unlock(&table->partition[0].latch);
     holder->locks = holder->newest;
 }
 
@@ -88,12 +95,15 @@ lock__claim_alone(struct lock_table *table, struct lock_holder *holder, const st
     CHECK(holder->alone && holder->waiting == NULL);
     if (order == 0 && row->mode <= holder->newest->mode)
         return STATUS_OK;
-    if (order <= 0 || holder->ascending == ALONE_MAX ||
-        holder->arena.total_size > holder->size_limit) {
+    if (order <= 0)
+        holder->unordered = true;
+    if (holder->claim_count == ALONE_MAX || holder->arena.total_size > holder->size_limit) {
         lock__end_loner(table);
-        join(holder);
+        join(table, holder);
         return STATUS_MISSING;
     }
+    if (holder->unordered && !row->fresh)
+        return STATUS_MISSING;
     TRY(lock__claim_new(holder, row, &claim));
     CHECK(claim != NULL);
     struct row_lock *newest = holder->newest;
@@ -102,11 +112,13 @@ lock__claim_alone(struct lock_table *table, struct lock_holder *holder, const st
     claim->holder_next = newest;
     if (!atomic_compare_exchange_strong_explicit(&holder->unseen, &newest, claim,
                                                  memory_order_release, memory_order_relaxed)) {
-        join(holder);
+        join(table, holder);
         return STATUS_MISSING;
     }
+    if (holder->first == NULL)
+        holder->first = claim;
     holder->newest = claim;
-    holder->ascending++;
+    holder->claim_count++;
     return STATUS_OK;
 }
 
@@ -140,9 +152,10 @@ lock__leave_alone(struct lock_table *table, struct lock_holder *holder)
         latch_unlock(&table->partition[0].latch);
     }
     if (holder->alone && !unseen)
-        join(holder);
+        join(table, holder);
     holder->alone = false;
     holder->unordered = false;
-    holder->ascending = 0;
+    holder->joined = false;
+    holder->claim_count = 0;
     holder->newest = NULL;
 }

@@ -14,6 +14,7 @@ struct lock_row {
     uint32_t tree_id;
     enum lock_mode mode;
     uint64_t timeout_ns;
+    bool fresh; /* The holder has hardly a lock of it. */
 };
 
 /** lock_acquire for the key alone, which may have no bytes. `*new_out`: the holder had no claim on it
@@ -42,7 +43,8 @@ void lock__disown_all(struct lock_table *table, struct lock_holder *holder);
 /** Takes note of a claim that was granted, and begins to be alone when that is worth it. */
 void lock__note(struct lock_table *table, struct lock_holder *holder, const struct lock_row *row,
                 bool is_new);
-/** Claims the row if the holder is alone. STATUS_MISSING: it is not, or not any more. */
+/** Claims the row if the holder is alone. STATUS_MISSING: it is not, or not any more, or the row is for the
+ * table. */
 MUST_CHECK enum status lock__claim_alone(struct lock_table *table, struct lock_holder *holder,
                                          const struct lock_row *row);
 /** Links the claims of whoever is alone into the table. With no latch held. */

@@ -226,26 +226,51 @@ acquire_once(struct lock_table *table, struct lock_holder *holder, const struct 
     return STATUS_OK;
 }
 
-enum status
-lock_acquire(struct lock_table *table, struct lock_holder *holder, uint32_t tree_id,
-             const void *key, size_t key_size, enum lock_mode mode, uint64_t timeout_ns)
+static enum status
+acquire(struct lock_table *table, struct lock_holder *holder, const struct lock_row *row)
 {
-    const struct lock_row row = {key, key_size, tree_id, mode, timeout_ns};
     bool done = false;
 
-    CHECK(mode != LOCK_NONE && key_size > 0);
+    CHECK(row->mode != LOCK_NONE && row->key_size > 0);
     if (holder->alone) {
-        enum status status = lock__claim_alone(table, holder, &row);
+        enum status status = lock__claim_alone(table, holder, row);
 
         if (status != STATUS_MISSING)
             return status;
     }
     while (!done) {
-        enum status status = acquire_once(table, holder, &row, &done);
+        enum status status = acquire_once(table, holder, row, &done);
 
         if (status == STATUS_FULL)
-            return escalate(table, holder, tree_id, timeout_ns);
+            return escalate(table, holder, row->tree_id, row->timeout_ns);
         TRY(status);
     }
     return STATUS_OK;
+}
+
+enum status
+lock_acquire(struct lock_table *table, struct lock_holder *holder, uint32_t tree_id,
+             const void *key, size_t key_size, enum lock_mode mode, uint64_t timeout_ns)
+{
+    const struct lock_row row = {.key = key,
+                                 .key_size = key_size,
+                                 .tree_id = tree_id,
+                                 .mode = mode,
+                                 .timeout_ns = timeout_ns};
+
+    return acquire(table, holder, &row);
+}
+
+enum status
+lock_acquire_fresh(struct lock_table *table, struct lock_holder *holder, uint32_t tree_id,
+                   const void *key, size_t key_size, uint64_t timeout_ns)
+{
+    const struct lock_row row = {.key = key,
+                                 .key_size = key_size,
+                                 .tree_id = tree_id,
+                                 .mode = LOCK_EXCLUSIVE,
+                                 .timeout_ns = timeout_ns,
+                                 .fresh = true};
+
+    return acquire(table, holder, &row);
 }

@@ -26,6 +26,7 @@ struct worker {
     pthread_t thread;
     uint32_t number;
     uint32_t count;
+    bool fresh;
     uint32_t rows[RUN_MAX + 8];
     struct lock_holder holder;
 };
@@ -35,8 +36,11 @@ static bool
 have(struct worker *worker, uint32_t row, uint64_t timeout_ns)
 {
     uint64_t key = __builtin_bswap64((uint64_t)row);
-    enum status status =
-        lock_acquire(&table, &worker->holder, TREE, &key, sizeof(key), LOCK_EXCLUSIVE, timeout_ns);
+    /* Some rounds: of rows in any order, which it may have already. */
+    enum status status = worker->fresh ? lock_acquire_fresh(&table, &worker->holder, TREE, &key,
+                                                            sizeof(key), timeout_ns)
+                                       : lock_acquire(&table, &worker->holder, TREE, &key,
+                                                      sizeof(key), LOCK_EXCLUSIVE, timeout_ns);
 
     CHECK(status == STATUS_OK || status == STATUS_BUSY || status == STATUS_CONFLICT);
     if (status != STATUS_OK) {
@@ -69,9 +73,13 @@ round_of(struct worker *worker, struct random *random)
     uint32_t length = (uint32_t)random_below(random, RUN_MAX);
     bool going = true;
 
+    worker->fresh = random_chance(random, 1, 2);
     for (uint32_t i = 0; i < length && going && row < ROWS; i++) {
         going = have(worker, row, 0);
         row += 1 + (uint32_t)random_below(random, 8);
+        if (worker->fresh)
+            row = (row * 7 + 13) % ROWS;
+        worker->fresh = worker->fresh != random_chance(random, 1, 30);
         if (random_chance(random, 1, 60))
             sched_yield();
     }

@@ -1,7 +1,8 @@
 /*
  * Goal: a holder whose claims are in a list of its own has them as if they were in the table: for others
  * that come, in any order and at any moment, for itself, and when memory or its bounds end.
- * Method: runs of ascending claims and others that disturb them, against a model; the ways out of being
+ * Method: runs of ascending claims and others that disturb them, and claims said to be fresh, in any order and
+ * of rows that are not, against a model; the ways out of being
  * alone one by one; every allocation failed once. tests/thread/thread_locks.c has the races.
  */
 #include <criterion/criterion.h>
@@ -45,6 +46,14 @@ claim(struct rig *rig, int who, uint64_t key, enum lock_mode mode)
     return lock_acquire(&rig->table, &rig->holder[who], TREE, &bytes, sizeof(bytes), mode, 0);
 }
 
+static enum status
+claim_fresh(struct rig *rig, int who, uint64_t key)
+{
+    uint64_t bytes = __builtin_bswap64(key);
+
+    return lock_acquire_fresh(&rig->table, &rig->holder[who], TREE, &bytes, sizeof(bytes), 0);
+}
+
 static void
 claim_run(struct rig *rig, int who, uint64_t first, uint64_t count)
 {
@@ -68,8 +77,9 @@ claims_in_table(const struct rig *rig)
     return count;
 }
 
-/* covers: T11 */
-Test(row_lock_alone, runs_and_those_who_come_between_equal_a_model)
+/* `fresh_share`: of a hundred exclusive claims those said to be fresh. */
+static void
+play(uint64_t seed, uint32_t fresh_share)
 {
     static enum lock_mode model[HOLDERS][KEYS];
     uint32_t forgotten = 0, joined = 0, busy = 0;
@@ -77,7 +87,8 @@ Test(row_lock_alone, runs_and_those_who_come_between_equal_a_model)
     struct random random;
     struct rig rig;
 
-    random_init(&random, 1);
+    memset(model, 0, sizeof(model));
+    random_init(&random, seed);
     rig_init(&rig, 1 << 20);
     for (uint32_t turn = 0; turn < 200000; turn++) {
         /* The first does nearly all, so that it is alone for long; the others come at any moment. */
@@ -97,7 +108,11 @@ Test(row_lock_alone, runs_and_those_who_come_between_equal_a_model)
                 ? random_below(&random, KEYS)
                 : next[0] + (random_chance(&random, 1, 500) ? 0 : 1 + random_below(&random, 10));
         enum lock_mode mode = random_chance(&random, 1, 2) ? LOCK_SHARED : LOCK_EXCLUSIVE;
-        bool free = true;
+        bool free = true,
+             fresh = mode == LOCK_EXCLUSIVE && random_chance(&random, fresh_share, 100);
+
+        if (fresh && random_chance(&random, 1, 2))
+            key = random_below(&random, KEYS);
 
         key = key < KEYS ? key : KEYS - 1;
         next[who] = back ? next[who] : key;
@@ -106,7 +121,8 @@ Test(row_lock_alone, runs_and_those_who_come_between_equal_a_model)
                                  (model[other][key] != LOCK_NONE && mode == LOCK_EXCLUSIVE)))
                 free = false;
         free = free || model[who][key] >= mode;
-        cr_assert_eq(claim(&rig, who, key, mode), free ? STATUS_OK : STATUS_BUSY);
+        cr_assert_eq(fresh ? claim_fresh(&rig, who, key) : claim(&rig, who, key, mode),
+                     free ? STATUS_OK : STATUS_BUSY);
         busy += !free;
         joined += was_alone && !is_alone(&rig, 0);
         if (free && model[who][key] < mode)
@@ -115,6 +131,40 @@ Test(row_lock_alone, runs_and_those_who_come_between_equal_a_model)
     cr_assert_gt(forgotten, 20);
     cr_assert_gt(joined, 20);
     cr_assert_gt(busy, 20);
+    rig_deinit(&rig);
+}
+
+/* covers: T11 */
+Test(row_lock_alone, runs_and_those_who_come_between_equal_a_model)
+{
+    play(1, 0);
+    play(2, 10);
+    play(3, 100);
+}
+
+/* covers: T11 */
+Test(row_lock_alone, fresh_claims_come_in_any_order)
+{
+    enum { FRESH = 1000 };
+    struct rig rig;
+
+    rig_init(&rig, 1 << 20);
+    for (uint64_t i = 0; i < FRESH; i++) {
+        cr_assert_eq(claim_fresh(&rig, 0, i * 7 % FRESH), STATUS_OK);
+        /* Others of its own go into the table and disturb nothing. */
+        if (i == FRESH / 2)
+            cr_assert_eq(claim(&rig, 0, FRESH, LOCK_SHARED), STATUS_OK);
+    }
+    cr_assert(is_alone(&rig, 0));
+    cr_assert_eq(claims_in_table(&rig), ALONE_FROM + 1);
+    cr_assert_eq(claim(&rig, 1, FRESH, LOCK_SHARED), STATUS_OK);
+    cr_assert_not(is_alone(&rig, 0));
+    for (uint64_t key = 0; key < FRESH; key++)
+        cr_assert_eq(claim(&rig, 1, key, LOCK_SHARED), STATUS_BUSY);
+    cr_assert_eq(claim_fresh(&rig, 0, 2 * FRESH), STATUS_OK);
+    cr_assert_eq(claim(&rig, 1, 2 * FRESH, LOCK_SHARED), STATUS_BUSY);
+    lock_release_all(&rig.table, &rig.holder[0]);
+    cr_assert_eq(claims_in_table(&rig), 1);
     rig_deinit(&rig);
 }
 
@@ -159,7 +209,7 @@ Test(row_lock_alone, who_is_not_the_only_one_is_not_alone)
     claim_run(&rig, 0, 2000, 1000);
     cr_assert_not(is_alone(&rig, 0), "one look a transaction");
     lock_release_all(&rig.table, &rig.holder[0]);
-    /* Nor is one whose keys come in any order: what is new could not be told. */
+    /* Nor is one whose keys come in any order and are not said to be fresh: what is new could not be told. */
     cr_assert_eq(claim(&rig, 0, 5000, LOCK_EXCLUSIVE), STATUS_OK);
     claim_run(&rig, 0, 0, 1000);
     cr_assert_not(is_alone(&rig, 0));
@@ -181,19 +231,21 @@ Test(row_lock_alone, its_own_claims_are_its_own)
     cr_assert_eq(claim(&rig, 0, last, LOCK_SHARED), STATUS_OK);
     cr_assert(is_alone(&rig, 0));
     cr_assert_eq(rig.holder[0].arena.used, used);
-    /* An earlier one ends it, and is found. */
+    /* An earlier one is claimed again, in the table. */
     cr_assert_eq(claim(&rig, 0, ALONE_FROM + 50, LOCK_SHARED), STATUS_OK);
-    cr_assert_not(is_alone(&rig, 0));
-    cr_assert_eq(claims_in_table(&rig), ALONE_FROM + 100);
+    cr_assert(is_alone(&rig, 0));
+    cr_assert_eq(claims_in_table(&rig), ALONE_FROM + 1);
     cr_assert_eq(claim(&rig, 1, ALONE_FROM + 50, LOCK_SHARED), STATUS_BUSY);
+    cr_assert_eq(claims_in_table(&rig), ALONE_FROM + 101);
     lock_release_all(&rig.table, &rig.holder[0]);
 
-    /* So does a stronger mode of the last one. */
+    /* So is a stronger mode of the last one. */
     claim_run(&rig, 0, 0, ALONE_FROM);
     cr_assert_eq(claim(&rig, 0, last, LOCK_SHARED), STATUS_OK);
     cr_assert_eq(claim(&rig, 0, last, LOCK_EXCLUSIVE), STATUS_OK);
     cr_assert_eq(claims_in_table(&rig), ALONE_FROM + 1);
     cr_assert_eq(claim(&rig, 1, last, LOCK_SHARED), STATUS_BUSY);
+    cr_assert_eq(claims_in_table(&rig), ALONE_FROM + 2);
     rig_deinit(&rig);
 }
 
