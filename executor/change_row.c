@@ -209,8 +209,9 @@ put_row(struct change *change, const struct value *row, const struct key_bytes *
 enum status
 change_insert(struct change *change, const struct value *row)
 {
-    struct key_bytes key = {.size = 0};
+    struct key_bytes key; /* Not zeroed: it is long. */
 
+    key.size = 0;
     if (change->table->key_count == 0)
         TRY(next_row_number(change, &key));
     else

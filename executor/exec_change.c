@@ -114,11 +114,12 @@ static enum status
 insert_one(struct exec_change *run, const struct value *row)
 {
     const struct bound_conflict *conflict = run->planned->bound->conflict;
-    struct key_bytes key = {.size = 0};
+    struct key_bytes key; /* Not zeroed: it is long. */
     struct value *prepared = NULL;
 
     arena_reset(&run->change.arena);
     TRY(change_prepare(&run->change, row, &prepared));
+    key.size = 0;
     if (conflict != NULL) {
         TRY(conflict->any
                 ? change_find_any_conflict(&run->change, prepared, &key)

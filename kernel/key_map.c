@@ -148,10 +148,33 @@ key_map_insert_at(struct key_map *map, struct write_entry *entry, const struct k
     map->count++;
 }
 
+/* Behind the last one. */
+static void
+append(struct key_map *map, struct write_entry *entry)
+{
+    entry->previous = map->tail[0];
+    for (uint32_t level = 0; level < entry->height; level++) {
+        struct write_entry *last = map->tail[level];
+        struct write_entry **link = last != NULL ? &last->next[level] : &map->head[level];
+
+        entry->next[level] = NULL;
+        *link = entry;
+        map->tail[level] = entry;
+    }
+    map->finger[0] = NULL;
+    map->count++;
+}
+
 void
 key_map_insert(struct key_map *map, struct write_entry *entry)
 {
     struct key_map_place place;
+
+    CHECK(entry->height > 0 && entry->height <= KEY_MAP_HEIGHT_MAX);
+    if (map->tail[0] == NULL || is_before(map->tail[0], entry->key, entry->key_size, false)) {
+        append(map, entry);
+        return;
+    }
 
     find_place(map, entry->key, entry->key_size, &place);
     key_map_insert_at(map, entry, &place);

@@ -16,7 +16,13 @@
 #include "kernel/base/error.h"
 #include "kernel/base/random.h"
 
-enum { ENTRIES_FIRST = 1024, SLOTS_AN_ENTRY = 2, SORTED_MIN = 16, FETCH_AHEAD = 8 };
+enum {
+    ENTRIES_FIRST = 1024,
+    SLOTS_AN_ENTRY = 2,
+    SORTED_MIN = 16,
+    RADIX_MIN = 256,
+    FETCH_AHEAD = 8
+};
 
 /* A slot: the upper half of the key's hash, and the number of the entry plus one; 0: empty. */
 struct write_index {
@@ -222,8 +228,8 @@ merge(const struct sortable *from, size_t first, size_t middle, size_t end, stru
 }
 
 /* Merges ever longer parts from one half of the memory into the other. Returns where they end up. */
-static const struct sortable *
-sort(struct sortable *items, struct sortable *other, size_t count)
+static struct sortable *
+merge_sort(struct sortable *items, struct sortable *other, size_t count)
 {
     for (size_t width = 1; width < count; width *= 2) {
         for (size_t first = 0; first < count; first += 2 * width) {
@@ -241,6 +247,64 @@ sort(struct sortable *items, struct sortable *other, size_t count)
         items = done;
     }
     return items;
+}
+
+static uint8_t
+digit_of(const struct sortable *item, uint32_t digit)
+{
+    return (uint8_t)(item->prefix >> 8 * digit);
+}
+
+/* By prefix: a pass for each byte in which any two differ, the least first. */
+static struct sortable *
+radix_sort(struct sortable *items, struct sortable *other, size_t count)
+{
+    uint32_t counts[8][256] = {{0}};
+
+    for (size_t i = 0; i < count; i++)
+        for (uint32_t digit = 0; digit < 8; digit++)
+            counts[digit][digit_of(&items[i], digit)]++;
+    for (uint32_t digit = 0; digit < 8; digit++) {
+        uint32_t place = 0;
+
+        if (counts[digit][digit_of(&items[0], digit)] == count)
+            continue;
+        for (uint32_t i = 0; i < 256; i++) {
+            uint32_t here = counts[digit][i];
+
+            counts[digit][i] = place;
+            place += here;
+        }
+        for (size_t i = 0; i < count; i++)
+            other[counts[digit][digit_of(&items[i], digit)]++] = items[i];
+        struct sortable *done = other;
+
+        other = items;
+        items = done;
+    }
+    return items;
+}
+
+/* Keys that begin alike are told apart by all of their bytes. */
+static const struct sortable *
+sort(struct sortable *items, struct sortable *other, size_t count)
+{
+    if (count < RADIX_MIN)
+        return merge_sort(items, other, count);
+    struct sortable *sorted = radix_sort(items, other, count);
+
+    other = sorted == items ? other : items;
+    for (size_t i = 0, end; i < count; i = end) {
+        for (end = i + 1; end < count && sorted[end].prefix == sorted[i].prefix;)
+            end++;
+        if (end - i == 1)
+            continue;
+        const struct sortable *alike = merge_sort(sorted + i, other, end - i);
+
+        if (alike == other)
+            memcpy(sorted + i, other, (end - i) * sizeof(*sorted));
+    }
+    return sorted;
 }
 
 static void
