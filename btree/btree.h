@@ -330,6 +330,11 @@ MUST_CHECK enum status btree_cursor_previous(struct btree_cursor *cursor);
 /** The same (next: `forward`) when that row lies in the copied leaf, value and all: nearly every step of
  * a scan. False: nothing has happened. `csn` stays what it was; the row is as of `leaf_csn`. */
 bool btree_cursor_step(struct btree_cursor *cursor, bool forward);
+/** The next rows of the copied leaf, `count` at most: where their values lie, or only how many there are
+ * (`values` NULL). The cursor is at the last of them; they stay until it is at another leaf. 0: as false
+ * above. */
+uint32_t btree_cursor_span(struct btree_cursor *cursor, uint32_t count, const void **values,
+                           uint32_t *sizes);
 
 /** Pages from the root to a leaf, both counted, as of some moment; 0 when the root is not in memory. No I/O. */
 uint32_t btree_depth(const struct btree *tree);

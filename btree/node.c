@@ -87,6 +87,21 @@ node_row_at(const struct node *node, uint32_t index, struct node_row *out)
 }
 
 bool
+node_row_value(const struct node *node, uint32_t index, const uint8_t **value_out,
+               uint32_t *size_out)
+{
+    struct node_row row;
+
+    if (node->kind == NODE_VAR)
+        return node__var_value(node, index, value_out, size_out);
+    if (!node__int_row_at(node, index, &row) || row.is_overflow)
+        return false;
+    *value_out = row.value;
+    *size_out = row.value_size;
+    return true;
+}
+
+bool
 node_row_key(const struct node *node, const struct node_row *row, uint8_t *out, size_t *size_out)
 {
     if (node->kind == NODE_INT) {

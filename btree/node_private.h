@@ -66,6 +66,8 @@ bool node__var_load(const struct page_view *view, struct node *out);
 bool node__var_search(const struct node *node, const uint8_t *key, size_t key_size,
                       uint32_t *index_out, bool *equal_out);
 bool node__var_row_at(const struct node *node, uint32_t index, struct node_row *out);
+bool node__var_value(const struct node *node, uint32_t index, const uint8_t **value_out,
+                     uint32_t *size_out);
 bool node__var_row_key(const struct node *node, const struct node_row *row, uint8_t *out,
                        size_t *size_out);
 MUST_CHECK enum status node__var_validate_shape(const void *page, const char **reason_out);

@@ -228,6 +228,25 @@ node__var_row_at(const struct node *node, uint32_t index, struct node_row *out)
 }
 
 bool
+node__var_value(const struct node *node, uint32_t index, const uint8_t **value_out,
+                uint32_t *size_out)
+{
+    CHECK(index < node->count);
+    uint64_t slot = load_slot(node, index);
+    uint32_t offset = slot_offset(slot), key_size = slot_key_size(slot);
+    uint32_t heap_end = PAGE_SIZE - (uint32_t)node->low_size - node->high_size;
+    uint32_t begin = offset + NODE_CELL_HEADER_SIZE;
+
+    if (offset < node->heap_offset || begin > heap_end)
+        return false;
+    begin += key_size > NODE_HEAD_SIZE ? key_size - NODE_HEAD_SIZE : 0;
+    uint32_t value = (uint32_t)node->bytes[offset] | (uint32_t)node->bytes[offset + 1] << 8;
+    *value_out = node->bytes + begin;
+    *size_out = value & NODE_VALUE_SIZE_MASK;
+    return (value & NODE_VALUE_OVERFLOW) == 0 && begin <= heap_end && *size_out <= heap_end - begin;
+}
+
+bool
 node__var_row_key(const struct node *node, const struct node_row *row, uint8_t *out,
                   size_t *size_out)
 {

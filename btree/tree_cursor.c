@@ -279,6 +279,26 @@ btree_cursor_step(struct btree_cursor *cursor, bool forward)
     return step_in_leaf(cursor, forward ? cursor->index + 1 : cursor->index - 1);
 }
 
+uint32_t
+btree_cursor_span(struct btree_cursor *cursor, uint32_t count, const void **values, uint32_t *sizes)
+{
+    const struct node *node = node_of(cursor);
+    uint32_t first = cursor->index + 1, taken = 0;
+
+    CHECK(cursor->valid && first <= node->count);
+    if (count > node->count - first)
+        count = node->count - first;
+    if (values == NULL)
+        taken = count;
+    while (taken < count &&
+           node_row_value(node, first + taken, (const uint8_t **)&values[taken], &sizes[taken]))
+        taken++;
+    /* The last one becomes the present row, with its key; a large value has to be arrived at. */
+    while (taken > 0 && !step_in_leaf(cursor, first + taken - 1))
+        taken--;
+    return taken;
+}
+
 /* Copies the leaf that holds the key and finds the place there. */
 static enum status
 place(struct btree_cursor *cursor, enum direction direction, const uint8_t *key, size_t key_size)

@@ -7,12 +7,23 @@
 
 #include "executor/exec_scan.h"
 #include "kernel/base/check.h"
+#include "kernel/database.h"
+
+/* Of the filter, which is a conjunction when it is an AND. */
+static uint32_t
+conjunct_count(const struct plan *plan)
+{
+    if (plan->filter == NULL)
+        return 0;
+    return plan->filter->kind == EXPR_AND ? plan->filter->argument_count : 1;
+}
 
 static size_t
 whole_size(const struct plan *plan)
 {
     return ((size_t)plan->table->column_count + 1 + plan->path.in_count) * sizeof(struct value) +
-           plan->table->slot_count * sizeof(struct row_slot);
+           plan->table->slot_count * sizeof(struct row_slot) +
+           conjunct_count(plan) * sizeof(const struct expr *);
 }
 
 static bool
@@ -27,14 +38,16 @@ static void
 init_reader(const struct plan *plan, struct scan *scan)
 {
     bool first[ROW_COLUMNS_MAX + 1], wanted[ROW_COLUMNS_MAX + 1];
-    void *slots = scan->in + plan->path.in_count;
+    struct row_slot *slots = (void *)(scan->in + plan->path.in_count);
 
+    scan->rest = (void *)(slots + plan->table->slot_count);
     memset(first, 0, plan->table->column_count + 1);
     memset(wanted, 0, plan->table->column_count + 1);
     if (plan->filter != NULL)
         (void)expr_visit(plan->filter, note_column, first);
     for (uint32_t i = 0; i < plan->width; i++)
         wanted[plan->columns[i]] = true;
+    scan->takes_key = wanted[plan->table->column_count];
     row_reader_init(&scan->reader, plan->table, first, wanted, slots);
 }
 
@@ -53,31 +66,22 @@ count_path(const struct exec *exec)
         exec->context->path_counts[kind]++;
 }
 
-static bool
-is_test(const struct expr *expr, struct scan_test *out)
-{
-    if (expr->kind != EXPR_COMPARE || expr->negated || expr->arguments[0]->kind != EXPR_COLUMN ||
-        expr->arguments[1]->kind != EXPR_CONSTANT || expr->arguments[1]->constant.null ||
-        !value_type_is_integer(expr->arguments[0]->type.type) ||
-        !value_type_is_integer(expr->arguments[1]->constant.type))
-        return false;
-    *out = (struct scan_test){expr->arguments[0]->index, expr->operator_kind,
-                              expr->arguments[1]->constant.integer};
-    return true;
-}
-
-/* Rows that fail a test need no look at the whole filter. */
+/* What can be asked of a row while it is read, and what has to be evaluated afterwards. */
 static void
-take_tests(const struct expr *filter, struct scan *scan)
+divide_filter(const struct plan *plan, struct scan *scan)
 {
-    uint32_t count = filter == NULL ? 0 : filter->kind == EXPR_AND ? filter->argument_count : 1;
+    uint32_t count = conjunct_count(plan);
 
-    for (uint32_t i = 0; i < count && scan->test_count < SCAN_TESTS_MAX; i++) {
-        if (is_test(filter->kind == EXPR_AND ? filter->arguments[i] : filter,
-                    &scan->tests[scan->test_count]))
+    for (uint32_t i = 0; i < count; i++) {
+        const struct expr *one =
+            plan->filter->kind == EXPR_AND ? plan->filter->arguments[i] : plan->filter;
+
+        if (scan->test_count < SCAN_TESTS_MAX && row_test_init(&scan->tests[scan->test_count], one))
             scan->test_count++;
+        else
+            scan->rest[scan->rest_count++] = one;
     }
-    scan->tests_are_all = scan->test_count == count;
+    row_reader_set_tests(&scan->reader, scan->tests, scan->test_count);
 }
 
 static enum status
@@ -92,7 +96,7 @@ open_scan(struct exec *exec)
         return STATUS_NO_MEMORY;
     scan->in = scan->whole + plan->table->column_count + 1;
     init_reader(plan, scan);
-    take_tests(plan->filter, scan);
+    divide_filter(plan, scan);
     TRY(table_tree(context->txn, plan->table, UINT32_MAX, &scan->rows, context->error));
     scan->tree = scan->rows;
     scan->look_wanted = SCAN_LOOK_FEW;
@@ -285,10 +289,42 @@ step(struct exec *exec, struct scan *scan, struct scan_entry *out)
     return STATUS_OK;
 }
 
+/* The rows that follow beside the present one, without their keys: in a scan to the table's end nobody asks
+ * for those. No more than are wanted, so that a LIMIT reads what it gives. */
+static enum status
+take_span(struct exec *exec, struct scan *scan)
+{
+    const void *values[SCAN_SPAN_MAX];
+    uint32_t sizes[SCAN_SPAN_MAX], count = 1;
+    bool only_counts = exec->plan->width == 0 && exec->plan->filter == NULL;
+
+    while (count > 0 && !exec__is_full(exec)) {
+        uint64_t most = exec->capacity - exec->batch.count;
+
+        TRY(exec__check_interrupt(exec->context));
+        if (most > exec->goal - exec->batch.count)
+            most = exec->goal - exec->batch.count;
+        if (most > SCAN_SPAN_MAX && !only_counts)
+            most = SCAN_SPAN_MAX;
+        count =
+            database_cursor_span(scan->cursor, (uint32_t)most, only_counts ? NULL : values, sizes);
+        if (only_counts)
+            exec->batch.count += count;
+        for (uint32_t i = 0; i < count && !only_counts; i++)
+            TRY(scan__take_row(exec, NULL, 0, values[i], sizes[i]));
+        if (only_counts)
+            scan->read_count += count;
+    }
+    return STATUS_OK;
+}
+
 /* Rows where the cursor is. */
 static enum status
 fill_from_cursor(struct exec *exec, struct scan *scan)
 {
+    const struct plan_path *path = &exec->plan->path;
+    bool takes_spans = !path->alone && !path->backward && !scan->takes_key;
+
     while (!exec->done && !exec__is_full(exec)) {
         struct scan_entry entry;
 
@@ -300,9 +336,11 @@ fill_from_cursor(struct exec *exec, struct scan *scan)
         if (status == STATUS_NOT_FOUND)
             continue;
         TRY(status);
-        TRY(exec->plan->path.alone
+        TRY(path->alone
                 ? scan__take_entry(exec, &entry)
                 : scan__take_row(exec, entry.key, entry.key_size, entry.value, entry.value_size));
+        if (takes_spans && scan->end.size == 0)
+            TRY(take_span(exec, scan));
     }
     return STATUS_OK;
 }

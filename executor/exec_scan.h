@@ -5,18 +5,17 @@
 #include "executor/exec_private.h"
 #include "executor/row_reader.h"
 
-enum { SCAN_ROW_ROOM = 1024, SCAN_LOOK_MAX = 64, SCAN_LOOK_FEW = 4, SCAN_TESTS_MAX = 8 };
+enum {
+    SCAN_ROW_ROOM = 1024,
+    SCAN_LOOK_MAX = 64,
+    SCAN_LOOK_FEW = 4,
+    SCAN_TESTS_MAX = 8,
+    SCAN_SPAN_MAX = 64
+};
 
 struct scan_key {
     uint8_t bytes[QTDB_KEY_SIZE_MAX];
     size_t size;
-};
-
-/* A condition that compares a column kept as an integer with a constant. */
-struct scan_test {
-    uint32_t column;
-    enum expr_operator operator_kind;
-    int64_t integer;
 };
 
 struct scan {
@@ -24,14 +23,16 @@ struct scan {
     struct qtdb_tree *tree; /* Where the keys are: the rows', or an index's. */
     struct qtdb_cursor *cursor;
     struct row_reader reader;
-    struct scan_test tests[SCAN_TESTS_MAX]; /* Of the filter, asked before it. */
+    struct row_test tests[SCAN_TESTS_MAX]; /* Conjuncts of the filter, asked while a row is read. */
     uint32_t test_count;
-    bool tests_are_all;  /* The filter asks nothing else. */
+    const struct expr **rest; /* The others. */
+    uint32_t rest_count;
     struct value *whole; /* What was decoded of a row, by column, and its key. */
     struct value *in;    /* IN: values in order, without duplicates. */
     uint32_t in_count;
     uint32_t in_next;
     uint64_t read_count; /* Rows. */
+    bool takes_key;      /* It is one of the columns asked for. */
     bool started;
     bool in_range; /* The cursor is inside a range. */
     struct scan_key begin;

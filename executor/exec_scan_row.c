@@ -7,20 +7,6 @@
 #include "executor/exec_scan.h"
 #include "kernel/base/check.h"
 
-static bool
-passes_tests(const struct scan *scan)
-{
-    for (uint32_t i = 0; i < scan->test_count; i++) {
-        const struct scan_test *test = &scan->tests[i];
-        const struct value *value = &scan->whole[test->column];
-        int order = (value->integer > test->integer) - (value->integer < test->integer);
-
-        if (value->null || !expr_order_satisfies(test->operator_kind, order))
-            return false;
-    }
-    return true;
-}
-
 /* The columns asked for; their bytes are the cursor's, so they are copied, all at once. */
 static enum status
 give_row(struct exec *exec, const struct value *whole)
@@ -52,15 +38,16 @@ give_row(struct exec *exec, const struct value *whole)
     return STATUS_OK;
 }
 
-/* The filter, where the tests are not all of it. */
+/* What no test has asked. */
 static enum status
-passes_filter(struct exec *exec, const struct scan *scan, bool *out)
+passes_rest(struct exec *exec, const struct scan *scan, bool *out)
 {
     struct eval eval = exec__eval(exec);
 
     *out = true;
-    return scan->tests_are_all ? STATUS_OK
-                               : expr_is_true(exec->plan->filter, scan->whole, &eval, out);
+    for (uint32_t i = 0; i < scan->rest_count && *out; i++)
+        TRY(expr_is_true(scan->rest[i], scan->whole, &eval, out));
+    return STATUS_OK;
 }
 
 enum status
@@ -72,12 +59,14 @@ scan__take_row(struct exec *exec, const void *key, size_t key_size, const void *
     bool wanted = true;
 
     scan->read_count++;
-    scan->whole[exec->plan->table->column_count] = value_bytes(QTDB_TYPE_BYTEA, key, key_size);
+    if (scan->takes_key)
+        scan->whole[exec->plan->table->column_count] = value_bytes(QTDB_TYPE_BYTEA, key, key_size);
     TRY(row_reader_first(&scan->reader, bytes, size, &place, &exec->batch.arena, scan->whole,
-                         error));
-    if (!passes_tests(scan))
+                         &wanted, error));
+    if (!wanted)
         return STATUS_OK;
-    TRY(passes_filter(exec, scan, &wanted));
+    if (scan->rest_count > 0)
+        TRY(passes_rest(exec, scan, &wanted));
     if (!wanted)
         return STATUS_OK;
     TRY(row_reader_rest(&scan->reader, &place, &exec->batch.arena, scan->whole, error));
@@ -116,9 +105,10 @@ scan__take_entry(struct exec *exec, const struct scan_entry *entry)
         return scan__damaged_entry(exec);
     TRY(status);
     scan->whole[table->column_count] = value_bytes(QTDB_TYPE_BYTEA, row_key, row_key_size);
-    if (!passes_tests(scan))
-        return STATUS_OK;
-    TRY(passes_filter(exec, scan, &wanted));
+    for (uint32_t i = 0; i < scan->test_count && wanted; i++)
+        wanted = row_test_holds(&scan->tests[i], scan->whole);
+    if (wanted)
+        TRY(passes_rest(exec, scan, &wanted));
     return wanted ? give_row(exec, scan->whole) : STATUS_OK;
 }
 

@@ -38,6 +38,20 @@ head_of(const uint8_t *bytes, uint32_t size)
     };
 }
 
+/* One to four digits at once, the first in the low 16 bits: each below the base, the outer ones not zero. */
+static bool
+few_are_valid(const uint8_t *bytes, uint32_t size, uint32_t count)
+{
+    const uint64_t each = 0x0001000100010001u;
+    uint64_t word;
+
+    /* The header lies in front, so eight bytes do. */
+    memcpy(&word, bytes + size - sizeof(word), sizeof(word));
+    word >>= 16 * (4 - count);
+    return ((word | (word + each * (0x8000 - BASE))) & each * 0x8000) == 0 &&
+           (word & 0xffff) != 0 && word >> 16 * (count - 1) != 0;
+}
+
 bool
 numeric_is_valid(const uint8_t *bytes, uint32_t size)
 {
@@ -51,6 +65,8 @@ numeric_is_valid(const uint8_t *bytes, uint32_t size)
         return number.digit_count == 0;
     if (number.sign != NUMERIC_POSITIVE && number.sign != NUMERIC_NEGATIVE)
         return false;
+    if (number.digit_count > 0 && number.digit_count <= 4)
+        return few_are_valid(bytes, size, (uint32_t)number.digit_count);
     for (int32_t i = 0; i < number.digit_count; i++) {
         if (digit_at(bytes, i) >= BASE)
             return false;

@@ -16,6 +16,7 @@ bool
 numeric_short_read(const uint8_t *bytes, uint32_t size, struct numeric_short *out)
 {
     struct numeric_header header;
+    uint64_t digits;
     int64_t units = 0;
 
     CHECK(size >= sizeof(header));
@@ -25,12 +26,11 @@ numeric_short_read(const uint8_t *bytes, uint32_t size, struct numeric_short *ou
     if (count > DIGITS_MAX || sign == NUMERIC_NAN || weight >= DIGITS_MAX ||
         count - 1 - weight > FRACTION_MAX)
         return false;
-    for (int32_t i = 0; i < count; i++) {
-        le16 digit;
-
-        memcpy(digit.byte, bytes + sizeof(header) + 2 * (size_t)i, sizeof(digit.byte));
-        units = units * NUMERIC__BASE + le16_get(digit);
-    }
+    /* The header lies in front, so the last eight bytes have all digits, the first one lowest. */
+    memcpy(&digits, bytes + size - sizeof(digits), sizeof(digits));
+    digits = count == 0 ? 0 : digits >> 16 * (DIGITS_MAX - count);
+    for (int32_t i = 0; i < count; i++, digits >>= 16)
+        units = units * NUMERIC__BASE + (int64_t)(digits & 0xffff);
     /* Zero digits before the point are not stored. */
     if (count > 0 && weight >= count)
         units *= powers[weight - count + 1];

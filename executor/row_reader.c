@@ -1,6 +1,8 @@
 /*
  * Reading some columns of stored rows (row_reader.h). What a slot is, is told once and kept as one byte,
- * so that a row costs a switch a slot; sizes and numbers of one or two bytes, which most are, take no loop.
+ * so that a row costs a switch a slot. Numbers are of 1 to 10 bytes, the last without its high bit: eight
+ * bytes at a time show where they end, so that their lengths, which differ from row to row, decide no branch,
+ * and several that nobody asks for are passed over at once.
  */
 #include "executor/row_reader.h"
 
@@ -11,7 +13,10 @@
 #include "kernel/base/bytes.h"
 #include "kernel/base/check.h"
 
+/* What is kept in a slot, */
 enum { HOW_NUMBER = 1, HOW_BOOL = 2, HOW_REAL = 3, HOW_BYTES = 4, HOW_CHECKED = 5 };
+/* and what is done with it in a row without nulls. */
+enum { DO_TAKE = 0, DO_PASS_NUMBERS = 1, DO_PASS_BYTES = 2, DO_TAKE_NUMBER = 3, DO_TAKE_BYTES = 4 };
 
 static uint8_t
 how_of(enum qtdb_type type)
@@ -24,6 +29,16 @@ how_of(enum qtdb_type type)
     if (type == QTDB_TYPE_FLOAT4 || type == QTDB_TYPE_FLOAT8)
         return HOW_REAL;
     return type == QTDB_TYPE_BOOL ? HOW_BOOL : HOW_NUMBER;
+}
+
+static uint8_t
+action_of(const struct row_slot *slot)
+{
+    if (slot->how == HOW_NUMBER)
+        return slot->wanted ? DO_TAKE_NUMBER : DO_PASS_NUMBERS;
+    if (slot->how == HOW_BYTES || slot->how == HOW_CHECKED)
+        return slot->wanted ? DO_TAKE_BYTES : DO_PASS_BYTES;
+    return DO_TAKE;
 }
 
 void
@@ -45,141 +60,276 @@ row_reader_init(struct row_reader *reader, const struct table *table, const bool
         if (slots[slot].wanted && slot >= reader->end)
             reader->end = slot + 1;
     }
+    reader->checked = UINT32_MAX;
+    for (uint32_t i = table->slot_count, run = 0; i-- > 0;) {
+        slots[i].checked = reader->checked;
+        if (slots[i].how == HOW_CHECKED && slots[i].wanted)
+            reader->checked = i;
+        slots[i].action = action_of(&slots[i]);
+        run = slots[i].action == DO_PASS_NUMBERS && run < UINT16_MAX ? run + 1 : 0;
+        slots[i].step = run > 0 ? (uint16_t)run : 1;
+    }
 }
 
-/* Past a number that nobody asks for: to its last byte, the first without the high bit. */
-static inline bool
-pass_varint(struct row_place *place)
-{
-    const uint8_t *next = place->next;
+static const uint64_t high_bits = 0x8080808080808080u;
 
-    while (next < place->end && *next >= 0x80)
-        next++;
-    if (next == place->end)
-        return false;
-    place->next = next + 1;
-    return true;
+static inline uint64_t
+load_word(const uint8_t *bytes)
+{
+    uint64_t word;
+
+    memcpy(&word, bytes, sizeof(word));
+    return word;
+}
+
+/* Each of the following gives where the next value begins, or NULL when the bytes are not there. */
+
+/* Past so many numbers: behind the last byte of each the next one begins. */
+static inline const uint8_t *
+pass_numbers(const uint8_t *next, const uint8_t *end, uint32_t count)
+{
+    for (; end - next >= (ptrdiff_t)sizeof(uint64_t); next += sizeof(uint64_t)) {
+        uint64_t ends = ~load_word(next) & high_bits;
+
+        for (; ends != 0 && count > 1; count--)
+            ends &= ends - 1;
+        if (ends != 0)
+            return next + ((unsigned)__builtin_ctzll(ends) + 1) / 8;
+    }
+    for (; next < end && count > 0; next++)
+        count -= *next < 0x80;
+    return count == 0 ? next : NULL;
+}
+
+static const uint8_t *
+take_long_varint(const uint8_t *next, const uint8_t *end, uint64_t *out)
+{
+    struct byte_reader reader = byte_reader_init(next, (size_t)(end - next));
+
+    return byte_reader_get_varint(&reader, out) ? next + reader.offset : NULL;
+}
+
+static inline const uint8_t *
+take_varint(const uint8_t *next, const uint8_t *end, uint64_t *out)
+{
+    if (next == end || *next >= 0x80)
+        return take_long_varint(next, end, out);
+    *out = *next;
+    return next + 1;
+}
+
+/* The same for lengths that differ: seven bits of each byte are moved together in three steps. */
+static inline const uint8_t *
+take_number(const uint8_t *next, const uint8_t *end, uint64_t *out)
+{
+    if (end - next < (ptrdiff_t)sizeof(uint64_t))
+        return take_varint(next, end, out);
+    uint64_t word = load_word(next), ends = ~word & high_bits;
+    if (ends == 0)
+        return take_long_varint(next, end, out);
+    uint32_t last = (uint32_t)__builtin_ctzll(ends); /* The high bit of the last byte. */
+    word &= ends ^ (ends - 1);
+    /* Longer than needed: refused there. */
+    if (word >> (last - 7) == 0 && last > 7)
+        return take_long_varint(next, end, out);
+    word = (word & 0x007f007f007f007fu) | (word & 0x7f007f007f007f00u) >> 1;
+    word = (word & 0x00003fff00003fffu) | (word & 0x3fff00003fff0000u) >> 2;
+    *out = (word & 0x000000000fffffffu) | (word & 0x0fffffff00000000u) >> 4;
+    return next + (last + 1) / 8;
 }
 
 static bool
-take_long_varint(struct row_place *place, uint64_t *out)
-{
-    struct byte_reader reader = byte_reader_init(place->next, (size_t)(place->end - place->next));
-
-    if (!byte_reader_get_varint(&reader, out))
-        return false;
-    place->next += reader.offset;
-    return true;
-}
-
-static inline bool
-take_varint(struct row_place *place, uint64_t *out)
-{
-    if (place->next < place->end && *place->next < 0x80) {
-        *out = *place->next++;
-        return true;
-    }
-    if (place->end - place->next >= 2 && place->next[1] < 0x80 && place->next[1] != 0) {
-        *out = (place->next[0] & 0x7fu) | (uint64_t)place->next[1] << 7;
-        place->next += 2;
-        return true;
-    }
-    if (place->end - place->next >= 3 && place->next[2] < 0x80 && place->next[2] != 0 &&
-        place->next[1] >= 0x80) {
-        *out = (place->next[0] & 0x7fu) | (uint64_t)(place->next[1] & 0x7fu) << 7 |
-               (uint64_t)place->next[2] << 14;
-        place->next += 3;
-        return true;
-    }
-    return take_long_varint(place, out);
-}
-
-static bool
-is_valid(const struct row_slot *slot, const uint8_t *bytes, size_t size)
+is_valid(const struct row_slot *slot, const uint8_t *bytes, uint32_t size)
 {
     if (slot->type == QTDB_TYPE_NUMERIC)
-        return size <= UINT32_MAX && numeric_is_valid(bytes, (uint32_t)size);
+        return numeric_is_valid(bytes, size);
     if (value_is_array(slot->type))
         return array_is_valid(value_element(slot->type), bytes, size);
     return value_is_enum(slot->type) ? size >= VALUE_ENUM_HEAD : size == 16;
 }
 
-static inline bool
-take_bytes(struct row_place *place, const struct row_slot *slot, struct value *out)
+static inline const uint8_t *
+take_bytes(const uint8_t *next, const uint8_t *end, const struct row_slot *slot,
+           struct value *values)
 {
     uint64_t size = 0;
 
-    if (!take_varint(place, &size) || size > (uint64_t)(place->end - place->next))
-        return false;
-    if (slot->wanted) {
-        if (size > UINT32_MAX ||
-            (slot->how == HOW_CHECKED && !is_valid(slot, place->next, (size_t)size)))
-            return false;
-        *out = (struct value){.type = slot->type, .size = (uint32_t)size, .bytes = place->next};
-    }
-    place->next += size;
-    return true;
+    next = take_varint(next, end, &size);
+    if (next == NULL || size > (uint64_t)(end - next) || size > UINT32_MAX)
+        return NULL;
+    if (slot->wanted)
+        values[slot->column] =
+            (struct value){.type = slot->type, .size = (uint32_t)size, .bytes = next};
+    return next + size;
 }
 
-static bool
-take_real(struct row_place *place, enum qtdb_type type, struct value *out)
+static inline const uint8_t *
+take_real(const uint8_t *next, const uint8_t *end, const struct row_slot *slot,
+          struct value *values)
 {
-    if ((size_t)(place->end - place->next) < sizeof(uint64_t))
-        return false;
-    *out = (struct value){.type = type};
-    memcpy(&out->real, place->next, sizeof(out->real));
-    place->next += sizeof(uint64_t);
-    return true;
+    if (end - next < (ptrdiff_t)sizeof(double))
+        return NULL;
+    if (slot->wanted) {
+        struct value *out = &values[slot->column];
+
+        *out = (struct value){.type = slot->type};
+        memcpy(&out->real, next, sizeof(out->real));
+    }
+    return next + sizeof(double);
 }
 
-/* The value at `place`; `out` is scratch when it is not wanted. */
-static inline bool
-take_value(struct row_place *place, const struct row_slot *slot, struct value *out)
+static inline const uint8_t *
+take_bool(const uint8_t *next, const uint8_t *end, const struct row_slot *slot,
+          struct value *values)
+{
+    if (next == end || *next > 1)
+        return NULL;
+    if (slot->wanted)
+        values[slot->column] = (struct value){.type = slot->type, .integer = *next};
+    return next + 1;
+}
+
+static inline const uint8_t *
+take_value(const uint8_t *next, const uint8_t *end, const struct row_slot *slot,
+           struct value *values)
 {
     uint64_t word = 0;
 
     switch (slot->how) {
     case HOW_NUMBER:
         if (!slot->wanted)
-            return pass_varint(place);
-        if (!take_varint(place, &word))
-            return false;
-        *out = (struct value){.type = slot->type,
-                              .integer = (int64_t)(word >> 1) ^ -(int64_t)(word & 1)};
-        return true;
+            return pass_numbers(next, end, 1);
+        next = take_number(next, end, &word);
+        values[slot->column] = (struct value){
+            .type = slot->type, .integer = (int64_t)(word >> 1) ^ -(int64_t)(word & 1)};
+        return next;
     case HOW_BOOL:
-        if (place->next == place->end || *place->next > 1)
-            return false;
-        *out = (struct value){.type = slot->type, .integer = *place->next++};
-        return true;
+        return take_bool(next, end, slot, values);
     case HOW_REAL:
-        return take_real(place, slot->type, out);
+        return take_real(next, end, slot, values);
     default:
-        return take_bytes(place, slot, out);
+        return take_bytes(next, end, slot, values);
     }
 }
 
-/* Up to slot `end`, as far as the row has slots. */
 static bool
-take_until(const struct row_reader *reader, struct row_place *place, uint32_t end,
-           struct value *values)
+all_hold(const struct row_test *test, const struct value *values)
 {
-    struct row_place at = *place; /* In registers. */
-
-    if (end > at.stored)
-        end = at.stored;
-    for (; at.slot < end; at.slot++) {
-        const struct row_slot *slot = &reader->slots[at.slot];
-        struct value scratch;
-        struct value *out = slot->wanted ? &values[slot->column] : &scratch;
-
-        if ((at.nulls[at.slot / 8] >> (at.slot % 8) & 1) != 0)
-            *out = (struct value){.type = slot->type, .null = true};
-        else if (!take_value(&at, slot, out))
+    for (; test != NULL; test = test->next) {
+        if (!row_test_holds(test, values))
             return false;
     }
-    *place = at;
-    return at.slot < at.stored || at.next == at.end;
+    return true;
+}
+
+/* As take_value, for what most slots are without a call. */
+static inline const uint8_t *
+take_present(const uint8_t *next, const uint8_t *end, const struct row_slot *slot,
+             struct value *values)
+{
+    uint64_t word = 0;
+
+    switch (slot->action) {
+    case DO_PASS_NUMBERS:
+        return pass_numbers(next, end, slot->step);
+    case DO_PASS_BYTES:
+        next = take_varint(next, end, &word);
+        return next == NULL || word > (uint64_t)(end - next) ? NULL : next + word;
+    case DO_TAKE_NUMBER:
+        next = take_number(next, end, &word);
+        values[slot->column] = (struct value){
+            .type = slot->type, .integer = (int64_t)(word >> 1) ^ -(int64_t)(word & 1)};
+        return next;
+    case DO_TAKE_BYTES:
+        return take_bytes(next, end, slot, values);
+    default:
+        return take_value(next, end, slot, values);
+    }
+}
+
+/* Slots from place->slot to `end`, which the row has, without nulls; or to one whose tests fail. Both ends
+ * lie behind slots that are wanted, so nothing that is passed over at once goes past them. */
+static inline bool
+take_all_present(const struct row_reader *reader, struct row_place *place, uint32_t end,
+                 struct value *values, bool *passes_out)
+{
+    const uint8_t *next = place->next, *const row_end = place->end;
+    const struct row_slot *slot = &reader->slots[place->slot];
+    const struct row_slot *const slots_end = &reader->slots[end];
+
+    for (; slot < slots_end; slot += slot->step) {
+        next = take_present(next, row_end, slot, values);
+        if (next == NULL)
+            return false;
+        if (slot->tests != NULL && !all_hold(slot->tests, values)) {
+            *passes_out = false;
+            return true;
+        }
+    }
+    place->next = next;
+    place->slot = end;
+    return true;
+}
+
+/* The same of any row. */
+static bool
+take_any(const struct row_reader *reader, struct row_place *place, uint32_t end,
+         struct value *values, bool *passes_out)
+{
+    const uint8_t *next = place->next;
+
+    for (uint32_t i = place->slot; i < end; i++) {
+        const struct row_slot *slot = &reader->slots[i];
+
+        if ((place->nulls[i / 8] >> (i % 8) & 1) == 0)
+            next = take_value(next, place->end, slot, values);
+        else if (slot->wanted)
+            values[slot->column] = (struct value){.type = slot->type, .null = true};
+        if (next == NULL)
+            return false;
+        if (slot->tests != NULL && !all_hold(slot->tests, values)) {
+            *passes_out = false;
+            return true;
+        }
+    }
+    place->next = next;
+    place->slot = end;
+    return true;
+}
+
+/* Up to slot `end`, as far as the row has slots, or to one whose tests fail. */
+static bool
+take_until(const struct row_reader *reader, struct row_place *place, uint32_t end,
+           struct value *values, bool *passes_out)
+{
+    bool all = !place->has_nulls && place->stored >= end;
+
+    *passes_out = true;
+    if (end > place->stored)
+        end = place->stored;
+    if (!(all ? take_all_present(reader, place, end, values, passes_out)
+              : take_any(reader, place, end, values, passes_out)))
+        return false;
+    return !*passes_out || place->slot < place->stored || place->next == place->end;
+}
+
+/* Of the values just read from slots [begin, end): what is asked of them is asked of valid ones. */
+static inline bool
+are_valid(const struct row_reader *reader, const struct row_place *place, uint32_t begin,
+          uint32_t end, const struct value *values)
+{
+    uint32_t next = reader->checked;
+
+    if (end > place->stored)
+        end = place->stored;
+    for (; next < end; next = reader->slots[next].checked) {
+        const struct row_slot *slot = &reader->slots[next];
+        const struct value *value = &values[slot->column];
+
+        if (next >= begin && !value->null && !is_valid(slot, value->bytes, value->size))
+            return false;
+    }
+    return true;
 }
 
 static enum status
@@ -202,35 +352,100 @@ take_missing(const struct row_reader *reader, const struct row_place *place, uin
     return STATUS_OK;
 }
 
+/* Of a row that is older than a column asked for: what was asked when read may be asked again. */
+static bool
+all_tests_hold(const struct row_reader *reader, const struct value *values)
+{
+    for (uint32_t i = 0; i < reader->test_count; i++) {
+        if (!row_test_holds(&reader->tests[i], values))
+            return false;
+    }
+    return true;
+}
+
+/* The later one of a test's columns. */
+static uint32_t
+slot_of(const struct row_reader *reader, const struct row_test *test)
+{
+    uint32_t slot = reader->table->columns[test->column].slot;
+    uint32_t other = reader->table->columns[test->other].slot;
+
+    return other > slot ? other : slot;
+}
+
+void
+row_reader_set_tests(struct row_reader *reader, struct row_test *tests, uint32_t count)
+{
+    reader->tests = tests;
+    reader->test_count = count;
+    for (uint32_t i = count; i-- > 0;) {
+        struct row_slot *slot = &reader->slots[slot_of(reader, &tests[i])];
+        const struct row_test **first = row_test_is_cheap(&tests[i]) ? &slot->tests : &reader->late;
+
+        CHECK(slot->wanted && slot_of(reader, &tests[i]) < reader->first_end);
+        tests[i].next = *first;
+        *first = &tests[i];
+    }
+}
+
+static inline bool
+begin(const struct row_reader *reader, const uint8_t *bytes, size_t size, struct row_place *place)
+{
+    const uint8_t *end = bytes + size, *next;
+    uint64_t stored = 0;
+    uint8_t nulls = 0;
+
+    if (size == 0 || bytes[0] != ROW_FORMAT)
+        return false;
+    next = take_varint(bytes + 1, end, &stored);
+    if (next == NULL || stored > reader->table->slot_count ||
+        (stored + 7) / 8 > (uint64_t)(end - next))
+        return false;
+    for (uint32_t i = 0; i < (stored + 7) / 8; i++)
+        nulls |= next[i];
+    *place = (struct row_place){.next = next + (stored + 7) / 8,
+                                .end = end,
+                                .nulls = next,
+                                .stored = (uint32_t)stored,
+                                .has_nulls = nulls != 0};
+    return true;
+}
+
 enum status
 row_reader_first(const struct row_reader *reader, const void *bytes, size_t size,
                  struct row_place *place, struct arena *arena, struct value *values,
-                 struct sql_error *error)
+                 bool *passes_out, struct sql_error *error)
 {
-    const uint8_t *start = bytes;
-    uint64_t stored = 0;
-
-    *place = (struct row_place){.next = start + 1, .end = start + size};
-    if (size == 0 || start[0] != ROW_FORMAT || !take_varint(place, &stored) ||
-        stored > reader->table->slot_count ||
-        (stored + 7) / 8 > (uint64_t)(place->end - place->next))
+    if (!begin(reader, bytes, size, place))
         return refuse(reader, error);
-    place->stored = (uint32_t)stored;
-    place->nulls = place->next;
-    place->next += (stored + 7) / 8;
-    if (!take_until(reader, place, reader->first_end, values))
+    *passes_out = true;
+    if (reader->first_end == 0 && place->stored > 0)
+        return STATUS_OK;
+    if (!take_until(reader, place, reader->first_end, values, passes_out))
         return refuse(reader, error);
-    return place->stored >= reader->first_end
-               ? STATUS_OK
-               : take_missing(reader, place, 0, reader->first_end, arena, values, error);
+    if (!*passes_out)
+        return STATUS_OK;
+    if (!are_valid(reader, place, 0, reader->first_end, values))
+        return refuse(reader, error);
+    if (place->stored >= reader->first_end) {
+        *passes_out = all_hold(reader->late, values);
+        return STATUS_OK;
+    }
+    TRY(take_missing(reader, place, 0, reader->first_end, arena, values, error));
+    *passes_out = all_tests_hold(reader, values);
+    return STATUS_OK;
 }
 
 enum status
 row_reader_rest(const struct row_reader *reader, struct row_place *place, struct arena *arena,
                 struct value *values, struct sql_error *error)
 {
-    if (!take_until(reader, place, reader->end, values))
+    bool passes;
+
+    if (!take_until(reader, place, reader->end, values, &passes) ||
+        !are_valid(reader, place, reader->first_end, reader->end, values))
         return refuse(reader, error);
+    CHECK(passes);
     return place->stored >= reader->end
                ? STATUS_OK
                : take_missing(reader, place, reader->first_end, reader->end, arena, values, error);

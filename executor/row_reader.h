@@ -1,7 +1,8 @@
 /*
  * Reading some columns of stored rows, in two steps: those that decide whether a row is wanted, and then
  * the others asked for. Columns between them are passed over by their size, and what lies behind the
- * last one is not looked at: its damage shows only to those who read it.
+ * last one, or behind the first whose test fails, is not looked at: its damage shows only to those who
+ * read it.
  *
  * A reader is made once a scan; reading takes no memory. Bytes are from disk: every step is bounded, and
  * a value that is read is validated as row_decode does.
@@ -9,21 +10,31 @@
 #ifndef EXECUTOR_ROW_READER_H
 #define EXECUTOR_ROW_READER_H
 
+#include "executor/row_test.h"
 #include "executor/table.h"
 
 /* One place of a stored row. */
 struct row_slot {
-    uint8_t how; /* enum of row_reader.c */
+    uint8_t how; /* Enums of row_reader.c. */
+    uint8_t action;
     bool wanted;
+    uint16_t
+        step; /* To the next slot: 1, or past numbers beside each other that nobody asks for. */
     enum qtdb_type type;
-    uint32_t column; /* Of the table, whose value it is. */
+    uint32_t column;              /* Of the table, whose value it is. */
+    const struct row_test *tests; /* Asked once this slot is read; NULL: none. */
+    uint32_t checked;             /* The next slot whose bytes are validated; UINT32_MAX: none. */
 };
 
 struct row_reader {
     const struct table *table;
-    struct row_slot *slots; /* slot_count of them; the caller's memory. */
-    uint32_t first_end;     /* Slots below it are read by row_reader_first, */
-    uint32_t end;           /* those up to here by row_reader_rest. */
+    struct row_slot *slots;       /* slot_count of them; the caller's memory. */
+    uint32_t first_end;           /* Slots below it are read by row_reader_first, */
+    uint32_t end;                 /* those up to here by row_reader_rest. */
+    uint32_t checked;             /* The first slot whose bytes are validated; UINT32_MAX: none. */
+    const struct row_test *tests; /* All of them. */
+    uint32_t test_count;
+    const struct row_test *late; /* Those that cost more, asked when the others have passed. */
 };
 
 /* Where in a row reading is. */
@@ -33,19 +44,24 @@ struct row_place {
     const uint8_t *nulls;
     uint32_t slot;
     uint32_t stored; /* Slots that the row has. */
+    bool has_nulls;
 };
 
 /** `slots` has room for table->slot_count. `first` and `wanted` say for each column of the table whether
  * it is read in the first step, or at all. */
 void row_reader_init(struct row_reader *reader, const struct table *table, const bool *first,
                      const bool *wanted, struct row_slot *slots);
+/** Tests of columns that are in the first step; they outlive the reader, which links them. */
+void row_reader_set_tests(struct row_reader *reader, struct row_test *tests, uint32_t count);
 
 /** Columns of the first step into `values`, by column; they borrow from `bytes`. Values of columns that
- * are younger than the row take memory from `arena`. XX001 when the bytes are damaged. */
+ * are younger than the row take memory from `arena`. False in *passes_out: a test fails, and the row is
+ * done with. XX001 when the bytes are damaged. */
 MUST_CHECK enum status row_reader_first(const struct row_reader *reader, const void *bytes,
                                         size_t size, struct row_place *place, struct arena *arena,
-                                        struct value *values, struct sql_error *error);
-/** The others, after row_reader_first on the same row. */
+                                        struct value *values, bool *passes_out,
+                                        struct sql_error *error);
+/** The others, after row_reader_first on the same row, which passed. */
 MUST_CHECK enum status row_reader_rest(const struct row_reader *reader, struct row_place *place,
                                        struct arena *arena, struct value *values,
                                        struct sql_error *error);

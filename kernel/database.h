@@ -36,6 +36,13 @@ struct pager *database_pager(const struct qtdb *db);
  */
 MUST_CHECK enum status database_sample(struct qtdb_txn *txn, struct qtdb_tree *tree, double share,
                                        double *rows_out, uint8_t *low_out, size_t *low_size_out);
+/**
+ * As qtdb_cursor_next as often as it would give a row that lies beside the present one, `count` times at most:
+ * where the rows' values lie, or only how many there are (`values` NULL). The cursor is at the last of
+ * them; they stay until it moves to another place. 0: qtdb_cursor_next has to look.
+ */
+uint32_t database_cursor_span(struct qtdb_cursor *cursor, uint32_t count, const void **values,
+                              uint32_t *sizes);
 /** The CSN of the last commit that the transaction sees; it changes with qtdb_refresh. */
 uint64_t database_snapshot(const struct qtdb_txn *txn);
 /**

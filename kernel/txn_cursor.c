@@ -667,21 +667,45 @@ step(struct qtdb_cursor *cursor, enum direction direction, bool inclusive)
     }
 }
 
-/* To the next row of a leaf with which nothing has to be merged; false: step has to look. */
+/* With the leaf's rows that lie that way nothing has to be merged. */
 static bool
-step_plain(struct qtdb_cursor *cursor, enum direction direction)
+is_plain(const struct qtdb_cursor *cursor, enum direction direction)
 {
-    if (!cursor->plain || cursor->rows_direction != direction || cursor->tree->writes.count > 0 ||
-        cursor->tree->spill != NULL || cursor->txn->has_ddl ||
-        !btree_cursor_step(&cursor->rows, direction == FORWARD))
-        return false;
+    return cursor->plain && cursor->rows_direction == direction &&
+           cursor->tree->writes.count == 0 && cursor->tree->spill == NULL && !cursor->txn->has_ddl;
+}
+
+static void
+arrive_plain(struct qtdb_cursor *cursor, enum direction direction)
+{
     const struct btree_row *row = &cursor->rows.row;
 
     cursor->key_size = row->key_size;
     cursor->value = row->value;
     cursor->value_size = row->value_size;
     cursor->lag = direction;
+}
+
+/* To the next row of a leaf with which nothing has to be merged; false: step has to look. */
+static bool
+step_plain(struct qtdb_cursor *cursor, enum direction direction)
+{
+    if (!is_plain(cursor, direction) || !btree_cursor_step(&cursor->rows, direction == FORWARD))
+        return false;
+    arrive_plain(cursor, direction);
     return true;
+}
+
+uint32_t
+database_cursor_span(struct qtdb_cursor *cursor, uint32_t count, const void **values,
+                     uint32_t *sizes)
+{
+    uint32_t taken =
+        is_plain(cursor, FORWARD) ? btree_cursor_span(&cursor->rows, count, values, sizes) : 0;
+
+    if (taken > 0)
+        arrive_plain(cursor, FORWARD);
+    return taken;
 }
 
 static enum status

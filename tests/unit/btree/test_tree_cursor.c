@@ -281,6 +281,63 @@ step_like_next(struct tree_rig *rig, bool forward, uint32_t *steps_out)
     btree_cursor_deinit(&other);
 }
 
+/* A span gives what as many steps give, whatever is asked for; where it gives nothing next goes on. */
+static void
+span_like_next(struct tree_rig *rig, uint32_t most, uint32_t *spanned_out)
+{
+    struct btree_cursor cursor, other;
+    const void *values[16];
+    uint32_t sizes[16];
+    enum status status;
+
+    btree_cursor_init(&cursor, &rig->tree, rig->pager.memory);
+    btree_cursor_init(&other, &rig->tree, rig->pager.memory);
+    status = btree_cursor_seek(&cursor, NULL, 0);
+    MUST(btree_cursor_seek(&other, NULL, 0));
+    for (bool counts = false; status == STATUS_OK; counts = !counts) {
+        uint32_t taken =
+            btree_cursor_span(&cursor, most, counts ? NULL : values, counts ? NULL : sizes);
+
+        cr_assert_leq(taken, most);
+        *spanned_out += taken;
+        for (uint32_t i = 0; i < taken; i++) {
+            MUST(btree_cursor_next(&other));
+            if (counts)
+                continue;
+            cr_assert_eq(sizes[i], other.row.value_size);
+            cr_assert_eq(memcmp(values[i], other.row.value, sizes[i]), 0);
+        }
+        expect_same(&cursor, &other);
+        status = btree_cursor_next(&other);
+        cr_assert_eq(btree_cursor_next(&cursor), status);
+    }
+    cr_assert_eq(status, STATUS_NOT_FOUND);
+    btree_cursor_deinit(&cursor);
+    btree_cursor_deinit(&other);
+}
+
+Test(tree_cursor, a_span_gives_the_rows_that_steps_give)
+{
+    const enum universe_shape kinds[] = {UNIVERSE_DENSE, UNIVERSE_TEXT};
+
+    for (uint32_t k = 0; k < 6; k++) {
+        struct tree_rig rig;
+        uint32_t spanned = 0;
+
+        /* Values of one size, of several, and some of them large. */
+        tree_rig_init(&rig, kinds[k % 2], 900, 256);
+        for (uint32_t number = 0; number < 900; number++)
+            tree_rig_put(&rig, number,
+                         k < 2                       ? 7
+                         : k < 4 || number % 10 != 3 ? 1 + number % 90
+                                                     : 5000);
+        span_like_next(&rig, 1, &spanned);
+        span_like_next(&rig, 16, &spanned);
+        cr_assert_gt(spanned, 900);
+        tree_rig_deinit(&rig);
+    }
+}
+
 Test(tree_cursor, a_step_leads_where_next_and_previous_lead)
 {
     const enum universe_shape kinds[] = {UNIVERSE_DENSE, UNIVERSE_TEXT};

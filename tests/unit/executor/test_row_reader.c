@@ -124,9 +124,12 @@ read_row(const struct example *example, const uint8_t *bytes, size_t size, struc
     struct row_reader reader;
     struct row_slot slots[SLOTS];
     struct row_place place;
+    bool passes = false;
 
     row_reader_init(&reader, &example->table, example->first, example->wanted, slots);
-    enum status status = row_reader_first(&reader, bytes, size, &place, &arena, out, &error);
+    enum status status =
+        row_reader_first(&reader, bytes, size, &place, &arena, out, &passes, &error);
+    cr_assert(status != STATUS_OK || passes);
     return status == STATUS_OK ? row_reader_rest(&reader, &place, &arena, out, &error) : status;
 }
 
@@ -193,4 +196,79 @@ Test(row_reader, refuses_rows_with_bytes_behind_them)
         cr_assert_str_eq(error.sqlstate, "XX001");
         arena_reset(&arena);
     }
+}
+
+/* Conditions on some integers and the numeric, each of which about half of the values meet. */
+static uint32_t
+make_tests(const struct example *example, struct expr *exprs, struct expr **arguments,
+           struct row_test *tests)
+{
+    const struct sql_type numeric = {QTDB_TYPE_NUMERIC, -1, -1};
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < example->table.column_count; i++) {
+        enum qtdb_type type = example->columns[i].type.type;
+        struct expr *column = &exprs[3 * count], *constant = column + 1, *compare = column + 2;
+
+        if (!example->first[i] || (type != QTDB_TYPE_INT4 && type != QTDB_TYPE_DATE &&
+                                   type != QTDB_TYPE_BOOL && type != QTDB_TYPE_NUMERIC))
+            continue;
+        *column = (struct expr){.kind = EXPR_COLUMN, .type = {type, -1, -1}, .index = i};
+        *constant = (struct expr){.kind = EXPR_CONSTANT, .type = column->type};
+        constant->constant = value_integer(type, (int64_t)random_below(&source, 3) - 1);
+        const char *text = random_chance(&source, 1, 2) ? "-1234.5" : "7";
+        if (type == QTDB_TYPE_NUMERIC)
+            cr_assert_eq(
+                value_parse(&numeric, text, strlen(text), &arena, &constant->constant, &error),
+                STATUS_OK);
+        arguments[2 * count] = column;
+        arguments[2 * count + 1] = constant;
+        *compare = (struct expr){.kind = EXPR_COMPARE,
+                                 .operator_kind = EXPR_EQUAL + random_below(&source, 6),
+                                 .argument_count = 2,
+                                 .arguments = &arguments[2 * count]};
+        cr_assert(row_test_init(&tests[count], compare));
+        count++;
+    }
+    return count;
+}
+
+/* covers: E3 */
+Test(row_reader, gives_rows_that_pass_their_tests)
+{
+    uint32_t passed = 0, failed = 0;
+
+    for (int round = 0; round < 20000; round++) {
+        struct example example;
+        struct expr exprs[3 * SLOTS], *arguments[2 * SLOTS];
+        struct row_test tests[SLOTS];
+        struct value all[SLOTS], out[SLOTS];
+        struct row_reader reader;
+        struct row_slot slots[SLOTS];
+        struct row_place place;
+        bool passes = false, wanted = true;
+
+        make_example(&example);
+        uint32_t count = make_tests(&example, exprs, arguments, tests);
+        for (uint32_t i = 0; i < example.table.column_count; i++) {
+            uint32_t slot = example.columns[i].slot;
+
+            all[i] = slot < example.stored ? example.values[slot] : value_null(types[slot]);
+        }
+        for (uint32_t i = 0; i < count; i++)
+            wanted = wanted && row_test_holds(&tests[i], all);
+        row_reader_init(&reader, &example.table, example.first, example.wanted, slots);
+        row_reader_set_tests(&reader, tests, count);
+        cr_assert_eq(row_reader_first(&reader, example.bytes, example.size, &place, &arena, out,
+                                      &passes, &error),
+                     STATUS_OK);
+        cr_assert_eq(passes, wanted, "round %d", round);
+        passed += count > 0 && passes;
+        failed += !passes;
+        if (passes)
+            cr_assert_eq(row_reader_rest(&reader, &place, &arena, out, &error), STATUS_OK);
+        arena_reset(&arena);
+    }
+    cr_assert_gt(passed, 500);
+    cr_assert_gt(failed, 5000);
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "kernel/base/random.h"
+#include "kernel/database.h"
 #include "tests/support/db_rig.h"
 
 enum { KEYS = 300 };
@@ -102,6 +103,31 @@ view_deinit(struct view *view)
     db_rig_deinit(&view->rig);
 }
 
+static uint32_t spanned; /* Rows by the following. */
+
+/* Rows beside the present one, by their values or only counted; then the cursor is at the last of them. */
+static int
+span(struct view *view, int at)
+{
+    const void *values[8];
+    uint32_t sizes[8], most = (uint32_t)random_below(&view->random, 9);
+    bool counts = random_chance(&view->random, 1, 3);
+    uint32_t taken =
+        database_cursor_span(view->cursor, most, counts ? NULL : values, counts ? NULL : sizes);
+
+    cr_assert_leq(taken, most);
+    spanned += taken;
+    for (uint32_t i = 0; i < taken; i++) {
+        at = next_of(view, at + 1, 1);
+        cr_assert_lt(at, KEYS);
+        if (!counts)
+            cr_assert(sizes[i] == sizeof(int) &&
+                      memcmp(values[i], &view->model[at], sizeof(int)) == 0);
+    }
+    /* Not moved, it may be at a row that was changed since. */
+    return taken == 0 ? at : position(view, QTDB_OK, at);
+}
+
 static void
 walk(struct view *view, uint32_t steps, bool write_between)
 {
@@ -125,8 +151,10 @@ walk(struct view *view, uint32_t steps, bool write_between)
         else if (what < 14)
             at = position(view, qtdb_cursor_seek_last(view->cursor, NULL, 0),
                           next_of(view, KEYS - 1, -1));
-        else if (what < 60)
+        else if (what < 50)
             at = position(view, qtdb_cursor_next(view->cursor), next_of(view, at + 1, 1));
+        else if (what < 60)
+            at = span(view, at);
         else
             at = position(view, qtdb_cursor_previous(view->cursor), next_of(view, at - 1, -1));
     }
@@ -141,6 +169,19 @@ Test(txn_cursor, committed_rows_and_own_writes_are_one_list)
         walk(&view, 3000, false);
         view_deinit(&view);
     }
+    cr_assert_eq(spanned, 0); /* They have to be merged. */
+}
+
+Test(txn_cursor, rows_of_a_leaf_come_together_where_nothing_is_to_be_merged)
+{
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct view view;
+
+        view_init(&view, seed, false);
+        walk(&view, 3000, false);
+        view_deinit(&view);
+    }
+    cr_assert_gt(spanned, 1000);
 }
 
 Test(txn_cursor, own_writes_between_steps_are_seen_where_they_lie_ahead)
