@@ -185,8 +185,25 @@ struct ast_cte {
     struct ast_select *query;
 };
 
+enum ast_lock_wait {
+    AST_LOCK_WAIT = 0,
+    AST_LOCK_SKIP = 1, /* SKIP LOCKED */
+    AST_LOCK_FAIL = 2, /* NOWAIT */
+};
+
+/* FOR UPDATE, FOR SHARE and between; of the named FROM items, or of all tables. */
+struct ast_locking {
+    const char *words; /* "FOR UPDATE" */
+    bool shared;
+    enum ast_lock_wait wait;
+    uint32_t name_count;
+    struct ast_name *names;
+};
+
 struct ast_select {
     int32_t location;
+    uint32_t locking_count;
+    struct ast_locking *lockings;
     bool recursive;
     uint32_t cte_count;
     struct ast_cte *ctes;
@@ -309,6 +326,16 @@ enum ast_statement_kind {
     AST_DEALLOCATE = 28,
     AST_ANALYZE = 29,
     AST_VACUUM = 30,
+    AST_LOCK = 31,
+    AST_CHECKPOINT = 32,
+    AST_DISCARD = 33,
+};
+
+enum ast_discard {
+    AST_DISCARD_ALL = 1,
+    AST_DISCARD_PLANS = 2,
+    AST_DISCARD_SEQUENCES = 3,
+    AST_DISCARD_TEMPORARY = 4,
 };
 
 /* BEGIN, SET TRANSACTION and SET SESSION CHARACTERISTICS: what was said; -1: nothing. */
@@ -330,6 +357,7 @@ struct ast_statement {
     enum ast_statement_kind kind;
     int32_t location; /* Where the statement starts and how long it is, in bytes. */
     int32_t size;
+    bool locks; /* A query in it, or it itself, is FOR UPDATE or FOR SHARE. */
     enum ast_transaction_kind transaction;
     const char *savepoint;
     struct ast_select *select;
@@ -353,6 +381,8 @@ struct ast_statement {
     struct ast_merge *merge;
     struct ast_copy *copy;
     struct ast_prepare *prepare;        /* PREPARE, EXECUTE, DEALLOCATE */
+    struct ast_lock *lock;              /* LOCK */
+    enum ast_discard discard;           /* DISCARD */
     struct ast_transaction_modes modes; /* BEGIN */
     struct ast_statement *explained;
     struct ast_explain explain;

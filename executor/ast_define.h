@@ -69,6 +69,7 @@ struct ast_constraint {
 
 struct ast_column_definition {
     const char *name;
+    const char *comment; /* Taken over by LIKE; NULL: none. */
     struct ast_type type;
     uint32_t constraint_count;
     struct ast_constraint *constraints;
@@ -78,8 +79,26 @@ struct ast_column_definition {
 /* What becomes of a temporary table when a transaction commits. */
 enum ast_on_commit { AST_COMMIT_PRESERVE = 0, AST_COMMIT_DELETE = 1, AST_COMMIT_DROP = 2 };
 
+/* What LIKE copies besides names, types and NOT NULL: bits. */
+enum ast_like_option {
+    AST_LIKE_COMMENTS = 1,
+    AST_LIKE_CHECKS = 2,
+    AST_LIKE_DEFAULTS = 4,
+    AST_LIKE_GENERATED = 8,
+    AST_LIKE_IDENTITY = 16,
+    AST_LIKE_INDEXES = 32,
+};
+
+struct ast_like {
+    struct ast_name table;
+    uint32_t options;
+    uint32_t column; /* Its columns come before this one of those written. */
+};
+
 struct ast_create_table {
     struct ast_name table;
+    uint32_t like_count;
+    struct ast_like *likes;
     bool if_not_exists;
     enum ast_on_commit on_commit;
     uint32_t column_count;
@@ -275,6 +294,14 @@ struct ast_prepare {
     uint32_t parameter_count; /* The highest $n. */
     struct ast_statement *query;
     struct ast_select *arguments; /* One row; NULL: none. */
+};
+
+/* LOCK TABLE */
+struct ast_lock {
+    uint32_t count;
+    struct ast_name *tables;
+    bool exclusive; /* A mode that keeps others from changing rows. */
+    bool wait;
 };
 
 struct ast_merge_when {

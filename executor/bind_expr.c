@@ -173,11 +173,16 @@ bind_quantified_value(struct bind *bind, struct bind__scope *scope, const struct
     TRY(bind__new_expr(bind, EXPR_COLUMN, value_element(array->type.type), ast->location, 0,
                        &sample));
     TRY(bind__operator(bind, ast->text, ast->location, left, sample, &expr));
-    if (expr->kind != EXPR_COMPARE)
+    if (expr->kind != EXPR_COMPARE && expr->kind != EXPR_LIKE)
         return bind__unsupported(bind, ast->location, "this operator with ANY or ALL");
     type = (struct sql_type){value_array_of(expr->arguments[0]->type.type), -1, -1};
+    if (expr->kind == EXPR_LIKE) {
+        expr->operator_kind = expr->negated ? EXPR_NOT_EQUAL : EXPR_EQUAL;
+        expr->function = ast->negated ? &function_array_like_all : &function_array_like_any;
+    } else {
+        expr->function = ast->negated ? &function_array_all : &function_array_any;
+    }
     expr->kind = EXPR_FUNCTION;
-    expr->function = ast->negated ? &function_array_all : &function_array_any;
     expr->negated = false;
     *out = expr;
     return bind__cast(bind, array, &type, &expr->arguments[1]);

@@ -240,6 +240,13 @@ bind_using(struct bind *bind, const struct ast_from *from, const struct bind__sc
     return STATUS_OK;
 }
 
+static void
+mark_nullable(const struct bind__scope *scope)
+{
+    for (struct bind__table *table = scope->tables; table != NULL; table = table->next)
+        table->nullable = true;
+}
+
 static enum status
 bind_join(struct bind *bind, struct bind__scope *visible, const struct ast_from *from,
           struct item *out)
@@ -265,6 +272,10 @@ bind_join(struct bind *bind, struct bind__scope *visible, const struct ast_from 
         return sql_error_set(
             bind->error, "42P10", -1,
             "the combining JOIN type must be INNER or LEFT for a LATERAL reference");
+    if (kind == REL_FULL || swap)
+        mark_nullable(&left.scope);
+    if (kind != REL_INNER && !swap)
+        mark_nullable(&right.scope);
     TRY(swap ? make_join(bind, &right, &left, kind, out)
              : make_join(bind, &left, &right, kind, out));
     bind__scope_init(&out->scope, visible->level, visible->ctes);
@@ -316,21 +327,28 @@ bind_table(struct bind *bind, const struct ast_from *from, struct item *out)
     enum status status = bind__cte(bind, &out->scope, &from->table, &query);
 
     struct ast_name found = from->table;
+    bool view = false;
 
     if (status == STATUS_NOT_FOUND) {
         TRY(search_path_find(bind->txn, bind->path, &from->table, "wt", &found, bind->error));
         status = bind__catalog_view(bind, &from->table, &query);
-        if (status == STATUS_NOT_FOUND)
+        view = status == STATUS_NOT_FOUND;
+        if (view)
             status = bind__view(bind, &found, &query);
     }
-    if (status == STATUS_OK)
-        return bind_query_item(bind, &query, from, alias, out);
+    if (status == STATUS_OK) {
+        TRY(bind_query_item(bind, &query, from, alias, out));
+        out->scope.tables->is_query = view;
+        return STATUS_OK;
+    }
     if (status != STATUS_NOT_FOUND)
         return status;
     TRY(table_find(bind->txn, &found, bind->arena, &table, bind->error));
     TRY(bind__table_rel(bind, table, &out->rel));
-    return bind__add_table(bind, &out->scope, out->rel, table->column_count, alias,
-                           from->alias != NULL ? NULL : table->schema, from);
+    TRY(bind__add_table(bind, &out->scope, out->rel, table->column_count, alias,
+                        from->alias != NULL ? NULL : table->schema, from));
+    out->scope.tables->base = out->rel;
+    return STATUS_OK;
 }
 
 static enum status
@@ -350,7 +368,9 @@ bind_derived(struct bind *bind, struct bind__scope *visible, const struct ast_fr
     } else {
         TRY(bind__select(bind, visible->level, visible->ctes, from->query, &query));
     }
-    return bind_query_item(bind, &query, from, from->alias, out);
+    TRY(bind_query_item(bind, &query, from, from->alias, out));
+    out->scope.tables->is_query = true;
+    return STATUS_OK;
 }
 
 /* A function that gives rows. */

@@ -12,6 +12,9 @@ struct bind__table {
     uint32_t column_count;
     const char **names;
     struct expr **exprs;
+    const struct rel *base; /* Of a table itself; NULL: of anything else. */
+    bool is_query;          /* Of a view or a query in FROM. */
+    bool nullable;          /* An outer join may have made its rows. */
     struct bind__table *next;
 };
 
@@ -259,6 +262,22 @@ MUST_CHECK enum status bind__grouping_call(struct bind *bind, struct bind__scope
 /** Its value in each set, once they are. */
 MUST_CHECK enum status bind__grouping_values(struct bind *bind, const struct rel *aggregate,
                                              struct rel_aggregate *call);
+
+/* bind_lock.c: FOR UPDATE and its kin. */
+struct bind__locks {
+    uint32_t count;
+    struct rel_lock *locks;
+    struct expr **keys; /* Of the rows, a column of each table. */
+};
+/** Which tables of the query's FROM are locked; 0A000 where the rows are no tables'. */
+MUST_CHECK enum status bind__find_locks(struct bind *bind, const struct bind__scope *scope,
+                                        const struct ast_select *ast, struct bind__locks *out);
+/** Of a query that is no plain SELECT. */
+MUST_CHECK enum status bind__refuse_locks(struct bind *bind, const struct ast_select *ast,
+                                          const char *where);
+/** Puts the node on top; the keys are the columns of `project` from `first` on. */
+MUST_CHECK enum status bind__add_locks(struct bind *bind, const struct bind__locks *locks,
+                                       const struct rel *project, uint32_t first, struct rel **rel);
 
 /* bind_select.c */
 /** Names in the query that it does not know are looked up in level->outer. */

@@ -2,7 +2,7 @@
  * Queries.
  *
  *   FROM -> [filter WHERE] -> [aggregate -> filter HAVING] -> project (targets, then what ORDER BY
- *        and DISTINCT ON need) -> [distinct] -> [sort] -> [distinct on] -> [limit]
+ *        and DISTINCT ON need) -> [distinct] -> [sort] -> [distinct on] -> [lock] -> [limit]
  *
  * The result is the leading columns of the projection.
  */
@@ -249,6 +249,8 @@ bind_limit(struct bind *bind, struct bind__level *level, struct bind__cte *ctes,
     struct bind__scope nothing;
     struct rel *limit = NULL;
 
+    if (ast->limit == NULL && ast->offset == NULL)
+        return STATUS_OK;
     bind__scope_init(&nothing, level, ctes);
     nothing.clause = "LIMIT";
     TRY(bind__rel(bind, REL_LIMIT, *rel, &limit));
@@ -261,9 +263,8 @@ bind_limit(struct bind *bind, struct bind__level *level, struct bind__cte *ctes,
 }
 
 static enum status
-bind_tail(struct bind *bind, struct bind__level *level, struct bind__cte *ctes,
-          const struct ast_select *ast, const struct rel *columns, uint32_t visible,
-          const uint32_t *positions, struct rel **rel)
+bind_tail(struct bind *bind, const struct ast_select *ast, const struct rel *columns,
+          uint32_t visible, const uint32_t *positions, struct rel **rel)
 {
     if (ast->distinct && ast->distinct_count == 0)
         TRY(add_keyed(bind, REL_DISTINCT, columns, NULL, visible, NULL, rel));
@@ -272,8 +273,7 @@ bind_tail(struct bind *bind, struct bind__level *level, struct bind__cte *ctes,
     if (ast->distinct_count > 0)
         TRY(add_keyed(bind, REL_DISTINCT, columns, positions + ast->order_count,
                       ast->distinct_count, NULL, rel));
-    return ast->limit != NULL || ast->offset != NULL ? bind_limit(bind, level, ctes, ast, rel)
-                                                     : STATUS_OK;
+    return STATUS_OK;
 }
 
 /* VALUES. */
@@ -367,8 +367,10 @@ bind_scopeless(struct bind *bind, struct bind__level *level, struct bind__cte *c
     else
         TRY(bind__set(bind, level, ctes, ast, &rel));
     TRY(output_positions(bind, ast, rel, positions));
+    TRY(bind__refuse_locks(bind, ast, ast->row_count > 0 ? "VALUES" : "UNION/INTERSECT/EXCEPT"));
     *out = (struct bind__query){rel, rel->relation, rel->column_count, rel->columns};
-    return bind_tail(bind, level, ctes, ast, rel, rel->column_count, positions, &out->rel);
+    TRY(bind_tail(bind, ast, rel, rel->column_count, positions, &out->rel));
+    return bind_limit(bind, level, ctes, ast, &out->rel);
 }
 
 /* SELECT. */
@@ -427,6 +429,28 @@ bind_having(struct bind *bind, struct bind__scope *scope, const struct ast_selec
     return status;
 }
 
+/* The keys of rows to be locked are the last columns of the projection. */
+static void
+add_lock_keys(const struct bind__locks *locks, struct target_list *list)
+{
+    for (uint32_t i = 0; i < locks->count; i++)
+        add_target(list, locks->keys[i], "?key?");
+}
+
+static enum status
+refuse_locked(struct bind *bind, const struct ast_select *ast,
+              const struct bind__aggregation *aggregation, const struct bind__windows *windows)
+{
+    const char *clause = ast->distinct            ? "DISTINCT"
+                         : ast->group_count > 0   ? "GROUP BY"
+                         : ast->having != NULL    ? "HAVING"
+                         : aggregation->count > 0 ? "aggregate functions"
+                         : windows->first != NULL ? "window functions"
+                                                  : NULL;
+
+    return clause == NULL ? STATUS_OK : bind__refuse_locks(bind, ast, clause);
+}
+
 static enum status
 bind_plain(struct bind *bind, struct bind__level *level, struct bind__cte *ctes,
            const struct ast_select *ast, struct bind__query *out)
@@ -437,6 +461,7 @@ bind_plain(struct bind *bind, struct bind__level *level, struct bind__cte *ctes,
     struct bind__aggregation aggregation = {.count = 0};
     struct bind__windows windows = {.ast = ast};
     struct target_list list = {.count = 0};
+    struct bind__locks locks = {.count = 0};
     struct bind__scope *scope = bind__take(bind, sizeof(*scope));
     struct expr *where = NULL, *having = NULL;
     struct rel *rel = NULL;
@@ -445,6 +470,7 @@ bind_plain(struct bind *bind, struct bind__level *level, struct bind__cte *ctes,
         return STATUS_NO_MEMORY;
     bind__scope_init(scope, level, ctes);
     TRY(bind__from(bind, scope, ast->from, ast->from_count, &rel));
+    TRY(bind__find_locks(bind, scope, ast, &locks));
     scope->clause = "WHERE";
     if (ast->where != NULL) {
         TRY(bind__condition(bind, scope, ast->where, "WHERE", &where));
@@ -452,19 +478,24 @@ bind_plain(struct bind *bind, struct bind__level *level, struct bind__cte *ctes,
     }
     scope->aggregation = &aggregation;
     scope->windows = &windows;
-    TRY(bind__targets(bind, scope, ast->targets, ast->target_count, order_count, &list.exprs,
-                      &list.columns, &list.count));
-    list.capacity = list.count + order_count;
+    TRY(bind__targets(bind, scope, ast->targets, ast->target_count, order_count + locks.count,
+                      &list.exprs, &list.columns, &list.count));
+    list.capacity = list.count + order_count + locks.count;
     uint32_t visible = list.count;
     TRY(bind_orders(bind, scope, ast, &list, visible, positions));
     TRY(check_distinct_on(bind, ast, positions));
     TRY(bind_having(bind, scope, ast, &having));
+    TRY(refuse_locked(bind, ast, &aggregation, &windows));
+    uint32_t first_key = list.count;
+    add_lock_keys(&locks, &list);
     if (aggregation.count > 0 || ast->group_count > 0 || having != NULL)
         TRY(bind_groups(bind, scope, ast, &list, &having, &rel));
     TRY(bind__windows(bind, &windows, &rel));
     TRY(bind_project(bind, &list, &rel));
     struct rel *project = rel;
-    TRY(bind_tail(bind, level, ctes, ast, project, visible, positions, &rel));
+    TRY(bind_tail(bind, ast, project, visible, positions, &rel));
+    TRY(bind__add_locks(bind, &locks, project, first_key, &rel));
+    TRY(bind_limit(bind, level, ctes, ast, &rel));
     *out = (struct bind__query){rel, project->relation, visible, project->columns};
     return STATUS_OK;
 }

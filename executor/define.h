@@ -40,6 +40,14 @@ MUST_CHECK enum status define_serial_text(struct arena *arena, const char *schem
 MUST_CHECK enum status define_find_column(const struct define *define, const char *name,
                                           uint32_t *out);
 
+/* define_like.c */
+/** CREATE TABLE with the columns and constraints of LIKE among its own, and the indexes that come after
+ * it; `*out` is `ast` itself where there is no LIKE. */
+MUST_CHECK enum status define_like(const struct exec_context *context,
+                                   const struct ast_create_table *ast, struct arena *arena,
+                                   const struct ast_create_table **out,
+                                   struct ast_create_index ***indexes_out, uint32_t *count_out);
+
 /* define_constraint.c: `column` UINT32_MAX: a constraint of the table. */
 MUST_CHECK enum status define_constraint(struct define *define, const struct ast_constraint *ast,
                                          uint32_t column);

@@ -159,7 +159,8 @@ define_column(struct define *define, const struct ast_column_definition *ast, ui
     if (table_column_find(table, ast->name) != UINT32_MAX)
         return sql_error_set(context->error, "42701", ast->location,
                              "column \"%s\" specified more than once", ast->name);
-    *column = (struct table_column){.name = ast->name, .slot = table->slot_count};
+    *column = (struct table_column){
+        .name = ast->name, .comment = ast->comment, .slot = table->slot_count};
     if (serial != QTDB_TYPE_NULL)
         column->type = (struct sql_type){serial, -1, -1};
     else

@@ -124,6 +124,9 @@ struct exec_rows {
     struct arena arena;
 };
 
+/** All rows of a run that has been opened; they count against the statement's memory. */
+MUST_CHECK enum status exec_collect(struct exec *exec, struct exec_rows *out);
+
 /** Runs an INSERT, UPDATE or DELETE to its end. `returned` (initialised arena) takes RETURNING. */
 MUST_CHECK enum status exec_change(struct exec_context *context, struct exec_rows *returned,
                                    uint64_t *row_count_out);

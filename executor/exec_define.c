@@ -111,6 +111,8 @@ create_table(struct exec_context *context, const struct ast_create_table *ast, s
              struct define_result *result)
 {
     struct define define = {.context = context, .arena = arena};
+    struct ast_create_index **indexes = NULL;
+    uint32_t index_count = 0;
     bool there = false;
 
     if (ast->if_not_exists)
@@ -118,6 +120,7 @@ create_table(struct exec_context *context, const struct ast_create_table *ast, s
     if (there)
         return STATUS_OK;
     result->made = true;
+    TRY(define_like(context, ast, arena, &ast, &indexes, &index_count));
     TRY(new_table(&define, &ast->table, ast->column_count));
     for (uint32_t i = 0; i < ast->column_count; i++) {
         uint32_t column = 0;
@@ -131,6 +134,10 @@ create_table(struct exec_context *context, const struct ast_create_table *ast, s
     TRY(table_create(context->txn, define.table, arena, context->error));
     for (uint32_t i = 0; i < define.table->foreign_count; i++)
         TRY(define_link(&define, &define.table->foreigns[i]));
+    for (uint32_t i = 0; i < index_count; i++) {
+        indexes[i]->table = (struct ast_name){define.table->schema, define.table->name, -1};
+        TRY(exec__create_index(context, indexes[i], arena));
+    }
     return STATUS_OK;
 }
 

@@ -42,7 +42,8 @@ node_name(const struct plan *plan)
         [PLAN_LIMIT] = "Limit",         [PLAN_RECURSIVE] = "Recursive Union",
         [PLAN_WORK] = "WorkTable Scan", [PLAN_SERIES] = "Function Scan on generate_series",
         [PLAN_WINDOW] = "WindowAgg",    [PLAN_GROUP] = "GroupAggregate",
-        [PLAN_SHARED] = "CTE Scan",     [PLAN_KIND_COUNT] = "",
+        [PLAN_SHARED] = "CTE Scan",     [PLAN_LOCK] = "LockRows",
+        [PLAN_KIND_COUNT] = "",
     };
 
     if (plan->kind == PLAN_SET)

@@ -104,3 +104,19 @@ exec__sort_rows(struct value ***rows, size_t count, const struct plan_sort_key *
     }
     *rows = from;
 }
+
+enum status
+exec_collect(struct exec *exec, struct exec_rows *out)
+{
+    const struct batch *batch = NULL;
+    size_t charged = 0;
+
+    out->width = exec->plan->width;
+    do {
+        TRY(exec_next(exec, &batch));
+        for (uint32_t i = 0; i < batch->count; i++)
+            TRY(exec__rows_add(out, exec__row(batch, i)));
+        TRY(exec__charge_arena(exec->context, &out->arena, &charged));
+    } while (batch->count > 0);
+    return STATUS_OK;
+}

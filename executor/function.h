@@ -35,6 +35,8 @@ extern const struct function function_more_table[];
  * expression's. */
 extern const struct function function_array_constructor;
 extern const struct function function_array_any;
+extern const struct function function_array_like_any; /* The same of LIKE and ILIKE. */
+extern const struct function function_array_like_all;
 extern const struct function function_array_all;
 
 /**

@@ -187,6 +187,42 @@ call_all(const struct expr *expr, const struct value *arguments, struct eval *ev
     return call_quantified(expr, arguments, out, true);
 }
 
+/* x LIKE ANY (array): `insensitive` for ILIKE, EXPR_NOT_EQUAL for NOT. */
+static enum status
+call_quantified_like(const struct expr *expr, const struct value *arguments, struct eval *eval,
+                     struct value *out)
+{
+    bool all = expr->function == &function_array_like_all, unknown = false;
+    bool wanted = expr->operator_kind == EXPR_EQUAL;
+
+    (void)eval;
+    *out = value_null(QTDB_TYPE_BOOL);
+    if (arguments[1].null)
+        return STATUS_OK;
+    struct array array = array_open(&arguments[1]);
+    for (uint32_t i = 0; i < array.count; i++) {
+        struct value value = array_next(&array);
+
+        if (value.null || arguments[0].null) {
+            unknown = true;
+        } else if ((expr_like((const char *)arguments[0].bytes, arguments[0].size,
+                              (const char *)value.bytes, value.size,
+                              expr->insensitive) == wanted) != all) {
+            *out = value_integer(QTDB_TYPE_BOOL, !all);
+            return STATUS_OK;
+        }
+    }
+    if (!unknown)
+        *out = value_integer(QTDB_TYPE_BOOL, all);
+    return STATUS_OK;
+}
+
+const struct function function_array_like_any = {
+    "like any",     2,    2,     {FUNCTION_ANY, FUNCTION_ANY},
+    QTDB_TYPE_BOOL, true, false, call_quantified_like};
+const struct function function_array_like_all = {
+    "like all",     2,    2,     {FUNCTION_ANY, FUNCTION_ANY},
+    QTDB_TYPE_BOOL, true, false, call_quantified_like};
 const struct function function_array_any = {
     "any", 2, 2, {FUNCTION_ANY, FUNCTION_ANY}, QTDB_TYPE_BOOL, true, false, call_any};
 const struct function function_array_all = {

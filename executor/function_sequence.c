@@ -59,10 +59,8 @@ forget_known(struct sequence_memory *sequences)
 }
 
 void
-sequence_memory_free(struct sequence_memory *sequences)
+sequence_memory_forget(struct sequence_memory *sequences)
 {
-    if (sequences == NULL)
-        return;
     forget_known(sequences);
     while (sequences->lasts != NULL) {
         struct last *last = sequences->lasts;
@@ -70,6 +68,15 @@ sequence_memory_free(struct sequence_memory *sequences)
         sequences->lasts = last->next;
         memory_free(sequences->memory, MEMORY_SQL, last, sizeof(*last));
     }
+    sequences->latest = NULL;
+}
+
+void
+sequence_memory_free(struct sequence_memory *sequences)
+{
+    if (sequences == NULL)
+        return;
+    sequence_memory_forget(sequences);
     memory_free(sequences->memory, MEMORY_SQL, sequences, sizeof(*sequences));
 }
 

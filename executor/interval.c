@@ -243,6 +243,19 @@ take_clock(struct reader *reader, int64_t first, double first_fraction, int sign
     return true;
 }
 
+/* A number without a unit before hh:mm counts days. */
+static bool
+clock_follows(const struct reader *reader)
+{
+    const char *at = reader->next;
+
+    if (at < reader->end && (*at == '+' || *at == '-'))
+        at++;
+    while (at < reader->end && *at >= '0' && *at <= '9')
+        at++;
+    return at > reader->next && at < reader->end && *at == ':';
+}
+
 static bool
 take_item(struct reader *reader)
 {
@@ -268,8 +281,9 @@ take_item(struct reader *reader)
     const char *word = reader->next;
     while (reader->next < reader->end && isalpha((unsigned char)*reader->next))
         reader->next++;
-    const struct unit *unit = reader->next == word ? default_unit(reader->fields)
-                                                   : find_unit(word, (size_t)(reader->next - word));
+    const struct unit *unit = reader->next > word ? find_unit(word, (size_t)(reader->next - word))
+                              : clock_follows(reader) ? find_unit("day", 3)
+                                                      : default_unit(reader->fields);
     if (unit == NULL)
         return false;
     add_unit(&reader->sums, unit, sign * whole, sign * fraction);

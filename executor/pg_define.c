@@ -120,6 +120,29 @@ pg__column_definition(struct pg__conversion *conversion, ColumnDef *source,
     out->constraints = convert_constraints(conversion, source->constraints, &out->constraint_count);
 }
 
+/* Storage, compression and extended statistics are nothing that a table of ours has. */
+static void
+convert_like(struct pg__conversion *conversion, TableLikeClause *source, uint32_t column,
+             struct ast_like *out)
+{
+    static const struct {
+        uint32_t theirs;
+        enum ast_like_option ours;
+    } options[] = {
+        {CREATE_TABLE_LIKE_COMMENTS, AST_LIKE_COMMENTS},
+        {CREATE_TABLE_LIKE_CONSTRAINTS, AST_LIKE_CHECKS},
+        {CREATE_TABLE_LIKE_DEFAULTS, AST_LIKE_DEFAULTS},
+        {CREATE_TABLE_LIKE_GENERATED, AST_LIKE_GENERATED},
+        {CREATE_TABLE_LIKE_IDENTITY, AST_LIKE_IDENTITY},
+        {CREATE_TABLE_LIKE_INDEXES, AST_LIKE_INDEXES},
+    };
+
+    *out =
+        (struct ast_like){.table = pg__range_name(conversion, source->relation), .column = column};
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        out->options |= (source->options & options[i].theirs) != 0 ? options[i].ours : 0;
+}
+
 static struct ast_create_table *
 convert_create_table(struct pg__conversion *conversion, CreateStmt *source)
 {
@@ -138,15 +161,19 @@ convert_create_table(struct pg__conversion *conversion, CreateStmt *source)
     out->on_commit = pg__on_commit(conversion, source->relation, source->oncommit);
     out->columns =
         pg__take(conversion, (size_t)list_length(source->tableElts) * sizeof(*out->columns));
-    if (out->columns == NULL)
+    out->likes = pg__take(conversion, (size_t)list_length(source->tableElts) * sizeof(*out->likes));
+    if (out->columns == NULL || out->likes == NULL)
         return NULL;
     foreach (cell, source->tableElts) {
         if (IsA(lfirst(cell), ColumnDef))
             pg__column_definition(conversion, lfirst(cell), &out->columns[out->column_count++]);
         else if (IsA(lfirst(cell), Constraint))
             constraints = lappend(constraints, lfirst(cell));
+        else if (IsA(lfirst(cell), TableLikeClause))
+            convert_like(conversion, lfirst(cell), out->column_count,
+                         &out->likes[out->like_count++]);
         else
-            return pg__unsupported(conversion, -1, "LIKE in CREATE TABLE");
+            return pg__unsupported(conversion, -1, "this element of CREATE TABLE");
     }
     out->constraints = convert_constraints(conversion, constraints, &out->constraint_count);
     return out;
@@ -203,6 +230,23 @@ convert_drop(struct pg__conversion *conversion, DropStmt *source)
     return out;
 }
 
+/* Texts compare by bytes, which is what text_pattern_ops and the collation "C" ask for. */
+static void
+check_order(struct pg__conversion *conversion, const IndexElem *element, int location)
+{
+    static const char ending[] = "_pattern_ops";
+    CollateClause collation = {.type = T_CollateClause, .collname = element->collation};
+
+    if (element->collation != NIL)
+        pg__collation(conversion, &collation);
+    if (element->opclass == NIL)
+        return;
+    const char *name = strVal(llast(element->opclass));
+    size_t size = strlen(name);
+    if (size < sizeof(ending) || strcmp(name + size - (sizeof(ending) - 1), ending) != 0)
+        (void)pg__unsupported(conversion, location, "this operator class in an index");
+}
+
 static struct ast_create_index *
 convert_create_index(struct pg__conversion *conversion, IndexStmt *source)
 {
@@ -232,9 +276,7 @@ convert_create_index(struct pg__conversion *conversion, IndexStmt *source)
     foreach (cell, source->indexParams) {
         IndexElem *element = lfirst(cell);
 
-        if (element->collation != NIL || element->opclass != NIL)
-            return pg__unsupported(conversion, location,
-                                   "a collation or operator class in an index");
+        check_order(conversion, element, location);
         if (element->name != NULL)
             out->columns[out->column_count] = pg__copy(conversion, element->name);
         out->exprs[out->column_count++] = pg__optional(conversion, element->expr);
@@ -265,6 +307,8 @@ convert_create_view(struct pg__conversion *conversion, ViewStmt *source)
     out->replace = source->replace;
     out->column_names = pg__names(conversion, source->aliases, &out->column_name_count);
     out->query = pg__select(conversion, (SelectStmt *)source->query);
+    if (conversion->locks)
+        return pg__unsupported(conversion, source->view->location, "FOR UPDATE in a view");
     return out;
 }
 

@@ -239,13 +239,31 @@ convert_deallocate(struct pg__conversion *conversion, DeallocateStmt *source)
     return out;
 }
 
+/* SELECT ... INTO is CREATE TABLE AS. */
 static void
-convert_statement(struct pg__conversion *conversion, Node *node, struct ast_statement *out)
+convert_query(struct pg__conversion *conversion, SelectStmt *select, struct ast_statement *out)
+{
+    IntoClause *into = select->intoClause;
+    CreateTableAsStmt as = {.type = T_CreateTableAsStmt,
+                            .query = (Node *)select,
+                            .into = into,
+                            .objtype = OBJECT_TABLE};
+
+    if (into != NULL) {
+        select->intoClause = NULL;
+        convert_statement(conversion, (Node *)&as, out);
+        return;
+    }
+    out->kind = AST_SELECT;
+    out->select = pg__select(conversion, select);
+}
+
+static void
+convert_kind(struct pg__conversion *conversion, Node *node, struct ast_statement *out)
 {
     switch (nodeTag(node)) {
     case T_SelectStmt:
-        out->kind = AST_SELECT;
-        out->select = pg__select(conversion, (SelectStmt *)node);
+        convert_query(conversion, (SelectStmt *)node, out);
         return;
     case T_InsertStmt:
         out->kind = AST_INSERT;
@@ -285,6 +303,14 @@ convert_statement(struct pg__conversion *conversion, Node *node, struct ast_stat
         if (!pg__definition(conversion, node, out))
             (void)pg__unsupported(conversion, -1, "this statement");
     }
+}
+
+static void
+convert_statement(struct pg__conversion *conversion, Node *node, struct ast_statement *out)
+{
+    conversion->locks = false;
+    convert_kind(conversion, node, out);
+    out->locks = conversion->locks;
 }
 
 static struct ast_statement *

@@ -26,6 +26,7 @@ struct pg__conversion {
     enum status status;
     uint32_t depth;
     uint32_t parameter_max; /* The highest $n so far. */
+    bool locks;             /* FOR UPDATE or FOR SHARE stood somewhere. */
 };
 
 /* pg_convert.c: errors, memory, depth, names. All return NULL or false once an error is set. */
@@ -90,7 +91,7 @@ void pg__strip_regclass(struct ast_expr *call);
 /** Refuses a collation that does not compare by bytes. NULL is fine. */
 void pg__collation(struct pg__conversion *conversion, CollateClause *source);
 
-/* pg_setting.c: SET, RESET, SHOW, transaction modes, MERGE, ANALYZE, VACUUM. */
+/* pg_setting.c: SET, RESET, SHOW, transaction modes, MERGE, ANALYZE, VACUUM, LOCK, DISCARD. */
 bool pg__setting(struct pg__conversion *conversion, Node *node, struct ast_statement *out);
 void pg__modes(struct pg__conversion *conversion, List *options, struct ast_transaction_modes *out);
 

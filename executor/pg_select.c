@@ -178,15 +178,45 @@ select_is_plain(struct pg__conversion *conversion, SelectStmt *select)
 {
     const char *what = NULL;
 
-    if (select->lockingClause != NIL)
-        what = "FOR UPDATE or FOR SHARE";
-    else if (select->intoClause != NULL)
-        what = "SELECT INTO";
-    else if ((int)select->limitOption == LIBRARY_WITH_TIES)
+    /* That of a statement has become CREATE TABLE AS (pg_parse.c). */
+    if (select->intoClause != NULL)
+        (void)pg__fail(conversion, "42601", -1, "SELECT ... INTO is not allowed here");
+    if ((int)select->limitOption == LIBRARY_WITH_TIES)
         what = "WITH TIES";
     if (what != NULL)
         (void)pg__unsupported(conversion, -1, what);
     return what == NULL;
+}
+
+static void
+convert_lockings(struct pg__conversion *conversion, List *list, struct ast_select *out)
+{
+    ListCell *cell, *name;
+
+    out->lockings = pg__take(conversion, (size_t)list_length(list) * sizeof(*out->lockings));
+    foreach (cell, list) {
+        const LockingClause *source = lfirst(cell);
+
+        if (out->lockings == NULL)
+            return;
+        struct ast_locking *locking = &out->lockings[out->locking_count++];
+        locking->words = source->strength == LCS_FORUPDATE        ? "FOR UPDATE"
+                         : source->strength == LCS_FORNOKEYUPDATE ? "FOR NO KEY UPDATE"
+                         : source->strength == LCS_FORSHARE       ? "FOR SHARE"
+                                                                  : "FOR KEY SHARE";
+        locking->shared = source->strength < LCS_FORNOKEYUPDATE;
+        locking->wait = source->waitPolicy == LockWaitSkip    ? AST_LOCK_SKIP
+                        : source->waitPolicy == LockWaitError ? AST_LOCK_FAIL
+                                                              : AST_LOCK_WAIT;
+        locking->names =
+            pg__take(conversion, (size_t)list_length(source->lockedRels) * sizeof(*locking->names));
+        foreach (name, source->lockedRels) {
+            if (locking->names == NULL)
+                return;
+            locking->names[locking->name_count++] = pg__range_name(conversion, lfirst(name));
+        }
+        conversion->locks = true;
+    }
 }
 
 static void
@@ -265,6 +295,7 @@ pg__select(struct pg__conversion *conversion, SelectStmt *select)
     out->orders = pg__orders(conversion, select->sortClause, &out->order_count);
     out->limit = pg__optional(conversion, select->limitCount);
     out->offset = pg__optional(conversion, select->limitOffset);
+    convert_lockings(conversion, select->lockingClause, out);
     pg__leave(conversion);
     return out;
 }

@@ -1,4 +1,4 @@
-/* SET, RESET, SHOW, transaction modes, MERGE, ANALYZE and VACUUM. */
+/* SET, RESET, SHOW, transaction modes, MERGE, ANALYZE, VACUUM, LOCK and DISCARD. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -232,6 +232,38 @@ convert_vacuum(struct pg__conversion *conversion, VacuumStmt *source)
     return out;
 }
 
+/* LOCK, DISCARD. */
+
+/* Modes up to ROW EXCLUSIVE let others change rows. */
+static struct ast_lock *
+convert_lock(struct pg__conversion *conversion, LockStmt *source)
+{
+    enum { ROW_EXCLUSIVE = 3 };
+    struct ast_lock *out = pg__take(conversion, sizeof(*out));
+    ListCell *cell;
+
+    if (out == NULL)
+        return NULL;
+    out->tables =
+        pg__take(conversion, (size_t)list_length(source->relations) * sizeof(*out->tables));
+    if (out->tables == NULL)
+        return NULL;
+    foreach (cell, source->relations)
+        out->tables[out->count++] = pg__range_name(conversion, lfirst(cell));
+    out->exclusive = source->mode > ROW_EXCLUSIVE;
+    out->wait = !source->nowait;
+    return out;
+}
+
+static enum ast_discard
+discard_of(const DiscardStmt *source)
+{
+    return source->target == DISCARD_ALL         ? AST_DISCARD_ALL
+           : source->target == DISCARD_PLANS     ? AST_DISCARD_PLANS
+           : source->target == DISCARD_SEQUENCES ? AST_DISCARD_SEQUENCES
+                                                 : AST_DISCARD_TEMPORARY;
+}
+
 bool
 pg__setting(struct pg__conversion *conversion, Node *node, struct ast_statement *out)
 {
@@ -247,6 +279,17 @@ pg__setting(struct pg__conversion *conversion, Node *node, struct ast_statement 
     case T_VacuumStmt:
         out->kind = ((VacuumStmt *)node)->is_vacuumcmd ? AST_VACUUM : AST_ANALYZE;
         out->analyze = convert_vacuum(conversion, (VacuumStmt *)node);
+        return true;
+    case T_LockStmt:
+        out->kind = AST_LOCK;
+        out->lock = convert_lock(conversion, (LockStmt *)node);
+        return true;
+    case T_CheckPointStmt:
+        out->kind = AST_CHECKPOINT;
+        return true;
+    case T_DiscardStmt:
+        out->kind = AST_DISCARD;
+        out->discard = discard_of((DiscardStmt *)node);
         return true;
     case T_MergeStmt:
         out->kind = AST_MERGE;

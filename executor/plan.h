@@ -30,7 +30,8 @@ enum plan_kind {
         16, /* Its input is sorted; the first group_count of sort_keys are the partition. */
     PLAN_GROUP = 17,  /* An AGGREGATE whose input is in the order of its groups, all integers. */
     PLAN_SHARED = 18, /* The rows of a query of WITH, made once. */
-    PLAN_KIND_COUNT = 19,
+    PLAN_LOCK = 19,   /* exprs: keys of rows, as REL_LOCK. */
+    PLAN_KIND_COUNT = 20,
 };
 
 /* A column of a row: which column of the logical tree it is. */
@@ -114,6 +115,8 @@ struct plan {
     bool all;
     uint32_t work_index;
     const struct rel_shared *shared; /* SHARED */
+    uint32_t lock_count;             /* LOCK */
+    const struct rel_lock *locks;
 };
 
 /* A statement ready to run. */

@@ -98,6 +98,7 @@ need_own(struct planner *planner, const struct rel *rel)
     size_t count = rel->kind == REL_VALUES    ? (size_t)rel->row_count * rel->column_count
                    : rel->kind == REL_PROJECT ? rel->column_count
                    : rel->kind == REL_SERIES  ? rel->row_count
+                   : rel->kind == REL_LOCK    ? rel->lock_count
                                               : 0;
 
     for (size_t i = 0; i < count; i++) {

@@ -333,6 +333,27 @@ bound_sort(struct plan *limit)
     sort->offset = limit->offset;
 }
 
+/* Rows that a condition refuses are locked all the same: none goes below. */
+static enum status
+plan_lock(struct planner *planner, const struct rel *rel, const struct plan__list *conditions,
+          struct plan **out)
+{
+    static const struct plan__list none = {.count = 0};
+    struct plan *input = NULL, *plan = NULL;
+
+    TRY(plan__rel(planner, rel->input, &none, &input));
+    TRY(plan__new(planner, PLAN_LOCK, input, input->width, &plan));
+    plan->exprs = plan__take(planner, rel->lock_count * sizeof(struct expr *));
+    if (plan->exprs == NULL)
+        return STATUS_NO_MEMORY;
+    plan->lock_count = rel->lock_count;
+    plan->locks = rel->locks;
+    for (uint32_t i = 0; i < rel->lock_count; i++)
+        TRY(resolve_into(planner, input, rel->exprs[i], plan, &plan->exprs[i]));
+    *out = plan;
+    return plan__filter(planner, conditions, out);
+}
+
 static enum status
 plan_limit(struct planner *planner, const struct rel *rel, const struct plan__list *conditions,
            struct plan **out)
@@ -479,6 +500,8 @@ plan__rel(struct planner *planner, const struct rel *rel, const struct plan__lis
         return plan__window(planner, rel, conditions, out);
     case REL_LIMIT:
         return plan_limit(planner, rel, conditions, out);
+    case REL_LOCK:
+        return plan_lock(planner, rel, conditions, out);
     case REL_SET:
     case REL_RECURSIVE:
         return plan_set(planner, rel, conditions, out);

@@ -57,6 +57,8 @@ expr_count(const struct rel *rel)
         return rel->group_count;
     case REL_SERIES:
         return rel->row_count;
+    case REL_LOCK:
+        return rel->lock_count;
     default:
         return 0;
     }

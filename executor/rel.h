@@ -7,7 +7,7 @@
  * through the relations of their inputs.
  *
  *   defines a relation:  VALUES, TABLE, PROJECT, AGGREGATE, SET, RECURSIVE, WORK, SERIES, SHARED
- *   hands through:       RESULT (no columns), JOIN, FILTER, SORT, DISTINCT, LIMIT
+ *   hands through:       RESULT (no columns), JOIN, FILTER, SORT, DISTINCT, LIMIT, LOCK
  *   both:                WINDOW: the rows of its input with the results of its calls beside them
  */
 #ifndef EXECUTOR_REL_H
@@ -36,6 +36,7 @@ enum rel_kind {
                          * elements, whose types are those of the other exprs, column by column. */
     REL_WINDOW = 15, /* Sorted by sort_keys; the first group_count of them are the partition. */
     REL_SHARED = 16, /* A name of WITH; every use has the same input and `shared`. */
+    REL_LOCK = 17,   /* Locks rows of tables, whose keys are `exprs`. */
 };
 
 enum rel_join { REL_INNER = 1, REL_LEFT = 2, REL_FULL = 3, REL_SEMI = 4, REL_ANTI = 5 };
@@ -156,6 +157,13 @@ struct rel_shared {
     bool always; /* MATERIALIZED: even for one use. */
 };
 
+/* FOR UPDATE and FOR SHARE of one table of the query. */
+struct rel_lock {
+    const struct table *table;
+    bool shared;
+    enum ast_lock_wait wait;
+};
+
 struct rel {
     enum rel_kind kind;
     struct rel *input;
@@ -188,6 +196,8 @@ struct rel {
     bool all;            /* SET, RECURSIVE: keep duplicates. */
     uint32_t work_index; /* RECURSIVE, WORK: which work table. */
     struct rel_shared *shared;
+    uint32_t lock_count; /* LOCK */
+    struct rel_lock *locks;
 };
 
 #endif

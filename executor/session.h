@@ -208,6 +208,10 @@ void session_renew_plans(struct qtdb_session *session);
 /** ANALYZE or VACUUM; sets the tag. */
 MUST_CHECK enum status statement__analyze(struct qtdb_statement *statement);
 
+/* statement_maintain.c */
+/** LOCK TABLE, CHECKPOINT, DISCARD; sets the tag. */
+MUST_CHECK enum status statement__maintain(struct qtdb_statement *statement);
+
 /* statement.c */
 /** The statement's transaction: the block's, or its own. */
 MUST_CHECK enum status statement__enter(struct qtdb_statement *statement);

@@ -68,5 +68,7 @@ MUST_CHECK enum status sequence_look(struct qtdb *db, const struct sequence_defi
 /** Memory of a session; NULL: none. */
 struct sequence_memory *sequence_memory_new(struct memory *memory);
 void sequence_memory_free(struct sequence_memory *memory);
+/** currval and lastval have nothing to tell from here on. */
+void sequence_memory_forget(struct sequence_memory *memory);
 
 #endif

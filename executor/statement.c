@@ -129,6 +129,8 @@ change_word(const struct ast_statement *ast)
            : ast->kind == AST_COPY    ? "COPY FROM"
            : ast->kind == AST_ANALYZE ? "ANALYZE"
            : ast->kind == AST_VACUUM  ? "VACUUM"
+           : ast->kind == AST_LOCK    ? "LOCK TABLE"
+           : ast->kind == AST_SELECT  ? "SELECT FOR UPDATE"
                                       : "a definition";
 }
 
@@ -145,10 +147,18 @@ is_analyze(const struct ast_statement *ast)
     return ast->kind == AST_EXPLAIN && ast->explain.analyze;
 }
 
+/* A query that locks rows runs as a change does: to its end, and again where a row was changed. */
+static bool
+is_locking(const struct ast_statement *ast)
+{
+    return ast->kind == AST_SELECT && ast->locks;
+}
+
 static bool
 is_query(const struct ast_statement *ast)
 {
-    return ast->kind == AST_SELECT || ast->kind == AST_EXPLAIN || ast->kind == AST_SHOW;
+    return (ast->kind == AST_SELECT && !ast->locks) || ast->kind == AST_EXPLAIN ||
+           ast->kind == AST_SHOW;
 }
 
 /* True for what a read-only transaction may do. */
@@ -162,7 +172,8 @@ reads(const struct ast_statement *ast)
 static bool
 changes_nothing(const struct ast_statement *ast)
 {
-    return reads(ast) && !(is_analyze(ast) && is_change(ast->explained));
+    return reads(ast) &&
+           !(is_analyze(ast) && (is_change(ast->explained) || is_locking(ast->explained)));
 }
 
 /* now(): when the block began, or the statement outside of one. Microseconds since 2000-01-01. */
@@ -488,7 +499,7 @@ ensure_bound(struct qtdb_statement *statement)
     enum status status;
 
     if (statement->phase != STATEMENT_READY ||
-        (!is_query(statement->ast) && !is_change(statement->ast)))
+        (!is_query(statement->ast) && !is_change(statement->ast) && !is_locking(statement->ast)))
         return STATUS_OK;
     atomic_store(&statement->session->interrupted, false);
     statement->session->progress.row_count = 0;
@@ -526,15 +537,27 @@ statement__prepare_rows(struct qtdb_statement *statement)
 
 /* Changes run whole, and their transaction ends, before the first row of RETURNING is given. */
 
+/* Rows of a query that locks are given once all are locked. */
+static enum status
+run_locking(struct qtdb_statement *statement)
+{
+    TRY(statement__open_rows(statement));
+    TRY(exec_collect(statement->exec, &statement->returned));
+    statement->row_count = statement->returned.count;
+    return STATUS_OK;
+}
+
 static enum status
 run_change(struct qtdb_statement *statement)
 {
-    static const char *const words[] = {[AST_INSERT] = "INSERT 0",
+    static const char *const words[] = {[AST_SELECT] = "SELECT",
+                                        [AST_INSERT] = "INSERT 0",
                                         [AST_UPDATE] = "UPDATE",
                                         [AST_DELETE] = "DELETE",
                                         [AST_MERGE] = "MERGE"};
 
     TRY(statement->ast->kind == AST_MERGE ? exec_merge(&statement->context, &statement->row_count)
+        : is_locking(statement->ast)      ? run_locking(statement)
                                           : statement__run_rows_changed(statement));
     statement__set_tag(statement, words[statement->ast->kind], statement->row_count);
     return STATUS_OK;
@@ -559,6 +582,8 @@ run_change_again(struct qtdb_statement *statement)
             return status;
         if (atomic_load(&statement->session->interrupted))
             return sql_error_set(error, "57014", -1, "canceling statement due to user request");
+        if (is_locking(statement->ast))
+            statement__drop_run(statement);
         exec_context_close(&statement->context);
         arena_reset(&statement->returned.arena);
         statement->returned.count = statement->returned.capacity = 0;
@@ -588,7 +613,7 @@ step_change(struct qtdb_statement *statement)
         return statement__fail(statement, status);
     if (statement->phase == STATEMENT_BOUND) {
         status = run_change_again(statement);
-        if (status == STATUS_OK)
+        if (status == STATUS_OK && !is_locking(statement->ast))
             session_note_changes(statement->session, statement->planned->bound->table,
                                  statement->row_count);
         status = statement__leave(statement, status);
@@ -677,6 +702,8 @@ run_whole(struct qtdb_statement *statement)
         return statement__prepare(statement);
     if (statement->ast->kind == AST_DEALLOCATE)
         return statement__deallocate(statement);
+    if (statement->ast->kind >= AST_LOCK)
+        return statement__maintain(statement);
     if (exec_makes_temporary(statement->ast))
         session_begin_temporary(statement->session);
     arena_init(&arena, statement->session->memory, MEMORY_SQL);
@@ -708,7 +735,7 @@ qtdb_step(struct qtdb_statement *statement)
         return statement__step_execute(statement);
     if (is_query(statement->ast))
         return step_query(statement);
-    if (is_change(statement->ast))
+    if (is_change(statement->ast) || is_locking(statement->ast))
         return step_change(statement);
     statement->error = (struct sql_error){.location = -1};
     enum status status = run_whole(statement);
@@ -721,7 +748,7 @@ qtdb_step(struct qtdb_statement *statement)
 void
 qtdb_reset(struct qtdb_statement *statement)
 {
-    bool change = is_change(statement->ast);
+    bool change = is_change(statement->ast) || is_locking(statement->ast);
 
     qtdb_finalize(statement->inner);
     statement->inner = NULL;

@@ -300,6 +300,10 @@ MUST_CHECK enum status catalog_each(struct qtdb_txn *txn, enum catalog_kind kind
  * using it for changes (EXCLUSIVE), until the end of this one. */
 MUST_CHECK enum status catalog_lock(struct qtdb_txn *txn, const char *schema, const char *name,
                                     enum qtdb_lock_mode mode, struct sql_error *error);
+/** The same; `wait` false: STATUS_BUSY where another transaction is in the way. */
+MUST_CHECK enum status catalog_try_lock(struct qtdb_txn *txn, const char *schema, const char *name,
+                                        enum qtdb_lock_mode mode, bool wait,
+                                        struct sql_error *error);
 /** Definitions change one transaction after the other. */
 MUST_CHECK enum status catalog_lock_all(struct qtdb_txn *txn, struct sql_error *error);
 

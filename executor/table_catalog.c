@@ -342,15 +342,22 @@ catalog_next_id(struct qtdb_txn *txn, uint32_t *out, struct sql_error *error)
 }
 
 enum status
-catalog_lock(struct qtdb_txn *txn, const char *schema, const char *name, enum qtdb_lock_mode mode,
-             struct sql_error *error)
+catalog_try_lock(struct qtdb_txn *txn, const char *schema, const char *name,
+                 enum qtdb_lock_mode mode, bool wait, struct sql_error *error)
 {
     struct qtdb_tree *catalog = NULL;
     struct catalog_key key;
 
     TRY(catalog_open(txn, true, &catalog, error));
     TRY(make_key(CATALOG_TABLE, schema, name, &key, error));
-    return sql_from_code(qtdb_lock(txn, catalog, key.bytes, key.size, mode, true), error);
+    return sql_from_code(qtdb_lock(txn, catalog, key.bytes, key.size, mode, wait), error);
+}
+
+enum status
+catalog_lock(struct qtdb_txn *txn, const char *schema, const char *name, enum qtdb_lock_mode mode,
+             struct sql_error *error)
+{
+    return catalog_try_lock(txn, schema, name, mode, true, error);
 }
 
 enum status
