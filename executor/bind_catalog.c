@@ -1,41 +1,16 @@
 /*
  * The catalog as tables: information_schema.tables, .columns, .schemata, .sequences, .views,
- * .table_constraints, .key_column_usage; pg_catalog's
- * pg_tables, pg_indexes; pg_catalog.qtdb_trees; and pg_catalog.qtdb_definitions, whose rows in order are the
- * statements that make everything anew. Their rows are constants of the plan, which is made anew when a
+ * .table_constraints, .key_column_usage; pg_catalog.qtdb_trees; and pg_catalog.qtdb_definitions, whose rows in order are the
+ * statements that make everything anew. PostgreSQL's own pg_catalog is in bind_pg_class.c and
+ * bind_pg_type.c. Their rows are constants of the plan, which is made anew when a
  * definition changes.
  */
 #include <string.h>
 
-#include "executor/bind_private.h"
+#include "executor/bind_catalog.h"
 #include "executor/definition_text.h"
 #include "executor/search_path.h"
 #include "kernel/base/check.h"
-
-enum { CATALOG_COLUMNS_MAX = 16 };
-
-struct catalog_view;
-
-struct listing {
-    struct bind *bind;
-    const struct catalog_view *view;
-    struct rel *rel;
-    uint32_t capacity; /* Rows. */
-    const char *pass;  /* Which part of qtdb_definitions is made now. */
-};
-
-typedef enum status table_fn(struct listing *listing, const struct table *table);
-
-struct catalog_view {
-    const char *schema;
-    const char *name;
-    enum status (*fill)(struct listing *listing);
-    table_fn *each_table;
-    struct {
-        const char *name;
-        enum qtdb_type type;
-    } columns[CATALOG_COLUMNS_MAX + 1];
-};
 
 /* Rows. A cell is a text, NULL for null; those of integer columns are written as digits. */
 
@@ -52,11 +27,14 @@ add_cell(struct listing *listing, uint32_t column, const char *text, struct expr
                                       bind->error);
 }
 
-static enum status
-add_row(struct listing *listing, const char *const *cells)
+enum status
+listing__row(struct listing *listing, const char *const *cells)
 {
     struct rel *rel = listing->rel;
     uint32_t width = rel->column_count;
+
+    if (listing->failed)
+        return STATUS_NO_MEMORY;
 
     if (rel->row_count == listing->capacity) {
         uint32_t capacity = 2 * listing->capacity + 8;
@@ -76,25 +54,30 @@ add_row(struct listing *listing, const char *const *cells)
     return STATUS_OK;
 }
 
-static const char *
-digits(struct listing *listing, int64_t number)
+const char *
+listing__digits(struct listing *listing, int64_t number)
 {
     struct sql_text text;
 
     sql_text_init(&text, listing->bind->arena);
     sql_text_print(&text, "%lld", (long long)number);
+    listing->failed = listing->failed || text.status != STATUS_OK;
     return text.bytes;
+}
+
+const char *
+listing__text(struct listing *listing, const struct sql_text *text)
+{
+    listing->failed = listing->failed || text->status != STATUS_OK;
+    return text->bytes;
 }
 
 /* Walking: temporary tables are told of to their own session alone, and belong to no definition that
  * could be run again. */
 
-typedef enum status entry_fn(void *context, const char *schema, const char *name,
-                             const uint8_t *value, size_t size);
-
 struct walk {
     struct listing *listing;
-    entry_fn *each;
+    listing__entry *each;
 };
 
 static enum status
@@ -110,8 +93,8 @@ each_shown(void *context, const char *schema, const char *name, const uint8_t *v
     return walk->each(walk->listing, schema, name, value, size);
 }
 
-static enum status
-walk(struct listing *listing, enum catalog_kind kind, entry_fn *each)
+enum status
+listing__walk(struct listing *listing, enum catalog_kind kind, listing__entry *each)
 {
     struct walk walk = {listing, each};
 
@@ -141,10 +124,10 @@ each_table(void *context, const char *schema, const char *name, const uint8_t *v
     return listing->view->each_table(listing, table);
 }
 
-static enum status
-walk_tables(struct listing *listing)
+enum status
+listing__tables(struct listing *listing)
 {
-    return walk(listing, CATALOG_TABLE, each_table);
+    return listing__walk(listing, CATALOG_TABLE, each_table);
 }
 
 /* information_schema. */
@@ -156,7 +139,7 @@ each_view(void *context, const char *schema, const char *name, const uint8_t *va
 
     (void)value;
     (void)size;
-    return add_row(context, cells);
+    return listing__row(context, cells);
 }
 
 static enum status
@@ -164,14 +147,14 @@ table_row(struct listing *listing, const struct table *table)
 {
     const char *cells[] = {"qtdb", table->schema, table->name, "BASE TABLE"};
 
-    return add_row(listing, cells);
+    return listing__row(listing, cells);
 }
 
 static enum status
 fill_tables(struct listing *listing)
 {
-    TRY(walk_tables(listing));
-    return walk(listing, CATALOG_VIEW, each_view);
+    TRY(listing__tables(listing));
+    return listing__walk(listing, CATALOG_VIEW, each_view);
 }
 
 /* An array's has an underscore in front. */
@@ -206,15 +189,17 @@ column_rows(struct listing *listing, const struct table *table)
             table->schema,
             table->name,
             column->name,
-            digits(listing, i + 1),
+            listing__digits(listing, i + 1),
             has && !stored ? given.bytes : NULL,
             column->not_null ? "NO" : "YES",
             value_is_array(column->type.type) ? "ARRAY"
             : column->enumeration != NULL     ? "USER-DEFINED"
                                               : value_type_name(column->type.type),
-            text && column->type.precision >= 0 ? digits(listing, column->type.precision) : NULL,
-            numeric ? digits(listing, column->type.precision) : NULL,
-            numeric ? digits(listing, column->type.scale > 0 ? column->type.scale : 0) : NULL,
+            text && column->type.precision >= 0 ? listing__digits(listing, column->type.precision)
+                                                : NULL,
+            numeric ? listing__digits(listing, column->type.precision) : NULL,
+            numeric ? listing__digits(listing, column->type.scale > 0 ? column->type.scale : 0)
+                    : NULL,
             column->generated >= TABLE_IDENTITY_DEFAULT ? "YES" : "NO",
             stored ? "ALWAYS" : "NEVER",
             stored ? column->expr : NULL,
@@ -222,7 +207,7 @@ column_rows(struct listing *listing, const struct table *table)
             udt_name(listing, column),
         };
 
-        TRY(add_row(listing, cells));
+        TRY(listing__row(listing, cells));
     }
     return STATUS_OK;
 }
@@ -235,7 +220,7 @@ add_constraint(struct listing *listing, const struct table *table, const char *n
     const char *cells[] = {"qtdb",      table->schema, name, "qtdb", table->schema,
                            table->name, type,          "NO", "NO"};
 
-    return add_row(listing, cells);
+    return listing__row(listing, cells);
 }
 
 static enum status
@@ -267,9 +252,9 @@ add_key_columns(struct listing *listing, const struct table *table, const char *
                                table->schema,
                                table->name,
                                table->columns[columns[i]].name,
-                               digits(listing, i + 1)};
+                               listing__digits(listing, i + 1)};
 
-        TRY(add_row(listing, cells));
+        TRY(listing__row(listing, cells));
     }
     return STATUS_OK;
 }
@@ -302,13 +287,13 @@ each_view_name(void *context, const char *schema, const char *name, const uint8_
 
     (void)value;
     (void)size;
-    return add_row(context, cells);
+    return listing__row(context, cells);
 }
 
 static enum status
 fill_views(struct listing *listing)
 {
-    return walk(listing, CATALOG_VIEW, each_view_name);
+    return listing__walk(listing, CATALOG_VIEW, each_view_name);
 }
 
 static enum status
@@ -319,7 +304,7 @@ each_schema(void *context, const char *schema, const char *name, const uint8_t *
     (void)name;
     (void)value;
     (void)size;
-    return add_row(context, cells);
+    return listing__row(context, cells);
 }
 
 static enum status
@@ -329,12 +314,12 @@ fill_schemata(struct listing *listing)
 
     for (uint32_t i = 0; i < 3; i++)
         TRY(each_schema(listing, always[i], "", NULL, 0));
-    return walk(listing, CATALOG_SCHEMA, each_schema);
+    return listing__walk(listing, CATALOG_SCHEMA, each_schema);
 }
 
-static enum status
-find_sequence(struct listing *listing, const char *schema, const char *name,
-              struct sequence_definition *out)
+enum status
+listing__sequence(struct listing *listing, const char *schema, const char *name,
+                  struct sequence_definition *out)
 {
     struct ast_name place = {.schema = schema, .name = name, .location = -1};
 
@@ -351,48 +336,23 @@ each_sequence(void *context, const char *schema, const char *name, const uint8_t
 
     (void)value;
     (void)size;
-    TRY(find_sequence(listing, schema, name, &sequence));
+    TRY(listing__sequence(listing, schema, name, &sequence));
     const char *cells[] = {"qtdb",
                            schema,
                            name,
                            value_type_name(sequence.type),
-                           digits(listing, sequence.start),
-                           digits(listing, sequence.min),
-                           digits(listing, sequence.max),
-                           digits(listing, sequence.increment),
+                           listing__digits(listing, sequence.start),
+                           listing__digits(listing, sequence.min),
+                           listing__digits(listing, sequence.max),
+                           listing__digits(listing, sequence.increment),
                            sequence.cycle ? "YES" : "NO"};
-    return add_row(listing, cells);
+    return listing__row(listing, cells);
 }
 
 static enum status
 fill_sequences(struct listing *listing)
 {
-    return walk(listing, CATALOG_SEQUENCE, each_sequence);
-}
-
-/* pg_catalog. */
-
-static enum status
-pg_table_row(struct listing *listing, const struct table *table)
-{
-    const char *cells[] = {table->schema, table->name};
-
-    return add_row(listing, cells);
-}
-
-static enum status
-index_rows(struct listing *listing, const struct table *table)
-{
-    for (uint32_t i = 0; i < table->index_count; i++) {
-        struct sql_text text;
-
-        sql_text_init(&text, listing->bind->arena);
-        definition_index(&text, table, i);
-        TRY(text.status);
-        const char *cells[] = {table->schema, table->name, table->indexes[i].name, text.bytes};
-        TRY(add_row(listing, cells));
-    }
-    return STATUS_OK;
+    return listing__walk(listing, CATALOG_SEQUENCE, each_sequence);
 }
 
 /* qtdb_trees: where rows and entries are kept. */
@@ -412,7 +372,7 @@ tree_rows(struct listing *listing, const struct table *table)
         TRY(text.status);
         const char *cells[] = {table->schema, table->name, index != NULL ? index->name : NULL,
                                text.bytes};
-        TRY(add_row(listing, cells));
+        TRY(listing__row(listing, cells));
     }
     return STATUS_OK;
 }
@@ -426,7 +386,7 @@ add_definition(struct listing *listing, const char *schema, const char *name, co
     const char *cells[] = {schema, name, kind, text->bytes};
 
     TRY(text->status);
-    return add_row(listing, cells);
+    return listing__row(listing, cells);
 }
 
 static enum status
@@ -489,7 +449,7 @@ define_sequence_text(void *context, const char *schema, const char *name, const 
 
     (void)value;
     (void)size;
-    TRY(find_sequence(listing, schema, name, &sequence));
+    TRY(listing__sequence(listing, schema, name, &sequence));
     TRY(is_identity(listing, schema, &sequence, &identity));
     if (identity || (owned && sequence.owner_table == NULL))
         return STATUS_OK;
@@ -594,19 +554,19 @@ fill_definitions(struct listing *listing)
     static const char *const passes[] = {"table", "index", "foreign key"};
 
     listing->pass = "schema";
-    TRY(walk(listing, CATALOG_SCHEMA, define_schema));
-    TRY(walk(listing, CATALOG_ENUM, define_enum_text));
+    TRY(listing__walk(listing, CATALOG_SCHEMA, define_schema));
+    TRY(listing__walk(listing, CATALOG_ENUM, define_enum_text));
     listing->pass = "sequence";
-    TRY(walk(listing, CATALOG_SEQUENCE, define_sequence_text));
+    TRY(listing__walk(listing, CATALOG_SEQUENCE, define_sequence_text));
     for (uint32_t i = 0; i < 3; i++) {
         listing->pass = passes[i];
-        TRY(walk_tables(listing));
+        TRY(listing__tables(listing));
     }
     listing->pass = "owner";
-    TRY(walk(listing, CATALOG_SEQUENCE, define_sequence_text));
-    TRY(walk(listing, CATALOG_VIEW, define_view_text));
+    TRY(listing__walk(listing, CATALOG_SEQUENCE, define_sequence_text));
+    TRY(listing__walk(listing, CATALOG_VIEW, define_view_text));
     listing->pass = "comment";
-    return walk_tables(listing);
+    return listing__tables(listing);
 }
 
 static const struct catalog_view views[] = {
@@ -620,7 +580,7 @@ static const struct catalog_view views[] = {
       {"table_type", QTDB_TYPE_TEXT}}},
     {"information_schema",
      "columns",
-     walk_tables,
+     listing__tables,
      column_rows,
      {{"table_catalog", QTDB_TYPE_TEXT},
       {"table_schema", QTDB_TYPE_TEXT},
@@ -647,7 +607,7 @@ static const struct catalog_view views[] = {
       {"table_name", QTDB_TYPE_TEXT}}},
     {"information_schema",
      "table_constraints",
-     walk_tables,
+     listing__tables,
      constraint_rows,
      {{"constraint_catalog", QTDB_TYPE_TEXT},
       {"constraint_schema", QTDB_TYPE_TEXT},
@@ -660,7 +620,7 @@ static const struct catalog_view views[] = {
       {"initially_deferred", QTDB_TYPE_TEXT}}},
     {"information_schema",
      "key_column_usage",
-     walk_tables,
+     listing__tables,
      key_column_rows,
      {{"constraint_catalog", QTDB_TYPE_TEXT},
       {"constraint_schema", QTDB_TYPE_TEXT},
@@ -689,21 +649,8 @@ static const struct catalog_view views[] = {
       {"increment", QTDB_TYPE_TEXT},
       {"cycle_option", QTDB_TYPE_TEXT}}},
     {"pg_catalog",
-     "pg_tables",
-     walk_tables,
-     pg_table_row,
-     {{"schemaname", QTDB_TYPE_TEXT}, {"tablename", QTDB_TYPE_TEXT}}},
-    {"pg_catalog",
-     "pg_indexes",
-     walk_tables,
-     index_rows,
-     {{"schemaname", QTDB_TYPE_TEXT},
-      {"tablename", QTDB_TYPE_TEXT},
-      {"indexname", QTDB_TYPE_TEXT},
-      {"indexdef", QTDB_TYPE_TEXT}}},
-    {"pg_catalog",
      "qtdb_trees",
-     walk_tables,
+     listing__tables,
      tree_rows,
      {{"schema", QTDB_TYPE_TEXT},
       {"table", QTDB_TYPE_TEXT},
@@ -717,22 +664,32 @@ static const struct catalog_view views[] = {
       {"name", QTDB_TYPE_TEXT},
       {"kind", QTDB_TYPE_TEXT},
       {"definition", QTDB_TYPE_TEXT}}},
+    {.name = NULL},
 };
+
+static const struct catalog_view *
+find_view(const struct catalog_view *all, const struct ast_name *name)
+{
+    const char *schema = name->schema != NULL ? name->schema : "pg_catalog";
+
+    for (; all->name != NULL; all++) {
+        if (strcmp(all->schema, schema) == 0 && strcmp(all->name, name->name) == 0)
+            return all;
+    }
+    return NULL;
+}
 
 enum status
 bind__catalog_view(struct bind *bind, const struct ast_name *name, struct bind__query *out)
 {
+    static const struct catalog_view *const families[] = {views, catalog__class_views,
+                                                          catalog__type_views};
     const struct catalog_view *view = NULL;
     struct listing listing = {.bind = bind};
     uint32_t count = 0;
 
-    for (size_t i = 0; i < sizeof(views) / sizeof(views[0]) && view == NULL; i++) {
-        bool schema = name->schema != NULL ? strcmp(views[i].schema, name->schema) == 0
-                                           : strcmp(views[i].schema, "pg_catalog") == 0;
-
-        if (schema && strcmp(views[i].name, name->name) == 0)
-            view = &views[i];
-    }
+    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]) && view == NULL; i++)
+        view = find_view(families[i], name);
     if (view == NULL)
         return STATUS_NOT_FOUND;
     while (view->columns[count].name != NULL)

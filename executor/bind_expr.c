@@ -407,7 +407,10 @@ bind_cast_expr(struct bind *bind, struct bind__scope *scope, const struct ast_ex
 {
     struct sql_type type;
     struct expr *argument = NULL;
+    enum status status = bind__catalog_cast(bind, scope, ast, out);
 
+    if (status != STATUS_NOT_FOUND)
+        return status;
     TRY(bind_type(bind, &ast->type, &type));
     if (ast->arguments[0]->kind == AST_ARRAY && value_is_array(type.type))
         return bind_array(bind, scope, ast->arguments[0], &type, out);

@@ -486,6 +486,9 @@ bind__function(struct bind *bind, struct bind__scope *scope, const struct ast_ex
         return STATUS_NO_MEMORY;
     if (ast->over != NULL)
         return bind__window_call(bind, scope, ast, out);
+    enum status asked = bind__catalog_function(bind, scope, ast, out);
+    if (asked != STATUS_NOT_FOUND)
+        return asked;
     if (kind != 0)
         return bind_aggregate(bind, scope, ast, out);
     if (ast->star || ast->distinct || ast->filter != NULL || ast->order_count > 0)

@@ -263,6 +263,12 @@ MUST_CHECK enum status bind__grouping_call(struct bind *bind, struct bind__scope
 MUST_CHECK enum status bind__grouping_values(struct bind *bind, const struct rel *aggregate,
                                              struct rel_aggregate *call);
 
+/* bind_regclass.c: STATUS_NOT_FOUND for what does not ask the catalog. */
+MUST_CHECK enum status bind__catalog_cast(struct bind *bind, struct bind__scope *scope,
+                                          const struct ast_expr *ast, struct expr **out);
+MUST_CHECK enum status bind__catalog_function(struct bind *bind, struct bind__scope *scope,
+                                              const struct ast_expr *ast, struct expr **out);
+
 /* bind_lock.c: FOR UPDATE and its kin. */
 struct bind__locks {
     uint32_t count;

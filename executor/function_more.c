@@ -61,6 +61,40 @@ call_size_pretty(const struct expr *expr, const struct value *arguments, struct 
     return STATUS_OK;
 }
 
+/* A type's name with pg_attribute's modifier: behind the first word of timestamps, and before []. */
+static enum status
+call_format_type(const struct expr *expr, const struct value *arguments, struct eval *eval,
+                 struct value *out)
+{
+    const char *name = (const char *)arguments[0].bytes;
+    bool array = arguments[0].size > 2 && name[arguments[0].size - 1] == ']';
+    int size = (int)arguments[0].size - (array ? 2 : 0), word = size;
+    int32_t modifier = arguments[1].null ? -1 : (int32_t)arguments[1].integer;
+    char digits[40] = "", text[160];
+
+    (void)expr;
+    if (arguments[0].null) {
+        *out = value_null(QTDB_TYPE_TEXT);
+        return STATUS_OK;
+    }
+    if (strncmp(name, "time", 4) == 0)
+        word = (int)strcspn(name, " ") < size ? (int)strcspn(name, " ") : size;
+    if (modifier >= 4 && strncmp(name, "numeric", 7) == 0)
+        (void)snprintf(digits, sizeof(digits), "(%d,%d)", (modifier - 4) >> 16,
+                       (modifier - 4) & 0xffff);
+    else if (modifier >= 4 && strncmp(name, "character", 9) == 0)
+        (void)snprintf(digits, sizeof(digits), "(%d)", modifier - 4);
+    else if (modifier >= 0 && word < size)
+        (void)snprintf(digits, sizeof(digits), "(%d)", modifier);
+    int length = snprintf(text, sizeof(text), "%.*s%s%.*s%s", word < 60 ? word : 60, name, digits,
+                          size - word < 60 ? size - word : 60, name + word, array ? "[]" : "");
+    char *copy = arena_copy_text(eval->arena, text, (size_t)length);
+    if (copy == NULL)
+        return STATUS_NO_MEMORY;
+    *out = value_bytes(QTDB_TYPE_TEXT, copy, (size_t)length);
+    return STATUS_OK;
+}
+
 /* Texts and bytes. */
 
 static bool
@@ -252,6 +286,7 @@ const struct function function_more_table[] = {
     {"bit_length", 1, 1, {TEXT}, INT4, false, false, call_bit_length},
     {"bit_length", 1, 1, {BYTEA}, INT4, false, false, call_bit_length},
     {"pg_size_pretty", 1, 1, {QTDB_TYPE_INT8}, TEXT, false, false, call_size_pretty},
+    {"format type", 2, 2, {TEXT, INT4}, TEXT, true, false, call_format_type},
     {"convert_to", 2, 2, {TEXT, TEXT}, BYTEA, false, false, call_convert},
     {"convert_from", 2, 2, {BYTEA, TEXT}, TEXT, false, false, call_convert},
     {"substring", 2, 3, {BYTEA, INT4, INT4}, BYTEA, false, false, call_bytea_part},
