@@ -155,6 +155,9 @@ MUST_CHECK enum status btree_leaves(const struct btree *tree, uint8_t *key, size
  */
 MUST_CHECK enum status btree_sample(const struct btree *tree, double share, double *rows_out,
                                     uint8_t *low_out, size_t *low_size_out);
+enum { BTREE_SAMPLE_FETCH_MAX = 32 };
+/** Brings in the leaves that btree_sample will look at, side by side; a hint. */
+void btree_sample_fetch(const struct btree *tree, const double *shares, uint32_t count);
 
 /* How a leaf is filled, and where its rows are. */
 struct btree_leaf_shape {

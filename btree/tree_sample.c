@@ -28,12 +28,18 @@ copy_node(const struct btree *tree, uint32_t page_number, uint32_t level, uint8_
     return STATUS_OK;
 }
 
+/* With `leaf_out` only to the leaf's number; PAGE_NONE where the root is one. */
 static enum status
-go_down(const struct btree *tree, double share, uint8_t *page, struct node *node, double *rows)
+go_down(const struct btree *tree, double share, uint8_t *page, struct node *node, double *rows,
+        uint32_t *leaf_out)
 {
     uint32_t page_number = tree->root, level = UINT32_MAX;
 
     for (*rows = 1;; level = node->level - 1u) {
+        if (leaf_out != NULL && level == 0) {
+            *leaf_out = page_number;
+            return STATUS_OK;
+        }
         TRY(copy_node(tree, page_number, level, page, node));
         if (node->level == 0) {
             *rows *= node->count;
@@ -60,10 +66,30 @@ btree_sample(const struct btree *tree, double share, double *rows_out, uint8_t *
 
     CHECK(share >= 0 && share <= 1);
     for (uint32_t tries = 0; tries < SAMPLE_TRIES_MAX && status == STATUS_BUSY; tries++)
-        status = go_down(tree, share, page, &node, rows_out);
+        status = go_down(tree, share, page, &node, rows_out, NULL);
     TRY(status);
     CHECK(node.low_size <= BTREE_KEY_SIZE_MAX);
     memcpy(low_out, node.low, node.low_size);
     *low_size_out = node.low_size;
     return STATUS_OK;
+}
+
+void
+btree_sample_fetch(const struct btree *tree, const double *shares, uint32_t count)
+{
+    _Alignas(8) uint8_t page[PAGE_SIZE];
+    uint32_t leaves[BTREE_SAMPLE_FETCH_MAX], leaf_count = 0;
+
+    CHECK(count <= BTREE_SAMPLE_FETCH_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        struct node node = {.count = 0};
+        uint32_t leaf = PAGE_NONE;
+        double rows;
+
+        if (go_down(tree, shares[i], page, &node, &rows, &leaf) != STATUS_OK)
+            error_clear(); /* Who samples there will see. */
+        else if (leaf != PAGE_NONE && (leaf_count == 0 || leaves[leaf_count - 1] != leaf))
+            leaves[leaf_count++] = leaf;
+    }
+    pager_prefetch(tree->pager, leaves, leaf_count);
 }

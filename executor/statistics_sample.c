@@ -21,7 +21,7 @@
 #include "kernel/base/random.h"
 #include "kernel/database.h"
 
-enum { SAMPLE_ROWS = 15000, SAMPLE_VALUES = 300000, GUESSES = 32, SKIP_MAX = 32 };
+enum { SAMPLE_ROWS = 15000, SAMPLE_VALUES = 300000, GUESSES = 32, SKIP_MAX = 32, PLACES = 32 };
 
 struct sample {
     struct exec_context *context;
@@ -98,11 +98,10 @@ read_all(struct sample *sample, struct qtdb_cursor *cursor)
     return code == QTDB_NOT_FOUND ? STATUS_OK : sql_from_code(code, sample->context->error);
 }
 
-/* A row a few behind the place; none when it is not behind the one before. */
+/* A row `skip` behind the place; none when it is not behind the one before. */
 static enum status
-read_near(struct sample *sample, struct qtdb_cursor *cursor, double share)
+read_near(struct sample *sample, struct qtdb_cursor *cursor, double share, uint64_t skip)
 {
-    uint64_t skip = random_below(&sample->random, SKIP_MAX);
     uint8_t low[QTDB_KEY_SIZE_MAX];
     const void *key, *value;
     size_t low_size = 0, key_size, value_size;
@@ -129,14 +128,26 @@ read_near(struct sample *sample, struct qtdb_cursor *cursor, double share)
     return take_row(sample, value, value_size);
 }
 
+/* In steps: the leaves of a step are brought in together, for those of a table that was just loaded are not in
+ * memory. */
 static enum status
 read_some(struct sample *sample, struct qtdb_cursor *cursor)
 {
-    random_init(&sample->random, sample->table->id);
-    for (uint32_t i = 0; i < sample->most; i++) {
-        double within = (double)random_below(&sample->random, 1000) / 1000;
+    double shares[PLACES];
+    uint64_t skips[PLACES];
 
-        TRY(read_near(sample, cursor, (i + within) / sample->most));
+    random_init(&sample->random, sample->table->id);
+    for (uint32_t first = 0, count; first < sample->most; first += count) {
+        count = sample->most - first < PLACES ? sample->most - first : PLACES;
+        for (uint32_t i = 0; i < count; i++) {
+            double within = (double)random_below(&sample->random, 1000) / 1000;
+
+            shares[i] = (first + i + within) / sample->most;
+            skips[i] = random_below(&sample->random, SKIP_MAX);
+        }
+        database_sample_fetch(sample->context->txn, sample->tree, shares, count);
+        for (uint32_t i = 0; i < count; i++)
+            TRY(read_near(sample, cursor, shares[i], skips[i]));
     }
     return STATUS_OK;
 }

@@ -43,6 +43,9 @@ MUST_CHECK enum status database_sample(struct qtdb_txn *txn, struct qtdb_tree *t
  */
 uint32_t database_cursor_span(struct qtdb_cursor *cursor, uint32_t count, const void **values,
                               uint32_t *sizes);
+/** Brings in what database_sample will look at there, side by side; at most BTREE_SAMPLE_FETCH_MAX. */
+void database_sample_fetch(struct qtdb_txn *txn, struct qtdb_tree *tree, const double *shares,
+                           uint32_t count);
 /** The CSN of the last commit that the transaction sees; it changes with qtdb_refresh. */
 uint64_t database_snapshot(const struct qtdb_txn *txn);
 /**

@@ -291,6 +291,18 @@ database_sample(struct qtdb_txn *txn, struct qtdb_tree *tree, double share, doub
     return STATUS_OK;
 }
 
+void
+database_sample_fetch(struct qtdb_txn *txn, struct qtdb_tree *tree, const double *shares,
+                      uint32_t count)
+{
+    struct txn_tree *own;
+
+    if (txn__tree(txn, tree, &own) != STATUS_OK)
+        error_clear();
+    else if (own->btree.root != PAGE_NONE)
+        btree_sample_fetch(&own->btree, shares, count);
+}
+
 uint64_t
 database_snapshot(const struct qtdb_txn *txn)
 {

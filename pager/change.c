@@ -29,6 +29,8 @@ enum {
     PINNED_MAX = sizeof(((struct pager_change *)0)->pinned) / sizeof(struct pager_pin),
 };
 
+static_assert(CHANGE_ADOPTED_SHARE * CHANGE_RESET_MAX <= PAGE_SIZE, "the log's room for a change");
+
 static _Thread_local char thread_identity; /* Its address tells threads apart. */
 
 /* ---- Pages of a change ----------------------------------------------------------------------- */
@@ -60,6 +62,13 @@ pager__change_need(struct pager_change *change, enum change_need need, uint32_t 
     return STATUS_MISSING;
 }
 
+/* Pages, for its limit: an adopted one has no frame and a record of a few bytes. */
+static uint32_t
+weight_of(const struct pager_change *change)
+{
+    return change->used - change->adopted + change->adopted / CHANGE_ADOPTED_SHARE;
+}
+
 enum status
 pager__change_add(struct pager_change *change, uint32_t page_number, struct change_page **out)
 {
@@ -68,7 +77,7 @@ pager__change_add(struct pager_change *change, uint32_t page_number, struct chan
     uint32_t *head;
 
     DCHECK(pager__change_find(change, page_number) == NULL);
-    if (change->used >= limit && !change->system) {
+    if (weight_of(change) >= limit && !change->system) {
         change->full = true;
         return error_raise(STATUS_FULL,
                            "%s: one change touches more than %u pages: split it, or open with a "
@@ -305,7 +314,7 @@ change_start(struct pager *pager, bool system, struct pager_change **out)
         latch_unlock(&pager->commit_latch);
         return refuse_failed(pager);
     }
-    CHECK(!change->active && change->used == 0 && change->capacity > 0);
+    CHECK(!change->active && change->used == 0 && change->adopted == 0 && change->capacity > 0);
     change->pager = pager;
     change->active = true;
     change->system = system;
@@ -432,6 +441,7 @@ change_end(struct pager_change *change, bool published)
     for (uint32_t index = 0; index < change->used; index++)
         page_end(change, &change->pages[index], published);
     change->used = 0;
+    change->adopted = 0;
     if (change->want.need != NEED_NOTHING) {
         want_keep(change);
     } else if (change->pinned_count > 0) {

@@ -121,11 +121,13 @@ buffers_grow(struct pager *pager, struct buffer_sizes size)
 static struct buffer_sizes
 next_sizes(struct buffer_sizes size, uint32_t limit, size_t records_size)
 {
+    uint32_t pages_most = limit * CHANGE_ADOPTED_SHARE;
+
     if (size.pages == 0)
         size = (struct buffer_sizes){PAGES_FIRST, SCRATCH_FIRST, RECORDS_FIRST};
     else if (records_size <= size.records)
         size = (struct buffer_sizes){
-            size.pages < limit / 2 ? size.pages * 2 : limit + PAGES_FIRST,
+            size.pages < pages_most / 2 ? size.pages * 2 : pages_most + PAGES_FIRST,
             size.scratch < limit / 2 ? size.scratch * 2 : limit + PAGES_FIRST, size.records};
     while (size.records < records_size)
         size.records *= 2;

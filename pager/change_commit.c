@@ -159,9 +159,10 @@ encode_edited(struct pager_change *change, struct change_page *page, struct byte
 static enum status
 need_record_room(struct pager_change *change)
 {
-    size_t wanted = change->records_size + ((size_t)change->used + 1) * RECORD_MAX;
+    size_t plain = change->used - change->adopted + 1;
+    size_t wanted = plain * RECORD_MAX + (size_t)change->adopted * CHANGE_RESET_MAX;
 
-    return pager__change_need(change, NEED_SCRATCH, 0, wanted);
+    return pager__change_need(change, NEED_SCRATCH, 0, change->records_size + wanted);
 }
 
 static struct byte_writer
@@ -209,7 +210,7 @@ static void
 encode_adopted(struct pager_change *change, struct change_page *page, struct byte_writer *writer)
 {
     const struct direct_page *direct = pager__direct_find(change->pager, page->page_number);
-    uint8_t body[2 * sizeof(uint64_t)];
+    uint8_t body[CHANGE_RESET_MAX - WAL_RECORD_OVERHEAD_MAX];
     struct byte_writer body_writer = byte_writer_init(body, sizeof(body));
 
     CHECK(direct != NULL && direct->written);

@@ -330,6 +330,7 @@ adopt(struct pager_change *change, uint32_t page_number)
         TRY(pager__change_extend(change, page_number + 1));
     TRY(pager__change_add(change, page_number, &page));
     page->is_adopted = true;
+    change->adopted++;
     TRY(pager_change_edit(change, map_page_of(page_number), &map_page));
     map_entry_set(map_page, map_index_of(page_number),
                   (struct map_entry){.state = PAGE_STATE_USED, .csn = direct->csn});

@@ -150,7 +150,7 @@ uint64_t pager_thread_page_reads(void);
  */
 MUST_CHECK enum status pager_change_begin(struct pager *pager, struct pager_change **out);
 
-/** Pages that one change may touch (pager_options.change_limit). */
+/** Pages that one change may touch (pager_options.change_limit); of adopted ones sixteen count as one. */
 uint32_t pager_change_limit(const struct pager *pager);
 /** Whether a STATUS_FULL of this change was for that limit. */
 bool pager_change_is_full(const struct pager_change *change);

@@ -45,7 +45,10 @@ enum {
     FLUSH_BATCH_MAX = 256, /* Pages copied before their writes are waited for. */
     FLUSH_SYNC_MAX = 4096, /* Pages written before one sync and one witness commit. */
     FRAME_RESERVE = 8,     /* Free frames kept for the flush itself. */
-    CHANGE_WANT_MAX = 16,  /* Unanswered STATUS_MISSING kept; older ones are dropped. */
+    CHANGE_RESET_MAX =
+        2 * sizeof(uint64_t) + WAL_RECORD_OVERHEAD_MAX, /* Logged of an adopted page, */
+    CHANGE_ADOPTED_SHARE = 16, /* so many of which count as one page against the limit. */
+    CHANGE_WANT_MAX = 16,      /* Unanswered STATUS_MISSING kept; older ones are dropped. */
     /* Frames for map pages beside the pool: four to one of the pool, so that the map of a file of a
      * thousand pools fits twice; at most 8 MiB, which is the map of 4 GiB. */
     MAP_FRAMES_A_FRAME = 4,
@@ -115,6 +118,7 @@ struct pager_change {
     uint64_t csn;
     uint32_t page_count; /* The file's, as this change sees it. */
     uint32_t used;       /* Of pages. */
+    uint32_t adopted;    /* Of those. */
     uint32_t capacity;
     struct change_page *pages;
     uint32_t *hash; /* Heads, hash_size of them; UINT32_MAX ends a chain. */

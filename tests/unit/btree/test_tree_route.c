@@ -402,3 +402,35 @@ Test(tree_route, a_cursor_reads_absent_leaves_ahead)
         tree_rig_deinit(&rig);
     }
 }
+
+/* A hint for samples: the leaves they will look at come in together, and only those. */
+Test(tree_route, leaves_to_be_sampled_are_brought_in)
+{
+    for (int k = 0; k < 2; k++) {
+        static const double shares[] = {0, 0.001, 0.5, 1};
+        uint8_t low[BTREE_KEY_SIZE_MAX];
+        uint32_t absent = 0;
+        struct tree_rig rig;
+
+        build(&rig, kinds[k]);
+        walk(&rig);
+        for (uint32_t i = 0; i < leaves.count; i++)
+            pager_rig_evict(&rig.pager, leaves.page[i]);
+        cr_assert(!btree_page_is_resident(&rig.tree, leaves.page[0]));
+        btree_sample_fetch(&rig.tree, shares, 4);
+        cr_assert(btree_page_is_resident(&rig.tree, leaves.page[0]));
+        cr_assert(btree_page_is_resident(&rig.tree, leaves.page[leaves.count - 1]));
+        for (uint32_t i = 0; i < leaves.count; i++)
+            absent += !btree_page_is_resident(&rig.tree, leaves.page[i]);
+        cr_assert_geq(absent, leaves.count - 4);
+        uint64_t reads = pager_thread_page_reads();
+        for (uint32_t i = 0; i < 4; i++) {
+            size_t low_size = 0;
+            double rows = 0;
+
+            cr_assert_eq(btree_sample(&rig.tree, shares[i], &rows, low, &low_size), STATUS_OK);
+        }
+        cr_assert_eq(pager_thread_page_reads(), reads);
+        tree_rig_deinit(&rig);
+    }
+}

@@ -129,7 +129,7 @@ check_shares(void)
     expect_between("select * from t where 900 <= n", 1300, 1900);
     expect_between("select * from t where n between 400 and 499", 1300, 1900);
     expect_between("select * from t where n >= 400 and n < 500 and k = 7", 600, 1000);
-    expect_between("select * from t where d < date '2020-01-01' + 500", 9500, 10500);
+    expect_between("select * from t where d < date '2020-01-01' + 500", 9400, 10600);
     expect_between("select * from t where f > 150", 4700, 5300);
     expect_between("select * from t where f between 150 and 160", 800, 1200);
     expect_between("select * from t where s like 'name 3%'", 1500, 2700);
@@ -143,7 +143,8 @@ Test(sql_plan, statistics_tell_shares)
 {
     make_table();
     expect("delete from t where id > 14000; analyze t", "");
-    expect_between("select * from t where k = 7", 6900, 7100);
+    /* The table is guessed at from samples of its leaves, whose rows differ in size. */
+    expect_between("select * from t where k = 7", 6850, 7150);
     expect_between("select * from t where n is null", 2700, 2900);
     expect_between("select k, count(*) from t group by k", 26, 26);
     expect("delete from t", "");

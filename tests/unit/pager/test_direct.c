@@ -82,6 +82,73 @@ Test(direct, pages_not_adopted_leave_no_trace)
     close_world(&world);
 }
 
+/* Writes `count` pages, told apart by their content. */
+static void
+write_many(struct world *world, uint32_t count, uint32_t *numbers)
+{
+    uint8_t page[PAGE_SIZE];
+    void *pages[] = {page};
+
+    WORLD_OK(world, pager_direct_reserve(world->pager, count, numbers));
+    for (uint32_t index = 0; index < count; index++) {
+        page_init(page, numbers[index], 5, PAGE_TYPE_TEST, 0);
+        memset(page + PAGE_HEADER_SIZE, 1 + (int)(index % 250), 100);
+        WORLD_OK(world, pager_direct_write(world->pager, 1, &numbers[index], pages));
+    }
+}
+
+static enum status
+adopt_many(struct world *world, uint32_t count, const uint32_t *numbers, bool *full_out)
+{
+    struct pager_change *change;
+    enum status status = STATUS_MISSING;
+    uint64_t csn;
+
+    while (status == STATUS_MISSING) {
+        WORLD_OK(world, pager_change_begin(world->pager, &change));
+        status = STATUS_OK;
+        for (uint32_t index = 0; index < count && status == STATUS_OK; index++)
+            status = pager_change_adopt(change, numbers[index]);
+        *full_out = pager_change_is_full(change);
+        if (status == STATUS_OK)
+            status = pager_change_commit(change, &csn);
+        else
+            pager_change_abandon(change);
+        if (status == STATUS_MISSING)
+            WORLD_OK(world, pager_change_resolve(world->pager));
+    }
+    return status;
+}
+
+/* A page that is adopted has no frame and little to log, so that a change may adopt far more than it may edit. covers: P12 */
+Test(direct, one_change_adopts_many_more_pages_than_it_may_edit)
+{
+    enum { MANY = 300, TOO_MANY = 1000 };
+    struct world world;
+    static uint32_t numbers[TOO_MANY];
+    uint8_t page[PAGE_SIZE];
+    bool full = true;
+
+    open_world(&world);
+    cr_assert_lt(pager_change_limit(world.pager), (uint32_t)MANY / 8);
+    write_many(&world, MANY, numbers);
+    cr_assert_eq(adopt_many(&world, MANY, numbers, &full), STATUS_OK);
+    cr_assert(!full);
+    WORLD_OK(&world, world_flush(&world));
+    pager_abandon(world.pager);
+    world.pager = NULL;
+    WORLD_OK(&world, pager_open(&world.env, WORLD_PATH, &world.options, &world.pager));
+    for (uint32_t index = 0; index < MANY; index++) {
+        WORLD_OK(&world, pager_copy(world.pager, numbers[index], page));
+        cr_assert_eq(page[PAGE_HEADER_SIZE], 1 + index % 250);
+    }
+    write_many(&world, TOO_MANY, numbers);
+    cr_assert_eq(adopt_many(&world, TOO_MANY, numbers, &full), STATUS_FULL);
+    cr_assert(full);
+    pager_direct_release(world.pager, TOO_MANY, numbers);
+    world_deinit(&world);
+}
+
 /* A page freed since R may come back by redo: nobody writes over it. covers: P12 */
 Test(direct, takes_a_freed_page_only_behind_a_checkpoint)
 {
