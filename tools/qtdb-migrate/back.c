@@ -244,11 +244,16 @@ publish(struct back *back)
                                                 : (int)(slash - back->options.out),
                    slash == NULL ? "." : back->options.out);
     enum status status = io_rename(back->env.io, back->partial, back->options.out);
-    if (status == STATUS_OK) {
-        back->made = false;
-        status = io_sync_dir(back->env.io, directory);
-    }
-    return status == STATUS_OK ? status : back_fail(back, status, "%s", error_message());
+    if (status != STATUS_OK)
+        return back_fail(back, status, "%s", error_message());
+    status = io_sync_dir(back->env.io, directory);
+    back->made = false;
+    if (status == STATUS_OK)
+        return status;
+    /* A name that a power cut may take back is none: what has failed leaves nothing. */
+    (void)back_fail(back, status, "%s", error_message());
+    back->made = io_rename(back->env.io, back->options.out, back->partial) == STATUS_OK;
+    return status;
 }
 
 /* Comparing. */
@@ -273,6 +278,16 @@ compare(struct back *back)
     }
     back->verified = true;
     return STATUS_OK;
+}
+
+/* The work has failed, and so did cleaning up: both are said. */
+static void
+note_left(struct back *back)
+{
+    size_t size = strlen(back->fault);
+
+    (void)snprintf(back->fault + size, sizeof(back->fault) - size, "; and %.300s is left: %.300s",
+                   back->partial, error_message());
 }
 
 static enum status
@@ -304,8 +319,8 @@ back_run(struct back *back)
     text_buffer_init(&back->row, back->env.memory);
     text_buffer_init(&back->sql, back->env.memory);
     enum status status = work(back);
-    if (back->made && remove_partial(back) != STATUS_OK && status == STATUS_OK)
-        status = back_fail(back, STATUS_IO, "%s", error_message());
+    if (back->made && remove_partial(back) != STATUS_OK)
+        note_left(back);
     qtdb_session_close(back->session);
     if (back->db != NULL && qtdb_close(back->db) != QTDB_OK && status == STATUS_OK)
         status = back_fail(back, STATUS_FAILED, "%s", qtdb_error_last()->message);

@@ -4,14 +4,11 @@
  * where the schema is public, else SCHEMA.NAME.csv; bytes of names that mean something to file systems are
  * written as %XX. Definitions have no place in it and are noted.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "kernel/base/error.h"
-#include "tools/qtdb-migrate/back.h"
+#include "tools/qtdb-migrate/back_file.h"
 #include "tools/qtdb-migrate/csv_read.h"
 
 enum { FILE_NAME_SIZE_MAX = 250 };
@@ -75,19 +72,20 @@ add_field(struct text_buffer *line, const char *text, size_t size)
 }
 
 static enum status
-write_line(struct back *back, FILE *file)
+write_line(struct back *back, struct back_file *file)
 {
     text_buffer_add_text(&back->sql, "\r\n");
     if (back->sql.failed)
         return back_fail(back, STATUS_NO_MEMORY, "out of memory");
-    if (fwrite(back->sql.bytes, 1, back->sql.size, file) != back->sql.size)
-        return back_fail(back, STATUS_IO, "%s: %s", back->partial, strerror(errno));
+    if (fwrite(back->sql.bytes, 1, back->sql.size, file->stream) != back->sql.size)
+        return back_file_failed(file);
     text_buffer_reset(&back->sql);
     return STATUS_OK;
 }
 
 static enum status
-write_rows(struct back *back, struct back_table *made, struct qtdb_statement *select, FILE *file)
+write_rows(struct back *back, struct back_table *made, struct qtdb_statement *select,
+           struct back_file *file)
 {
     const struct sql_table *table = made->table;
     enum qtdb_code code;
@@ -121,30 +119,18 @@ static enum status
 write_table(struct back *back, struct back_table *table)
 {
     struct qtdb_statement *select = NULL;
+    struct back_file file;
     char path[IO_PATH_SIZE];
 
     TRY(name_file(back, table));
     TRY(path_of(back, table, path));
     /* Names that differ in case only are one file on some file systems. */
-    int number = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    FILE *file = number >= 0 ? fdopen(number, "wb") : NULL;
-    if (file == NULL) {
-        int reason = errno;
-
-        if (number >= 0)
-            (void)close(number);
-        return back_fail(back, STATUS_IO, "%s: %s", path, strerror(reason));
-    }
+    TRY(back_file_open(back, path, &file));
     enum status status = back_select(back, back->session, table->table, &select);
     if (status == STATUS_OK)
-        status = write_rows(back, table, select, file);
+        status = write_rows(back, table, select, &file);
     qtdb_finalize(select);
-    bool written = fflush(file) == 0 && fsync(fileno(file)) == 0;
-    int reason = errno;
-    written = fclose(file) == 0 && written;
-    if (status == STATUS_OK && !written)
-        status = back_fail(back, STATUS_IO, "%s: %s", path, strerror(reason));
-    return status;
+    return back_file_close(&file, status);
 }
 
 /* Everything but rows and names. */

@@ -6,12 +6,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "kernel/base/error.h"
 #include "tools/common/sql_dump.h"
 #include "tools/common/sql_scan.h"
-#include "tools/qtdb-migrate/back.h"
+#include "tools/qtdb-migrate/back_file.h"
 #include "tools/qtdb-migrate/migrate_target.h"
 
 enum { PIECE_SIZE = 64 * 1024 };
@@ -42,27 +41,21 @@ static enum status
 write_sql(struct back *back)
 {
     struct writing writing = {.back = back, .table = back->tables};
-    FILE *file = fopen(back->partial, "wb");
     struct sql_dump dump = {
         .session = back->session,
         .memory = back->env.memory,
-        .file = file,
         .row = take_row,
         .context = &writing,
     };
+    struct back_file file;
 
-    if (file == NULL)
-        return back_fail(back, STATUS_IO, "%s: %s", back->partial, strerror(errno));
+    TRY(back_file_open(back, back->partial, &file));
+    dump.file = file.stream;
     bool ok = sql_dump_write(&dump, &back->catalog);
-    enum status status = ok             ? STATUS_OK
-                         : dump.stopped ? writing.status
-                                        : back_fail(back, STATUS_FAILED, "%s", dump.fault);
-    bool written = fflush(file) == 0 && fsync(fileno(file)) == 0;
-    int reason = errno;
-    written = fclose(file) == 0 && written;
-    if (status == STATUS_OK && !written)
-        status = back_fail(back, STATUS_IO, "%s: %s", back->partial, strerror(reason));
-    return status;
+    return back_file_close(&file, ok ? STATUS_OK
+                                  : dump.stopped
+                                      ? writing.status
+                                      : back_fail(back, STATUS_FAILED, "%s", dump.fault));
 }
 
 /* Restoring. */
@@ -216,6 +209,8 @@ verify_sql(struct back *back)
     if (status == STATUS_OK)
         status = compare_restored(back, target.session);
     target_discard(&target);
+    if (target.made && status == STATUS_OK)
+        status = back_fail(back, STATUS_IO, "%s is left: %s", target.partial, error_message());
     return status;
 }
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "kernel/base/check.h"
+#include "kernel/base/error.h"
 
 enum status
 migrate_fail(struct migration *migration, enum status status, const char *format, ...)
@@ -334,6 +335,19 @@ work(struct migration *migration)
     return check_unchanged(migration, before);
 }
 
+/* A failed removal after a failure is said with it. */
+static void
+discard(struct migration *migration)
+{
+    size_t size = strlen(migration->fault);
+
+    target_discard(&migration->target);
+    if (migration->target.made)
+        (void)snprintf(migration->fault + size, sizeof(migration->fault) - size,
+                       "%s%.300s is left: %.300s", size > 0 ? "; and " : "",
+                       migration->target.partial, error_message());
+}
+
 bool
 migrate_run(struct migration *migration)
 {
@@ -348,7 +362,7 @@ migrate_run(struct migration *migration)
     if (keep)
         target_keep(&migration->target);
     else
-        target_discard(&migration->target);
+        discard(migration);
     resume_end(migration, keep);
     for (uint32_t i = 0; i < migration->sources.count; i++) {
         if (migration->sources.sources[i]->plan != NULL)

@@ -227,11 +227,19 @@ target_publish(struct migrate_target *target)
             return fail_io(target, status);
     } else {
         enum status status = io_remove(target->env.io, target->partial);
-        if (status != STATUS_OK)
-            return fail_io(target, status);
+        if (status != STATUS_OK) {
+            (void)fail_io(target, status);
+            (void)unlink(target->path);
+            return status;
+        }
     }
-    target->made = false;
     parent_of(target->path, directory);
     enum status status = io_sync_dir(target->env.io, directory);
-    return status == STATUS_OK ? STATUS_OK : fail_io(target, status);
+    target->made = false;
+    if (status == STATUS_OK)
+        return STATUS_OK;
+    /* A name that a power cut may take back is none: what has failed leaves nothing. */
+    (void)fail_io(target, status);
+    target->made = io_rename(target->env.io, target->path, target->partial) == STATUS_OK;
+    return status;
 }

@@ -34,7 +34,7 @@ enum target_result {
 /** With `go_on` a partial file is taken as it is. STATUS_EXISTS when TARGET is there. On failure `fault` tells; target_discard is needed anyway. */
 MUST_CHECK enum status target_open(const struct env *env, const char *path, bool go_on,
                                    struct migrate_target *out);
-/** Closes and removes everything that is not published. */
+/** Closes and removes everything that is not published; `made` stays set where that failed. */
 void target_discard(struct migrate_target *target);
 /** Closes and leaves the partial file for another run. */
 void target_keep(struct migrate_target *target);

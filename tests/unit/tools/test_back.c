@@ -1,15 +1,19 @@
 /*
  * Goal: the way back says what is wrong when there is no memory and leaves nothing; parts of definitions are read as
- * they are written; numbers that SQLite would change are told.
+ * they are written; numbers that SQLite would change are told. A disk that fails at any moment leaves nothing either,
+ * and is what the message tells.
  *
- * Method: a small database of each kind of thing, written in each form with every allocation failed once; names,
- * texts and signs one after the other.
+ * Method: a small database of each kind of thing, written in each form with every allocation failed once, and every
+ * operation of the io door (libsqlite3's own ones fail in tests/cli/migrate_back.sh); names, texts and signs
+ * one after the other.
  */
 #include <criterion/criterion.h>
+#include <glob.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "kernel/base/error.h"
 #include "tests/unit/tools/legacy_rig.h"
 #include "tools/qtdb-migrate/back_sqlite.h"
 
@@ -103,6 +107,168 @@ Test(back, to_sql_survives_every_allocation_that_fails)
 Test(back, to_sqlite_survives_every_allocation_that_fails)
 {
     fail_every_allocation("sqlite");
+}
+
+/* The door with one operation that fails. */
+
+static const struct io_backend *behind;
+static uint64_t operation, failing;
+static bool cleaning; /* What failed was to remove something. */
+
+static enum status
+meet(const char *what)
+{
+    if (operation++ != failing)
+        return STATUS_OK;
+    cleaning = strcmp(what, "remove") == 0 || strcmp(what, "list") == 0;
+    return error_raise(STATUS_IO, "a disk that fails: %s", what);
+}
+
+static enum status
+meet_open(struct io *io, const char *path, uint32_t flags, struct io_file **out)
+{
+    TRY(meet("open"));
+    return behind->open(io, path, flags, out);
+}
+
+static enum status
+meet_read(struct io_file *file, void *bytes, size_t size, uint64_t offset, size_t *read_out)
+{
+    TRY(meet("read"));
+    return behind->read(file, bytes, size, offset, read_out);
+}
+
+static enum status
+meet_write(struct io_file *file, const void *bytes, size_t size, uint64_t offset, uint32_t flags)
+{
+    TRY(meet("write"));
+    return behind->write(file, bytes, size, offset, flags);
+}
+
+static enum status
+meet_sync(struct io_file *file)
+{
+    TRY(meet("sync"));
+    return behind->sync(file);
+}
+
+static enum status
+meet_rename(struct io *io, const char *from, const char *to)
+{
+    TRY(meet("rename"));
+    return behind->rename(io, from, to);
+}
+
+static enum status
+meet_remove(struct io *io, const char *path)
+{
+    TRY(meet("remove"));
+    return behind->remove(io, path);
+}
+
+static enum status
+meet_make_dir(struct io *io, const char *path)
+{
+    TRY(meet("make"));
+    return behind->make_dir(io, path);
+}
+
+static enum status
+meet_remove_dir(struct io *io, const char *path)
+{
+    TRY(meet("remove"));
+    return behind->remove_dir(io, path);
+}
+
+static enum status
+meet_sync_dir(struct io *io, const char *path)
+{
+    TRY(meet("sync of the directory"));
+    return behind->sync_dir(io, path);
+}
+
+static enum status
+meet_list(struct io *io, const char *path, io_list_fn each, void *context)
+{
+    TRY(meet("list"));
+    return behind->list(io, path, each, context);
+}
+
+/* Whose names begin so. */
+static int
+count_files(const char *path)
+{
+    char pattern[1100];
+    glob_t found;
+
+    snprintf(pattern, sizeof(pattern), "%s*", path);
+    int count = glob(pattern, 0, NULL, &found) == 0 ? (int)found.gl_pathc : 0;
+    globfree(&found);
+    return count;
+}
+
+/* Returns at how many operations it failed. */
+static uint64_t
+fail_every_operation(const char *form)
+{
+    struct back *back = malloc(sizeof(*back));
+    struct io_backend backend;
+    struct legacy_rig rig;
+    bool ok = false;
+
+    legacy_rig_init(&rig);
+    make_database(legacy_rig_path(&rig, "in.qtdb"));
+    behind = rig.env.io->backend;
+    backend = *behind;
+    backend.open = meet_open;
+    backend.read = meet_read;
+    backend.write = meet_write;
+    backend.sync = meet_sync;
+    backend.rename = meet_rename;
+    backend.remove = meet_remove;
+    backend.make_dir = meet_make_dir;
+    backend.remove_dir = meet_remove_dir;
+    backend.sync_dir = meet_sync_dir;
+    backend.list = meet_list;
+    rig.env.io->backend = &backend;
+    for (failing = 0; !ok; failing++) {
+        char out[1024];
+
+        operation = 0;
+        cleaning = false;
+        snprintf(out, sizeof(out), "%s/out-%lu", rig.folder, (unsigned long)failing + 100);
+        ok = run(&rig, form, out, back);
+        cr_assert_eq(access(out, F_OK) == 0, ok, "operation %lu: %s", (unsigned long)failing,
+                     back->fault);
+        cr_assert_eq(ok, operation <= failing, "operation %lu: %s", (unsigned long)failing,
+                     back->fault);
+        cr_assert(ok || strstr(back->fault, "a disk that fails: ") != NULL, "operation %lu: %s",
+                  (unsigned long)failing, back->fault);
+        int count = count_files(out);
+        cr_assert(count == ok || (cleaning && count == 1), "operation %lu: %s",
+                  (unsigned long)failing, back->fault);
+        cr_assert(!cleaning || strstr(back->fault, " is left: ") != NULL, "%s", back->fault);
+    }
+    rig.env.io->backend = behind;
+    legacy_rig_deinit(&rig);
+    free(back);
+    return failing - 1;
+}
+
+Test(back, to_csv_survives_every_operation_that_fails)
+{
+    /* A directory, two files opened, written, synced and read; the directory's syncs, and the rename. */
+    cr_assert_geq(fail_every_operation("csv"), 11);
+}
+
+Test(back, to_sql_survives_every_operation_that_fails)
+{
+    cr_assert_geq(fail_every_operation("sql"), 5);
+}
+
+Test(back, to_sqlite_survives_every_operation_that_fails)
+{
+    cr_assert_geq(fail_every_operation("sqlite"), 4);
 }
 
 Test(back, parts_of_a_definition_are_told)
