@@ -1,5 +1,5 @@
 /*
- * Rows into the target, by loads (qtdb_load_begin): each row is judged as it goes in. A load is a transaction;
+ * Rows into the target, by loads (qtdb_load_begin): each row is judged as it goes in; load_queue.c hands them over. A load is a transaction;
  * it ends after SIZE_A_LOAD bytes, well inside what a transaction holds in memory, because a long
  * transaction goes to the file sorted and as whole pages.
  */
@@ -10,19 +10,13 @@
 #include "tools/qtdb-migrate/migrate_target_private.h"
 
 /* What a row takes in a transaction beside its texts, about: its entry, and 2 bytes a value. A transaction may hold 64 MB. */
-enum { SIZE_A_LOAD = 52 * 1024 * 1024, ROW_SIZE = 112, VALUE_SIZE = 2 };
+enum { SIZE_A_LOAD = 51 * 1024 * 1024, ROW_SIZE = 112, VALUE_SIZE = 2 };
 
-enum status
+void
 target__begin_rows(struct migrate_target *target, const struct migrate_table *table)
 {
-    CHECK(target->load == NULL && target->values == NULL);
+    CHECK(target->load == NULL);
     target->columns = table->column_count;
-    target->values =
-        memory_alloc(target->env.memory, MEMORY_OTHER, target->columns * sizeof(*target->values));
-    if (target->values != NULL)
-        return STATUS_OK;
-    (void)snprintf(target->fault, sizeof(target->fault), "%s: no memory", table->name);
-    return STATUS_NO_MEMORY;
 }
 
 void
@@ -30,9 +24,6 @@ target__forget_rows(struct migrate_target *target)
 {
     qtdb_load_discard(target->load);
     target->load = NULL;
-    memory_free(target->env.memory, MEMORY_OTHER, target->values,
-                target->columns * sizeof(*target->values));
-    target->values = NULL;
     target->load_size = 0;
 }
 
@@ -83,42 +74,33 @@ end_load(struct migrate_target *target, const struct migrate_table *table)
     return load == NULL || qtdb_load_end(load) == QTDB_OK ? TARGET_OK : refused(target, table);
 }
 
-/* Its bytes stay the caller's. */
-static struct qtdb_value
-value_of(const struct converted *value)
+/* What the rows take in a transaction, about. */
+static uint64_t
+size_of(const struct qtdb_value *values, size_t count)
 {
-    switch (value->form) {
-    case CONVERT_INTEGER:
-        return (struct qtdb_value){.type = QTDB_TYPE_INT8, .integer = value->integer};
-    case CONVERT_REAL:
-        return (struct qtdb_value){.type = QTDB_TYPE_FLOAT8, .real = value->real};
-    case CONVERT_TEXT:
-        return (struct qtdb_value){
-            .type = QTDB_TYPE_TEXT, .size = value->size, .bytes = value->bytes};
-    case CONVERT_BYTES:
-        return (struct qtdb_value){
-            .type = QTDB_TYPE_BYTEA, .size = value->size, .bytes = value->bytes};
-    case CONVERT_NULL:
-        break;
-    }
-    return (struct qtdb_value){.type = QTDB_TYPE_NULL};
+    uint64_t size = VALUE_SIZE * count;
+
+    for (size_t i = 0; i < count; i++)
+        size += values[i].size;
+    return size;
 }
 
 enum target_result
 target_insert(struct migrate_target *target, const struct migrate_table *table,
-              const struct converted *row)
+              const struct qtdb_value *values, uint32_t row_count, uint32_t *taken_out)
 {
-    CHECK(target->values != NULL && target->columns == table->column_count);
-    enum target_result result = begin_load(target, table);
+    size_t taken = 0;
 
+    CHECK(target->columns == table->column_count && row_count > 0);
+    *taken_out = 0;
+    enum target_result result = begin_load(target, table);
     if (result != TARGET_OK)
         return result;
-    target->load_size += ROW_SIZE;
-    for (uint32_t i = 0; i < target->columns; i++) {
-        target->values[i] = value_of(&row[i]);
-        target->load_size += target->values[i].size + VALUE_SIZE;
-    }
-    if (qtdb_load_rows(target->load, target->values, 1, NULL) != QTDB_OK)
+    target->load_size +=
+        ROW_SIZE * (uint64_t)row_count + size_of(values, (size_t)row_count * target->columns);
+    enum qtdb_code code = qtdb_load_rows(target->load, values, row_count, &taken);
+    *taken_out = (uint32_t)taken;
+    if (code != QTDB_OK)
         return refused(target, table);
     return target->load_size < SIZE_A_LOAD ? TARGET_OK : end_load(target, table);
 }

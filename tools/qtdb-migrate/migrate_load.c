@@ -1,11 +1,16 @@
 /*
  * Loading, as migrate.h describes it. With --dry-run the same happens without a target: values are
  * converted and losses reported, keys are not looked at.
+ *
+ * This thread reads and converts; rows go into the target on another (load_queue.h), so the target may refuse a row
+ * when this thread is at a later one. What that is to do, it does in the order of the rows all the same: before a
+ * table is dropped, ended or, with --strict, refused for what this thread saw, the rows before are settled and judged.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "kernel/base/check.h"
+#include "tools/qtdb-migrate/load_queue.h"
 #include "tools/qtdb-migrate/migrate.h"
 
 enum { ROWS_BETWEEN_LOOKS = 256 };
@@ -18,12 +23,27 @@ struct loader {
     uint32_t row_room;
     bool scouting; /* The table is gone; its rows are only looked at. */
     uint32_t again_count;
+    struct load_queue *queue; /* NULL: no target. */
 };
 
 static bool
 has_target(const struct loader *loader)
 {
     return !loader->migration->options.dry_run;
+}
+
+static enum status judge(struct loader *loader, enum target_result result, uint64_t row);
+
+/* Waits for the rows under way, and does what the target said of them. */
+static enum status
+settle(struct loader *loader)
+{
+    uint64_t row = 0;
+
+    if (loader->queue == NULL)
+        return STATUS_OK;
+    enum target_result result = queue_settle(loader->queue, &row);
+    return judge(loader, result, row);
 }
 
 static enum status
@@ -38,6 +58,8 @@ start_scouting(struct loader *loader)
 {
     struct migration *migration = loader->migration;
 
+    if (!loader->scouting)
+        TRY(settle(loader));
     if (loader->scouting)
         return STATUS_OK;
     loader->scouting = true;
@@ -57,6 +79,7 @@ refuse_if_strict(struct loader *loader, const char *column, uint64_t row, const 
 
     if (!migration->options.strict)
         return STATUS_OK;
+    TRY(settle(loader));
     return migrate_fail(migration, STATUS_INVALID, "--strict: %s.%s%s%s, row %llu: %s%s%s",
                         table->schema, table->name, column[0] != '\0' ? "." : "", column,
                         (unsigned long long)row, what, value[0] != '\0' ? ": " : "", value);
@@ -243,8 +266,11 @@ on_table(void *context, struct plan_table *plan)
     report_begin_table(migration);
     if (migration->resume.going_on && target_clear_table(&migration->target, table) != STATUS_OK)
         return target_failed(loader);
-    if (has_target(loader) && target_create_table(&migration->target, table) != STATUS_OK)
+    if (!has_target(loader))
+        return STATUS_OK;
+    if (target_create_table(&migration->target, table) != STATUS_OK)
         return target_failed(loader);
+    queue_table(loader->queue, table);
     return STATUS_OK;
 }
 
@@ -266,7 +292,9 @@ on_row(void *context, struct plan_table *plan, const struct source_row *row)
         TRY(convert_column(loader, row, i));
     if (loader->scouting || !has_target(loader))
         return STATUS_OK;
-    return judge(loader, target_insert(&migration->target, table, loader->row), row->index);
+    uint64_t refused = 0;
+    enum target_result result = queue_add(loader->queue, loader->row, row->index, &refused);
+    return judge(loader, result, refused);
 }
 
 static enum status
@@ -276,6 +304,8 @@ on_table_end(void *context, struct plan_table *plan)
     enum target_result result = TARGET_OK;
 
     (void)plan;
+    if (!loader->scouting)
+        TRY(settle(loader));
     if (loader->scouting)
         return STATUS_OK;
     if (has_target(loader))
@@ -321,6 +351,19 @@ create_schemas(struct migration *migration, const struct plan_database *database
     return STATUS_OK;
 }
 
+static enum status
+open_queue(struct loader *loader)
+{
+    struct migration *migration = loader->migration;
+    enum status status = queue_open(&migration->env, &migration->target, &loader->queue);
+
+    if (status == STATUS_OK)
+        return STATUS_OK;
+    return migrate_fail(migration, status, "%s",
+                        status == STATUS_NO_MEMORY ? "out of memory"
+                                                   : "a thread for the loading was refused");
+}
+
 enum status
 migrate_load(struct migration *migration)
 {
@@ -328,12 +371,15 @@ migrate_load(struct migration *migration)
     enum status status = STATUS_OK;
 
     arena_init(&loader.arena, migration->env.memory, MEMORY_OTHER);
+    if (has_target(&loader))
+        TRY_OUT(open_queue(&loader));
     for (uint32_t i = 0; has_target(&loader) && i < migration->sources.count; i++)
         TRY_OUT(create_schemas(migration, migration->sources.sources[i]->plan->databases));
     do {
         TRY_OUT(one_pass(&loader));
     } while (loader.again_count > 0);
 out:
+    queue_close(loader.queue);
     memory_free(migration->env.memory, MEMORY_OTHER, loader.row,
                 loader.row_room * sizeof(*loader.row));
     arena_deinit(&loader.arena);

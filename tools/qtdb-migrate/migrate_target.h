@@ -16,8 +16,7 @@ struct migrate_target {
     struct qtdb_session *session;
     struct qtdb_load *load;           /* Of the present table; NULL: none is open. */
     uint64_t load_size;               /* Bytes that went into it, about. */
-    uint32_t columns;                 /* Of a row, */
-    struct qtdb_value *values;        /* which stands here. */
+    uint32_t columns;                 /* Of a row. */
     struct qtdb_statement *normalise; /* SELECT $1::jsonb. */
     struct text_buffer sql;
     bool made; /* The partial file is ours to remove. */
@@ -48,10 +47,11 @@ MUST_CHECK enum status target_clear_table(struct migrate_target *target,
                                           const struct migrate_table *table);
 MUST_CHECK enum status target_drop_table(struct migrate_target *target,
                                          const struct migrate_table *table);
-/** One row; `row` has a value for each column. */
+/** Rows, each with a value for each column. `*taken_out` is how many went in, also of those before one that did not. */
 MUST_CHECK enum target_result target_insert(struct migrate_target *target,
                                             const struct migrate_table *table,
-                                            const struct converted *row);
+                                            const struct qtdb_value *values, uint32_t row_count,
+                                            uint32_t *taken_out);
 /** Makes the rows so far durable and ends the table. */
 MUST_CHECK enum target_result target_end_table(struct migrate_target *target,
                                                const struct migrate_table *table);

@@ -11,9 +11,8 @@ MUST_CHECK enum status target__prepare(struct migrate_target *target, const char
                                        struct qtdb_statement **out);
 MUST_CHECK enum target_result target__run_word(struct migrate_target *target, const char *word);
 /** The rows that follow are the table's. */
-MUST_CHECK enum status target__begin_rows(struct migrate_target *target,
-                                          const struct migrate_table *table);
-/** Discards the load that is open, and frees what rows took. */
+void target__begin_rows(struct migrate_target *target, const struct migrate_table *table);
+/** Discards the load that is open. */
 void target__forget_rows(struct migrate_target *target);
 
 #endif
