@@ -62,9 +62,11 @@ struct bench_options {
     int argc;           /* The words of the command line, for the run that is kept. */
     char **argv;
     struct text_buffer *targets;   /* Gets the rows of targets as Markdown, or NULL. */
+    uint64_t minutes;              /* Of a suite; 0: as it has it. */
     uint64_t end_ns;               /* Peers have no first runs either after it; 0: none. */
     uint64_t deadline_ns;          /* No further runs after it, only the first ones; 0: none. */
     struct bench_archive *archive; /* The run that is kept, or NULL. */
+    struct bench_stores *stores;   /* Loaded ones that later cases read too; NULL: none are kept. */
     bool quick;
     bool own_device;        /* Nothing but the store is on the device of `dir`. */
     bool repeat;            /* Runs that others disturbed are done once more. */
@@ -132,10 +134,20 @@ struct bench_outcome {
 struct bench_store {
     const struct bench_engine *engine;
     char dir[BENCH_PATH_SIZE];
-    bool loaded; /* The files hold what `versions` says. */
+    bool loaded;                       /* The files hold what `versions` says, */
+    const struct bench_engine *loader; /* and this wrote them: the engine itself or its SQL. */
     uint64_t rows;
     uint64_t value_size;
     uint32_t *versions; /* By id; 0: absent. Shared with the children. */
+};
+
+/*
+ * Stores that outlive their case: rows are loaded once for all cases that only read them. A case that writes
+ * leaves none, so that each is measured on files as loading made them.
+ */
+struct bench_stores {
+    struct bench_store list[BENCH_ENGINES_MAX];
+    size_t count;
 };
 
 /* Everything a child knows. */
@@ -188,7 +200,11 @@ void bench_run_once(const struct bench_options *options, const struct bench_case
 MUST_CHECK enum status bench_store_open(const struct bench_options *options,
                                         const struct bench_engine *engine, const char *dir,
                                         struct bench_store *out);
+/** Removes the files; the store may be loaded again. */
+void bench_store_empty(struct bench_store *store);
 void bench_store_close(struct bench_store *store);
+/** Removes all files of stores that were kept. */
+void bench_stores_close(struct bench_stores *stores);
 MUST_CHECK enum status bench_db_open(struct bench_run *run, bool loading);
 /** From here on what is written counts. */
 void bench_measure_begin(struct bench_run *run);

@@ -1,6 +1,8 @@
 /*
  * One case: all engines in turn, run after run (A B A B), so that what changes on the machine
  * meanwhile meets all of them. A disturbed run is done once more; if that is quieter it counts instead.
+ * What was loaded for a case that only reads is kept for the next (bench_stores): loading takes most of
+ * the time of a table.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -137,10 +139,64 @@ leave_out(const struct bench_case *sizes, const struct bench_store *store,
     bench_results_add(results, &result);
 }
 
-/* Opens a store for each engine that can; the others are said. */
+/* The engine's store that an earlier case left, when it is of the same place. */
+static struct bench_store *
+kept_store(const struct bench_options *options, const struct bench_engine *engine)
+{
+    struct bench_stores *kept = options->stores;
+    size_t length = strlen(options->dir);
+
+    for (size_t i = 0; kept != NULL && i < kept->count; i++) {
+        struct bench_store *store = &kept->list[i];
+
+        if (store->engine == engine && strncmp(store->dir, options->dir, length) == 0 &&
+            store->dir[length] == '/' && strcmp(store->dir + length + 1, engine->name) == 0)
+            return store;
+    }
+    return NULL;
+}
+
+/* A kept store or one that is made, at `out`; where there is room, that one is kept from now on too. */
+static enum status
+find_store(const struct bench_options *options, const struct bench_engine *engine,
+           struct bench_store *spare, struct bench_store **out)
+{
+    struct bench_stores *kept = options->stores;
+
+    *out = kept_store(options, engine);
+    if (*out != NULL)
+        return STATUS_OK;
+    *out = kept != NULL && kept->count < BENCH_ENGINES_MAX ? &kept->list[kept->count] : spare;
+    TRY(bench_store_open(options, engine, options->dir, *out));
+    if (*out != spare)
+        kept->count++;
+    return STATUS_OK;
+}
+
+static bool
+is_kept(const struct bench_stores *kept, const struct bench_store *store)
+{
+    return kept != NULL && store >= kept->list && store < kept->list + BENCH_ENGINES_MAX;
+}
+
+/* Files are left as loading made them, or not at all. */
+static void
+leave_store(const struct bench_options *options, const struct bench_workload *workload,
+            struct bench_store *store)
+{
+    bool as_loaded = workload->needs == BENCH_LOADED && !workload->writes && !workload->extras &&
+                     !workload->killed && store->loaded;
+
+    if (!is_kept(options->stores, store))
+        bench_store_close(store);
+    else if (!as_loaded)
+        bench_store_empty(store);
+}
+
+/* A store for each engine that can; the others are said. */
 static size_t
 open_stores(const struct bench_options *options, const struct bench_case *sizes,
-            struct bench_store *stores, struct bench_results *results)
+            struct bench_store *spares, struct bench_store **stores, struct bench_results *results)
 {
     size_t count = 0;
 
@@ -149,8 +205,7 @@ open_stores(const struct bench_options *options, const struct bench_case *sizes,
 
         if (cannot(result.engine, sizes, result.outcome.message, BENCH_MESSAGE_SIZE)) {
             result.outcome.state = BENCH_SKIPPED;
-        } else if (bench_store_open(options, result.engine, options->dir, &stores[count]) !=
-                   STATUS_OK) {
+        } else if (find_store(options, result.engine, &spares[i], &stores[count]) != STATUS_OK) {
             result.outcome.state = BENCH_FAILED;
             (void)snprintf(result.outcome.message, BENCH_MESSAGE_SIZE, "%s", error_message());
         } else {
@@ -166,9 +221,10 @@ bool
 bench_case_run(const struct bench_options *options, const struct bench_case *sizes,
                struct bench_results *results)
 {
-    static struct bench_store stores[BENCH_ENGINES_MAX];
+    static struct bench_store spares[BENCH_ENGINES_MAX];
+    struct bench_store *stores[BENCH_ENGINES_MAX];
     struct tool_progress progress;
-    size_t count = open_stores(options, sizes, stores, results);
+    size_t count = open_stores(options, sizes, spares, stores, results);
     uint64_t done = 0;
 
     tool_progress_begin(&progress, sizes->workload->name, "runs", count * sizes->runs);
@@ -178,14 +234,14 @@ bench_case_run(const struct bench_options *options, const struct bench_case *siz
             break;
         for (size_t i = 0; i < count && !tool_stop_requested(); i++) {
             tool_progress_at(&progress, done++);
-            if (number == 0 && is_too_late(options, sizes, &stores[i], results))
-                leave_out(sizes, &stores[i], results);
+            if (number == 0 && is_too_late(options, sizes, stores[i], results))
+                leave_out(sizes, stores[i], results);
             else
-                run_engine(options, sizes, &stores[i], number, results);
+                run_engine(options, sizes, stores[i], number, results);
         }
     }
     tool_progress_end(&progress);
     for (size_t i = 0; i < count; i++)
-        bench_store_close(&stores[i]);
+        leave_store(options, sizes->workload, stores[i]);
     return !tool_stop_requested();
 }

@@ -65,13 +65,28 @@ empty_store(struct bench_store *store, uint64_t rows, uint64_t value_size)
 }
 
 void
-bench_store_close(struct bench_store *store)
+bench_store_empty(struct bench_store *store)
 {
     if (store->versions != NULL)
         (void)munmap(store->versions, versions_size(store->rows));
     store->versions = NULL;
+    store->loaded = false;
     if (bench_dir_remove(store->dir) != STATUS_OK)
         error_clear(); /* Files that stay are no fault of a figure. */
+}
+
+void
+bench_store_close(struct bench_store *store)
+{
+    bench_store_empty(store);
+    store->engine = NULL;
+}
+
+void
+bench_stores_close(struct bench_stores *stores)
+{
+    while (stores->count > 0)
+        bench_store_close(&stores->list[--stores->count]);
 }
 
 /* In the child. */
@@ -320,8 +335,8 @@ make_ready(struct bench_run *run, struct bench_outcome *out)
 {
     struct bench_store *store = run->store;
     const struct bench_case *sizes = run->sizes;
-    bool fits =
-        store->loaded && store->rows == sizes->rows && store->value_size == sizes->value_size;
+    bool fits = store->loaded && store->loader == run->engine && store->rows == sizes->rows &&
+                store->value_size == sizes->value_size;
 
     if (sizes->workload->needs == BENCH_LOADED && fits)
         return true;
@@ -333,6 +348,7 @@ make_ready(struct bench_run *run, struct bench_outcome *out)
         return true;
     in_child(run, do_load, out);
     store->loaded = out->state == BENCH_DONE;
+    store->loader = run->engine;
     return store->loaded;
 }
 

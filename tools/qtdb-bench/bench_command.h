@@ -19,4 +19,9 @@ void bench_command_learned(const struct bench_options *options, struct bench_res
 /** get and update over data of 10 MB to 10 GB with one pool. */
 void bench_command_sizes(const struct bench_options *options, struct bench_results *results);
 
+/* Seconds by estimate. */
+double bench_targets_seconds(const struct bench_options *options);
+double bench_wa_seconds(const struct bench_options *options);
+double bench_sizes_seconds(const struct bench_options *options);
+
 #endif

@@ -27,7 +27,7 @@ static const struct tool tool = {
         "  wa       write amplification at three levels\n"
         "  sizes    get and update over 10 MB to 10 GB of data, as far as --rows goes\n"
         "  trees    the table of trees and transactions, with what it is held against\n"
-        "  targets  the same with the rows of SQL, and where the others are measured\n"
+        "  targets  the same with the rows of SQL, of other programs of ours and of learned\n"
         "  suite    all of these within 100 minutes (--quick: few rows, one run, 10 minutes); "
         "kept\n"
         "           below --dir/runs, continued by --resume after whatever ended it\n"
@@ -54,6 +54,7 @@ static const struct tool tool = {
         "  --only TEXT        trees, targets, results list: only rows or runs with TEXT in their "
         "name\n"
         "  --quick            suite: at most 20000 rows, one run of a second\n"
+        "  --minutes N        suite: N minutes in place of 100 or 10\n"
         "  --smoke            every workload once with few rows\n"
         "  -h, --help         this text\n"
         "      --version      the version\n"
@@ -223,6 +224,7 @@ run(struct bench_options *options, const char *command)
     struct bench_results results = {.memory = options->env.memory};
     const struct bench_workload *workload = bench_workload_find(command);
     static struct bench_archive archive;
+    static struct bench_stores stores;
     static char runs[BENCH_PATH_SIZE];
     struct bench_machine machine;
 
@@ -238,6 +240,7 @@ run(struct bench_options *options, const char *command)
         options->archive = &archive;
     }
     tool_catch_stop();
+    options->stores = &stores;
     if (workload != NULL) {
         struct bench_case sizes = bench_case_of(options, workload);
 
@@ -246,6 +249,7 @@ run(struct bench_options *options, const char *command)
     } else {
         find_command(command)->run(options, &results);
     }
+    bench_stores_close(&stores);
     int result = finish(options, &machine, &results);
     if (options->archive != NULL && !bench_archive_end(&archive, options, &machine, &results))
         result = TOOL_FAILED;
@@ -333,6 +337,7 @@ start(struct bench_options *options, int argc, char **argv)
         {"resume", 0, TOOL_TEXT, &options->resume, 0},
         {"smoke", 0, TOOL_FLAG, &texts.smoke, 0},
         {"quick", 0, TOOL_FLAG, &options->quick, 0},
+        {"minutes", 0, TOOL_NUMBER, &options->minutes, 1440},
     };
     int first = 0;
     enum tool_command command =

@@ -13,7 +13,7 @@
 #include "tools/qtdb-bench/bench_reads.h"
 #include "tools/qtdb-bench/bench_system.h"
 
-enum { CHUNK = 1 << 20, READS_MIN = 4096 };
+enum { CHUNK = 1 << 20, READS_MIN = 4096, READS_MAX = 1 << 17 };
 
 struct reads {
     struct io_file *file;
@@ -56,8 +56,10 @@ measure(struct reads *reads, uint32_t depth, double *rate_out)
 {
     struct io_request *done[BENCH_READS_DEPTH_MAX];
     uint64_t count = reads->blocks / 2 < READS_MIN ? READS_MIN : reads->blocks / 2;
-    uint64_t begin = tool_clock_ns();
     uint32_t in_flight = 0;
+
+    count = count > READS_MAX ? READS_MAX : count;
+    uint64_t begin = tool_clock_ns();
 
     for (uint64_t started = 0, ended = 0; ended < count; ended += in_flight) {
         for (uint32_t i = 0; started < depth && i < depth; i++, started++)

@@ -336,12 +336,19 @@ print_engine(const struct bench_results *results, const struct bench_case *sizes
 }
 
 /* What others did during the runs of one engine, and how often transactions lost. */
-static void
-print_noise(const struct bench_results *results, const struct bench_case *sizes,
-            const struct bench_engine *engine)
+struct noise {
+    uint64_t runs;
+    uint64_t disturbed;
+    uint64_t conflicts;
+    double cpu;  /* Processors, at most. */
+    double disk; /* Bytes a second, at most. */
+};
+
+static struct noise
+noise_of(const struct bench_results *results, const struct bench_case *sizes,
+         const struct bench_engine *engine)
 {
-    uint64_t runs = 0, disturbed = 0, conflicts = 0;
-    double cpu = 0, disk = 0;
+    struct noise noise = {.runs = 0};
 
     for (size_t i = 0; i < results->count; i++) {
         const struct bench_outcome *outcome = &results->list[i].outcome;
@@ -349,19 +356,47 @@ print_noise(const struct bench_results *results, const struct bench_case *sizes,
         if (results->list[i].engine != engine || outcome->state != BENCH_DONE ||
             !bench_case_same(&results->list[i].sizes, sizes))
             continue;
-        runs++;
-        disturbed += outcome->disturbed;
-        conflicts += outcome->conflicts;
-        cpu = outcome->others_cpu > cpu ? outcome->others_cpu : cpu;
-        disk = outcome->others_disk > disk ? outcome->others_disk : disk;
+        noise.runs++;
+        noise.disturbed += outcome->disturbed;
+        noise.conflicts += outcome->conflicts;
+        noise.cpu = outcome->others_cpu > noise.cpu ? outcome->others_cpu : noise.cpu;
+        noise.disk = outcome->others_disk > noise.disk ? outcome->others_disk : noise.disk;
     }
-    if (disturbed > 0)
-        printf("  %-14s %" PRIu64 " of %" PRIu64 " runs disturbed: others used up to %.2f "
-               "processors and wrote up to %.1f MB/s\n",
-               engine->name, disturbed, runs, cpu, disk / 1e6);
-    if (conflicts > 0)
-        printf("  %-14s %" PRIu64 " transactions run again after conflicts\n", engine->name,
-               conflicts);
+    return noise;
+}
+
+/* On one line for all engines: on a busy machine it is every run. */
+static void
+print_disturbed(const struct bench_options *options, const struct bench_results *results,
+                const struct bench_case *sizes)
+{
+    bool first = true;
+
+    for (size_t i = 0; i < options->engine_count; i++) {
+        struct noise noise = noise_of(results, sizes, options->engines[i]);
+
+        if (noise.disturbed == 0)
+            continue;
+        printf("%s %s %" PRIu64 " of %" PRIu64 " (%.2f, %.1f)",
+               first ? "  disturbed runs (processors, MB/s of others):" : ",",
+               options->engines[i]->name, noise.disturbed, noise.runs, noise.cpu, noise.disk / 1e6);
+        first = false;
+    }
+    if (!first)
+        printf("\n");
+}
+
+static void
+print_conflicts(const struct bench_options *options, const struct bench_results *results,
+                const struct bench_case *sizes)
+{
+    for (size_t i = 0; i < options->engine_count; i++) {
+        struct noise noise = noise_of(results, sizes, options->engines[i]);
+
+        if (noise.conflicts > 0)
+            printf("  %-14s %" PRIu64 " transactions run again after conflicts\n",
+                   options->engines[i]->name, noise.conflicts);
+    }
 }
 
 static void
@@ -382,8 +417,8 @@ bench_case_print_notes(const struct bench_options *options, const struct bench_r
                        const struct bench_case *sizes)
 {
     print_failures(results, sizes);
-    for (size_t i = 0; i < options->engine_count; i++)
-        print_noise(results, sizes, options->engines[i]);
+    print_disturbed(options, results, sizes);
+    print_conflicts(options, results, sizes);
 }
 
 void

@@ -7,6 +7,7 @@
 
 #include "kernel/base/error.h"
 #include "tools/qtdb-bench/bench_command.h"
+#include "tools/qtdb-bench/bench_plan.h"
 #include "tools/qtdb-bench/bench_print.h"
 #include "tools/qtdb-bench/bench_reads.h"
 
@@ -114,27 +115,55 @@ run_size(const struct bench_options *options, uint64_t megabytes, struct first *
     return true;
 }
 
-void
-bench_command_sizes(const struct bench_options *options, struct bench_results *results)
-{
-    static const uint64_t megabytes[] = {10, 100, 1000, 10000};
-    struct bench_options own = *options;
-    struct first first = {0};
-    char pool[TOOL_SIZE_TEXT];
+static const uint64_t megabytes_at[] = {10, 100, 1000, 10000};
+enum { SIZES = sizeof(megabytes_at) / sizeof(megabytes_at[0]) };
 
-    /* The rows are about qtdb; the others only where they are asked for. */
+/* The rows are about qtdb; the others only where they are asked for. */
+static struct bench_options
+options_at(const struct bench_options *options, size_t index)
+{
+    struct bench_options own = *options;
+
     if (!own.engines_given) {
         own.engine_count = 1;
         own.engines[0] = &bench_qtdb;
     }
+    own.base.rows = megabytes_at[index] * 1000000 / (8 + own.base.value_size);
+    return own;
+}
+
+double
+bench_sizes_seconds(const struct bench_options *options)
+{
+    double seconds = 0;
+
+    for (size_t i = 0; i < SIZES; i++) {
+        struct bench_options own = options_at(options, i);
+        struct bench_case get = bench_case_of(&own, bench_workload_find("get"));
+        struct bench_case update = bench_case_of(&own, bench_workload_find("update"));
+
+        if (own.base.rows <= options->base.rows)
+            seconds +=
+                bench_case_seconds(&own, &get, false) + bench_case_seconds(&own, &update, true);
+    }
+    return seconds;
+}
+
+void
+bench_command_sizes(const struct bench_options *options, struct bench_results *results)
+{
+    struct first first = {0};
+    char pool[TOOL_SIZE_TEXT];
+
     printf("data of 10 MB to 10 GB, as far as --rows goes, with a pool of %s\n",
            tool_format_size(options->base.pool, pool));
-    for (size_t i = 0; i < sizeof(megabytes) / sizeof(megabytes[0]); i++) {
-        own.base.rows = megabytes[i] * 1000000 / (8 + own.base.value_size);
+    for (size_t i = 0; i < SIZES; i++) {
+        struct bench_options own = options_at(options, i);
+
         if (own.base.rows > options->base.rows)
-            printf("%" PRIu64 " MB: %" PRIu64 " rows, more than --rows: left out\n", megabytes[i],
-                   own.base.rows);
-        else if (!run_size(&own, megabytes[i], &first, results))
+            printf("%" PRIu64 " MB: %" PRIu64 " rows, more than --rows: left out\n",
+                   megabytes_at[i], own.base.rows);
+        else if (!run_size(&own, megabytes_at[i], &first, results))
             return;
     }
 }

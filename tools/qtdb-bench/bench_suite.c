@@ -3,11 +3,10 @@
  * sizes and routers, by a plan of 10 minutes (--quick) or 100. What the journal of a continued run has is not
  * measured again (bench_journal.h), so all tables are printed whole whatever interrupted the measuring.
  */
-#include <inttypes.h>
-
 #include "kernel/base/check.h"
 #include "tools/qtdb-bench/bench_archive.h"
 #include "tools/qtdb-bench/bench_command.h"
+#include "tools/qtdb-bench/bench_plan.h"
 #include "tools/qtdb-bench/bench_print.h"
 
 void
@@ -30,11 +29,12 @@ bench_command_smoke(const struct bench_options *options, struct bench_results *r
 }
 
 /*
- * The plan. A step's share of the time is what it costs by estimate: a run of one engine takes its --seconds and
- * about one more to load, warm and check. Past its share a step makes no second run of what has one; past
- * the whole time peers are left out, which is said, and --resume measures them.
+ * The plan. A step's share of the time is what it costs by estimate (bench_plan.h). Past its share a step makes no
+ * second run of what has one; when nearly the whole time is over peers are left out, which is said, and --resume
+ * measures them: the rest of the time is for qtdb's own figures.
  */
-enum { STEPS_MAX = 64, QUICK_SECONDS = 600, FULL_SECONDS = 6000 };
+enum { STEPS_MAX = 64, QUICK_MINUTES = 10, FULL_MINUTES = 100, SIZES_ROWS = 100 };
+#define PEERS_SHARE 0.85 /* Of the time. */
 
 typedef void (*step_fn)(const struct bench_options *options, struct bench_results *results);
 
@@ -50,10 +50,6 @@ struct plan {
     struct step steps[STEPS_MAX];
     size_t count;
     double seconds; /* By estimate, of all. */
-    double done;    /* The same of steps that were measured now, */
-    double spent;   /* and what they took. */
-    uint64_t begin_ns;
-    uint64_t budget_ns;
 };
 
 static void
@@ -64,56 +60,67 @@ add_step(struct plan *plan, const struct step *step)
     plan->seconds += step->seconds;
 }
 
+/* `sizes` goes as far as a hundred times the rows: to 10 GB in the full suite, to 100 MB in the quick one. */
+static struct bench_options
+options_of_sizes(const struct bench_options *options)
+{
+    struct bench_options own = *options;
+
+    own.base.rows *= SIZES_ROWS;
+    own.engines_given = false;
+    return own;
+}
+
+static void
+run_sizes(const struct bench_options *options, struct bench_results *results)
+{
+    struct bench_options own = options_of_sizes(options);
+
+    bench_command_sizes(&own, results);
+}
+
+/* Its peers are no cases that could be left out one by one. */
+static void
+run_learned(const struct bench_options *options, struct bench_results *results)
+{
+    struct bench_options own = *options;
+
+    if (own.end_ns != 0 && tool_clock_ns() > own.end_ns) {
+        printf("learned: peers are left out, the suite's time is over\n");
+        own.engine_count = 1;
+        own.engines[0] = &bench_qtdb;
+    }
+    bench_command_learned(&own, results);
+}
+
 static void
 make_plan(const struct bench_options *options, struct plan *plan)
 {
-    double run = (double)options->base.seconds + (options->quick ? 0.4 : 1);
-    double all = run * (double)options->base.runs * (double)options->engine_count;
+    struct bench_options far = options_of_sizes(options);
+    bool loaded = false;
 
     for (size_t i = 0; bench_workload_at(i) != NULL; i++) {
         const struct bench_workload *workload = bench_workload_at(i);
-        bool few = workload->sql || workload->counted;
+        struct bench_case sizes = bench_case_of(options, workload);
 
         add_step(plan, &(struct step){.name = workload->name,
                                       .workload = workload,
-                                      .seconds = few ? 2 * run * (double)options->base.runs : all});
+                                      .seconds = bench_case_seconds(options, &sizes,
+                                                                    loaded && !workload->sql)});
+        loaded = workload->needs == BENCH_LOADED && !workload->writes && !workload->killed;
     }
-    add_step(plan,
-             &(struct step){.name = "targets", .run = bench_command_targets, .seconds = 30 * all});
-    add_step(plan, &(struct step){.name = "wa", .run = bench_command_wa, .seconds = 10 * all});
-    add_step(plan, &(struct step){.name = "sizes",
-                                  .run = bench_command_sizes,
-                                  .seconds = options->quick ? 10 : 900});
+    add_step(plan, &(struct step){.name = "targets",
+                                  .run = bench_command_targets,
+                                  .seconds = bench_targets_seconds(options)});
+    add_step(plan, &(struct step){.name = "wa",
+                                  .run = bench_command_wa,
+                                  .seconds = bench_wa_seconds(options)});
+    add_step(plan, &(struct step){
+                       .name = "sizes", .run = run_sizes, .seconds = bench_sizes_seconds(&far)});
     add_step(plan, &(struct step){.name = "learned",
-                                  .run = bench_command_learned,
+                                  .run = run_learned,
                                   .whole = true,
-                                  .seconds = options->quick ? 30 : 300});
-    plan->begin_ns = tool_clock_ns();
-    plan->budget_ns = (uint64_t)(options->quick ? QUICK_SECONDS : FULL_SECONDS) * 1000000000u;
-}
-
-static void
-say_step(const struct plan *plan, size_t index, double before)
-{
-    double gone = (double)(tool_clock_ns() - plan->begin_ns) / 1e9;
-    double speed = plan->done > 0 ? plan->spent / plan->done : 1;
-    double left = (plan->seconds - before) * speed;
-    double allowed = (double)plan->budget_ns / 1e9 - gone;
-
-    left = left > allowed && allowed > 0 ? allowed : left;
-
-    (void)fprintf(stderr, "suite: %zu of %zu, %s; %.1f min gone, about %.0f left\n", index + 1,
-                  plan->count, plan->steps[index].name, gone / 60, left / 60);
-}
-
-/* A step that the journal had says nothing of this machine's speed. */
-static void
-note_time(struct plan *plan, const struct step *step, double seconds)
-{
-    if (seconds * 100 < step->seconds)
-        return;
-    plan->done += step->seconds;
-    plan->spent += seconds;
+                                  .seconds = 20 + 3e-4 * (double)options->base.rows});
 }
 
 static void
@@ -161,13 +168,32 @@ write_targets(const struct bench_options *options, const struct text_buffer *tex
     (void)bench_write_file(options, path, text);
 }
 
+static double
+budget_of(const struct bench_options *options)
+{
+    uint64_t minutes = options->quick ? QUICK_MINUTES : FULL_MINUTES;
+
+    return 60 * (double)(options->minutes > 0 ? options->minutes : minutes);
+}
+
+static void
+run_step(const struct bench_options *options, const struct step *step,
+         struct bench_results *results)
+{
+    if (step->whole && options->archive != NULL)
+        run_whole(options, step, results);
+    else
+        run_cases(options, step, results);
+}
+
 void
 bench_command_suite(const struct bench_options *options, struct bench_results *results)
 {
     struct bench_options own = *options;
     struct text_buffer targets;
+    struct bench_plan_time time;
     struct plan plan = {.count = 0};
-    double before = 0;
+    double budget = budget_of(options);
 
     if (own.quick) {
         own.base.rows = own.base.rows < 20000 ? own.base.rows : 20000;
@@ -175,23 +201,20 @@ bench_command_suite(const struct bench_options *options, struct bench_results *r
         own.base.runs = 1;
     }
     make_plan(&own, &plan);
-    own.end_ns = plan.begin_ns + plan.budget_ns;
+    bench_plan_begin(&time, "suite", plan.count, plan.seconds, budget);
+    own.end_ns = time.begin_ns + (uint64_t)(budget * PEERS_SHARE * 1e9);
     text_buffer_init(&targets, own.env.memory);
     text_buffer_add_text(&targets, "| what | qtdb | |\n|---|---|---|\n");
     own.targets = &targets;
     for (size_t i = 0; i < plan.count && !tool_stop_requested(); i++) {
         const struct step *step = &plan.steps[i];
-
-        say_step(&plan, i, before);
-        before += step->seconds;
-        own.deadline_ns =
-            plan.begin_ns + (uint64_t)((double)plan.budget_ns * before / plan.seconds);
+        double share = plan.seconds > 0 ? (time.before + step->seconds) / plan.seconds : 1;
         uint64_t begin = tool_clock_ns();
-        if (step->whole && own.archive != NULL)
-            run_whole(&own, step, results);
-        else
-            run_cases(&own, step, results);
-        note_time(&plan, step, (double)(tool_clock_ns() - begin) / 1e9);
+
+        bench_plan_step(&time, i, plan.count, step->name);
+        own.deadline_ns = time.begin_ns + (uint64_t)(budget * PEERS_SHARE * share * 1e9);
+        run_step(&own, step, results);
+        bench_plan_done(&time, step->seconds, begin);
     }
     write_targets(&own, &targets);
     text_buffer_deinit(&targets);

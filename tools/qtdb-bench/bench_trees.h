@@ -15,24 +15,35 @@ enum tree_against { NUMBER, PEERS, BEST, BELOW, ITSELF, READS, BOUNDS };
 
 struct tree_row {
     const char *name;
-    const char *workload; /* NULL: not measured here, `note` says where. */
+    const char *workload; /* NULL: `program` measures it, or `note` says where it is measured. */
     enum tree_figure figure;
     enum tree_against against;
-    const char *peers; /* With PEERS and BELOW: their names. */
-    double least;      /* Ratio at least, or number at most (NS, WRITTEN) or at least. */
-    double least_two;  /* Against the second peer named. */
+    const char *peers;    /* With PEERS and BELOW: their names. */
+    double least;         /* Ratio at least, or number at most (NS, WRITTEN) or at least. */
+    double least_two;     /* Against the second peer named. */
+    double least_ten;     /* In place of `least` from 10 M rows on; 0: the same. */
+    double least_hundred; /* From 100 M rows on. */
     double aim;
     uint64_t value_size;
     uint64_t batch;
     uint64_t threads;
-    uint64_t divisor; /* Of --rows. */
+    uint64_t divisor; /* Of --rows, of which a million count at most: transactions, not data. */
+    uint64_t
+        most; /* The target is for so many rows: left out with more, unless asked for by name. */
     bool writer;
     bool on_device; /* On a loop device with a journal. */
     bool tenth;     /* A pool of a tenth of the data, rows chosen with skew. */
     uint64_t rows;  /* Instead of --rows: against legacy-memory, asynchronous, nobody else. */
     const char *note;
     bool sql; /* Of `targets` alone. */
+    /* Another program of this project, its words, and what stands before its figure; NULL: it exits with 0. */
+    const char *program;
+    const char *arguments;
+    const char *before;
 };
+
+/** What the row asks for with so many rows. */
+double bench_tree_row_least(const struct tree_row *row, uint64_t rows);
 
 /** NULL past the end. Those of SQL, and those measured elsewhere that belong to no tree, come last. */
 const struct tree_row *bench_tree_row_at(size_t index);

@@ -14,6 +14,7 @@
 
 #include "tools/qtdb-bench/bench_command.h"
 #include "tools/qtdb-bench/bench_device.h"
+#include "tools/qtdb-bench/bench_plan.h"
 #include "tools/qtdb-bench/bench_print.h"
 
 struct wa_case {
@@ -165,11 +166,25 @@ open_device(struct bench_options *own, struct bench_device *device)
     own->own_device = bench_device_open(device, own->dir, size, why, sizeof(why));
     if (own->own_device) {
         own->dir = device->mount;
+        own->stores = NULL; /* They would be gone with the device. */
         printf("device: a loop device with its own ext4, journal on\n");
     } else {
         printf("device: not measured, %s\n", why);
     }
     return own->own_device;
+}
+
+double
+bench_wa_seconds(const struct bench_options *options)
+{
+    double seconds = 0;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct bench_case sizes = sizes_of(options, &cases[i]);
+
+        seconds += bench_case_seconds(options, &sizes, false);
+    }
+    return seconds;
 }
 
 void
