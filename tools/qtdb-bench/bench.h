@@ -17,7 +17,7 @@
 #include "tools/qtdb-bench/bench_engine.h"
 #include "tools/qtdb-bench/bench_keys.h"
 
-enum { BENCH_ENGINES_MAX = 8, BENCH_RUNS_MAX = 1000, BENCH_THREADS_MAX = 256 };
+enum { BENCH_ENGINES_MAX = 9, BENCH_RUNS_MAX = 1000, BENCH_THREADS_MAX = 256 };
 enum { BENCH_MESSAGE_SIZE = 512, BENCH_PATH_SIZE = 4096, BENCH_SERIES_MAX = 64 };
 
 struct bench_archive;

@@ -210,6 +210,8 @@ settle_and_count(struct bench_run *run)
                                .pages = settled.pages - run->base.pages,
                                .meta = settled.meta - run->base.meta,
                                .page_reads = at_end.page_reads - run->base.page_reads,
+                               .inner_reads = at_end.inner_reads - run->base.inner_reads,
+                               .map_reads = at_end.map_reads - run->base.map_reads,
                                .pins = at_end.pins - run->base.pins};
     return STATUS_OK;
 }

@@ -26,6 +26,7 @@ static const struct {
     {"bdb", &bench_peer_bdb},
     {"legacy", &bench_legacy},
     {"legacy-memory", &bench_legacy_memory},
+    {"legacy-copy", &bench_legacy_copy},
 };
 
 const struct bench_engine *

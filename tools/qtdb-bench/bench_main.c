@@ -33,8 +33,8 @@ static const struct tool tool = {
         "           below --dir/runs, continued by --resume after whatever ended it\n"
         "  learned  routers of leaves against the tree, a textbook tree and the peers\n"
         "\n"
-        "  --engine LIST      of qtdb,lmdb,sqlite,rocksdb,leveldb,bdb,legacy,legacy-memory\n"
-        "                     (default: all but the last that are in this build)\n"
+        "  --engine LIST      of qtdb,lmdb,sqlite,rocksdb,leveldb,bdb,legacy,legacy-memory,\n"
+        "                     legacy-copy (default: all but the last two that are in this build)\n"
         "  --rows N           rows in the database (default 100000)\n"
         "  --value-size B     bytes of a value (default 100, at most 65536)\n"
         "  --batch N          rows a transaction (default: as the workload has it)\n"
@@ -126,8 +126,12 @@ choose_engines(struct bench_options *options, const char *list)
 
     options->engines_given = list != NULL;
     if (list == NULL) {
-        for (size_t i = 0; bench_engine_name(i + 1) != NULL; i++)
-            (void)add_engine(options, bench_engine_name(i), false);
+        for (size_t i = 0; bench_engine_name(i) != NULL; i++) {
+            const struct bench_engine *engine = bench_engine_find(bench_engine_name(i));
+
+            if (engine == NULL || (engine->flags & BENCH_VOLATILE) == 0)
+                (void)add_engine(options, bench_engine_name(i), false);
+        }
         return TOOL_OK;
     }
     while (*list != '\0') {

@@ -87,6 +87,10 @@ figure_of(const struct bench_result *result, int which, double *out)
         return bench_metric_of(result, BENCH_ROWS_PER_S, out);
     if (which == WRITTEN)
         return !was_cut(result) && bench_metric_of(result, BENCH_WA_WRITE, out);
+    if (which == PAGE_READS && outcome->operations > 0) {
+        *out = (double)outcome->written.page_reads / (double)outcome->operations;
+        return outcome->state == BENCH_DONE && outcome->has_written;
+    }
     if (which == HIT_RATE)
         return bench_metric_of(result, BENCH_HIT_RATE, out);
     if (which == PAGE_HIT_RATE)
@@ -94,9 +98,10 @@ figure_of(const struct bench_result *result, int which, double *out)
     if (which == DEVICE)
         return !was_cut(result) && bench_metric_of(result, BENCH_WA_DEVICE, out);
     if (which == LEAF_READS) {
-        *out = outcome->operations == 0
-                   ? 0
-                   : (double)outcome->written.page_reads / (double)outcome->operations;
+        const struct bench_written *written = &outcome->written;
+        uint64_t leaves = written->page_reads - written->inner_reads - written->map_reads;
+
+        *out = outcome->operations == 0 ? 0 : (double)leaves / (double)outcome->operations;
         return outcome->state == BENCH_DONE && outcome->has_written;
     }
     bool known = bench_metric_of(result, BENCH_OPS_PER_S, out);
@@ -260,6 +265,9 @@ print_verdict(FILE *to, const struct bench_options *options, const struct bench_
         if (row->aim > 0)
             (void)fprintf(to, "  (aim %g)", row->aim);
     }
+    if (row->figure == LEAF_READS)
+        (void)fprintf(to, "; %.2f with inner pages and the page map",
+                      bench_median_by(results, sizes, &bench_qtdb, figure_of, PAGE_READS).value);
     (void)fprintf(to, "%s%s\n", row->note != NULL ? "  " : "", row->note != NULL ? row->note : "");
 }
 
@@ -374,6 +382,7 @@ run_row(const struct bench_options *options, const struct tree_row *row,
         here.engine_count = 1;
         here.engines[0] = &bench_qtdb;
         here.engines[here.engine_count++] = &bench_legacy_memory;
+        here.engines[here.engine_count++] = &bench_legacy_copy;
         /* With log and file, as it worked; it writes nothing when it is read. */
         if (sizes.workload->writes)
             here.engines[here.engine_count++] = &bench_legacy;

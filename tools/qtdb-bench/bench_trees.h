@@ -10,7 +10,17 @@
 
 /* DEVICE: bytes at the block device, because /proc counts a synced append as its few bytes. READS: the
  * device's own rate of random reads with as many under way as a batch has keys. */
-enum tree_figure { RATE, ROWS, NS, WRITTEN, DEVICE, LEAF_READS, HIT_RATE, PAGE_HIT_RATE };
+enum tree_figure {
+    RATE,
+    ROWS,
+    NS,
+    WRITTEN,
+    DEVICE,
+    LEAF_READS,
+    HIT_RATE,
+    PAGE_HIT_RATE,
+    PAGE_READS
+};
 enum tree_against { NUMBER, PEERS, BEST, BELOW, ITSELF, READS, BOUNDS };
 
 struct tree_row {
@@ -33,7 +43,8 @@ struct tree_row {
     bool writer;
     bool on_device; /* On a loop device with a journal. */
     bool tenth;     /* A pool of a tenth of the data, rows chosen with skew. */
-    uint64_t rows;  /* Instead of --rows: against legacy-memory, asynchronous, nobody else. */
+    uint64_t
+        rows; /* Instead of --rows: against the predecessor's ways, asynchronous, nobody else. */
     const char *note;
     bool sql; /* Of `targets` alone. */
     /* Another program of this project, its words, and what stands before its figure; NULL: it exits with 0. */

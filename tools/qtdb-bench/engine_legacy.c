@@ -11,6 +11,8 @@
  * durability sync the log is synced at each commit and each snapshot when it is written, which the
  * predecessor did not do; async does neither. Transactions are not undone: rollback is refused.
  * `legacy-memory` is the vector and its index alone: no file, no log, no transaction, nothing kept.
+ * `legacy-copy` is that with its transactions: the predecessor had its snapshots by a copy of the database, made here
+ * of the rows when a transaction of more than one operation begins, and dropped when it ends.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -43,7 +45,8 @@ struct row {
 
 struct bench_db {
     struct bench_config config;
-    bool files; /* False: legacy-memory. */
+    bool files;  /* False: nothing is written. */
+    bool copies; /* Transactions have a copy of all rows. */
     char log_path[4200];
     char path[4200];
     FILE *log;
@@ -60,6 +63,8 @@ struct bench_db {
 struct bench_session {
     struct bench_db *db;
     bool writing;
+    struct row *copy; /* Of all rows there were when the transaction began. */
+    size_t copy_count;
 };
 
 /* Writing. */
@@ -415,6 +420,14 @@ open_memory(const struct bench_config *config, struct bench_db **out)
 }
 
 static enum status
+open_copying(const struct bench_config *config, struct bench_db **out)
+{
+    TRY(open_memory(config, out));
+    (*out)->copies = true;
+    return STATUS_OK;
+}
+
+static enum status
 open_files(const struct bench_config *config, struct bench_db **out)
 {
     struct bench_db *db = NULL;
@@ -466,8 +479,41 @@ session_open(struct bench_db *db, struct bench_session **out)
 }
 
 static void
+drop_copy(struct bench_session *session)
+{
+    for (size_t i = 0; i < session->copy_count; i++)
+        free_row(session->db, &session->copy[i]);
+    memory_free(session->db->config.memory, MEMORY_OTHER, session->copy,
+                session->copy_count * sizeof(*session->copy));
+    session->copy = NULL;
+    session->copy_count = 0;
+}
+
+static enum status
+copy_rows(struct bench_session *session)
+{
+    struct bench_db *db = session->db;
+
+    if (db->row_count == 0)
+        return STATUS_OK;
+    session->copy =
+        memory_alloc(db->config.memory, MEMORY_OTHER, db->row_count * sizeof(*session->copy));
+    if (session->copy == NULL)
+        return STATUS_NO_MEMORY;
+    session->copy_count = db->row_count;
+    for (size_t i = 0; i < db->row_count; i++) {
+        const struct value *value = &db->rows[i].values[1];
+
+        TRY(make_row(db, key_of(&db->rows[i]), value->size, &session->copy[i]));
+        memcpy(session->copy[i].values[1].bytes, value->bytes, value->size);
+    }
+    return STATUS_OK;
+}
+
+static void
 session_close(struct bench_session *session)
 {
+    drop_copy(session);
     memory_free(session->db->config.memory, MEMORY_OTHER, session, sizeof(*session));
 }
 
@@ -475,6 +521,10 @@ static enum status
 begin(struct bench_session *session, enum bench_txn kind)
 {
     session->writing = bench_txn_writes(kind);
+    drop_copy(session);
+    if (session->db->copies && !session->db->config.loading &&
+        (kind == BENCH_READ || kind == BENCH_WRITE))
+        return copy_rows(session);
     return STATUS_OK;
 }
 
@@ -483,6 +533,7 @@ commit(struct bench_session *session)
 {
     struct bench_db *db = session->db;
 
+    drop_copy(session);
     if (!db->files || db->config.loading || !session->writing)
         return STATUS_OK;
     db->failed = fflush(db->log) != 0 || db->failed;
@@ -495,7 +546,7 @@ commit(struct bench_session *session)
 static void
 rollback(struct bench_session *session)
 {
-    (void)session;
+    drop_copy(session);
 }
 
 static const char *
@@ -526,5 +577,15 @@ const struct bench_engine bench_legacy_memory = {
                 "durable, no transactions",
     .flags = BENCH_UNORDERED | BENCH_VOLATILE,
     .open = open_memory,
+    LEGACY_CALLS,
+};
+
+const struct bench_engine bench_legacy_copy = {
+    .name = "legacy-copy",
+    .settings =
+        "legacy-memory with the predecessor's transactions: a copy of all rows when one of more "
+        "than one operation begins; nothing durable",
+    .flags = BENCH_UNORDERED | BENCH_VOLATILE,
+    .open = open_copying,
     LEGACY_CALLS,
 };

@@ -13,7 +13,7 @@
 #include "tools/qtdb-bench/bench_worker.h"
 #include "tools/qtdb-bench/workloads.h"
 
-enum { WARM_A_FRAME = 20, PAGE = 4096, GETS_MAX = 4 << 20 };
+enum { WARM_A_FRAME = 20, ROUNDS_LEAST = 4, PAGE = 4096, GETS_MAX = 4 << 20 };
 
 /* The parts of one run, by get. */
 struct parts {
@@ -203,7 +203,9 @@ workload_hits(struct bench_run *run)
     uint64_t warm = warm_count(run);
     uint64_t rows = run->sizes->rows < GETS_MAX ? run->sizes->rows : GETS_MAX;
     struct parts warming = {.begin = 0, .count = warm, .least = warm};
-    struct parts measured = {.begin = warm, .count = rows};
+    /* Fewer gets than the pool has frames would say what a pool is that never fills. */
+    uint64_t least = ROUNDS_LEAST * (run->sizes->pool / PAGE);
+    struct parts measured = {.begin = warm, .count = rows, .least = least < rows ? least : rows};
     struct bench_outcome before = *run->outcome;
     struct counts from, to;
 
