@@ -123,6 +123,7 @@ struct btree_spot {
     uint32_t page_number;
     uint16_t key_offset;
     uint16_t value_offset;
+    uint16_t value_around; /* Bytes to either side of it that the value may be off by. */
     /* They are seldom off by more than a few rows: look there before asking the leaf's hints. */
     bool is_near;
 };

@@ -63,13 +63,11 @@ NODE_INT_INLINE void
 fetch_near(const uint8_t *page, const struct btree_spot *spot)
 {
     uint32_t keys = NODE_INT_HEADER_SIZE + near_first(row_of(spot)) * NODE_INT_KEY_SIZE;
-    uint32_t values = spot->value_offset - (uint32_t)GUESS_LINE / 2;
 
     __builtin_prefetch(page + 64);
     __builtin_prefetch(page + (keys & (PAGE_SIZE - 1)));
     __builtin_prefetch(page + ((keys + 64) & (PAGE_SIZE - 1)));
-    __builtin_prefetch(page + (values & (PAGE_SIZE - 1)));
-    __builtin_prefetch(page + ((values + GUESS_LINE) & (PAGE_SIZE - 1)));
+    fetch_around(page, spot->value_offset, spot->value_around);
 }
 
 /* The same when the hints have to be asked: these, and more to either side of the guess. */
@@ -82,7 +80,7 @@ fetch_wide(const uint8_t *page, const struct btree_spot *spot)
     if (spot->key_offset != 0)
         fetch_around(page, spot->key_offset, GUESS_LINE);
     if (spot->value_offset != 0)
-        fetch_around(page, spot->value_offset, GUESS_LINE);
+        fetch_around(page, spot->value_offset, spot->value_around);
 }
 
 /* Nearly every look-up: the page that is named is in memory and the key's, and the row is where the spot

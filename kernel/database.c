@@ -202,6 +202,7 @@ database_open_env(const struct env *env, const char *path, const struct qtdb_opt
     db->version_limit = given.version_limit != 0 ? given.version_limit : VERSION_LIMIT_DEFAULT;
     db->route_save_limit = route_save_limit_of(&given);
     db->csn_limit = CSN_NEVER;
+    db->opening = park__opening();
     enum status status = start(db, path, &given);
 
     if (status != STATUS_OK) {
@@ -239,11 +240,7 @@ qtdb_close(struct qtdb *db)
 {
     if (db == NULL)
         return QTDB_OK;
-    latch_lock(&db->snapshot_latch);
-    bool in_use = txn__any_running(db);
-
-    latch_unlock(&db->snapshot_latch);
-    if (in_use)
+    if (txn__any_running(db))
         return api_error_set(QTDB_INVALID, NULL, 0, false,
                              "transactions are still running: end them before closing");
     background__stop(db);

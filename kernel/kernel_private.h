@@ -155,6 +155,8 @@ struct qtdb_txn {
     struct qtdb_txn *previous;
     struct txn_list *list; /* Of the running ones that it is in. */
     bool running;
+    _Atomic bool parked; /* Listed, not running, to be taken up again: txn_park.c. */
+    bool keeps_tree;     /* While parked: first_tree is as a new transaction would find it. */
     bool read_only;
     bool track_reads;
     bool has_ddl;
@@ -201,6 +203,7 @@ struct value_ticket {
 struct txn_list {
     struct qtdb_txn *newest;
     struct qtdb_txn *oldest;
+    uint32_t count;
 };
 
 /* Committers shared, a checker alone. */
@@ -231,6 +234,7 @@ struct qtdb {
     size_t write_set_limit;
     size_t version_limit;
     size_t route_save_limit; /* Bytes of routers saved at close. */
+    uint64_t opening;        /* Tells handles of one process apart, those closed included. */
     /* Follow the size of the pool; read anywhere. */
     _Atomic uint32_t drop_limit; /* Pages of a dropped tree to free in one commit. */
     _Atomic size_t large_min;    /* Bytes; larger values are trees of their own. */
@@ -277,14 +281,17 @@ struct qtdb {
     struct qtdb_txn *finished; /* For reuse. */
     struct qtdb_txn *finished_last;
     uint32_t finished_count;
-    uint64_t csn_async;   /* Highest CSN of an asynchronous commit: visible at once. */
-    uint64_t csn_limit;   /* No snapshot lies past it while a big commit is under way; CSN_NEVER. */
-    struct undo *undos;   /* In ascending order of csn. */
-    struct spill *spills; /* Of running transactions. */
+    uint32_t reap_at; /* So many readers listed: parked ones are taken out. */
+    /* Read anywhere. */
+    _Atomic uint64_t csn_async;  /* Highest CSN of an asynchronous commit: visible at once. */
+    _Atomic uint64_t csn_limit;  /* No snapshot lies past it while a big commit is under way;
+                                 * CSN_NEVER. */
+    struct undo *undos;          /* In ascending order of csn. */
+    struct spill *spills;        /* Of running transactions. */
     _Atomic uint32_t undo_count; /* Read anywhere. */
     struct write_chunk *pending; /* About to be published, or published and not yet merged. */
     uint32_t pending_count;
-    struct write_chunk *merged; /* Oldest first. */
+    _Atomic(struct write_chunk *) merged; /* Oldest first; whether there is one is read anywhere. */
     struct write_chunk *merged_last;
     size_t merged_size;             /* Bytes of the merged chunks. */
     size_t swept_size;              /* The same after the last sweep. */
@@ -292,6 +299,22 @@ struct qtdb {
     uint64_t version_floor;         /* Older snapshots have ended: what they need is gone. */
     _Atomic uint64_t version_epoch; /* Counts pushes; read anywhere. */
 };
+
+/* txn_park.c: read-only transactions that have ended and begin again without a latch. */
+/* A finished handle is used again when as many others have finished since. */
+enum { FINISHED_KEPT = 16 };
+/** Numbers a handle of a database. */
+uint64_t park__opening(void);
+/** One of the thread's parked transactions, which nobody else can take any more, still listed, with its
+ * old snapshot; NULL: none. */
+struct qtdb_txn *park__take(struct qtdb *db);
+/** Begins what was taken; false: it needs a new snapshot. */
+bool park__resume(struct qtdb_txn *txn, const struct qtdb_txn_options *options);
+/** Ends a read-only transaction that holds nothing but its place in the list by parking it; false: not
+ * done. From then on another thread may have the handle. */
+bool park__put(struct qtdb_txn *txn);
+/** Takes a listed transaction from its thread if it is parked. Under the snapshot latch. */
+bool park__steal(struct qtdb_txn *txn);
 
 /* Bytes; large_min never exceeds it: 32 pages of data. */
 enum { LARGE_MIN_MAX = 32 * 4032 };
@@ -342,14 +365,21 @@ MUST_CHECK enum status drop__step(struct qtdb *db, bool *more_out);
 MUST_CHECK enum status txn__usable(const struct qtdb_txn *txn);
 /** Takes the transaction out of the list of running ones. Under the snapshot latch. */
 void txn__unlist(struct qtdb_txn *txn);
-/** What a new transaction sees. Under the snapshot latch. */
+/** The transaction's statistics into the caller's struct. */
+void txn__report(const struct qtdb_txn *txn);
+/** What a new transaction sees. Without the snapshot latch it is what one would have seen at some moment
+ * of the call, or less while a big commit ends. */
 uint64_t txn__new_snapshot(const struct qtdb *db, bool read_only);
-bool txn__any_running(const struct qtdb *db);
+/** Of parked ones none is left. Takes the snapshot latch. */
+bool txn__any_running(struct qtdb *db);
+/** Takes all parked transactions out of the list. Under the snapshot latch. */
+void txn__reap(struct qtdb *db);
 /** Gives everything back and keeps the handle for reuse. Unlisted before. */
 void txn__finish(struct qtdb_txn *txn);
 void txn__free_all(struct qtdb *db);
-/** The oldest running snapshot or what a new one would be. Under the snapshot latch. */
-uint64_t txn__oldest_snapshot(const struct qtdb *db);
+/** The oldest running snapshot or what a new one would be; older ones that are parked are taken out of the
+ * list. Under the snapshot latch. */
+uint64_t txn__oldest_snapshot(struct qtdb *db);
 /** What the transaction knows of the tree; refuses trees it cannot see. */
 MUST_CHECK enum status txn__tree(struct qtdb_txn *txn, struct qtdb_tree *tree,
                                  struct txn_tree **out);
@@ -468,7 +498,7 @@ void versions__publish(struct qtdb *db, struct write_chunk *chunk);
 /** The commit `csn` is acknowledged: keeps the chunk or frees it. Takes the latch; prunes. */
 void versions__retire(struct qtdb *db, struct write_chunk *chunk, uint64_t csn);
 /** Is there anything that nobody needs? Under the latch. */
-bool versions__prune_is_due(const struct qtdb *db);
+bool versions__prune_is_due(struct qtdb *db);
 /** Frees what nobody needs. Takes the latch. */
 void versions__prune(struct qtdb *db);
 /** Frees all; no transaction is running. */

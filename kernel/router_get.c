@@ -8,7 +8,13 @@
  */
 #include "kernel/kernel_private.h"
 
-enum { TALLY_MAX = 512 };
+enum {
+    TALLY_MAX = 512, /* Look-ups counted before the counts are handed on. */
+    /* A guess among keys drawn at random is seldom off by more: rows, and bytes worth asking for. */
+    VALUE_ROWS = 3,
+    VALUE_AROUND_MIN = 32,
+    VALUE_AROUND_MAX = 256,
+};
 
 uint64_t
 route__number(const void *key, size_t key_size)
@@ -41,8 +47,14 @@ spot_for(const struct route *route, uint32_t index, uint64_t number)
 
     spot.is_near = route->guess_is_near;
     spot.key_offset = (uint16_t)(route->shape.keys + row * sizeof(uint64_t));
-    if (route->shape.values != 0)
+    if (route->shape.values != 0) {
         spot.value_offset = (uint16_t)(route->shape.values + row * route->shape.value_step);
+        uint32_t around = VALUE_ROWS * route->shape.value_step;
+
+        if (around < VALUE_AROUND_MIN)
+            around = VALUE_AROUND_MIN;
+        spot.value_around = (uint16_t)(around < VALUE_AROUND_MAX ? around : VALUE_AROUND_MAX);
+    }
     return spot;
 }
 

@@ -78,6 +78,7 @@ route__reclaim(struct qtdb *db, struct tree_router *router)
     if (router->retired == NULL)
         return;
     latch_lock(&db->snapshot_latch);
+    txn__reap(db); /* R2: a parked one has not seen, and may begin at any moment. */
     uint64_t oldest = oldest_seen(&db->readers, oldest_seen(&db->writers, UINT64_MAX));
 
     latch_unlock(&db->snapshot_latch);

@@ -9,11 +9,12 @@
  *
  * Running transactions are listed newest first, writers and readers apart; in each list snapshots
  * never fall from one begin to the next, so the last one is the oldest. A finished handle is kept for a while before it is used again:
- * so the use of a finished transaction is an error and not a crash.
+ * so the use of a finished transaction is an error and not a crash. One that was read-only may stay
+ * listed, so that its thread begins the next one without a latch (txn_park.c).
  */
 #include "kernel/kernel_private.h"
 
-enum { FINISHED_KEPT = 16 };
+enum { REAP_MIN = 1024 };
 
 enum status
 txn__usable(const struct qtdb_txn *txn)
@@ -37,18 +38,84 @@ txn__new_snapshot(const struct qtdb *db, bool read_only)
     uint64_t seen = read_only && !db->read_only ? pager_csn_durable(db->pager) : CSN_NEVER;
     uint64_t published;
 
-    if (seen < db->csn_async)
-        seen = db->csn_async;
+    uint64_t async = atomic_load_explicit(&db->csn_async, memory_order_acquire);
+    uint64_t limit = atomic_load_explicit(&db->csn_limit, memory_order_acquire);
+
+    if (seen < async)
+        seen = async;
     published = pager_csn(db->pager);
-    if (published > db->csn_limit)
-        published = db->csn_limit;
+    if (published > limit)
+        published = limit;
     return seen < published ? seen : published;
 }
 
+/* Takes it out of its list. Under the snapshot latch. */
+static void
+unlist(struct qtdb_txn *txn)
+{
+    struct txn_list *list = txn->list;
+
+    CHECK(latch_is_held(&txn->db->snapshot_latch) && list->count > 0);
+    if (txn->previous != NULL)
+        txn->previous->next = txn->next;
+    else
+        list->newest = txn->next;
+    if (txn->next != NULL)
+        txn->next->previous = txn->previous;
+    else
+        list->oldest = txn->previous;
+    list->count--;
+}
+
+/* From here on another thread may have the handle. Under the snapshot latch. */
+static void
+keep_finished(struct qtdb_txn *txn)
+{
+    struct qtdb *db = txn->db;
+
+    CHECK(!txn->running);
+    txn->next = NULL;
+    if (db->finished != NULL)
+        db->finished_last->next = txn;
+    else
+        db->finished = txn;
+    db->finished_last = txn;
+    db->finished_count++;
+}
+
+/* False: the transaction runs. */
+static bool
+reap_one(struct qtdb_txn *txn)
+{
+    if (!park__steal(txn))
+        return false;
+    unlist(txn);
+    keep_finished(txn);
+    return true;
+}
+
+void
+txn__reap(struct qtdb *db)
+{
+    struct qtdb_txn *txn = db->readers.newest;
+
+    while (txn != NULL) {
+        struct qtdb_txn *next = txn->next;
+
+        (void)reap_one(txn);
+        txn = next;
+    }
+    db->reap_at = 2 * db->readers.count + REAP_MIN;
+}
+
 uint64_t
-txn__oldest_snapshot(const struct qtdb *db)
+txn__oldest_snapshot(struct qtdb *db)
 {
     uint64_t oldest = txn__new_snapshot(db, true);
+
+    while (db->readers.oldest != NULL && db->readers.oldest->snapshot < oldest &&
+           reap_one(db->readers.oldest)) {
+    }
 
     if (db->writers.oldest != NULL && db->writers.oldest->snapshot < oldest)
         oldest = db->writers.oldest->snapshot;
@@ -58,9 +125,14 @@ txn__oldest_snapshot(const struct qtdb *db)
 }
 
 bool
-txn__any_running(const struct qtdb *db)
+txn__any_running(struct qtdb *db)
 {
-    return db->writers.newest != NULL || db->readers.newest != NULL;
+    latch_lock(&db->snapshot_latch);
+    txn__reap(db);
+    bool any = db->writers.newest != NULL || db->readers.newest != NULL;
+
+    latch_unlock(&db->snapshot_latch);
+    return any;
 }
 
 /* A finished handle when there are enough of them. Under the snapshot latch. */
@@ -92,6 +164,7 @@ list_as_running(struct qtdb_txn *txn)
     else
         list->oldest = txn;
     list->newest = txn;
+    list->count++;
     txn->running = true;
     /* It has no route yet, so it is as one that has seen the latest. */
     atomic_store_explicit(&txn->routes.seen,
@@ -123,6 +196,8 @@ start(struct qtdb_txn *txn, struct qtdb *db, const struct qtdb_txn_options *opti
     route__txn_begin(txn);
     arena_init_raw(&txn->write_arena, db->env.memory, MEMORY_WRITE_SET);
     list_as_running(txn);
+    if (db->readers.count >= db->reap_at && txn->read_only)
+        txn__reap(db);
 }
 
 enum qtdb_code
@@ -133,17 +208,27 @@ qtdb_begin(struct qtdb *db, const struct qtdb_txn_options *options, struct qtdb_
     if (options != NULL && options->size == 0)
         return api_error_set(QTDB_INVALID, NULL, 0, false,
                              "qtdb_txn_options.size is not set: set it to sizeof");
-    if (options != NULL)
-        memcpy(&given, options, options->size < sizeof(given) ? options->size : sizeof(given));
+    if (options != NULL && options->size >= sizeof(given))
+        given = *options;
+    else if (options != NULL)
+        memcpy(&given, options, options->size);
     if (given.statistics != NULL && given.statistics->size == 0)
         return api_error_set(QTDB_INVALID, NULL, 0, false,
                              "qtdb_txn_statistics.size is not set: set it to sizeof");
     if (given.isolation > QTDB_READ_COMMITTED || given.durability > QTDB_ASYNC)
         return api_error_set(QTDB_INVALID, NULL, 0, false, "unknown isolation %d or durability %d",
                              (int)given.isolation, (int)given.durability);
-    latch_lock(&db->snapshot_latch);
-    struct qtdb_txn *txn = finished_take(db);
+    struct qtdb_txn *txn = given.read_only || db->read_only ? park__take(db) : NULL;
 
+    if (txn != NULL && park__resume(txn, &given)) {
+        *out = txn;
+        return QTDB_OK;
+    }
+    latch_lock(&db->snapshot_latch);
+    if (txn != NULL)
+        unlist(txn);
+    else
+        txn = finished_take(db);
     if (txn == NULL) {
         latch_unlock(&db->snapshot_latch);
         txn = memory_alloc(db->env.memory, MEMORY_OTHER, sizeof(*txn));
@@ -161,17 +246,8 @@ qtdb_begin(struct qtdb *db, const struct qtdb_txn_options *options, struct qtdb_
 void
 txn__unlist(struct qtdb_txn *txn)
 {
-    struct txn_list *list = txn->list;
-
-    CHECK(latch_is_held(&txn->db->snapshot_latch) && txn->running);
-    if (txn->previous != NULL)
-        txn->previous->next = txn->next;
-    else
-        list->newest = txn->next;
-    if (txn->next != NULL)
-        txn->next->previous = txn->previous;
-    else
-        list->oldest = txn->previous;
+    CHECK(txn->running);
+    unlist(txn);
     txn->running = false;
 }
 
@@ -200,6 +276,13 @@ copy_statistics(const struct qtdb_txn *txn, struct qtdb_txn_statistics *out)
     struct qtdb_txn_statistics now = statistics_of(txn, size);
 
     memcpy(out, &now, size);
+}
+
+void
+txn__report(const struct qtdb_txn *txn)
+{
+    if (txn->statistics != NULL)
+        copy_statistics(txn, txn->statistics);
 }
 
 enum qtdb_code
@@ -239,8 +322,7 @@ give_back(struct qtdb_txn *txn)
     CHECK(txn->cursors == NULL);
     value__end_txn(txn);
     lock_release_all(&db->locks, &txn->locks);
-    if (txn->statistics != NULL)
-        copy_statistics(txn, txn->statistics);
+    txn__report(txn);
     if (txn->user_size > 0)
         atomic_fetch_add_explicit(&db->user_size, txn->user_size, memory_order_relaxed);
     free_tree_notes(txn);
@@ -261,25 +343,8 @@ give_back_reader(struct qtdb_txn *txn)
         give_back(txn);
         return;
     }
-    if (txn->statistics != NULL)
-        copy_statistics(txn, txn->statistics);
+    txn__report(txn);
     txn->trees = NULL;
-}
-
-/* From here on another thread may have the handle. Under the snapshot latch. */
-static void
-keep_finished(struct qtdb_txn *txn)
-{
-    struct qtdb *db = txn->db;
-
-    CHECK(!txn->running);
-    txn->next = NULL;
-    if (db->finished != NULL)
-        db->finished_last->next = txn;
-    else
-        db->finished = txn;
-    db->finished_last = txn;
-    db->finished_count++;
 }
 
 void
@@ -300,6 +365,8 @@ end_reader(struct qtdb_txn *txn)
 {
     struct qtdb *db = txn->db;
 
+    if (park__put(txn))
+        return;
     cursor__detach_all(txn);
     give_back_reader(txn);
     latch_lock(&db->snapshot_latch);

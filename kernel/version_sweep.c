@@ -32,10 +32,11 @@ compare(const void *a, const void *b)
 
 /* False: too many transactions to judge by. */
 static bool
-collect(const struct qtdb *db, struct sweep *sweep)
+collect(struct qtdb *db, struct sweep *sweep)
 {
     const struct txn_list *const lists[] = {&db->writers, &db->readers};
 
+    txn__reap(db);
     sweep->count = 0;
     sweep->new_snapshot = txn__new_snapshot(db, true);
     for (int i = 0; i < 2; i++) {
@@ -114,7 +115,10 @@ versions__sweep(struct qtdb *db)
         struct write_chunk *next = chunk->next;
 
         if (is_empty) {
-            *(previous != NULL ? &previous->next : &db->merged) = next;
+            if (previous != NULL)
+                previous->next = next;
+            else
+                db->merged = next;
             if (next == NULL)
                 db->merged_last = previous;
             CHECK(db->merged_size >= versions__chunk_size(chunk));

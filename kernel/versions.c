@@ -205,7 +205,7 @@ sweep_size(const struct qtdb *db)
 }
 
 bool
-versions__prune_is_due(const struct qtdb *db)
+versions__prune_is_due(struct qtdb *db)
 {
     return db->merged != NULL && !db->pruning &&
            (db->merged_size > sweep_size(db) || db->merged->csn <= txn__oldest_snapshot(db));
