@@ -193,7 +193,8 @@ shell "$db" "CREATE INDEX t_name ON t (name); CREATE SEQUENCE numbers; CREATE VI
 printf '.mode csv\n.header off\n\\di\n\\dv\n\\ds\n\\dn\n\\dt\n' >"$work/list.sql"
 shell "$db" -f "$work/list.sql" >"$work/got"
 same "lists" <<'END'
-public,t_name,t,CREATE INDEX t_name ON public.t (name)
+public,t_name,t,CREATE INDEX t_name ON public.t USING btree (name)
+public,t_pkey,t,CREATE UNIQUE INDEX t_pkey ON public.t USING btree (id)
 public,names,CREATE VIEW names AS SELECT name FROM t
 public,numbers,1,1,9223372036854775807,1,NO
 information_schema
