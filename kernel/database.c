@@ -295,7 +295,10 @@ qtdb_get_statistics(struct qtdb *db, struct qtdb_statistics *out)
     struct pager_statistics pager;
     size_t size = out->size < sizeof(now) ? out->size : sizeof(now);
 
-    pager_get_statistics(db->pager, &pager);
+    if (size > offsetof(struct qtdb_statistics, pin_count))
+        pager_get_statistics(db->pager, &pager);
+    else
+        pager_get_counts(db->pager, &pager);
     now.commit_count = atomic_load(&db->commit_count);
     now.log_size = pager.log.frame_size + pager.log.fill_size + pager.log.header_size;
     now.page_write_size = pager.page_write_count * PAGE_SIZE;

@@ -173,11 +173,11 @@ struct qtdb_statistics {
     uint64_t log_size;        /* Bytes written to the log, padding included. */
     uint64_t page_write_size; /* Bytes of pages written, map pages included. */
     uint64_t meta_write_size;
+    uint64_t user_size; /* Bytes passed to put, by transactions ended since open. */
     uint64_t page_read_count;
-    uint64_t pin_count;
+    uint64_t pin_count; /* The first that takes a look at each page of the pool. */
     uint64_t page_count;
     uint64_t free_page_count;
-    uint64_t user_size; /* Bytes passed to put, by transactions ended since open. */
     uint64_t checkpoint_count;
     uint64_t repair_count;
     uint64_t conflict_count; /* Transactions told to run again, deadlocks included. */
@@ -195,6 +195,8 @@ struct qtdb_statistics {
  * pages are in use; then nothing changed.
  */
 QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_set_pool_size(struct qtdb *db, uint64_t size);
+/** Counters since the database was opened, as far as `out->size` goes: with a size that ends before pin_count it
+ * is cheap enough to be asked around each statement. Any thread. */
 QTDB_API void qtdb_get_statistics(struct qtdb *db, struct qtdb_statistics *out);
 
 /* Transactions. */

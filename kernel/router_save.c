@@ -26,7 +26,7 @@ route__load_begin(struct qtdb *db)
     size_t size = sizeof(since);
     uint64_t csn;
 
-    pager_get_statistics(db->pager, &pager);
+    pager_get_counts(db->pager, &pager);
     enum status status = btree_get(&catalog, &key, 1, since.byte, &size, &csn);
 
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)

@@ -95,19 +95,25 @@ copy_counts(const struct pager_statistics *counts, struct pager_statistics *out)
 }
 
 void
-pager_get_statistics(const struct pager *pager, struct pager_statistics *out)
+pager_get_counts(const struct pager *pager, struct pager_statistics *out)
 {
     const struct wal *wal = __atomic_load_n(&pager->wal, __ATOMIC_ACQUIRE);
 
     copy_counts(&pager->statistics, out);
-    out->pin_count += count_pins(pager);
     out->page_count = pager_page_count(pager);
     out->free_count = __atomic_load_n(&pager->free_stack_used, __ATOMIC_RELAXED);
-    out->dirty_count = pager__count_dirty(pager);
     out->frame_count = atomic_load(&pager->pool_frames);
     memset(&out->log, 0, sizeof(out->log));
     if (wal != NULL)
         wal_get_statistics(wal, &out->log);
+}
+
+void
+pager_get_statistics(const struct pager *pager, struct pager_statistics *out)
+{
+    pager_get_counts(pager, out);
+    out->pin_count = count_pins(pager);
+    out->dirty_count = pager__count_dirty(pager);
 }
 
 enum status

@@ -116,6 +116,8 @@ uint64_t pager_pool_size(const struct pager *pager);
 bool pager_is_failed(const struct pager *pager);
 bool pager_is_read_only(const struct pager *pager);
 void pager_get_statistics(const struct pager *pager, struct pager_statistics *out);
+/** The same without a look at each frame: pin_count and dirty_count are 0. */
+void pager_get_counts(const struct pager *pager, struct pager_statistics *out);
 struct env pager_env(const struct pager *pager);
 
 /* Reading. */

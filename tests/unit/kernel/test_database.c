@@ -118,6 +118,13 @@ Test(database, statistics_count)
     qtdb_get_statistics(rig.db, &old);
     cr_assert_eq(old.commit_count, 2);
     cr_assert_eq(old.log_size, 0);
+    struct qtdb_statistics cheap = {.size = offsetof(struct qtdb_statistics, pin_count)};
+
+    qtdb_get_statistics(rig.db, &cheap);
+    cr_assert_eq(cheap.user_size, 8);
+    cr_assert_eq(cheap.log_size, statistics.log_size);
+    cr_assert_eq(cheap.page_write_size, statistics.page_write_size);
+    cr_assert(cheap.pin_count == 0 && statistics.pin_count > 0);
     db_rig_deinit(&rig);
 }
 
