@@ -169,6 +169,13 @@ CONSTRAINT v_n_check CHECK ((n > 0))
 CREATE INDEX v_n ON public.v (((n + 1))) WHERE (n > 5)
 ALTER TABLE public.v ADD CONSTRAINT v_t_id_fkey FOREIGN KEY (t_id) REFERENCES public.t(id) ON DELETE CASCADE
 END
+shell --csv "$db" "CREATE TABLE v (a text DEFAULT 'x NOT NULL y');
+\\d v
+DROP TABLE v" >"$work/got"
+same "\\d with words of its own in a default" <<'END'
+column,type,nullable,default
+a,text,"",'x NOT NULL y'
+END
 refused 1 "$db" "\\d absent"
 shell "$db" .check >"$work/got"
 same ".check" <<'END'

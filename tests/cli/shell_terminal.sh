@@ -35,3 +35,7 @@ grep -q "answer = 42" "$work/out" || fail "not run: $(cat "$work/out")"
 if grep -q "$(printf '\033\\[1;34m')" "$work/out"; then
     fail "colours in spite of NO_COLOR"
 fi
+# An import into a block that has failed does not end the block.
+printf 'a\n7\n' >"$work/f.csv"
+printf "BEGIN;\nSELECT 1/0;\n.import '%s' f\nSELECT 2 + 2;\n.quit\n" "$work/f.csv" | NO_COLOR=1 typed
+grep -q '25P02' "$work/out" || fail "the failed block was ended: $(cat "$work/out")"

@@ -230,12 +230,15 @@ name_end(const char *at)
 static const char *
 find_word(const char *at, const char *end, const char *word)
 {
-    bool quoted = false;
+    char quote = '\0'; /* The one that is open: of a name or of a text. */
     size_t size = strlen(word);
 
     for (; at + size <= end; at++) {
-        quoted = quoted != (*at == '"');
-        if (!quoted && strncmp(at, word, size) == 0)
+        if (quote != '\0')
+            quote = *at == quote ? '\0' : quote;
+        else if (*at == '"' || *at == '\'')
+            quote = *at;
+        else if (strncmp(at, word, size) == 0)
             return at;
     }
     return end;

@@ -14,6 +14,8 @@
 #include "tools/common/sql_dump.h"
 #include "tools/qtdb/shell.h"
 
+#define NO_BLOCK "25P01" /* What SAVEPOINT says outside of one. */
+
 struct import {
     struct shell *shell;
     struct qtdb *db; /* Of the temporary database. */
@@ -176,14 +178,18 @@ copy_all(struct import *import)
 {
     struct qtdb_session *session = import->shell->session;
     bool own = qtdb_exec(session, "SAVEPOINT shell_import", NULL, NULL) != QTDB_OK;
-    bool ok = !own || qtdb_exec(session, "BEGIN", NULL, NULL) == QTDB_OK || fail_code(import);
+    bool ok = true;
 
+    /* In a block that has failed it is refused, too, and that one's end is not ours. */
+    if (own && (strcmp(qtdb_error_last()->sqlstate, NO_BLOCK) != 0 ||
+                qtdb_exec(session, "BEGIN", NULL, NULL) != QTDB_OK))
+        return fail_code(import);
     for (const struct sql_table *table = import->catalog.tables; ok && table != NULL;
          table = table->next)
         ok = copy_table(import, table);
     const char *end = own  ? ok ? "COMMIT" : "ROLLBACK"
                       : ok ? "RELEASE SAVEPOINT shell_import"
-                           : "ROLLBACK TO SAVEPOINT shell_import";
+                           : "ROLLBACK TO SAVEPOINT shell_import; RELEASE SAVEPOINT shell_import";
     if (qtdb_exec(session, end, NULL, NULL) != QTDB_OK)
         ok = ok && fail_code(import);
     return ok;

@@ -87,13 +87,16 @@ offer_names(struct shell *shell, struct gathering *gathering)
 
     if (qtdb_session_open(shell->db, &session) != QTDB_OK)
         return;
-    /* Without names there are still keywords. */
     if (qtdb_exec(session,
                   "SELECT table_name FROM information_schema.tables UNION SELECT column_name FROM "
                   "information_schema.columns UNION SELECT schema_name FROM "
                   "information_schema.schemata ORDER BY 1",
-                  offer_name, gathering) != QTDB_OK)
+                  offer_name, gathering) != QTDB_OK) {
+        /* Without names there are still keywords. */
         gathering->count = 0;
+        text_buffer_reset(&gathering->common);
+        text_buffer_reset(gathering->list);
+    }
     qtdb_session_close(session);
 }
 
