@@ -234,11 +234,11 @@ find_word(const char *at, const char *end, const char *word)
     size_t size = strlen(word);
 
     for (; at + size <= end; at++) {
-        if (quote != '\0')
-            quote = *at == quote ? '\0' : quote;
-        else if (*at == '"' || *at == '\'')
+        if (quote != '\0' && *at == quote)
+            quote = '\0';
+        else if (quote == '\0' && (*at == '"' || *at == '\''))
             quote = *at;
-        else if (strncmp(at, word, size) == 0)
+        else if (quote == '\0' && strncmp(at, word, size) == 0)
             return at;
     }
     return end;
