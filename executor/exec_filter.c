@@ -1,4 +1,7 @@
-/* Nodes that take one batch and give one: FILTER, PROJECT, LIMIT. */
+/*
+ * Nodes that take one batch and give one: FILTER, PROJECT, LIMIT. When the input says that it has given its last
+ * one, so do they, and nobody asks it again.
+ */
 #include <string.h>
 
 #include "executor/exec_private.h"
@@ -21,7 +24,7 @@ next_filter(struct exec *exec)
             memcpy(exec__new_row(exec), exec__row(input, i),
                    exec->plan->width * sizeof(struct value));
     }
-    exec->done = input->count == 0;
+    exec->done = exec->input->done;
     return STATUS_OK;
 }
 
@@ -43,7 +46,7 @@ next_project(struct exec *exec)
         for (uint32_t k = 0; k < exec->plan->width; k++)
             TRY(expr_eval(exec->plan->exprs[k], exec__row(input, i), &eval, &row[k]));
     }
-    exec->done = input->count == 0;
+    exec->done = exec->input->done;
     return STATUS_OK;
 }
 

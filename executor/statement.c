@@ -578,6 +578,8 @@ run_change_again(struct qtdb_statement *statement)
     for (;;) {
         enum status status = run_change(statement);
 
+        if (status == STATUS_OK && !statement->own_txn && statement->session->savepoints == NULL)
+            database_forget_savepoints(txn);
         if (status != STATUS_CONFLICT || strcmp(error->sqlstate, "40001") != 0)
             return status;
         if (atomic_load(&statement->session->interrupted))

@@ -46,6 +46,8 @@ uint32_t database_cursor_span(struct qtdb_cursor *cursor, uint32_t count, const 
 /** Brings in what database_sample will look at there, side by side; at most BTREE_SAMPLE_FETCH_MAX. */
 void database_sample_fetch(struct qtdb_txn *txn, struct qtdb_tree *tree, const double *shares,
                            uint32_t count);
+/** None of its savepoints will be rolled back to any more: what they need is not kept. */
+void database_forget_savepoints(struct qtdb_txn *txn);
 /** The CSN of the last commit that the transaction sees; it changes with qtdb_refresh. */
 uint64_t database_snapshot(const struct qtdb_txn *txn);
 /**

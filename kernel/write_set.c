@@ -247,6 +247,16 @@ qtdb_savepoint(struct qtdb_txn *txn, uint64_t *mark_out)
     return QTDB_OK;
 }
 
+/* Spilled steps stay: they are few and cost nothing. */
+void
+database_forget_savepoints(struct qtdb_txn *txn)
+{
+    if (txn->journal_base > 0)
+        return;
+    txn->journal_on = false;
+    txn->journal_used = 0;
+}
+
 enum qtdb_code
 qtdb_rollback_to(struct qtdb_txn *txn, uint64_t mark)
 {

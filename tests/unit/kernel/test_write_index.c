@@ -214,6 +214,30 @@ Test(write_index, transactions_do_not_notice_it)
     db_rig_deinit(&rig);
 }
 
+/* covers: T9 */
+Test(write_index, savepoints_that_are_forgotten_are_no_marks)
+{
+    struct db_rig rig;
+    uint64_t first = 0, second = 0;
+
+    db_rig_init(&rig, 1);
+    struct qtdb_tree *tree = db_tree(rig.db, "t");
+    struct qtdb_txn *txn = db_begin(rig.db);
+    DB(qtdb_savepoint(txn, &first));
+    put_some(txn, tree, 0, 300, "one");
+    database_forget_savepoints(txn);
+    DB_REFUSED(qtdb_rollback_to(txn, first), QTDB_INVALID);
+    DB(qtdb_savepoint(txn, &second));
+    put_some(txn, tree, 299, 600, "two");
+    DB(qtdb_rollback_to(txn, second));
+    cr_assert_eq(scan(txn, tree, false), 300);
+    DB(qtdb_commit(txn));
+    txn = db_begin_read(rig.db);
+    cr_assert_eq(scan(txn, tree, false), 300);
+    DB(qtdb_commit(txn));
+    db_rig_deinit(&rig);
+}
+
 /* covers: T4 */
 Test(write_index, each_allocation_that_fails_loses_nothing)
 {
