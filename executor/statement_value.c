@@ -264,6 +264,17 @@ qtdb_column_text(struct qtdb_statement *statement, uint32_t column, size_t *size
     return text;
 }
 
+const void *
+qtdb_column_bytes(struct qtdb_statement *statement, uint32_t column, size_t *size_out)
+{
+    struct value value = value_at(statement, column);
+
+    if (value.null || value.type != QTDB_TYPE_BYTEA)
+        return qtdb_column_text(statement, column, size_out);
+    *size_out = value.size;
+    return value.size > 0 ? (const void *)value.bytes : "";
+}
+
 /* Put into words when somebody asks. */
 void
 statement__set_tag(struct qtdb_statement *statement, const char *words, uint64_t count)

@@ -511,6 +511,9 @@ QTDB_API double qtdb_column_f64(struct qtdb_statement *statement, uint32_t colum
 /** Any type in PostgreSQL's output syntax, NUL-terminated; NULL for null. */
 QTDB_API const char *qtdb_column_text(struct qtdb_statement *statement, uint32_t column,
                                       size_t *size_out);
+/** The bytes of a bytea as they are, those of any other type's text; NULL for null. */
+QTDB_API const void *qtdb_column_bytes(struct qtdb_statement *statement, uint32_t column,
+                                       size_t *size_out);
 /** Rows changed by the last INSERT, UPDATE or DELETE; rows given by a SELECT. */
 QTDB_API uint64_t qtdb_row_count(struct qtdb_statement *statement);
 /** PostgreSQL's command tag, such as "INSERT 0 3". */

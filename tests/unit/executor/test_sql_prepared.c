@@ -133,6 +133,30 @@ Test(sql_prepared, a_statement_by_the_interface)
            "prepared statement \"p\" already exists");
 }
 
+/* A bytea's are what was bound, zeros and all; other types give their text's; an empty one is not null. */
+Test(sql_prepared, bytes_of_a_column)
+{
+    static const uint8_t bound[] = {0, 1, 255, '\\', 'x', 0};
+    struct qtdb_statement *statement = NULL;
+    size_t size = 99;
+
+    cr_assert_eq(qtdb_prepare(session, "select $1::bytea, ''::bytea, null::bytea, 12.50, 'text'",
+                              &statement, NULL),
+                 QTDB_OK);
+    cr_assert_eq(qtdb_bind_bytes(statement, 1, bound, sizeof(bound)), QTDB_OK);
+    cr_assert_eq(qtdb_step(statement), QTDB_ROW);
+    const void *bytes = qtdb_column_bytes(statement, 0, &size);
+    cr_assert(size == sizeof(bound) && memcmp(bytes, bound, size) == 0);
+    cr_assert(qtdb_column_bytes(statement, 1, &size) != NULL && size == 0);
+    cr_assert_null(qtdb_column_bytes(statement, 2, &size));
+    bytes = qtdb_column_bytes(statement, 3, &size);
+    cr_assert(size == 5 && memcmp(bytes, "12.50", 5) == 0);
+    bytes = qtdb_column_bytes(statement, 4, &size);
+    cr_assert(size == 4 && memcmp(bytes, "text", 4) == 0);
+    cr_assert_str_eq(qtdb_column_text(statement, 0, NULL), "\\x0001ff5c7800");
+    qtdb_finalize(statement);
+}
+
 Test(sql_prepared, the_plan_is_kept)
 {
     expect("create table t (id int primary key); insert into t values (1)", "");
