@@ -284,6 +284,66 @@ is_of_column(const struct rel_aggregate *call)
            call->kind < REL_ARRAY_AGG;
 }
 
+enum aggregate_shape
+aggregate_shape(const struct rel_aggregate *call)
+{
+    bool sums = call->kind == REL_SUM || call->kind == REL_AVERAGE;
+
+    if (call->kind == REL_COUNT && call->argument_count == 0 && call->filter == NULL)
+        return AGGREGATE_COUNTS_ROWS;
+    if (!is_of_column(call))
+        return AGGREGATE_OTHER;
+    enum qtdb_type type = call->arguments[0]->type.type;
+    if (call->kind == REL_COUNT)
+        return AGGREGATE_COUNTS;
+    if (sums && value_type_is_integer(type))
+        return AGGREGATE_SUMS_INTEGERS;
+    if (sums && type == QTDB_TYPE_FLOAT8)
+        return AGGREGATE_SUMS_REALS;
+    return sums && type == QTDB_TYPE_NUMERIC ? AGGREGATE_SUMS_NUMERICS : AGGREGATE_OTHER;
+}
+
+/* Those of few digits need no more than their sum; the first that does not fit goes the long way. */
+static inline enum status
+add_short_numeric(const struct rel_aggregate *call, struct eval *eval, const struct value *value,
+                  struct arena *held, struct aggregate_state *state)
+{
+    struct numeric_short number;
+    __int128 sum;
+
+    if (state->is_wide || !numeric_short_read(value->bytes, value->size, &number) ||
+        __builtin_add_overflow(state->sum, numeric_short_scaled(&number), &sum))
+        return take(call, eval, value, held, state);
+    state->sum = sum;
+    state->scale = number.scale > state->scale ? number.scale : state->scale;
+    state->count++;
+    return STATUS_OK;
+}
+
+enum status
+aggregate_add_shaped(const struct rel_aggregate *call, enum aggregate_shape shape,
+                     struct eval *eval, const struct value *row, struct arena *held,
+                     struct aggregate_state *state)
+{
+    if (shape == AGGREGATE_OTHER)
+        return aggregate_add(call, eval, row, held, state);
+    if (shape == AGGREGATE_COUNTS_ROWS) {
+        state->count++;
+        return STATUS_OK;
+    }
+    const struct value *value = &row[call->arguments[0]->index];
+    if (value->null)
+        return STATUS_OK;
+    if (shape == AGGREGATE_SUMS_NUMERICS)
+        return add_short_numeric(call, eval, value, held, state);
+    state->count++;
+    if (shape == AGGREGATE_SUMS_INTEGERS)
+        state->sum += value->integer;
+    else if (shape == AGGREGATE_SUMS_REALS)
+        state->real += value->real;
+    return STATUS_OK;
+}
+
 enum status
 aggregate_add(const struct rel_aggregate *call, struct eval *eval, const struct value *row,
               struct arena *held, struct aggregate_state *state)
@@ -340,27 +400,15 @@ add_reals(const struct batch *batch, uint32_t column, struct aggregate_state *st
     }
 }
 
-/* Those of few digits need no more than their sum; the first that does not fit goes the long way. */
 static enum status
 add_numerics(const struct rel_aggregate *call, struct eval *eval, const struct batch *batch,
              struct arena *held, struct aggregate_state *state)
 {
     const struct value *value = batch->values + call->arguments[0]->index;
-    struct numeric_short number;
 
     for (uint32_t i = 0; i < batch->count; i++, value += batch->width) {
-        __int128 sum;
-
-        if (value->null)
-            continue;
-        if (state->is_wide || !numeric_short_read(value->bytes, value->size, &number) ||
-            __builtin_add_overflow(state->sum, numeric_short_scaled(&number), &sum)) {
-            TRY(take(call, eval, value, held, state));
-            continue;
-        }
-        state->sum = sum;
-        state->scale = number.scale > state->scale ? number.scale : state->scale;
-        state->count++;
+        if (!value->null)
+            TRY(add_short_numeric(call, eval, value, held, state));
     }
     return STATUS_OK;
 }
@@ -378,30 +426,23 @@ enum status
 aggregate_add_batch(const struct rel_aggregate *call, struct eval *eval, const struct batch *batch,
                     struct arena *held, struct aggregate_state *state)
 {
-    bool sums = call->kind == REL_SUM || call->kind == REL_AVERAGE;
-
-    if (call->kind == REL_COUNT && call->argument_count == 0 && call->filter == NULL) {
+    switch (aggregate_shape(call)) {
+    case AGGREGATE_COUNTS_ROWS:
         state->count += batch->count;
         return STATUS_OK;
-    }
-    if (is_of_column(call)) {
-        uint32_t column = call->arguments[0]->index;
-        enum qtdb_type type = call->arguments[0]->type.type;
-
-        if (call->kind == REL_COUNT) {
-            count_values(batch, column, state);
-            return STATUS_OK;
-        }
-        if (sums && value_type_is_integer(type)) {
-            add_integers(batch, column, state);
-            return STATUS_OK;
-        }
-        if (sums && type == QTDB_TYPE_FLOAT8) {
-            add_reals(batch, column, state);
-            return STATUS_OK;
-        }
-        if (sums && type == QTDB_TYPE_NUMERIC)
-            return add_numerics(call, eval, batch, held, state);
+    case AGGREGATE_COUNTS:
+        count_values(batch, call->arguments[0]->index, state);
+        return STATUS_OK;
+    case AGGREGATE_SUMS_INTEGERS:
+        add_integers(batch, call->arguments[0]->index, state);
+        return STATUS_OK;
+    case AGGREGATE_SUMS_REALS:
+        add_reals(batch, call->arguments[0]->index, state);
+        return STATUS_OK;
+    case AGGREGATE_SUMS_NUMERICS:
+        return add_numerics(call, eval, batch, held, state);
+    default:
+        break;
     }
     for (uint32_t i = 0; i < batch->count; i++)
         TRY(aggregate_add(call, eval, exec__row(batch, i), held, state));

@@ -17,9 +17,10 @@ struct grouping {
     struct exec__entry *next;
     bool started; /* `next` is the first group to hand out. */
     struct value *keys;
-    struct exec__parts *parts; /* NULL: everything fits so far. */
-    uint32_t depth;            /* Of the rows being grouped. */
-    struct value *put_off;     /* A row and its grouping set. */
+    enum aggregate_shape *shapes; /* One a call. */
+    struct exec__parts *parts;    /* NULL: everything fits so far. */
+    uint32_t depth;               /* Of the rows being grouped. */
+    struct value *put_off;        /* A row and its grouping set. */
 };
 
 static enum status
@@ -44,10 +45,9 @@ put_off(struct exec *exec, struct grouping *grouping, const struct value *keys, 
 }
 
 static enum status
-add_to_group(struct exec *exec, struct grouping *grouping, const struct value *keys, uint32_t set,
-             const struct value *row)
+add_to_group(struct exec *exec, struct grouping *grouping, struct eval *eval,
+             const struct value *keys, uint32_t set, const struct value *row)
 {
-    struct eval eval = exec__eval(exec);
     struct exec__entry *entry = NULL;
     bool is_new = false;
 
@@ -62,8 +62,8 @@ add_to_group(struct exec *exec, struct grouping *grouping, const struct value *k
         TRY(states_of(exec, entry));
     for (uint32_t i = 0; i < exec->plan->aggregate_count; i++) {
         if (exec->plan->aggregates[i].kind != REL_GROUPING)
-            TRY(aggregate_add(&exec->plan->aggregates[i], &eval, row, &exec->held,
-                              aggregate_at(entry->payload, i)));
+            TRY(aggregate_add_shaped(&exec->plan->aggregates[i], grouping->shapes[i], eval, row,
+                                     &exec->held, aggregate_at(entry->payload, i)));
     }
     return STATUS_OK;
 }
@@ -79,21 +79,21 @@ keys_of_set(const struct plan *plan, uint32_t set, const struct value *all, stru
 
 /* `only` of the grouping sets, or UINT32_MAX for all of them. */
 static enum status
-add_row(struct exec *exec, struct grouping *grouping, uint32_t only, const struct value *row)
+add_row(struct exec *exec, struct grouping *grouping, struct eval *eval, uint32_t only,
+        const struct value *row)
 {
     const struct plan *plan = exec->plan;
-    struct eval eval = exec__eval(exec);
     struct value *keys = grouping->keys, *of_set = keys + plan->group_count;
 
     for (uint32_t i = 0; i < plan->group_count; i++)
-        TRY(expr_eval(plan->exprs[i], row, &eval, &keys[i]));
+        TRY(expr_eval(plan->exprs[i], row, eval, &keys[i]));
     if (plan->set_count == 0)
-        return add_to_group(exec, grouping, keys, 0, row);
+        return add_to_group(exec, grouping, eval, keys, 0, row);
     for (uint32_t i = 0; i < plan->set_count; i++) {
         if (only != UINT32_MAX && only != i)
             continue;
         keys_of_set(plan, i, keys, of_set);
-        TRY(add_to_group(exec, grouping, of_set, i, row));
+        TRY(add_to_group(exec, grouping, eval, of_set, i, row));
     }
     return STATUS_OK;
 }
@@ -128,8 +128,12 @@ begin_table(struct exec *exec, struct grouping *grouping)
 
     grouping->keys =
         arena_alloc(&exec->held, (key_count + plan->input->width + 1) * sizeof(*grouping->keys));
-    if (grouping->keys == NULL)
+    grouping->shapes =
+        arena_alloc(&exec->held, (plan->aggregate_count + 1) * sizeof(*grouping->shapes));
+    if (grouping->keys == NULL || grouping->shapes == NULL)
         return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < plan->aggregate_count; i++)
+        grouping->shapes[i] = aggregate_shape(&plan->aggregates[i]);
     grouping->put_off = grouping->keys + key_count;
     exec__table_init(&grouping->table, &exec->held,
                      plan->group_count + (plan->set_count > 0 ? 1 : 0));
@@ -182,6 +186,7 @@ static enum status
 take_all(struct exec *exec, struct grouping *grouping)
 {
     bool is_one = exec->plan->group_count == 0 && exec->plan->set_count == 0;
+    struct eval eval = exec__eval(exec);
     const struct batch *input;
 
     exec__parts_free(grouping->parts);
@@ -194,7 +199,7 @@ take_all(struct exec *exec, struct grouping *grouping)
         if (is_one)
             TRY(add_batch(exec, grouping, input));
         for (uint32_t i = 0; i < input->count && !is_one; i++)
-            TRY(add_row(exec, grouping, UINT32_MAX, exec__row(input, i)));
+            TRY(add_row(exec, grouping, &eval, UINT32_MAX, exec__row(input, i)));
         TRY(check_size(exec, grouping));
     } while (input->count > 0);
     return end_table(exec, grouping);
@@ -205,12 +210,13 @@ read_part(struct exec *exec, struct grouping *grouping, struct exec__reader *rea
           struct value *row)
 {
     uint32_t width = exec->plan->input->width;
+    struct eval eval = exec__eval(exec);
     bool more = true;
 
     for (uint64_t i = 1; more; i++) {
         TRY(exec__reader_next(reader, &exec->batch.arena, row, &more));
         if (more)
-            TRY(add_row(exec, grouping, (uint32_t)row[width].integer, row));
+            TRY(add_row(exec, grouping, &eval, (uint32_t)row[width].integer, row));
         if (i % EXEC_BATCH_ROWS == 0 || !more) {
             TRY(check_size(exec, grouping));
             TRY(exec__check_interrupt(exec->context));

@@ -13,9 +13,10 @@ struct group {
     uint32_t next;             /* Row of it. */
     bool has_group;
     bool input_done;
-    struct value *keys;    /* Of the group under way, then those of the present row; in `held`. */
-    void *states;          /* In `held`, as what they grow. */
-    struct arena *scratch; /* For one input batch. */
+    struct value *keys; /* Of the group under way, then those of the present row; in `held`. */
+    void *states;       /* In `held`, as what they grow. */
+    enum aggregate_shape *shapes; /* One a call. */
+    struct arena *scratch;        /* For one input batch. */
     struct arena scratch_arena;
 };
 
@@ -45,8 +46,11 @@ begin(struct exec *exec, struct group *group)
 
     group->keys = arena_alloc(&exec->held, 2 * (size_t)plan->group_count * sizeof(*group->keys));
     group->states = arena_alloc(&exec->held, plan->aggregate_count * aggregate_state_size());
-    if (group->keys == NULL || group->states == NULL)
+    group->shapes = arena_alloc(&exec->held, (plan->aggregate_count + 1) * sizeof(*group->shapes));
+    if (group->keys == NULL || group->states == NULL || group->shapes == NULL)
         return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < plan->aggregate_count; i++)
+        group->shapes[i] = aggregate_shape(&plan->aggregates[i]);
     exec->holds = true;
     return exec__charge(exec);
 }
@@ -99,8 +103,8 @@ take_row(struct exec *exec, struct group *group, const struct value *row)
         memcpy(group->keys, keys, plan->group_count * sizeof(*keys));
     group->has_group = true;
     for (uint32_t i = 0; i < plan->aggregate_count; i++)
-        TRY(aggregate_add(&plan->aggregates[i], &eval, row, &exec->held,
-                          aggregate_at(group->states, i)));
+        TRY(aggregate_add_shaped(&plan->aggregates[i], group->shapes[i], &eval, row, &exec->held,
+                                 aggregate_at(group->states, i)));
     return STATUS_OK;
 }
 

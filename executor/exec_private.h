@@ -124,6 +124,21 @@ size_t aggregate_state_size(void);
 MUST_CHECK enum status aggregate_add(const struct rel_aggregate *call, struct eval *eval,
                                      const struct value *row, struct arena *held,
                                      struct aggregate_state *state);
+/* What a call does with a row, where that is little and its argument, if any, a column. */
+enum aggregate_shape {
+    AGGREGATE_OTHER = 0,
+    AGGREGATE_COUNTS_ROWS = 1,
+    AGGREGATE_COUNTS = 2,
+    AGGREGATE_SUMS_INTEGERS = 3,
+    AGGREGATE_SUMS_REALS = 4,
+    AGGREGATE_SUMS_NUMERICS = 5,
+};
+enum aggregate_shape aggregate_shape(const struct rel_aggregate *call);
+/** As aggregate_add; `shape` is the call's, looked at once. */
+MUST_CHECK enum status aggregate_add_shaped(const struct rel_aggregate *call,
+                                            enum aggregate_shape shape, struct eval *eval,
+                                            const struct value *row, struct arena *held,
+                                            struct aggregate_state *state);
 /** The same for all rows of a batch. */
 MUST_CHECK enum status aggregate_add_batch(const struct rel_aggregate *call, struct eval *eval,
                                            const struct batch *batch, struct arena *held,

@@ -82,6 +82,10 @@ divide_filter(const struct plan *plan, struct scan *scan)
             scan->rest[scan->rest_count++] = one;
     }
     row_reader_set_tests(&scan->reader, scan->tests, scan->test_count);
+    scan->reads_whole = scan->rest_count == 0 && !scan->takes_key;
+    scan->reads_direct = scan->reads_whole && scan->test_count == 0;
+    if (scan->reads_direct)
+        row_reader_set_outputs(&scan->reader, plan->columns, plan->width);
 }
 
 static enum status
@@ -289,33 +293,50 @@ step(struct exec *exec, struct scan *scan, struct scan_entry *out)
     return STATUS_OK;
 }
 
-/* The rows that follow beside the present one, without their keys: in a scan to the table's end nobody asks
- * for those. No more than are wanted, so that a LIMIT reads what it gives. */
-static enum status
-take_span(struct exec *exec, struct scan *scan)
+/* No more than are wanted, so that a LIMIT reads what it gives. */
+static uint32_t
+wanted_of_batch(const struct exec *exec)
 {
-    const void *values[SCAN_SPAN_MAX];
-    uint32_t sizes[SCAN_SPAN_MAX], count = 1;
-    bool only_counts = exec->plan->width == 0 && exec->plan->filter == NULL;
+    uint64_t most = exec->capacity - exec->batch.count, goal = exec->goal - exec->batch.count;
+
+    return (uint32_t)(most < goal ? most : goal);
+}
+
+/* Rows of which nothing is asked but that they are there. */
+static enum status
+count_span(struct exec *exec, struct scan *scan)
+{
+    uint32_t count = 1;
 
     while (count > 0 && !exec__is_full(exec)) {
-        uint64_t most = exec->capacity - exec->batch.count;
-
         TRY(exec__check_interrupt(exec->context));
-        if (most > exec->goal - exec->batch.count)
-            most = exec->goal - exec->batch.count;
-        if (most > SCAN_SPAN_MAX && !only_counts)
-            most = SCAN_SPAN_MAX;
-        count =
-            database_cursor_span(scan->cursor, (uint32_t)most, only_counts ? NULL : values, sizes);
-        if (only_counts)
-            exec->batch.count += count;
-        for (uint32_t i = 0; i < count && !only_counts; i++)
-            TRY(scan__take_row(exec, NULL, 0, values[i], sizes[i]));
-        if (only_counts)
-            scan->read_count += count;
+        count = database_cursor_span(scan->cursor, wanted_of_batch(exec), NULL, NULL);
+        exec->batch.count += count;
+        scan->read_count += count;
     }
     return STATUS_OK;
+}
+
+/* The rows that follow beside the present one, without their keys: in a scan to the table's end nobody asks
+ * for those. When the batch has rows enough, *ends_out: it ends with the leaf, whose copy stays as it is
+ * until the next batch, so that nothing need be copied out of it. */
+static enum status
+take_span(struct exec *exec, struct scan *scan, bool *ends_out)
+{
+    const void *values[SCAN_SPAN_MAX];
+    uint32_t sizes[SCAN_SPAN_MAX], count = 1, first = exec->batch.count;
+
+    while (count > 0 && !exec__is_full(exec)) {
+        uint32_t most = wanted_of_batch(exec);
+
+        TRY(exec__check_interrupt(exec->context));
+        count = database_cursor_span(scan->cursor, most < SCAN_SPAN_MAX ? most : SCAN_SPAN_MAX,
+                                     values, sizes);
+        for (uint32_t i = 0; i < count; i++)
+            TRY(scan__borrow_row(exec, NULL, 0, values[i], sizes[i]));
+    }
+    *ends_out = exec->batch.count >= SCAN_BORROW_MIN || exec__is_full(exec);
+    return *ends_out || exec->batch.count == first ? STATUS_OK : scan__keep_rows(exec, first);
 }
 
 /* Rows where the cursor is. */
@@ -323,9 +344,9 @@ static enum status
 fill_from_cursor(struct exec *exec, struct scan *scan)
 {
     const struct plan_path *path = &exec->plan->path;
-    bool takes_spans = !path->alone && !path->backward && !scan->takes_key;
+    bool takes_spans = !path->alone && !path->backward && !scan->takes_key, ends = false;
 
-    while (!exec->done && !exec__is_full(exec)) {
+    while (!exec->done && !exec__is_full(exec) && !ends) {
         struct scan_entry entry;
 
         if (!scan->in_range)
@@ -340,7 +361,9 @@ fill_from_cursor(struct exec *exec, struct scan *scan)
                 ? scan__take_entry(exec, &entry)
                 : scan__take_row(exec, entry.key, entry.key_size, entry.value, entry.value_size));
         if (takes_spans && scan->end.size == 0)
-            TRY(take_span(exec, scan));
+            TRY(exec->plan->width == 0 && exec->plan->filter == NULL
+                    ? count_span(exec, scan)
+                    : take_span(exec, scan, &ends));
     }
     return STATUS_OK;
 }

@@ -7,33 +7,39 @@
 #include "executor/exec_scan.h"
 #include "kernel/base/check.h"
 
-/* The columns asked for; their bytes are the cursor's, so they are copied, all at once. */
-static enum status
+/* The columns asked for; their bytes stay where they are. */
+static inline void
 give_row(struct exec *exec, const struct value *whole)
 {
     const struct plan *plan = exec->plan;
     struct value *row = exec__new_row(exec);
-    size_t size = 0;
-    bool any = false;
 
-    for (uint32_t i = 0; i < plan->width; i++) {
+    for (uint32_t i = 0; i < plan->width; i++)
         row[i] = whole[plan->columns[i]];
-        if (row[i].null || !value_type_is_bytes(row[i].type))
-            continue;
-        size += row[i].size;
-        any = true;
+}
+
+enum status
+scan__keep_rows(struct exec *exec, uint32_t first)
+{
+    uint32_t count = (exec->batch.count - first) * exec->batch.width;
+    struct value *values = exec__row(&exec->batch, first);
+    size_t size = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (!values[i].null && value_type_is_bytes(values[i].type))
+            size += values[i].size;
     }
-    if (!any)
+    if (size == 0)
         return STATUS_OK;
     uint8_t *copy = arena_alloc(&exec->batch.arena, size);
     if (copy == NULL)
         return STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < plan->width; i++) {
-        if (row[i].null || !value_type_is_bytes(row[i].type))
+    for (uint32_t i = 0; i < count; i++) {
+        if (values[i].null || !value_type_is_bytes(values[i].type))
             continue;
-        memcpy(copy, row[i].bytes, row[i].size);
-        row[i].bytes = copy;
-        copy += row[i].size;
+        memcpy(copy, values[i].bytes, values[i].size);
+        values[i].bytes = copy;
+        copy += values[i].size;
     }
     return STATUS_OK;
 }
@@ -51,7 +57,8 @@ passes_rest(struct exec *exec, const struct scan *scan, bool *out)
 }
 
 enum status
-scan__take_row(struct exec *exec, const void *key, size_t key_size, const void *bytes, size_t size)
+scan__borrow_row(struct exec *exec, const void *key, size_t key_size, const void *bytes,
+                 size_t size)
 {
     struct scan *scan = exec->state;
     struct sql_error *error = exec->context->error;
@@ -59,6 +66,19 @@ scan__take_row(struct exec *exec, const void *key, size_t key_size, const void *
     bool wanted = true;
 
     scan->read_count++;
+    if (scan->reads_whole) {
+        struct value *out =
+            scan->reads_direct ? exec__row(&exec->batch, exec->batch.count) : scan->whole;
+
+        CHECK(exec->batch.count < exec->capacity);
+        if (row_reader_whole(&scan->reader, bytes, size, out, &wanted)) {
+            if (wanted && scan->reads_direct)
+                exec->batch.count++;
+            else if (wanted)
+                give_row(exec, scan->whole);
+            return STATUS_OK;
+        }
+    }
     if (scan->takes_key)
         scan->whole[exec->plan->table->column_count] = value_bytes(QTDB_TYPE_BYTEA, key, key_size);
     TRY(row_reader_first(&scan->reader, bytes, size, &place, &exec->batch.arena, scan->whole,
@@ -70,7 +90,17 @@ scan__take_row(struct exec *exec, const void *key, size_t key_size, const void *
     if (!wanted)
         return STATUS_OK;
     TRY(row_reader_rest(&scan->reader, &place, &exec->batch.arena, scan->whole, error));
-    return give_row(exec, scan->whole);
+    give_row(exec, scan->whole);
+    return STATUS_OK;
+}
+
+enum status
+scan__take_row(struct exec *exec, const void *key, size_t key_size, const void *bytes, size_t size)
+{
+    uint32_t first = exec->batch.count;
+
+    TRY(scan__borrow_row(exec, key, key_size, bytes, size));
+    return exec->batch.count > first ? scan__keep_rows(exec, first) : STATUS_OK;
 }
 
 enum status
@@ -109,7 +139,10 @@ scan__take_entry(struct exec *exec, const struct scan_entry *entry)
         wanted = row_test_holds(&scan->tests[i], scan->whole);
     if (wanted)
         TRY(passes_rest(exec, scan, &wanted));
-    return wanted ? give_row(exec, scan->whole) : STATUS_OK;
+    if (!wanted)
+        return STATUS_OK;
+    give_row(exec, scan->whole);
+    return scan__keep_rows(exec, exec->batch.count - 1);
 }
 
 static enum status

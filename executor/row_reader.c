@@ -48,12 +48,11 @@ row_reader_init(struct row_reader *reader, const struct table *table, const bool
     *reader = (struct row_reader){.table = table, .slots = slots};
     for (uint32_t i = 0; i < table->slot_count; i++)
         slots[i] = (struct row_slot){.how = how_of(table->slot_types[i].type),
-                                     .type = table->slot_types[i].type,
-                                     .column = UINT32_MAX};
+                                     .type = table->slot_types[i].type};
     for (uint32_t i = 0; i < table->column_count; i++) {
         uint32_t slot = table->columns[i].slot;
 
-        slots[slot].column = i;
+        slots[slot].column = slots[slot].out = i;
         slots[slot].wanted = first[i] || wanted[i];
         if (first[i] && slot >= reader->first_end)
             reader->first_end = slot + 1;
@@ -82,10 +81,11 @@ load_word(const uint8_t *bytes)
     return word;
 }
 
-/* Each of the following gives where the next value begins, or NULL when the bytes are not there. */
+/* Each of the following gives where the next value begins, or NULL when the bytes are not there. They are of
+ * use only inside the loops over slots. */
 
 /* Past so many numbers: behind the last byte of each the next one begins. */
-static inline const uint8_t *
+static inline __attribute__((always_inline)) const uint8_t *
 pass_numbers(const uint8_t *next, const uint8_t *end, uint32_t count)
 {
     for (; end - next >= (ptrdiff_t)sizeof(uint64_t); next += sizeof(uint64_t)) {
@@ -109,7 +109,7 @@ take_long_varint(const uint8_t *next, const uint8_t *end, uint64_t *out)
     return byte_reader_get_varint(&reader, out) ? next + reader.offset : NULL;
 }
 
-static inline const uint8_t *
+static inline __attribute__((always_inline)) const uint8_t *
 take_varint(const uint8_t *next, const uint8_t *end, uint64_t *out)
 {
     if (next == end || *next >= 0x80)
@@ -119,7 +119,7 @@ take_varint(const uint8_t *next, const uint8_t *end, uint64_t *out)
 }
 
 /* The same for lengths that differ: seven bits of each byte are moved together in three steps. */
-static inline const uint8_t *
+static inline __attribute__((always_inline)) const uint8_t *
 take_number(const uint8_t *next, const uint8_t *end, uint64_t *out)
 {
     if (end - next < (ptrdiff_t)sizeof(uint64_t))
@@ -148,9 +148,8 @@ is_valid(const struct row_slot *slot, const uint8_t *bytes, uint32_t size)
     return value_is_enum(slot->type) ? size >= VALUE_ENUM_HEAD : size == 16;
 }
 
-static inline const uint8_t *
-take_bytes(const uint8_t *next, const uint8_t *end, const struct row_slot *slot,
-           struct value *values)
+static inline __attribute__((always_inline)) const uint8_t *
+take_bytes(const uint8_t *next, const uint8_t *end, const struct row_slot *slot, struct value *out)
 {
     uint64_t size = 0;
 
@@ -158,20 +157,16 @@ take_bytes(const uint8_t *next, const uint8_t *end, const struct row_slot *slot,
     if (next == NULL || size > (uint64_t)(end - next) || size > UINT32_MAX)
         return NULL;
     if (slot->wanted)
-        values[slot->column] =
-            (struct value){.type = slot->type, .size = (uint32_t)size, .bytes = next};
+        *out = (struct value){.type = slot->type, .size = (uint32_t)size, .bytes = next};
     return next + size;
 }
 
 static inline const uint8_t *
-take_real(const uint8_t *next, const uint8_t *end, const struct row_slot *slot,
-          struct value *values)
+take_real(const uint8_t *next, const uint8_t *end, const struct row_slot *slot, struct value *out)
 {
     if (end - next < (ptrdiff_t)sizeof(double))
         return NULL;
     if (slot->wanted) {
-        struct value *out = &values[slot->column];
-
         *out = (struct value){.type = slot->type};
         memcpy(&out->real, next, sizeof(out->real));
     }
@@ -179,19 +174,17 @@ take_real(const uint8_t *next, const uint8_t *end, const struct row_slot *slot,
 }
 
 static inline const uint8_t *
-take_bool(const uint8_t *next, const uint8_t *end, const struct row_slot *slot,
-          struct value *values)
+take_bool(const uint8_t *next, const uint8_t *end, const struct row_slot *slot, struct value *out)
 {
     if (next == end || *next > 1)
         return NULL;
     if (slot->wanted)
-        values[slot->column] = (struct value){.type = slot->type, .integer = *next};
+        *out = (struct value){.type = slot->type, .integer = *next};
     return next + 1;
 }
 
 static inline const uint8_t *
-take_value(const uint8_t *next, const uint8_t *end, const struct row_slot *slot,
-           struct value *values)
+take_value(const uint8_t *next, const uint8_t *end, const struct row_slot *slot, struct value *out)
 {
     uint64_t word = 0;
 
@@ -200,15 +193,15 @@ take_value(const uint8_t *next, const uint8_t *end, const struct row_slot *slot,
         if (!slot->wanted)
             return pass_numbers(next, end, 1);
         next = take_number(next, end, &word);
-        values[slot->column] = (struct value){
-            .type = slot->type, .integer = (int64_t)(word >> 1) ^ -(int64_t)(word & 1)};
+        *out = (struct value){.type = slot->type,
+                              .integer = (int64_t)(word >> 1) ^ -(int64_t)(word & 1)};
         return next;
     case HOW_BOOL:
-        return take_bool(next, end, slot, values);
+        return take_bool(next, end, slot, out);
     case HOW_REAL:
-        return take_real(next, end, slot, values);
+        return take_real(next, end, slot, out);
     default:
-        return take_bytes(next, end, slot, values);
+        return take_bytes(next, end, slot, out);
     }
 }
 
@@ -223,9 +216,9 @@ all_hold(const struct row_test *test, const struct value *values)
 }
 
 /* As take_value, for what most slots are without a call. */
-static inline const uint8_t *
+static inline __attribute__((always_inline)) const uint8_t *
 take_present(const uint8_t *next, const uint8_t *end, const struct row_slot *slot,
-             struct value *values)
+             struct value *out)
 {
     uint64_t word = 0;
 
@@ -237,13 +230,13 @@ take_present(const uint8_t *next, const uint8_t *end, const struct row_slot *slo
         return next == NULL || word > (uint64_t)(end - next) ? NULL : next + word;
     case DO_TAKE_NUMBER:
         next = take_number(next, end, &word);
-        values[slot->column] = (struct value){
-            .type = slot->type, .integer = (int64_t)(word >> 1) ^ -(int64_t)(word & 1)};
+        *out = (struct value){.type = slot->type,
+                              .integer = (int64_t)(word >> 1) ^ -(int64_t)(word & 1)};
         return next;
     case DO_TAKE_BYTES:
-        return take_bytes(next, end, slot, values);
+        return take_bytes(next, end, slot, out);
     default:
-        return take_value(next, end, slot, values);
+        return take_value(next, end, slot, out);
     }
 }
 
@@ -258,7 +251,7 @@ take_all_present(const struct row_reader *reader, struct row_place *place, uint3
     const struct row_slot *const slots_end = &reader->slots[end];
 
     for (; slot < slots_end; slot += slot->step) {
-        next = take_present(next, row_end, slot, values);
+        next = take_present(next, row_end, slot, &values[slot->column]);
         if (next == NULL)
             return false;
         if (slot->tests != NULL && !all_hold(slot->tests, values)) {
@@ -282,7 +275,7 @@ take_any(const struct row_reader *reader, struct row_place *place, uint32_t end,
         const struct row_slot *slot = &reader->slots[i];
 
         if ((place->nulls[i / 8] >> (i % 8) & 1) == 0)
-            next = take_value(next, place->end, slot, values);
+            next = take_value(next, place->end, slot, &values[slot->column]);
         else if (slot->wanted)
             values[slot->column] = (struct value){.type = slot->type, .null = true};
         if (next == NULL)
@@ -449,4 +442,41 @@ row_reader_rest(const struct row_reader *reader, struct row_place *place, struct
     return place->stored >= reader->end
                ? STATUS_OK
                : take_missing(reader, place, reader->first_end, reader->end, arena, values, error);
+}
+
+void
+row_reader_set_outputs(struct row_reader *reader, const uint32_t *columns, uint32_t count)
+{
+    CHECK(reader->test_count == 0);
+    for (uint32_t i = 0; i < count; i++)
+        reader->slots[reader->table->columns[columns[i]].slot].out = i;
+}
+
+bool
+row_reader_whole(const struct row_reader *reader, const uint8_t *bytes, size_t size,
+                 struct value *values, bool *passes_out)
+{
+    const struct row_slot *const slots = reader->slots;
+    struct row_place place;
+    uint32_t i = 0;
+
+    if (!begin(reader, bytes, size, &place) || place.has_nulls || place.stored < reader->end)
+        return false;
+    const uint8_t *next = place.next;
+    *passes_out = false;
+    for (; i < reader->end; i += slots[i].step) {
+        const struct row_slot *slot = &slots[i];
+
+        next = take_present(next, place.end, slot, &values[slot->out]);
+        if (next == NULL)
+            return false;
+        if (slot->tests != NULL && !all_hold(slot->tests, values))
+            return true;
+    }
+    for (i = reader->checked; i < reader->end; i = slots[i].checked) {
+        if (!is_valid(&slots[i], values[slots[i].out].bytes, values[slots[i].out].size))
+            return false;
+    }
+    *passes_out = all_hold(reader->late, values);
+    return reader->end < place.stored || next == place.end;
 }

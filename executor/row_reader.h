@@ -22,6 +22,7 @@ struct row_slot {
         step; /* To the next slot: 1, or past numbers beside each other that nobody asks for. */
     enum qtdb_type type;
     uint32_t column;              /* Of the table, whose value it is. */
+    uint32_t out;                 /* Where row_reader_whole puts it. */
     const struct row_test *tests; /* Asked once this slot is read; NULL: none. */
     uint32_t checked;             /* The next slot whose bytes are validated; UINT32_MAX: none. */
 };
@@ -65,5 +66,15 @@ MUST_CHECK enum status row_reader_first(const struct row_reader *reader, const v
 MUST_CHECK enum status row_reader_rest(const struct row_reader *reader, struct row_place *place,
                                        struct arena *arena, struct value *values,
                                        struct sql_error *error);
+
+/**
+ * Both steps in one, for what most rows are: all slots asked for are there, and there are no nulls. False: the
+ * row is for the two steps, and *passes_out and `values` say nothing. Values are by column, or as
+ * row_reader_set_outputs says.
+ */
+bool row_reader_whole(const struct row_reader *reader, const uint8_t *bytes, size_t size,
+                      struct value *values, bool *passes_out);
+/** Without tests: row_reader_whole puts columns[i] of the table at i; each column once. */
+void row_reader_set_outputs(struct row_reader *reader, const uint32_t *columns, uint32_t count);
 
 #endif
