@@ -83,11 +83,12 @@ json_of(const struct rel_aggregate *call, struct eval *eval, const struct exec_r
 {
     bool object = call->kind == REL_JSON_OBJECT, binary = call->type.type == QTDB_TYPE_JSONB;
     struct text_out text = {.arena = eval->arena};
-    static const char *const between[2] = {", ", ", "};
 
     text_out_puts(&text, object ? (binary ? "{" : "{ ") : "[");
     for (size_t i = 0; i < rows->count; i++) {
-        text_out_puts(&text, i > 0 ? between[object] : "");
+        bool line = call->lines && !rows->rows[i][0].null;
+
+        text_out_puts(&text, i == 0 ? "" : line ? ", \n " : ", ");
         if (object) {
             size_t size = 0;
 

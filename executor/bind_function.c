@@ -113,6 +113,8 @@ type_collected(struct bind *bind, const struct ast_expr *ast, struct rel_aggrega
         call->type.type = value_array_of(type); /* Of arrays: with one dimension more. */
         return STATUS_OK;
     case REL_JSON_ARRAY:
+        call->lines = value_is_array(type) || bind__is_row(call->arguments[0]);
+        /* fall through */
     case REL_JSON_OBJECT:
         call->type.type = name[4] == 'b' ? QTDB_TYPE_JSONB : QTDB_TYPE_JSON;
         return STATUS_OK;
@@ -258,7 +260,7 @@ bind_arguments(struct bind *bind, struct bind__scope *scope, const struct ast_ex
     bool seen[2] = {false, false};
 
     for (uint32_t i = 0; i < ast->argument_count; i++) {
-        TRY(bind__expr(bind, scope, ast->arguments[i], &call->arguments[i]));
+        TRY(bind__argument(bind, scope, ast, i, &call->arguments[i]));
         TRY(bind__settle(bind, &call->arguments[i]));
         (void)expr_visit(call->arguments[i], note_place, seen);
     }
@@ -498,7 +500,13 @@ bind__function(struct bind *bind, struct bind__scope *scope, const struct ast_ex
         return sql_error_set(bind->error, "42809", ast->location,
                              "window function %s requires an OVER clause", name);
     for (uint32_t i = 0; i < ast->argument_count; i++)
-        TRY(bind__expr(bind, scope, ast->arguments[i], &arguments[i]));
+        TRY(bind__argument(bind, scope, ast, i, &arguments[i]));
+    if (strcmp(name, "row_to_json") == 0 && ast->argument_count == 1 &&
+        bind__is_row(arguments[0])) {
+        arguments[0]->function = &function_json_of_row;
+        *out = arguments[0];
+        return STATUS_OK;
+    }
     enum status status = bind__enum_function(bind, ast, arguments, out);
     if (status != STATUS_NOT_FOUND)
         return status;

@@ -269,6 +269,13 @@ MUST_CHECK enum status bind__catalog_cast(struct bind *bind, struct bind__scope 
 MUST_CHECK enum status bind__catalog_function(struct bind *bind, struct bind__scope *scope,
                                               const struct ast_expr *ast, struct expr **out);
 
+/* bind_row.c */
+/** An argument of a call, which may be a row where the function takes rows: then it is its JSON. */
+MUST_CHECK enum status bind__argument(struct bind *bind, struct bind__scope *scope,
+                                      const struct ast_expr *call, uint32_t index,
+                                      struct expr **out);
+bool bind__is_row(const struct expr *expr);
+
 /* bind_lock.c: FOR UPDATE and its kin. */
 struct bind__locks {
     uint32_t count;

@@ -34,6 +34,8 @@ extern const struct function function_more_table[];
 /* Not found by name: ARRAY[...], and what stands behind `x op ANY (array)` and ALL, whose operator is the
  * expression's. */
 extern const struct function function_array_constructor;
+extern const struct function function_json_row;    /* A row's names and values in turns. */
+extern const struct function function_json_of_row; /* The same, as row_to_json gives it. */
 extern const struct function function_array_any;
 extern const struct function function_array_like_any; /* The same of LIKE and ILIKE. */
 extern const struct function function_array_like_all;

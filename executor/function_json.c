@@ -653,6 +653,35 @@ call_build_object(const struct expr *expr, const struct value *arguments, struct
     return finish(&text, expr->type.type, eval, out);
 }
 
+/* Names and values of a row in turns; of a row that an outer join may have made (`negated`) null when all its
+ * values are. */
+static enum status
+call_row(const struct expr *expr, const struct value *arguments, struct eval *eval,
+         struct value *out)
+{
+    struct text_out text = {.arena = eval->arena};
+    bool empty = expr->negated;
+
+    text_out_put(&text, "{", 1);
+    for (uint32_t i = 0; i < expr->argument_count; i += 2) {
+        text_out_puts(&text, i > 0 ? "," : "");
+        json_put_string(&text, (const char *)arguments[i].bytes, arguments[i].size);
+        text_out_put(&text, ":", 1);
+        TRY(json_put_value(&arguments[i + 1], &text, eval));
+        empty = empty && arguments[i + 1].null;
+    }
+    text_out_put(&text, "}", 1);
+    TRY(finish(&text, QTDB_TYPE_JSON, eval, out));
+    if (empty)
+        *out = value_null(QTDB_TYPE_JSON);
+    return STATUS_OK;
+}
+
+const struct function function_json_row = {"row",          0,    1,    {FUNCTION_ANY},
+                                           QTDB_TYPE_JSON, true, true, call_row};
+const struct function function_json_of_row = {"row_to_json",  0,    1,    {FUNCTION_ANY},
+                                              QTDB_TYPE_JSON, true, true, call_row};
+
 /* About a document. */
 
 static enum status

@@ -98,6 +98,7 @@ struct rel_aggregate {
     struct rel_sort_key *sort_keys;
     struct sql_type type;
     bool distinct;
+    bool lines;             /* JSON_ARRAY: of arrays and rows, a line each. */
     bool sample;            /* VARIANCE: divided by one less than the count. */
     bool root;              /* VARIANCE: its square root. */
     uint32_t grouped_count; /* GROUPING: arguments, and its value in each grouping set. */
