@@ -113,7 +113,10 @@ struct ast_from {
     const char **column_names;
     bool lateral;
     struct ast_select *query;
-    struct ast_expr *function; /* AST_FUNCTION */
+    struct ast_expr *function; /* AST_FUNCTION; the first of several. */
+    uint32_t function_count;   /* ROWS FROM (...): all of them, side by side; else 0. */
+    struct ast_expr **functions;
+    bool ordinality; /* WITH ORDINALITY */
     enum ast_join_kind join;
     bool natural;
     uint32_t using_count;

@@ -1,14 +1,18 @@
 /*
  * Functions that give rows. Integer series are made one by one; every other one is a function that gives
  * an array, whose elements are the rows, column after column (rel.h: REL_SERIES): exprs[0] is the call,
- * the others are nulls of the columns' types. Among the targets of a SELECT such a function becomes a
+ * the others are nulls of the columns' types. Several functions side by side (ROWS FROM, unnest of several arrays,
+ * several among the targets) and WITH ORDINALITY all go by arrays. Among the targets of a SELECT such functions become a
  * LATERAL item behind its FROM.
  */
 #include <string.h>
 
 #include "executor/bind_private.h"
 #include "executor/function.h"
+#include "executor/sql_text.h"
 #include "kernel/base/check.h"
+
+enum { LIFTED_MAX = 64 };
 
 static const struct set_function {
     const char *name;
@@ -104,16 +108,122 @@ bind_array(struct bind *bind, const struct set_function *function, const struct 
     return STATUS_OK;
 }
 
+/* Several functions side by side. */
+
+/* A function that gives one value gives one row of it. */
+static enum status
+bind_one_value(struct bind *bind, struct bind__scope *scope, const struct ast_expr *call,
+               struct expr **out)
+{
+    struct expr *value = NULL;
+
+    TRY(bind__expr(bind, scope, call, &value));
+    TRY(bind__settle(bind, &value));
+    CHECK(value != NULL);
+    if (value_is_array(value->type.type))
+        return bind__unsupported(bind, call->location, "a function that gives an array in FROM");
+    TRY(bind__new_expr(bind, EXPR_FUNCTION, value_array_of(value->type.type), call->location, 1,
+                       out));
+    (*out)->function = &function_array_constructor;
+    (*out)->arguments[0] = value;
+    return STATUS_OK;
+}
+
+/* The array of a set-returning function's rows. generate_series of integers counts in numerics. */
+static enum status
+bind_rows_of(struct bind *bind, struct bind__scope *scope, const struct set_function *function,
+             const struct ast_expr *call, struct expr **out)
+{
+    struct expr **arguments = bind__take(bind, call->argument_count * sizeof(*arguments));
+    struct rel columns = {.columns = NULL};
+    struct sql_type type = {QTDB_TYPE_NULL, -1, -1};
+
+    columns.columns = bind__take(bind, 2 * sizeof(*columns.columns));
+    if (arguments == NULL || columns.columns == NULL)
+        return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < call->argument_count; i++)
+        TRY(bind__expr(bind, scope, call->arguments[i], &arguments[i]));
+    bool integers = function == &set_functions[0] && are_integers(arguments, call->argument_count);
+    if (integers)
+        TRY(bind__unify(bind, call->location, arguments, call->argument_count, "generate_series",
+                        &type));
+    TRY(bind_array(bind, function, call, arguments, &columns));
+    CHECK(columns.exprs != NULL);
+    *out = columns.exprs[0];
+    type.type = value_array_of(type.type);
+    return integers ? bind__cast(bind, *out, &type, out) : STATUS_OK;
+}
+
+static enum status
+add_part(struct bind *bind, struct bind__scope *scope, const struct ast_expr *call, struct rel *rel)
+{
+    const struct set_function *function = find_set_function(call);
+    uint32_t width = function != NULL ? function->column_count : 1;
+    struct rel_part *part = &rel->parts[rel->part_count++];
+    struct expr *rows = NULL;
+
+    TRY(function != NULL ? bind_rows_of(bind, scope, function, call, &rows)
+                         : bind_one_value(bind, scope, call, &rows));
+    CHECK(rows != NULL);
+    *part = (struct rel_part){rel->row_count, width};
+    rel->exprs[rel->row_count++] = rows;
+    for (uint32_t i = 0; i < width; i++) {
+        enum qtdb_type type = function != NULL ? function->types[i] : QTDB_TYPE_NULL;
+        struct expr **null = &rel->exprs[rel->row_count++];
+
+        if (type == QTDB_TYPE_NULL)
+            type = value_element(rows->type.type);
+        TRY(bind__new_expr(bind, EXPR_CONSTANT, type, call->location, 0, null));
+        (*null)->constant = value_null(type);
+        rel->columns[rel->column_count++] = (struct rel_column){
+            function != NULL && function->columns[i] != NULL ? function->columns[i]
+                                                             : call->names[call->name_count - 1],
+            {type, -1, -1}};
+    }
+    return STATUS_OK;
+}
+
+static enum status
+bind_parts(struct bind *bind, struct bind__scope *scope, const struct ast_from *from,
+           struct rel **out)
+{
+    uint32_t count = from->function_count;
+    struct rel *rel = NULL;
+
+    TRY(bind__defining(bind, REL_SERIES, NULL, 2 * count + 1, &rel));
+    rel->exprs = bind__take(bind, 3 * (size_t)count * sizeof(struct expr *));
+    rel->parts = bind__take(bind, count * sizeof(*rel->parts));
+    if (rel->exprs == NULL || rel->parts == NULL)
+        return STATUS_NO_MEMORY;
+    rel->column_count = 0;
+    for (uint32_t i = 0; i < count; i++)
+        TRY(add_part(bind, scope, from->functions[i], rel));
+    /* The alias of one function that gives one column names it. */
+    if (count == 1 && rel->column_count == 1 && from->alias != NULL)
+        rel->columns[0].name = from->alias;
+    rel->ordinality = from->ordinality;
+    if (rel->ordinality)
+        rel->columns[rel->column_count++] =
+            (struct rel_column){"ordinality", {QTDB_TYPE_INT8, -1, -1}};
+    *out = rel;
+    return STATUS_OK;
+}
+
 enum status
 bind__set_function(struct bind *bind, struct bind__scope *scope, const struct ast_from *from,
                    struct rel **out)
 {
+    struct ast_expr *alone = from->function;
+    struct ast_from one = *from;
+
     const struct ast_expr *call = from->function;
     const struct set_function *function = find_set_function(call);
     struct rel *rel = NULL;
 
-    if (function == NULL)
-        return bind__unsupported(bind, call->location, "this function in FROM");
+    one.functions = &alone;
+    one.function_count = 1;
+    if (from->function_count > 0 || function == NULL)
+        return bind_parts(bind, scope, from->function_count > 0 ? from : &one, out);
     TRY(bind__defining(bind, REL_SERIES, NULL, function->column_count, &rel));
     rel->exprs = bind__take(bind, (call->argument_count + 3) * sizeof(struct expr *));
     if (rel->exprs == NULL)
@@ -134,35 +244,57 @@ bind__set_function(struct bind *bind, struct bind__scope *scope, const struct as
 
 /* Targets. */
 
+/* The item that takes the functions, each with a column of its own. */
+static enum status
+add_lifted(struct bind *bind, struct ast_expr *ast, struct ast_from **from_out, const char **name)
+{
+    struct ast_from *from = *from_out;
+
+    if (find_set_function(ast)->column_count != 1)
+        return bind__unsupported(bind, ast->location, "a function of several columns in SELECT");
+    if (from == NULL) {
+        from = bind__take(bind, sizeof(*from));
+        if (from == NULL)
+            return STATUS_NO_MEMORY;
+        *from = (struct ast_from){
+            .kind = AST_FROM_FUNCTION, .alias = "?set?", .lateral = true, .function = ast};
+        from->functions = bind__take(bind, LIFTED_MAX * sizeof(*from->functions));
+        from->column_names = bind__take(bind, LIFTED_MAX * sizeof(*from->column_names));
+        if (from->functions == NULL || from->column_names == NULL)
+            return STATUS_NO_MEMORY;
+        *from_out = from;
+    }
+    if (from->column_name_count == LIFTED_MAX)
+        return sql_error_set(bind->error, "54011", ast->location,
+                             "a SELECT may have at most %d set-returning functions", LIFTED_MAX);
+    struct sql_text text;
+    sql_text_init(&text, bind->arena);
+    sql_text_print(&text, "?set%u?", from->column_name_count);
+    TRY(text.status);
+    *name = text.bytes;
+    from->column_names[from->column_name_count] = text.bytes;
+    from->functions[from->column_name_count++] = ast;
+    from->function_count = from->column_name_count > 1 ? from->column_name_count : 0;
+    return STATUS_OK;
+}
+
 static enum status
 lift(struct bind *bind, struct ast_expr *ast, struct ast_from **from_out, struct ast_expr **out)
 {
-    static const char *const alias = "?set?";
     struct ast_expr *copy = bind__take(bind, sizeof(*copy));
 
     if (copy == NULL)
         return STATUS_NO_MEMORY;
     *out = ast;
     if (find_set_function(ast) != NULL) {
-        struct ast_from *from = bind__take(bind, sizeof(*from));
         const char **names = bind__take(bind, 2 * sizeof(*names));
 
-        if (from == NULL || names == NULL)
+        if (names == NULL)
             return STATUS_NO_MEMORY;
-        if (*from_out != NULL)
-            return bind__unsupported(bind, ast->location,
-                                     "a second set-returning function in SELECT");
-        if (find_set_function(ast)->column_count != 1)
-            return bind__unsupported(bind, ast->location,
-                                     "a function of several columns in SELECT");
-        *from = (struct ast_from){
-            .kind = AST_FROM_FUNCTION, .alias = alias, .lateral = true, .function = ast};
-        from->column_names = names + 1;
-        from->column_name_count = 1;
-        names[0] = names[1] = alias;
+        names[0] = "?set?";
+        TRY(add_lifted(bind, ast, from_out, &names[1]));
         *copy = (struct ast_expr){.kind = AST_COLUMN, .location = ast->location, .names = names};
         copy->name_count = 2;
-        *from_out = from;
         *out = copy;
         return STATUS_OK;
     }

@@ -21,7 +21,7 @@ static const struct exec__class *const classes[PLAN_KIND_COUNT] = {
     [PLAN_RECURSIVE] = &exec__recursive_class, [PLAN_WORK] = &exec__work_class,
     [PLAN_SERIES] = &exec__series_class,       [PLAN_WINDOW] = &exec__window_class,
     [PLAN_GROUP] = &exec__group_class,         [PLAN_SHARED] = &exec__shared_class,
-    [PLAN_LOCK] = &exec__lock_class,
+    [PLAN_LOCK] = &exec__lock_class,           [PLAN_ZIP] = &exec__zip_class,
 };
 
 /* What nodes share. */

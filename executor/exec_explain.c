@@ -43,7 +43,7 @@ node_name(const struct plan *plan)
         [PLAN_WORK] = "WorkTable Scan", [PLAN_SERIES] = "Function Scan on generate_series",
         [PLAN_WINDOW] = "WindowAgg",    [PLAN_GROUP] = "GroupAggregate",
         [PLAN_SHARED] = "CTE Scan",     [PLAN_LOCK] = "LockRows",
-        [PLAN_KIND_COUNT] = "",
+        [PLAN_ZIP] = "Function Scan",   [PLAN_KIND_COUNT] = "",
     };
 
     if (plan->kind == PLAN_SET)

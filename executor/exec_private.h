@@ -55,6 +55,7 @@ extern const struct exec__class exec__hash_join_class;
 extern const struct exec__class exec__window_class;
 extern const struct exec__class exec__shared_class;
 extern const struct exec__class exec__lock_class;
+extern const struct exec__class exec__zip_class;
 
 /* exec.c */
 struct eval exec__eval(struct exec *exec);

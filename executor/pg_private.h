@@ -61,6 +61,11 @@ struct ast_expr *pg__row_distinct(struct pg__conversion *conversion, const struc
 struct ast_expr *pg__named_call(struct pg__conversion *conversion, FuncCall *call);
 struct ast_expr *pg__assigned_part(struct pg__conversion *conversion, MultiAssignRef *part);
 
+/* pg_record.c */
+/** A function of FROM with a list of columns and types: the query that gives the same. */
+struct ast_from *pg__record(struct pg__conversion *conversion, RangeFunction *range,
+                            struct ast_from *from);
+
 /* pg_explain.c */
 struct ast_explain pg__explain(struct pg__conversion *conversion, List *options);
 

@@ -1,4 +1,6 @@
 /* SELECT and VALUES with their FROM, ORDER BY and LIMIT. */
+#include <string.h>
+
 #include "executor/pg_private.h"
 
 /* The library (15.1) numbers LimitOption from DEFAULT = 0, the headers (15.20) from COUNT = 0. */
@@ -70,20 +72,80 @@ convert_from_query(struct pg__conversion *conversion, RangeSubselect *range)
     return from;
 }
 
+/* unnest(a, b) is unnest(a) beside unnest(b). */
+static bool
+is_unnest(const struct ast_expr *call)
+{
+    return call != NULL && call->kind == AST_FUNCTION && call->argument_count > 1 &&
+           strcmp(call->names[call->name_count - 1], "unnest") == 0;
+}
+
+static void
+add_function(struct pg__conversion *conversion, struct ast_expr *call, struct ast_from *from)
+{
+    if (!is_unnest(call)) {
+        from->functions[from->function_count++] = call;
+        return;
+    }
+    for (uint32_t i = 0; i < call->argument_count; i++) {
+        struct ast_expr *one = pg__take(conversion, sizeof(*one));
+
+        if (one == NULL)
+            return;
+        *one = *call;
+        one->argument_count = 1;
+        one->arguments = &call->arguments[i];
+        from->functions[from->function_count++] = one;
+    }
+}
+
+static void
+convert_functions(struct pg__conversion *conversion, RangeFunction *range, struct ast_from *from)
+{
+    uint32_t count = 0;
+    ListCell *cell;
+
+    foreach (cell, range->functions) {
+        const List *call = lfirst(cell);
+        uint32_t arguments = IsA(linitial(call), FuncCall)
+                                 ? (uint32_t)list_length(((FuncCall *)linitial(call))->args)
+                                 : 0;
+
+        if (list_length(call) > 1 && lsecond(call) != NIL)
+            (void)pg__unsupported(conversion, -1, "a column list inside ROWS FROM");
+        count += arguments > 1 ? arguments : 1;
+    }
+    from->functions = pg__take(conversion, count * sizeof(*from->functions));
+    foreach (cell, range->functions) {
+        struct ast_expr *call = pg__expr(conversion, linitial((List *)lfirst(cell)));
+
+        if (from->functions == NULL || call == NULL)
+            return;
+        if (call->kind != AST_FUNCTION) {
+            (void)pg__unsupported(conversion, call->location, "this form of function in FROM");
+            return;
+        }
+        add_function(conversion, call, from);
+    }
+    from->function = from->functions[0];
+    if (from->function_count == 1 && !from->ordinality)
+        from->function_count = 0;
+}
+
 static struct ast_from *
 convert_from_function(struct pg__conversion *conversion, RangeFunction *range)
 {
     struct ast_from *from = pg__take(conversion, sizeof(*from));
-    Node *call = linitial((List *)linitial(range->functions));
 
     if (from == NULL)
         return NULL;
-    if (range->ordinality || range->is_rowsfrom || range->coldeflist != NIL || !IsA(call, FuncCall))
-        return pg__unsupported(conversion, -1, "this form of function in FROM");
+    if (range->coldeflist != NIL)
+        return pg__record(conversion, range, from);
     from->kind = AST_FROM_FUNCTION;
     from->lateral = true;
+    from->ordinality = range->ordinality;
     convert_alias(conversion, range->alias, from);
-    from->function = pg__expr(conversion, call);
+    convert_functions(conversion, range, from);
     return from;
 }
 

@@ -31,7 +31,8 @@ enum plan_kind {
     PLAN_GROUP = 17,  /* An AGGREGATE whose input is in the order of its groups, all integers. */
     PLAN_SHARED = 18, /* The rows of a query of WITH, made once. */
     PLAN_LOCK = 19,   /* exprs: keys of rows, as REL_LOCK. */
-    PLAN_KIND_COUNT = 20,
+    PLAN_ZIP = 20,    /* A SERIES of several functions. */
+    PLAN_KIND_COUNT = 21,
 };
 
 /* A column of a row: which column of the logical tree it is. */
@@ -115,7 +116,10 @@ struct plan {
     bool all;
     uint32_t work_index;
     const struct rel_shared *shared; /* SHARED */
-    uint32_t lock_count;             /* LOCK */
+    uint32_t part_count;             /* ZIP */
+    const struct rel_part *parts;
+    bool ordinality;
+    uint32_t lock_count; /* LOCK */
     const struct rel_lock *locks;
 };
 

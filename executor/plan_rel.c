@@ -92,8 +92,12 @@ plan_series(struct planner *planner, const struct rel *rel, struct plan **out)
 {
     struct plan *plan = NULL;
 
-    TRY(plan__new(planner, PLAN_SERIES, NULL, rel->column_count, &plan));
+    TRY(plan__new(planner, rel->part_count > 0 ? PLAN_ZIP : PLAN_SERIES, NULL, rel->column_count,
+                  &plan));
     lay_out(plan, rel->relation);
+    plan->part_count = rel->part_count;
+    plan->parts = rel->parts;
+    plan->ordinality = rel->ordinality;
     plan->row_count = rel->row_count;
     plan->exprs = plan__take(planner, rel->row_count * sizeof(struct expr *));
     if (plan->exprs == NULL)

@@ -158,6 +158,13 @@ struct rel_shared {
     bool always; /* MATERIALIZED: even for one use. */
 };
 
+/* One of several functions that give rows side by side: exprs[call] is its array, the `width` exprs behind it
+ * nulls of its columns' types. */
+struct rel_part {
+    uint32_t call;
+    uint32_t width;
+};
+
 /* FOR UPDATE and FOR SHARE of one table of the query. */
 struct rel_lock {
     const struct table *table;
@@ -197,6 +204,10 @@ struct rel {
     bool all;            /* SET, RECURSIVE: keep duplicates. */
     uint32_t work_index; /* RECURSIVE, WORK: which work table. */
     struct rel_shared *shared;
+    uint32_t
+        part_count; /* SERIES: of several functions, the shorter filled up with nulls; 0: of one. */
+    struct rel_part *parts;
+    bool ordinality;     /* SERIES with parts: the last column counts the rows. */
     uint32_t lock_count; /* LOCK */
     struct rel_lock *locks;
 };
