@@ -332,6 +332,7 @@ enum ast_statement_kind {
     AST_LOCK = 31,
     AST_CHECKPOINT = 32,
     AST_DISCARD = 33,
+    AST_ALTER_DATABASE = 34,
 };
 
 enum ast_discard {

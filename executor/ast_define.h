@@ -256,7 +256,8 @@ enum ast_set_what {
 
 struct ast_set {
     enum ast_set_what what;
-    const char *name; /* SHOW: NULL: all. */
+    const char *name;     /* SHOW: NULL: all. */
+    const char *database; /* ALTER DATABASE. */
     bool local;
     uint32_t value_count;
     const char **values;

@@ -79,6 +79,8 @@ MUST_CHECK enum status exec__truncate(struct exec_context *context, const struct
 MUST_CHECK enum status define_drop_sequences(struct define *define, uint32_t column);
 
 /* exec_sequence.c */
+MUST_CHECK enum status exec__alter_database(struct exec_context *context,
+                                            const struct ast_set *ast);
 MUST_CHECK enum status exec__comment(struct exec_context *context, const struct ast_comment *ast,
                                      struct arena *arena);
 

@@ -295,6 +295,7 @@ tag_of(const struct ast_statement *statement)
         [AST_ALTER_SEQUENCE] = "ALTER SEQUENCE",   [AST_TRUNCATE] = "TRUNCATE TABLE",
         [AST_CREATE_TABLE_AS] = "CREATE TABLE AS", [AST_CREATE_ENUM] = "CREATE TYPE",
         [AST_ALTER_ENUM] = "ALTER TYPE",           [AST_COMMENT] = "COMMENT",
+        [AST_ALTER_DATABASE] = "ALTER DATABASE",
     };
 
     if (statement->kind == AST_DROP)
@@ -322,6 +323,7 @@ exec_is_definition(enum ast_statement_kind kind)
     case AST_SET_SCHEMA:
     case AST_TRUNCATE:
     case AST_COMMENT:
+    case AST_ALTER_DATABASE:
     case AST_DROP:
         return true;
     default:
@@ -365,6 +367,8 @@ exec_define(struct exec_context *context, const char *sql, const struct ast_stat
         return exec__alter_enum(context, statement->enumeration, arena);
     case AST_COMMENT:
         return exec__comment(context, statement->comment, arena);
+    case AST_ALTER_DATABASE:
+        return exec__alter_database(context, statement->set);
     default:
         CHECK(statement->kind == AST_DROP);
         return exec__drop(context, statement->drop, arena);

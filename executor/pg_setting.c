@@ -1,4 +1,4 @@
-/* SET, RESET, SHOW, transaction modes, MERGE, ANALYZE, VACUUM, LOCK and DISCARD. */
+/* SET, RESET, SHOW, ALTER DATABASE ... SET, transaction modes, MERGE, ANALYZE, VACUUM, LOCK and DISCARD. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -100,6 +100,16 @@ convert_set(struct pg__conversion *conversion, VariableSetStmt *source)
         return NULL;
     foreach (cell, source->args)
         out->values[out->value_count++] = setting_value(conversion, lfirst(cell));
+    return out;
+}
+
+static struct ast_set *
+convert_database(struct pg__conversion *conversion, AlterDatabaseSetStmt *source)
+{
+    struct ast_set *out = convert_set(conversion, source->setstmt);
+
+    if (out != NULL)
+        out->database = pg__copy(conversion, source->dbname);
     return out;
 }
 
@@ -271,6 +281,10 @@ pg__setting(struct pg__conversion *conversion, Node *node, struct ast_statement 
     case T_VariableSetStmt:
         out->kind = AST_SET;
         out->set = convert_set(conversion, (VariableSetStmt *)node);
+        return true;
+    case T_AlterDatabaseSetStmt:
+        out->kind = AST_ALTER_DATABASE;
+        out->set = convert_database(conversion, (AlterDatabaseSetStmt *)node);
         return true;
     case T_VariableShowStmt:
         out->kind = AST_SHOW;

@@ -30,6 +30,11 @@ qtdb_session_open(struct qtdb *db, struct qtdb_session **out)
         qtdb_session_close(session);
         return api_error(STATUS_NO_MEMORY);
     }
+    enum status status = session_take_defaults(session);
+    if (status != STATUS_OK) {
+        qtdb_session_close(session);
+        return api_error(status);
+    }
     *out = session;
     return QTDB_OK;
 }

@@ -165,6 +165,8 @@ MUST_CHECK enum status session_set(struct qtdb_session *session, const struct as
 MUST_CHECK enum status session_show(const struct qtdb_session *session,
                                     const struct ast_statement *ast, struct arena *arena,
                                     struct ast_statement *out, struct sql_error *error);
+/** exec_database.c: takes over what the file has defaults for. STATUS_NO_MEMORY. */
+MUST_CHECK enum status session_take_defaults(struct qtdb_session *session);
 /** Begins a transaction by the session's settings. `statistics` (NULL: not asked) outlives it. */
 MUST_CHECK enum status session_begin(struct qtdb_session *session, enum qtdb_isolation isolation,
                                      bool read_only, struct qtdb_txn_statistics *statistics,

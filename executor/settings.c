@@ -81,6 +81,7 @@ struct settings {
     struct search_path path;
     struct arena path_arena;
     uint64_t path_epoch;
+    char *file_path; /* The path's default; NULL: that of the table. */
 };
 
 /* Texts. */
@@ -107,7 +108,10 @@ drop(struct settings *settings, char **text)
 static const char *
 value_of(const struct settings *settings, uint32_t index)
 {
-    return settings->now[index] != NULL ? settings->now[index] : table[index].value;
+    if (settings->now[index] != NULL)
+        return settings->now[index];
+    return index == SEARCH_PATH && settings->file_path != NULL ? settings->file_path
+                                                               : table[index].value;
 }
 
 /* The path. */
@@ -178,6 +182,14 @@ renew_path(struct settings *settings)
     return STATUS_OK;
 }
 
+enum status
+settings_set_file_path(struct settings *settings, const char *text)
+{
+    drop(settings, &settings->file_path);
+    settings->file_path = copy(settings, text);
+    return settings->file_path == NULL ? STATUS_NO_MEMORY : renew_path(settings);
+}
+
 struct settings *
 settings_new(struct memory *memory)
 {
@@ -204,6 +216,7 @@ settings_free(struct settings *settings)
         drop(settings, &settings->committed[i]);
         drop(settings, &settings->before[i]);
     }
+    drop(settings, &settings->file_path);
     arena_deinit(&settings->path_arena);
     memory_free(settings->memory, MEMORY_SQL, settings, sizeof(*settings));
 }
@@ -472,16 +485,27 @@ join(const char *const *values, uint32_t count, bool names, char *out, size_t ro
 }
 
 enum status
+settings_join(const char *name, const char *const *values, uint32_t count,
+              char out[SETTINGS_TEXT_SIZE], struct sql_error *error)
+{
+    uint32_t index = find(name);
+    bool names = index != SETTING_COUNT && table[index].kind == PATH;
+
+    if (join(values, count, names, out, SETTINGS_TEXT_SIZE) == STATUS_OK)
+        return STATUS_OK;
+    return sql_error_set(error, "22023", -1, "the value of \"%s\" is too long", name);
+}
+
+enum status
 settings_set(struct settings *settings, const char *name, const char *const *values, uint32_t count,
              bool local, bool in_block, struct sql_error *error)
 {
     uint32_t index = find(name);
-    char text[1024];
+    char text[SETTINGS_TEXT_SIZE];
 
     if (index == SETTING_COUNT)
         return unknown(name, error);
-    if (join(values, count, table[index].kind == PATH, text, sizeof(text)) != STATUS_OK)
-        return sql_error_set(error, "22023", -1, "the value of \"%s\" is too long", name);
+    TRY(settings_join(name, values, count, text, error));
     TRY(check_value(&table[index], text, error));
     uint64_t size = 0;
 

@@ -15,6 +15,12 @@ struct settings *settings_new(struct memory *memory);
 /** NULL is fine. */
 void settings_free(struct settings *settings);
 
+enum { SETTINGS_TEXT_SIZE = 1024 };
+/** `values` of SET as one text. 22023: it is too long. */
+MUST_CHECK enum status settings_join(const char *name, const char *const *values, uint32_t count,
+                                     char out[SETTINGS_TEXT_SIZE], struct sql_error *error);
+/** What search_path is where nobody sets it, in place of "$user", public; copied. STATUS_NO_MEMORY. */
+MUST_CHECK enum status settings_set_file_path(struct settings *settings, const char *text);
 /** `values` of SET; `local` counts within a block alone. 42704, 22023. */
 MUST_CHECK enum status settings_set(struct settings *settings, const char *name,
                                     const char *const *values, uint32_t count, bool local,

@@ -266,6 +266,7 @@ enum catalog_kind {
     CATALOG_ENUM = 'e',
     CATALOG_SCHEMA = 's',
     CATALOG_COMMENT = 'c', /* Name: kind and name. */
+    CATALOG_SETTING = 'd', /* A setting's default of the file; schema: pg_catalog. */
 };
 /** STATUS_NOT_FOUND without an error set when there is none. */
 MUST_CHECK enum status catalog_find(struct qtdb_txn *txn, enum catalog_kind kind,

@@ -315,7 +315,7 @@ catalog_put_bytes(struct qtdb_txn *txn, enum catalog_kind kind, const struct ast
     struct catalog_key key;
 
     TRY(catalog_open(txn, true, &catalog, error));
-    if (kind != CATALOG_COMMENT) {
+    if (kind != CATALOG_COMMENT && kind != CATALOG_SETTING) {
         TRY(require_schema(txn, catalog, schema, error));
         TRY(refuse_taken(txn, catalog, schema, name->name, replace ? (char)kind : 0, error));
     }

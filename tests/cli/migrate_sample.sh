@@ -54,6 +54,9 @@ for generation in A B C D; do
         SELECT * FROM shop."odd ""table""" ORDER BY "select", small;
         SELECT * FROM shop.notes ORDER BY id; SELECT * FROM other.stuff ORDER BY id;' >"$work/got"
     diff "$work/expected" "$work/got" || fail "generation $generation: other rows"
+    # The file's search_path names the schemas.
+    [ "$(rows "$target" 'SELECT (SELECT count(*) FROM notes), (SELECT count(*) FROM stuff)' | tail -n 1)" = 4,4 ] ||
+        fail "generation $generation: names without their schema are not found"
     "$QTDB_BIN/qtdb" --readonly "$target" .check >/dev/null || fail "generation $generation: check"
     for words in "generation $generation" "11 after the last checkpoint" "torn tail at byte" \
         "digits past microseconds" "PRIMARY KEY left out: its values repeat" "NOT NULL left out" \

@@ -4,7 +4,8 @@
  * transaction of its own; what the target refuses is reported by name with what it said. So nothing
  * here knows what SQL the target speaks, and what it learns is carried over from then on.
  *
- * One thing may need another (a view of a view), so rounds are made until one brings nothing new.
+ * One thing may need another (a view of a view), so rounds are made until one brings nothing new. The file's
+ * default search_path names all schemas that came of databases.
  */
 #include <stdio.h>
 #include <string.h>
@@ -161,6 +162,74 @@ try_notes(struct migration *migration, struct source *source, bool *progress)
     return STATUS_OK;
 }
 
+/* The path. */
+
+/* Whether a database before this one becomes the same schema. */
+static bool
+is_repeated(const struct migration *migration, const struct plan_database *wanted, const char *name)
+{
+    for (uint32_t i = 0; i < migration->sources.count; i++) {
+        const struct plan_database *database = migration->sources.sources[i]->plan->databases;
+
+        for (; database != NULL; database = database->next) {
+            char other[MIGRATE_NAME_SIZE];
+
+            if (database == wanted)
+                return false;
+            (void)migrate_name(&database->name, other);
+            if (strcmp(other, name) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Adds the schemas of a source's databases; how many. */
+static uint32_t
+add_schemas(const struct migration *migration, const struct source *source, struct text_buffer *sql)
+{
+    const char *only = migration->options.only_schema;
+    const struct plan_database *database = source->plan->databases;
+    uint32_t count = 0;
+
+    for (; database != NULL; database = database->next) {
+        char name[MIGRATE_NAME_SIZE];
+
+        (void)migrate_name(&database->name, name);
+        if (strcmp(name, "public") == 0 || (only != NULL && strcmp(only, name) != 0) ||
+            is_repeated(migration, database, name))
+            continue;
+        text_buffer_add_text(sql, ", ");
+        text_buffer_add_identifier(sql, name);
+        count++;
+    }
+    return count;
+}
+
+/* What came of databases can be named without its schema; what is new goes to public, as in any file. */
+static enum status
+set_path(struct migration *migration, struct text_buffer *sql)
+{
+    const struct source_list *list = &migration->sources;
+    uint32_t count = 0;
+
+    text_buffer_reset(sql);
+    text_buffer_add_text(sql, "ALTER DATABASE qtdb SET search_path TO \"$user\", public");
+    for (uint32_t i = 0; i < list->count; i++)
+        count += add_schemas(migration, list->sources[i], sql);
+    if (sql->failed)
+        return migrate_fail(migration, STATUS_NO_MEMORY, "out of memory");
+    if (count == 0)
+        return STATUS_OK;
+    enum target_result result = target_try(&migration->target, sql->bytes, "");
+    if (result == TARGET_FAILED)
+        return migrate_fail(migration, STATUS_FAILED, "search_path: %s", migration->target.fault);
+    if (result != TARGET_OK)
+        (void)legacy_plan_note(list->sources[0]->plan, "search path",
+                               &(struct legacy_text){"search_path", 11}, migration->target.fault);
+    return STATUS_OK;
+}
+
 static enum status
 refuse_if_strict(struct migration *migration)
 {
@@ -190,9 +259,11 @@ migrate_carry_over(struct migration *migration)
     bool failed = sql.failed;
     for (uint32_t i = 0; i < list->count; i++)
         failed = failed || list->sources[i]->plan->notes_failed;
+    enum status status = failed     ? migrate_fail(migration, STATUS_NO_MEMORY, "out of memory")
+                         : progress ? set_path(migration, &sql)
+                                    : STATUS_OK;
     text_buffer_deinit(&sql);
-    if (failed)
-        return migrate_fail(migration, STATUS_NO_MEMORY, "out of memory");
+    TRY(status);
     while (progress) {
         progress = false;
         for (uint32_t i = 0; i < list->count; i++)

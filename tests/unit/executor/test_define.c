@@ -245,6 +245,67 @@ Test(define, settings_survive_every_refused_allocation)
     expect("show search_path", "\"$user\", public\n");
 }
 
+static void
+open_session_again(void)
+{
+    qtdb_session_close(session);
+    session = NULL;
+    cr_assert_eq(qtdb_session_open(rig.db, &session), QTDB_OK, "%s", qtdb_error_last()->message);
+}
+
+/* ALTER DATABASE: sessions begin with the file's path, RESET leads back to it, and it is part of transactions. */
+Test(define, a_file_has_a_search_path_of_its_own)
+{
+    static const char path[] = "\"$user\", public, shop, \"Odd \"\"s\"\n";
+
+    expect("create schema shop; create table shop.t (i int); insert into shop.t values (7)", "");
+    refuse("select i from t", "42P01");
+    expect("alter database qtdb set search_path to \"$user\", public, shop, \"Odd \"\"s\"", "");
+    expect("show search_path", "\"$user\", public\n");
+    open_session_again();
+    expect("show search_path", path);
+    expect("select i from t", "7\n");
+    expect("set search_path to public; show search_path", "public\n");
+    expect("reset search_path; show search_path", path);
+    expect("begin; set local search_path to public; commit; show search_path", path);
+    expect("begin; alter database qtdb set search_path to shop; rollback", "");
+    refuse("alter database other set search_path to shop", "3D000");
+    refuse("alter database qtdb set work_mem to '4MB'", "0A000");
+    qtdb_session_close(session);
+    session = NULL;
+    db_rig_close(&rig);
+    db_rig_open(&rig);
+    open_session_again();
+    expect("show search_path", path);
+    expect("create table t (i int); select count(*) from public.t", "0\n");
+    expect("alter database qtdb reset search_path", "");
+    expect("alter database qtdb reset all; show search_path", path);
+    open_session_again();
+    expect("show search_path", "\"$user\", public\n");
+}
+
+Test(define, a_search_path_of_the_file_survives_every_refused_allocation)
+{
+    bool failed = true;
+
+    make_all();
+    refuse_each("alter database qtdb set search_path to public, other",
+                "alter database qtdb reset search_path");
+    refuse_each("begin; alter database qtdb reset search_path; rollback", NULL);
+    expect("alter database qtdb set search_path to public, other", "");
+    for (uint64_t index = 0; failed; index++) {
+        qtdb_session_close(session);
+        session = NULL;
+        memory_fail_at(rig.memory, index, false);
+        enum qtdb_code code = qtdb_session_open(rig.db, &session);
+        failed = memory_failed(rig.memory);
+        memory_fail_at(rig.memory, UINT64_MAX, false);
+        cr_assert_eq(code, failed ? QTDB_NO_MEMORY : QTDB_OK, "allocation %lu: %s",
+                     (unsigned long)index, qtdb_error_last()->message);
+    }
+    expect("show search_path", "public, other\n");
+}
+
 /* What the catalog keeps as text is written so that PostgreSQL reads it, too. */
 Test(define, what_has_its_own_syntax_is_printed_in_it)
 {
