@@ -18,6 +18,9 @@
 #ifndef BTREE_BTREE_H
 #define BTREE_BTREE_H
 
+#include <string.h>
+
+#include "kernel/base/check.h"
 #include "pager/pager.h"
 
 enum {
@@ -317,6 +320,11 @@ struct btree_cursor {
     uint32_t turns; /* From leaf to leaf since the last seek. */
     bool valid;
     uint64_t csn;
+    /* Of a copied leaf with keys of 8 bytes and values of one size: where the two arrays are. */
+    const uint8_t *keys;
+    const uint8_t *values;
+    uint32_t array_count; /* Rows; 0: the leaf is not of that kind. */
+    uint32_t value_size;
     struct btree_row row; /* The present row. */
 };
 void btree_cursor_init(struct btree_cursor *cursor, const struct btree *tree,
@@ -333,12 +341,34 @@ MUST_CHECK enum status btree_cursor_next(struct btree_cursor *cursor);
 MUST_CHECK enum status btree_cursor_previous(struct btree_cursor *cursor);
 /** The same (next: `forward`) when that row lies in the copied leaf, value and all: nearly every step of
  * a scan. False: nothing has happened. `csn` stays what it was; the row is as of `leaf_csn`. */
-bool btree_cursor_step(struct btree_cursor *cursor, bool forward);
+static inline bool btree_cursor_step(struct btree_cursor *cursor, bool forward);
+/** The part of it that is not inline: to the row `index` of the copied leaf, which may not be there. */
+bool btree_cursor_step_to(struct btree_cursor *cursor, uint32_t index);
 /** The next rows of the copied leaf, `count` at most: where their values lie, or only how many there are
  * (`values` NULL). The cursor is at the last of them; they stay until it is at another leaf. 0: as false
  * above. */
 uint32_t btree_cursor_span(struct btree_cursor *cursor, uint32_t count, const void **values,
                            uint32_t *sizes);
+
+static inline bool
+btree_cursor_step(struct btree_cursor *cursor, bool forward)
+{
+    /* Before the first row there is none: the index wraps past the last one. */
+    uint32_t index = forward ? cursor->index + 1 : cursor->index - 1;
+    struct btree_row *row = &cursor->row;
+    uint64_t key;
+
+    CHECK(cursor->valid);
+    if (__builtin_expect(index >= cursor->array_count, 0))
+        return btree_cursor_step_to(cursor, index);
+    memcpy(&key, cursor->keys + (size_t)index * sizeof(key), sizeof(key));
+    key = __builtin_bswap64(key);
+    memcpy(row->key, &key, sizeof(key));
+    row->value = cursor->values + (size_t)index * cursor->value_size;
+    row->value_size = cursor->value_size;
+    cursor->index = index;
+    return true;
+}
 
 /** Pages from the root to a leaf, both counted, as of some moment; 0 when the root is not in memory. No I/O. */
 uint32_t btree_depth(const struct btree *tree);

@@ -48,17 +48,35 @@ btree_cursor_deinit(struct btree_cursor *cursor)
     btree_row_deinit(&cursor->row);
 }
 
+/* Loading bounded the arrays. */
+static void
+find_arrays(struct btree_cursor *cursor)
+{
+    const struct node *node = node_of(cursor);
+
+    if (node->kind != NODE_INT || node->form != NODE_INT_FIXED)
+        return;
+    cursor->keys = node->bytes + NODE_INT_HEADER_SIZE;
+    cursor->values = cursor->keys + (size_t)node->capacity * NODE_INT_KEY_SIZE;
+    cursor->array_count = node->count;
+    cursor->value_size = node->value_size;
+}
+
 /* Takes over what an open view shows; false when it did not hold. */
 static bool
 copy_view(struct btree_cursor *cursor, struct leaf_view *leaf)
 {
+    cursor->array_count = 0;
     memcpy(cursor->leaf, leaf->view.bytes, PAGE_SIZE);
     cursor->leaf_csn = tree__leaf_csn(&leaf->view);
     if (!page_view_end(&leaf->view))
         return false;
     if (cursor->leaf_csn > cursor->csn)
         cursor->csn = cursor->leaf_csn;
-    return node_load_page(cursor->leaf, node_of(cursor));
+    if (!node_load_page(cursor->leaf, node_of(cursor)))
+        return false;
+    find_arrays(cursor);
+    return true;
 }
 
 /* Asks for the bytes of the leaf behind this one. What the page there is decides nothing. */
@@ -231,24 +249,8 @@ take_row(struct btree_cursor *cursor, struct stale *stale_out)
     return STATUS_OK;
 }
 
-/* The row of an integer leaf whose values are of one size. Loading bounded the arrays. */
-static void
-take_fixed(const struct node *node, uint32_t index, struct btree_row *out)
-{
-    uint32_t values = NODE_INT_HEADER_SIZE + (uint32_t)node->capacity * NODE_INT_KEY_SIZE;
-    uint64_t key;
-
-    memcpy(&key, node->bytes + NODE_INT_HEADER_SIZE + (size_t)index * NODE_INT_KEY_SIZE,
-           sizeof(key));
-    key = __builtin_bswap64(key);
-    memcpy(out->key, &key, sizeof(key));
-    out->value = node->bytes + values + (size_t)index * node->value_size;
-    out->value_size = node->value_size;
-}
-
-/* To another row of the same leaf, when its value lies there. */
-static bool
-step_in_leaf(struct btree_cursor *cursor, uint32_t index)
+bool
+btree_cursor_step_to(struct btree_cursor *cursor, uint32_t index)
 {
     const struct node *node = node_of(cursor);
     struct btree_row *out = &cursor->row;
@@ -257,11 +259,6 @@ step_in_leaf(struct btree_cursor *cursor, uint32_t index)
     CHECK(out->key_capacity >= BTREE_KEY_SIZE_MAX);
     if (index >= node->count)
         return false;
-    if (node->kind == NODE_INT && node->form == NODE_INT_FIXED) {
-        take_fixed(node, index, out);
-        cursor->index = index;
-        return true;
-    }
     if (!node_row_at(node, index, &row) || row.is_overflow ||
         !node_row_key(node, &row, out->key, &out->key_size))
         return false;
@@ -269,14 +266,6 @@ step_in_leaf(struct btree_cursor *cursor, uint32_t index)
     out->value_size = row.value_size;
     cursor->index = index;
     return true;
-}
-
-bool
-btree_cursor_step(struct btree_cursor *cursor, bool forward)
-{
-    CHECK(cursor->valid);
-    /* Before the first row there is none: the index wraps past the last one. */
-    return step_in_leaf(cursor, forward ? cursor->index + 1 : cursor->index - 1);
 }
 
 uint32_t
@@ -294,7 +283,7 @@ btree_cursor_span(struct btree_cursor *cursor, uint32_t count, const void **valu
            node_row_value(node, first + taken, (const uint8_t **)&values[taken], &sizes[taken]))
         taken++;
     /* The last one becomes the present row, with its key; a large value has to be arrived at. */
-    while (taken > 0 && !step_in_leaf(cursor, first + taken - 1))
+    while (taken > 0 && !btree_cursor_step_to(cursor, first + taken - 1))
         taken--;
     return taken;
 }
@@ -374,7 +363,7 @@ btree_cursor_next(struct btree_cursor *cursor)
 {
     CHECK(cursor->valid);
     cursor->csn = cursor->leaf_csn;
-    if (step_in_leaf(cursor, cursor->index + 1))
+    if (btree_cursor_step(cursor, true))
         return STATUS_OK;
     cursor->valid = false;
     cursor->index++;
@@ -386,7 +375,7 @@ btree_cursor_previous(struct btree_cursor *cursor)
 {
     CHECK(cursor->valid);
     cursor->csn = cursor->leaf_csn;
-    if (cursor->index > 0 && step_in_leaf(cursor, cursor->index - 1))
+    if (btree_cursor_step(cursor, false))
         return STATUS_OK;
     cursor->valid = false;
     return arrive(cursor, BACKWARD);

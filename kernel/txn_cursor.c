@@ -687,7 +687,7 @@ arrive_plain(struct qtdb_cursor *cursor, enum direction direction)
 }
 
 /* To the next row of a leaf with which nothing has to be merged; false: step has to look. */
-static bool
+static inline __attribute__((always_inline)) bool
 step_plain(struct qtdb_cursor *cursor, enum direction direction)
 {
     if (!is_plain(cursor, direction) || !btree_cursor_step(&cursor->rows, direction == FORWARD))
@@ -784,8 +784,15 @@ void
 qtdb_cursor_row(struct qtdb_cursor *cursor, const void **key_out, size_t *key_size_out,
                 const void **value_out, size_t *value_size_out)
 {
-    *key_out = cursor->has_row ? cursor->key : NULL;
-    *key_size_out = cursor->has_row ? cursor->key_size : 0;
-    *value_out = cursor->has_row ? cursor->value : NULL;
-    *value_size_out = cursor->has_row ? cursor->value_size : 0;
+    if (__builtin_expect(!cursor->has_row, 0)) {
+        *key_out = NULL;
+        *key_size_out = 0;
+        *value_out = NULL;
+        *value_size_out = 0;
+        return;
+    }
+    *key_out = cursor->key;
+    *key_size_out = cursor->key_size;
+    *value_out = cursor->value;
+    *value_size_out = cursor->value_size;
 }

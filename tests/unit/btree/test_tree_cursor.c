@@ -338,6 +338,38 @@ Test(tree_cursor, a_span_gives_the_rows_that_steps_give)
     }
 }
 
+/* Leaves with values of one size are arrays, those beside them are not: each row is what a get finds. */
+Test(tree_cursor, rows_of_leaves_of_both_forms_are_those_that_a_get_finds)
+{
+    for (uint32_t forward = 0; forward < 2; forward++) {
+        struct tree_rig rig;
+        struct btree_cursor cursor;
+        uint32_t rows = 0;
+
+        tree_rig_init(&rig, UNIVERSE_DENSE, 900, 256);
+        for (uint32_t number = 0; number < 900; number++)
+            tree_rig_put(&rig, number, number / 150 % 2 == 0 ? 7 : 1 + number);
+        btree_cursor_init(&cursor, &rig.tree, rig.pager.memory);
+        enum status status = forward != 0 ? btree_cursor_seek(&cursor, NULL, 0)
+                                          : btree_cursor_seek_last(&cursor, NULL, 0);
+
+        for (; status == STATUS_OK; rows++) {
+            size_t size = UNIVERSE_VALUE_MAX;
+            uint64_t csn;
+
+            MUST(btree_get(&rig.tree, cursor.row.key, cursor.row.key_size, rig.other, &size, &csn));
+            cr_assert_eq(size, cursor.row.value_size);
+            cr_assert_eq(memcmp(rig.other, cursor.row.value, size), 0);
+            if (!btree_cursor_step(&cursor, forward != 0))
+                status = forward != 0 ? btree_cursor_next(&cursor) : btree_cursor_previous(&cursor);
+        }
+        cr_assert_eq(status, STATUS_NOT_FOUND);
+        cr_assert_eq(rows, 900);
+        btree_cursor_deinit(&cursor);
+        tree_rig_deinit(&rig);
+    }
+}
+
 Test(tree_cursor, a_step_leads_where_next_and_previous_lead)
 {
     const enum universe_shape kinds[] = {UNIVERSE_DENSE, UNIVERSE_TEXT};
