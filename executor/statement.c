@@ -704,7 +704,7 @@ run_whole(struct qtdb_statement *statement)
         return statement__prepare(statement);
     if (statement->ast->kind == AST_DEALLOCATE)
         return statement__deallocate(statement);
-    if (statement->ast->kind >= AST_LOCK)
+    if (statement->ast->kind >= AST_LOCK && statement->ast->kind <= AST_DISCARD)
         return statement__maintain(statement);
     if (exec_makes_temporary(statement->ast))
         session_begin_temporary(statement->session);
