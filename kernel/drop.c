@@ -1,8 +1,8 @@
 /*
- * Freeing the pages of dropped trees and of large values that no row names (large_value.c). A drop only moves the tree's record to the dropped ones; here
- * the pages follow, a limited number a commit, once no running transaction is older than the drop and
- * could still read them (T7). The record goes with the last page, so a crash in between only means
- * that the next handle goes on.
+ * Freeing the pages of dropped trees and of large values that no row names (large_value.c). A drop only
+ * moves the tree's record to the dropped ones; here the pages follow, a limited number a commit, once no
+ * running transaction is older than the drop and could still read them (T7). The record goes with the last
+ * page, so a crash in between only means that the next handle goes on.
  */
 #include "kernel/kernel_private.h"
 

@@ -4,8 +4,8 @@
  * Each is answered as access__get answers it alone (T1): own writes first, then the tree's row where its
  * leaf is as the snapshot has it, then the version store. Only the middle is done together: what the
  * transaction has not written itself goes to the tree in groups, which overlap their misses
- * (btree/tree_batch.c), from the leaves that the tree's router names where it has one. Keys are checked and reads are noted before the first answer, so that a call that
- * fails there has read nothing.
+ * (btree/tree_batch.c), from the leaves that the tree's router names where it has one. Keys are checked and
+ * reads are noted before the first answer, so that a call that fails there has read nothing.
  */
 #include "kernel/kernel_private.h"
 

@@ -3,10 +3,11 @@
  * database is closed.
  *
  * They are derived data. A row is taken only if the file was closed cleanly, by a handle that wrote it or
- * left it standing because its tree had not changed: one row says since which CSN rows are right. After
- * a crash all are passed over, and written anew at the next close. What is damaged in spite of checksums, names pages that the file does not have, or is of another kind than wanted, is
- * refused and counted; the tree answers until a router is built. Even a row that is taken only names
- * pages that are checked at each use (R1).
+ * left it standing because its tree had not changed: one row says since which CSN rows are right. After a
+ * crash all are passed over, and written anew at the next close. What is damaged in spite of checksums,
+ * names pages that the file does not have, or is of another kind than wanted, is refused and counted; the
+ * tree answers until a router is built. Even a row that is taken only names pages that are checked at each
+ * use (R1).
  *
  * Saving never fails a close: what cannot be saved is missing at the next open.
  */

@@ -7,10 +7,10 @@
  *      +--> commit (commit.c) --+
  *      +--> rollback -----------+--> unlisted, row locks and the rest given back, handle kept for reuse
  *
- * Running transactions are listed newest first, writers and readers apart; in each list snapshots
- * never fall from one begin to the next, so the last one is the oldest. A finished handle is kept for a while before it is used again:
- * so the use of a finished transaction is an error and not a crash. One that was read-only may stay
- * listed, so that its thread begins the next one without a latch (txn_park.c).
+ * Running transactions are listed newest first, writers and readers apart; in each list snapshots never
+ * fall from one begin to the next, so the last one is the oldest. A finished handle is kept for a while
+ * before it is used again: so the use of a finished transaction is an error and not a crash. One that was
+ * read-only may stay listed, so that its thread begins the next one without a latch (txn_park.c).
  */
 #include "kernel/kernel_private.h"
 

@@ -4,10 +4,12 @@
  * that would waste a good part of the front block gets a block of its own, behind it.
  *
  * Memory handed out is zero: blocks come zeroed, and reset clears what was used of the one it
- * keeps. Write sets and locks of loads are megabytes a transaction that are written once: zeroed a block at a
- * time, they would go through the caches twice. So raw arenas zero single pieces, as they are asked for, and
- * those of arena_alloc_raw not at all. Only a block of ordinary size is kept, so one large statement does not hold its memory
- * for as long as the session lives.
+ * keeps. Only a block of ordinary size is kept, so one large statement does not hold its memory for as
+ * long as the session lives.
+ *
+ * Write sets and locks of loads are megabytes a transaction that are written once: zeroed a block at a
+ * time, they would go through the caches twice. So raw arenas zero single pieces, as they are asked for,
+ * and those of arena_alloc_raw not at all.
  */
 #include "kernel/base/memory.h"
 

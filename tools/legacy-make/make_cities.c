@@ -1,7 +1,8 @@
 /*
- * The cities of GeoNames: read from CSV (also compressed by zstd, as NAME.csv.zst), and written as the predecessor would have kept them. It tagged
- * every literal with a decimal point as a numeric, and a small number as a smallint whatever its
- * column's type was; so do we. (A file with a numeric in it is one that it could not open again.)
+ * The cities of GeoNames: read from CSV (also compressed by zstd, as NAME.csv.zst), and written as the
+ * predecessor would have kept them. It tagged every literal with a decimal point as a numeric, and a small
+ * number as a smallint whatever its column's type was; so do we. (A file with a numeric in it is one that
+ * it could not open again.)
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /*
  * .import FILE [TABLE]: rows of another file into the open database. There is one converter: qtdb-migrate
  * makes a temporary database of the file, with types found from all values, and its rows are copied from
- * there by a load (qtdb_load_begin), in one transaction. A table that is not there is made; one that is there takes the
- * columns it has by name, in its own types, under its own constraints.
+ * there by a load (qtdb_load_begin), in one transaction. A table that is not there is made; one that is
+ * there takes the columns it has by name, in its own types, under its own constraints.
  */
 #include <ctype.h>
 #include <stdio.h>

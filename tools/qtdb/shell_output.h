@@ -1,6 +1,7 @@
 /*
- * How rows look: in a box, as CSV, as JSON, one column a line or as a Markdown table. Rows are written as they come; a box
- * gathers a block of rows first and takes the columns' widths from it, so memory is bounded.
+ * How rows look: in a box, as CSV, as JSON, one column a line or as a Markdown table. Rows are written as
+ * they come; a box gathers a block of rows first and takes the columns' widths from it, so memory is
+ * bounded.
  */
 #ifndef TOOLS_QTDB_SHELL_OUTPUT_H
 #define TOOLS_QTDB_SHELL_OUTPUT_H
