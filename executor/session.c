@@ -89,12 +89,22 @@ qtdb_interrupt(struct qtdb_session *session)
     atomic_store(&session->interrupted, true);
 }
 
+enum status
+session_refuse_aborted(const struct qtdb_session *session, struct sql_error *error)
+{
+    if (!session->aborted)
+        return STATUS_OK;
+    return sql_error_set(error, "25P02", -1,
+                         "current transaction is aborted, commands ignored until end of "
+                         "transaction block");
+}
+
 static enum status
 begin_block(struct qtdb_session *session, const struct ast_transaction_modes *modes,
             struct sql_error *error)
 {
-    if (session->txn != NULL)
-        return STATUS_OK; /* PostgreSQL warns and goes on. */
+    if (session->txn != NULL) /* PostgreSQL warns and goes on. */
+        return session_refuse_aborted(session, error);
     session->aborted = session->catalog_changed = session->used = false;
     session->isolation = modes->isolation >= 0 ? (enum qtdb_isolation)modes->isolation
                                                : settings_isolation(session->settings);
@@ -132,10 +142,8 @@ use_savepoint(struct qtdb_session *session, const struct ast_statement *ast,
 {
     struct session_savepoint *savepoint = session->savepoints;
 
-    if (session->aborted && ast->transaction != AST_ROLLBACK_TO)
-        return sql_error_set(error, "25P02", -1,
-                             "current transaction is aborted, commands ignored until end of "
-                             "transaction block");
+    if (ast->transaction != AST_ROLLBACK_TO)
+        TRY(session_refuse_aborted(session, error));
     if (ast->transaction == AST_SAVEPOINT)
         return add_savepoint(session, ast->savepoint, error);
     while (savepoint != NULL && strcmp(savepoint->name, ast->savepoint) != 0)

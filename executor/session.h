@@ -153,6 +153,9 @@ MUST_CHECK enum status session_transaction(struct qtdb_session *session,
                                            const struct ast_statement *ast, const char **tag_out,
                                            struct sql_error *error);
 
+/** 25P02 in a block that has failed: it takes only its end, and ROLLBACK TO. */
+MUST_CHECK enum status session_refuse_aborted(const struct qtdb_session *session,
+                                              struct sql_error *error);
 /** 55006 while a load has not ended. */
 MUST_CHECK enum status session_refuse_load(const struct qtdb_session *session,
                                            struct sql_error *error);

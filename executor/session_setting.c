@@ -73,10 +73,7 @@ set(struct qtdb_session *session, const struct ast_set *ast, struct sql_error *e
 {
     bool block = session->txn != NULL;
 
-    if (session->aborted)
-        return sql_error_set(error, "25P02", -1,
-                             "current transaction is aborted, commands ignored until end of "
-                             "transaction block");
+    TRY(session_refuse_aborted(session, error));
     switch (ast->what) {
     case AST_SET_VALUE:
         return settings_set(session->settings, ast->name, ast->values, ast->value_count, ast->local,

@@ -196,10 +196,7 @@ statement__enter(struct qtdb_statement *statement)
 
     statement->cost = (struct qtdb_txn_statistics){.size = sizeof(statement->cost)};
     TRY(session_refuse_load(session, &statement->error));
-    if (session->aborted)
-        return sql_error_set(&statement->error, "25P02", -1,
-                             "current transaction is aborted, commands ignored until end of "
-                             "transaction block");
+    TRY(session_refuse_aborted(session, &statement->error));
     if (!query && (block ? session->read_only : settings_read_only(session->settings)))
         return sql_error_set(&statement->error, "25006", -1,
                              "cannot execute %s in a read-only transaction",

@@ -48,16 +48,6 @@ refuse_unknown(struct qtdb_statement *statement, const char *name)
                          name);
 }
 
-static enum status
-refuse_aborted(struct qtdb_statement *statement)
-{
-    if (!statement->session->aborted)
-        return STATUS_OK;
-    return sql_error_set(&statement->error, "25P02", -1,
-                         "current transaction is aborted, commands ignored until end of "
-                         "transaction block");
-}
-
 /* A failure inside a block aborts it. */
 static enum status
 note_failure(const struct qtdb_statement *statement, enum status status)
@@ -166,7 +156,7 @@ statement__prepare(struct qtdb_statement *statement)
     enum status status = STATUS_OK;
 
     statement->tag = "PREPARE";
-    TRY(refuse_aborted(statement));
+    TRY(session_refuse_aborted(statement->session, &statement->error));
     if (*find_link(session, ast->name) != NULL)
         status = sql_error_set(&statement->error, "42P05", -1,
                                "prepared statement \"%s\" already exists", ast->name);
@@ -190,7 +180,7 @@ statement__deallocate(struct qtdb_statement *statement)
     const struct ast_prepare *ast = statement->ast->prepare;
     struct qtdb_session *session = statement->session;
 
-    TRY(refuse_aborted(statement));
+    TRY(session_refuse_aborted(statement->session, &statement->error));
     statement->tag = ast->name != NULL ? "DEALLOCATE" : "DEALLOCATE ALL";
     if (ast->name == NULL) {
         session_forget_prepared(session);
@@ -320,7 +310,7 @@ begin(struct qtdb_statement *statement)
         *find_link(statement->session, statement->ast->prepare->name);
     enum status status;
 
-    TRY(refuse_aborted(statement));
+    TRY(session_refuse_aborted(statement->session, &statement->error));
     if (prepared == NULL)
         return note_failure(statement, refuse_unknown(statement, statement->ast->prepare->name));
     status = check_arguments(statement, prepared);

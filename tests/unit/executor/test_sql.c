@@ -116,6 +116,7 @@ Test(sql, a_failed_block_takes_only_rollback)
     expect("begin; delete from items where id = 1", "");
     refuse("select nonsense", "42703", 8);
     refuse("select 1", "25P02", 0);
+    refuse("begin", "25P02", 0);
     expect("commit; select count(*) from items", "3\n");
     expect("begin; delete from items where id = 1; commit; select count(*) from items", "2\n");
 }
