@@ -1,3 +1,4 @@
+/* See pager_rig.h. */
 #include "tests/support/pager_rig.h"
 
 #include <stdio.h>
@@ -39,6 +40,30 @@ pager_rig_open(struct pager_rig *rig)
 {
     CHECK(rig->pager == NULL);
     MUST(pager_open(&rig->env, RIG_PATH, &rig->options, &rig->pager));
+}
+
+struct pager *
+pager_rig_pool_new(struct pager_rig *rig, uint32_t frames)
+{
+    pager_rig_init(rig, 1);
+    struct pager *pager = memory_alloc(rig->memory, MEMORY_OTHER, sizeof(*pager));
+
+    CHECK(pager != NULL);
+    pager->env = rig->env;
+    pager->options = rig->options;
+    pager->options.pool_size = (uint64_t)frames * PAGE_SIZE;
+    MUST(pager__pool_open(pager));
+    CHECK(atomic_load(&pager->pool_frames) == frames);
+    CHECK(pager->table.frame_count - 1 == frames + pager->map_frames);
+    return pager;
+}
+
+void
+pager_rig_pool_free(struct pager_rig *rig, struct pager *pager)
+{
+    pager__pool_close(pager);
+    memory_free(rig->memory, MEMORY_OTHER, pager, sizeof(*pager));
+    pager_rig_deinit(rig);
 }
 
 void

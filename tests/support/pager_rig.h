@@ -35,6 +35,11 @@ void pager_rig_kill(struct pager_rig *rig);
 /** Frees everything; a leak stops the test. */
 void pager_rig_deinit(struct pager_rig *rig);
 
+/** A rig whose pager is a pool of so many frames and nothing else: no file, no log. */
+struct pager *pager_rig_pool_new(struct pager_rig *rig, uint32_t frames);
+/** Frees pool and rig. */
+void pager_rig_pool_free(struct pager_rig *rig, struct pager *pager);
+
 /** A new page that holds `value`, committed; resolves what is missing. */
 enum status pager_rig_try_allocate(struct pager_rig *rig, uint64_t value, uint32_t *page_out);
 uint32_t pager_rig_allocate(struct pager_rig *rig, uint64_t value);

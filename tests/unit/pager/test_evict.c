@@ -15,28 +15,6 @@
 
 enum { FRAMES = 2000, FIRST = 4, PLACE_MAIN = 2 };
 
-static struct pager *
-pool_new(struct pager_rig *rig)
-{
-    pager_rig_init(rig, 1);
-    struct pager *pager = memory_alloc(rig->memory, MEMORY_OTHER, sizeof(*pager));
-    pager->env = rig->env;
-    pager->options = rig->options;
-    pager->options.pool_size = (uint64_t)FRAMES * PAGE_SIZE;
-    pager->options.page_limit = 1 << 20;
-    MUST(pager__pool_open(pager));
-    cr_assert_eq(atomic_load(&pager->pool_frames), FRAMES);
-    return pager;
-}
-
-static void
-pool_free(struct pager_rig *rig, struct pager *pager)
-{
-    pager__pool_close(pager);
-    memory_free(rig->memory, MEMORY_OTHER, pager, sizeof(*pager));
-    pager_rig_deinit(rig);
-}
-
 static bool
 is_resident(const struct pager *pager, uint32_t page_number)
 {
@@ -94,7 +72,7 @@ check_places(const struct pager *pager)
 Test(evict, a_page_that_is_looked_at_again_outlives_scans)
 {
     struct pager_rig rig;
-    struct pager *pager = pool_new(&rig);
+    struct pager *pager = pager_rig_pool_new(&rig, FRAMES);
 
     for (int i = 0; i < 3; i++)
         (void)look(pager, FIRST);
@@ -104,14 +82,14 @@ Test(evict, a_page_that_is_looked_at_again_outlives_scans)
     cr_assert(is_resident(pager, FIRST), "two looks after it came");
     cr_assert_not(is_resident(pager, FIRST + 1), "one only");
     check_places(pager);
-    pool_free(&rig, pager);
+    pager_rig_pool_free(&rig, pager);
 }
 
 Test(evict, a_page_that_comes_back_soon_outlives_scans)
 {
     enum { COUNT = 100 };
     struct pager_rig rig;
-    struct pager *pager = pool_new(&rig);
+    struct pager *pager = pager_rig_pool_new(&rig, FRAMES);
 
     scan(pager, 10000, FRAMES);
     scan(pager, FIRST, 2 * COUNT);
@@ -124,14 +102,14 @@ Test(evict, a_page_that_comes_back_soon_outlives_scans)
     cr_assert_geq(resident_count(pager, FIRST, COUNT), COUNT * 8 / 10, "few are forgotten early");
     cr_assert_eq(resident_count(pager, FIRST + COUNT, COUNT), 0);
     check_places(pager);
-    pool_free(&rig, pager);
+    pager_rig_pool_free(&rig, pager);
 }
 
 /* Whatever was kept before: pages that fit the pool are all found in the end. */
 Test(evict, a_loop_over_pages_that_fit_stays)
 {
     struct pager_rig rig;
-    struct pager *pager = pool_new(&rig);
+    struct pager *pager = pager_rig_pool_new(&rig, FRAMES);
     uint32_t found = 0, count = FRAMES * 9 / 10;
 
     for (int i = 0; i < 5; i++)
@@ -142,7 +120,7 @@ Test(evict, a_loop_over_pages_that_fit_stays)
         found += look(pager, 50000 + i);
     cr_assert_gt(found, count * 9 / 10, "%u of %u", found, count);
     check_places(pager);
-    pool_free(&rig, pager);
+    pager_rig_pool_free(&rig, pager);
 }
 
 static int
@@ -158,7 +136,7 @@ Test(evict, a_skewed_load_finds_nearly_what_the_best_fixed_choice_finds)
 {
     enum { PAGES = 10 * FRAMES, LOOKS = 400000, WARM = 200000 };
     struct pager_rig rig;
-    struct pager *pager = pool_new(&rig);
+    struct pager *pager = pager_rig_pool_new(&rig, FRAMES);
     uint32_t *counts = calloc(PAGES, sizeof(*counts));
     uint32_t found = 0, best = 0;
     struct random random;
@@ -181,14 +159,14 @@ Test(evict, a_skewed_load_finds_nearly_what_the_best_fixed_choice_finds)
     cr_assert_gt(found, best / 100 * 95, "%u of %u", found, best);
     check_places(pager);
     free(counts);
-    pool_free(&rig, pager);
+    pager_rig_pool_free(&rig, pager);
 }
 
 /* Also when every page was looked at lately, the search ends, and says that nothing can go. */
 Test(evict, a_pool_of_dirty_pages_gives_none_and_then_the_clean_one)
 {
     struct pager_rig rig;
-    struct pager *pager = pool_new(&rig);
+    struct pager *pager = pager_rig_pool_new(&rig, FRAMES);
     uint32_t frame, end = FIRST;
 
     for (; pager->free_frames > FRAME_RESERVE; end++)
@@ -205,14 +183,14 @@ Test(evict, a_pool_of_dirty_pages_gives_none_and_then_the_clean_one)
     MUST(pager__frame_take(pager, &frame));
     cr_assert_eq(frame, only);
     check_places(pager);
-    pool_free(&rig, pager);
+    pager_rig_pool_free(&rig, pager);
 }
 
 /* What the flush writes first: pages that would leave next. */
 Test(evict, a_page_is_cold_when_the_hand_would_take_it)
 {
     struct pager_rig rig;
-    struct pager *pager = pool_new(&rig);
+    struct pager *pager = pager_rig_pool_new(&rig, FRAMES);
 
     (void)look(pager, FIRST);
     uint32_t frame = (uint32_t)(pager->table.words[FIRST] & WORD_FRAME_MASK);
@@ -227,5 +205,5 @@ Test(evict, a_page_is_cold_when_the_hand_would_take_it)
     cr_assert_not(pager__frame_is_cold(pager, frame));
     pager__drop(pager, FIRST);
     check_places(pager);
-    pool_free(&rig, pager);
+    pager_rig_pool_free(&rig, pager);
 }

@@ -14,27 +14,6 @@
 
 enum { FRAMES = 64, PAGES = 300 };
 
-static struct pager *
-pool_new(struct pager_rig *rig)
-{
-    pager_rig_init(rig, 1);
-    struct pager *pager = memory_alloc(rig->memory, MEMORY_OTHER, sizeof(*pager));
-    pager->env = rig->env;
-    pager->options = rig->options;
-    MUST(pager__pool_open(pager));
-    cr_assert_eq(atomic_load(&pager->pool_frames), FRAMES);
-    cr_assert_eq(pager->table.frame_count - 1, FRAMES + pager->map_frames);
-    return pager;
-}
-
-static void
-pool_free(struct pager_rig *rig, struct pager *pager)
-{
-    pager__pool_close(pager);
-    memory_free(rig->memory, MEMORY_OTHER, pager, sizeof(*pager));
-    pager_rig_deinit(rig);
-}
-
 static uint64_t
 word_of(const struct pager *pager, uint32_t page_number)
 {
@@ -76,7 +55,7 @@ fill(struct pager *pager)
 Test(pool, map_frames_are_beside_the_pool_and_stay)
 {
     struct pager_rig rig;
-    struct pager *pager = pool_new(&rig);
+    struct pager *pager = pager_rig_pool_new(&rig, FRAMES);
     uint32_t count = pager->map_frames, first = PAGES, frame, page_number;
 
     cr_assert_eq(count, FRAMES * MAP_FRAMES_A_FRAME);
@@ -108,7 +87,7 @@ Test(pool, map_frames_are_beside_the_pool_and_stay)
     MUST(pager__frame_take_map(pager, &frame));
     pager__frame_give(pager, frame);
     cr_assert_eq(pager->map_free, 2);
-    pool_free(&rig, pager);
+    pager_rig_pool_free(&rig, pager);
 }
 
 /* As many for any pool from a point on. covers: P18 */
@@ -123,14 +102,14 @@ Test(pool, map_frames_are_bounded)
     pager->options.pool_size = (uint64_t)64 << 20;
     MUST(pager__pool_open(pager));
     cr_assert_eq(pager->map_frames, MAP_FRAMES_MAX);
-    pool_free(&rig, pager);
+    pager_rig_pool_free(&rig, pager);
 }
 
 /* covers: P15 */
 Test(pool, a_word_never_touched_is_absent)
 {
     struct pager_rig rig;
-    struct pager *pager = pool_new(&rig);
+    struct pager *pager = pager_rig_pool_new(&rig, FRAMES);
     struct page_view view = {0};
     struct pager_pin pin;
 
@@ -139,14 +118,14 @@ Test(pool, a_word_never_touched_is_absent)
     cr_assert_not(pager__pin_resident(pager, 4, &pin));
     cr_assert_not(page_view_begin(pager_table(pager), pager->table.page_limit, &view),
                   "past the table");
-    pool_free(&rig, pager);
+    pager_rig_pool_free(&rig, pager);
 }
 
 /* covers: P15 */
 Test(pool, an_installed_page_is_found_by_view_and_pin)
 {
     struct pager_rig rig;
-    struct pager *pager = pool_new(&rig);
+    struct pager *pager = pager_rig_pool_new(&rig, FRAMES);
     uint32_t frame = install(pager, 9);
     struct page_view view = {0};
     struct pager_pin pin;
@@ -160,14 +139,14 @@ Test(pool, an_installed_page_is_found_by_view_and_pin)
     cr_assert_eq(pager->frame[frame].page_number, 9);
     pager_unpin(pager, &pin);
     cr_assert_eq(pager->frame[frame].pins, 0);
-    pool_free(&rig, pager);
+    pager_rig_pool_free(&rig, pager);
 }
 
 /* covers: P15 */
 Test(pool, a_second_frame_for_a_page_is_given_back)
 {
     struct pager_rig rig;
-    struct pager *pager = pool_new(&rig);
+    struct pager *pager = pager_rig_pool_new(&rig, FRAMES);
     uint32_t first = install(pager, 9), second;
     uint32_t free_before;
 
@@ -176,13 +155,13 @@ Test(pool, a_second_frame_for_a_page_is_given_back)
     cr_assert_not(pager__install(pager, 9, second));
     cr_assert_eq(frame_of(pager, 9), first);
     cr_assert_eq(pager->free_frames, free_before + 1);
-    pool_free(&rig, pager);
+    pager_rig_pool_free(&rig, pager);
 }
 
 Test(pool, frames_are_handed_out_once_and_the_reserve_is_kept)
 {
     struct pager_rig rig;
-    struct pager *pager = pool_new(&rig);
+    struct pager *pager = pager_rig_pool_new(&rig, FRAMES);
     bool seen[FRAMES + 1] = {false};
     uint32_t frame, count = 0;
 
@@ -198,13 +177,13 @@ Test(pool, frames_are_handed_out_once_and_the_reserve_is_kept)
         count++;
     }
     cr_assert_eq(count, FRAMES, "the reserve can be used up");
-    pool_free(&rig, pager);
+    pager_rig_pool_free(&rig, pager);
 }
 
 Test(pool, the_reserve_is_filled_before_anybody_else_gets_a_frame)
 {
     struct pager_rig rig;
-    struct pager *pager = pool_new(&rig);
+    struct pager *pager = pager_rig_pool_new(&rig, FRAMES);
     uint32_t frame;
 
     (void)fill(pager);
@@ -213,13 +192,13 @@ Test(pool, the_reserve_is_filled_before_anybody_else_gets_a_frame)
     cr_assert_eq(pager->free_frames, FRAME_RESERVE - 3);
     MUST(pager__frame_take(pager, &frame));
     cr_assert_eq(pager->free_frames, FRAME_RESERVE);
-    pool_free(&rig, pager);
+    pager_rig_pool_free(&rig, pager);
 }
 
 Test(pool, evicts_no_page_that_is_pinned_dirty_or_being_flushed)
 {
     struct pager_rig rig;
-    struct pager *pager = pool_new(&rig);
+    struct pager *pager = pager_rig_pool_new(&rig, FRAMES);
     uint32_t end = fill(pager), frame;
     struct pager_pin pin;
 
@@ -236,13 +215,13 @@ Test(pool, evicts_no_page_that_is_pinned_dirty_or_being_flushed)
     MUST(pager__frame_take(pager, &frame));
     cr_assert_eq(frame, pinned);
     cr_assert_eq(frame_of(pager, 4), 0);
-    pool_free(&rig, pager);
+    pager_rig_pool_free(&rig, pager);
 }
 
 Test(pool, a_view_ends_false_when_the_page_was_published_dropped_or_evicted)
 {
     struct pager_rig rig;
-    struct pager *pager = pool_new(&rig);
+    struct pager *pager = pager_rig_pool_new(&rig, FRAMES);
     struct page_view view = {0};
 
     (void)install(pager, 9);
@@ -257,13 +236,13 @@ Test(pool, a_view_ends_false_when_the_page_was_published_dropped_or_evicted)
     cr_assert_not(page_view_end(&view));
     (void)install(pager, 9);
     cr_assert_not(page_view_end(&view), "it came back, perhaps with other bytes");
-    pool_free(&rig, pager);
+    pager_rig_pool_free(&rig, pager);
 }
 
 Test(pool, a_view_ends_false_when_the_page_went_and_came_back_to_the_same_frame)
 {
     struct pager_rig rig;
-    struct pager *pager = pool_new(&rig);
+    struct pager *pager = pager_rig_pool_new(&rig, FRAMES);
     struct page_view view = {0};
     uint32_t frame;
 
@@ -275,13 +254,13 @@ Test(pool, a_view_ends_false_when_the_page_went_and_came_back_to_the_same_frame)
     cr_assert_eq(view.bytes, pager__frame_bytes(pager, frame));
     cr_assert(pager__install(pager, 9, frame));
     cr_assert_not(page_view_end(&view));
-    pool_free(&rig, pager);
+    pager_rig_pool_free(&rig, pager);
 }
 
 Test(pool, a_view_rejects_what_was_read_half_before_and_half_after_a_publication)
 {
     struct pager_rig rig;
-    struct pager *pager = pool_new(&rig);
+    struct pager *pager = pager_rig_pool_new(&rig, FRAMES);
     uint32_t frame = install(pager, 9);
     struct page_view view = {0};
 
@@ -292,13 +271,13 @@ Test(pool, a_view_rejects_what_was_read_half_before_and_half_after_a_publication
     pager__word_unlock(pager, 9, frame, false);
     cr_assert_neq(view_u64(&view, PAGE_SIZE - 8), first, "torn");
     cr_assert_not(page_view_end(&view));
-    pool_free(&rig, pager);
+    pager_rig_pool_free(&rig, pager);
 }
 
 Test(pool, a_view_outlives_a_lock_that_changed_nothing)
 {
     struct pager_rig rig;
-    struct pager *pager = pool_new(&rig);
+    struct pager *pager = pager_rig_pool_new(&rig, FRAMES);
     struct page_view view = {0}, locked = {0};
     uint64_t word;
 
@@ -308,13 +287,13 @@ Test(pool, a_view_outlives_a_lock_that_changed_nothing)
     cr_assert_not(page_view_begin(pager_table(pager), 9, &locked));
     pager__word_unlock_unchanged(pager, 9, word);
     cr_assert(page_view_end(&view));
-    pool_free(&rig, pager);
+    pager_rig_pool_free(&rig, pager);
 }
 
 Test(pool, a_frame_dropped_while_pinned_is_freed_by_the_last_unpin)
 {
     struct pager_rig rig;
-    struct pager *pager = pool_new(&rig);
+    struct pager *pager = pager_rig_pool_new(&rig, FRAMES);
     uint32_t frame = install(pager, 9), free_before;
     struct pager_pin one, two;
 
@@ -331,13 +310,13 @@ Test(pool, a_frame_dropped_while_pinned_is_freed_by_the_last_unpin)
     pager_unpin(pager, &two);
     cr_assert_eq(pager->free_frames, free_before + 1);
     cr_assert_eq(pager->frame[frame].pins, 0);
-    pool_free(&rig, pager);
+    pager_rig_pool_free(&rig, pager);
 }
 
 Test(pool, a_claim_is_one_threads_and_ends_with_the_page_or_without)
 {
     struct pager_rig rig;
-    struct pager *pager = pool_new(&rig);
+    struct pager *pager = pager_rig_pool_new(&rig, FRAMES);
     uint64_t claimed = pager__word_claim(pager, 9);
     struct pager_pin pin;
     uint32_t frame;
@@ -353,13 +332,13 @@ Test(pool, a_claim_is_one_threads_and_ends_with_the_page_or_without)
     cr_assert_eq(pager->frame[frame].pins, 1, "for who brought it in");
     cr_assert_eq(pager__word_claim(pager, 9), 0, "it is there");
     pager__frame_unpin(pager, frame);
-    pool_free(&rig, pager);
+    pager_rig_pool_free(&rig, pager);
 }
 
 Test(pool, a_claim_is_taken_away_by_drop_and_install)
 {
     struct pager_rig rig;
-    struct pager *pager = pool_new(&rig);
+    struct pager *pager = pager_rig_pool_new(&rig, FRAMES);
     uint64_t claimed = pager__word_claim(pager, 9), second;
     uint32_t frame;
 
@@ -371,13 +350,13 @@ Test(pool, a_claim_is_taken_away_by_drop_and_install)
     frame = install(pager, 9);
     cr_assert_not(pager__word_settle(pager, 9, second, WORD_FRAME_NONE));
     cr_assert_eq(frame_of(pager, 9), frame);
-    pool_free(&rig, pager);
+    pager_rig_pool_free(&rig, pager);
 }
 
 Test(pool, unlocking_what_is_not_locked_stops_the_process, .signal = SIGABRT)
 {
     struct pager_rig rig;
-    struct pager *pager = pool_new(&rig);
+    struct pager *pager = pager_rig_pool_new(&rig, FRAMES);
 
     pager__word_unlock(pager, 9, WORD_FRAME_NONE, false);
 }
@@ -385,7 +364,7 @@ Test(pool, unlocking_what_is_not_locked_stops_the_process, .signal = SIGABRT)
 Test(pool, one_unpin_too_many_stops_the_process, .signal = SIGABRT)
 {
     struct pager_rig rig;
-    struct pager *pager = pool_new(&rig);
+    struct pager *pager = pager_rig_pool_new(&rig, FRAMES);
 
     pager__frame_unpin(pager, install(pager, 9));
 }
@@ -413,7 +392,7 @@ Test(pool, an_open_that_gets_no_memory_leaves_nothing)
     }
     cr_assert_geq(index, 8);
     memory_fail_at(rig.memory, UINT64_MAX, false);
-    pool_free(&rig, pager);
+    pager_rig_pool_free(&rig, pager);
 }
 
 /* The random run: what the model knows of each page. */
@@ -541,7 +520,7 @@ Test(pool, any_sequence_accounts_for_every_frame)
 {
     for (uint64_t seed = 1; seed <= 20; seed++) {
         struct pager_rig rig;
-        struct model model = {.pager = pool_new(&rig)};
+        struct model model = {.pager = pager_rig_pool_new(&rig, FRAMES)};
 
         random_init(&model.random, seed);
         for (int step = 0; step < 3000; step++) {
@@ -551,6 +530,6 @@ Test(pool, any_sequence_accounts_for_every_frame)
         while (model.pin_count > 0)
             model_unpin(&model);
         check_frames(&model);
-        pool_free(&rig, model.pager);
+        pager_rig_pool_free(&rig, model.pager);
     }
 }
