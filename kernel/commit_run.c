@@ -74,6 +74,7 @@ fetch_next(const struct write_entry *entry)
 
     if (next == NULL)
         return;
+    __builtin_prefetch(next->key);
     __builtin_prefetch(next->value);
     __builtin_prefetch(next->value + NEAR_SIZE);
     __builtin_prefetch(next->next[0]);

@@ -26,7 +26,7 @@
 #include "kernel/row_lock.h"
 #include "kernel/row_lock_private.h"
 
-enum { ALONE_MIN = 64, ALONE_MAX = 1 << 17 };
+enum { ALONE_MIN = 64, ALONE_MAX = 1 << 17, FETCH_AHEAD = 256 };
 
 /* Of the row and the holder's last claim, by tree and key. */
 static int
@@ -108,6 +108,7 @@ lock__claim_alone(struct lock_table *table, struct lock_holder *holder, const st
     CHECK(claim != NULL);
     struct row_lock *newest = holder->newest;
 
+    __builtin_prefetch((const char *)claim + FETCH_AHEAD, 1); /* For the claims to come. */
     claim->mode = row->mode;
     claim->holder_next = newest;
     if (!atomic_compare_exchange_strong_explicit(&holder->unseen, &newest, claim,

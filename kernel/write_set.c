@@ -13,7 +13,7 @@
  */
 #include "kernel/kernel_private.h"
 
-enum { JOURNAL_FIRST = 64, KEPT_SHARE = 4, INDEX_MIN = 256 };
+enum { JOURNAL_FIRST = 64, KEPT_SHARE = 4, INDEX_MIN = 256, FETCH_AHEAD = 512, FETCH_LINES = 4 };
 
 /* ---- Finding ------------------------------------------------------------------------------------ */
 
@@ -156,6 +156,14 @@ take_arena(struct qtdb_txn *txn, const struct txn_tree *tree, size_t cost)
     return kept ? &txn->arena : &txn->write_arena;
 }
 
+/* What the next rows will be written to: else each waits for the lines of its own. */
+static void
+fetch_ahead(const struct write_entry *entry)
+{
+    for (size_t i = 0; i < FETCH_LINES; i++)
+        __builtin_prefetch((const char *)entry + FETCH_AHEAD + 64 * i, 1);
+}
+
 /* The entry with room for its value, which is copied; not yet the entry's. */
 static enum status
 take_entry(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t key_size,
@@ -181,6 +189,7 @@ take_entry(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t 
         entry = key_map_entry_new(arena, &tree->writes, key, key_size);
         if (entry == NULL)
             return STATUS_NO_MEMORY;
+        fetch_ahead(entry);
         entry->kind = tree->spill != NULL ? WRITE_BELOW : WRITE_NONE;
         link_entry(txn, tree, entry, &place);
     }
