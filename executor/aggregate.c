@@ -303,19 +303,13 @@ aggregate_shape(const struct rel_aggregate *call)
     return sums && type == QTDB_TYPE_NUMERIC ? AGGREGATE_SUMS_NUMERICS : AGGREGATE_OTHER;
 }
 
-/* Those of few digits need no more than their sum; the first that does not fit goes the long way. */
+/* Most need no more than their sum; the first that does not fit goes the long way. */
 static inline enum status
 add_short_numeric(const struct rel_aggregate *call, struct eval *eval, const struct value *value,
                   struct arena *held, struct aggregate_state *state)
 {
-    struct numeric_short number;
-    __int128 sum;
-
-    if (state->is_wide || !numeric_short_read(value->bytes, value->size, &number) ||
-        __builtin_add_overflow(state->sum, numeric_short_scaled(&number), &sum))
+    if (state->is_wide || !add_scaled(value, state))
         return take(call, eval, value, held, state);
-    state->sum = sum;
-    state->scale = number.scale > state->scale ? number.scale : state->scale;
     state->count++;
     return STATUS_OK;
 }

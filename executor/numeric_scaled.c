@@ -22,6 +22,20 @@ digit_at(const uint8_t *bytes, int32_t index)
     return le16_get(digit);
 }
 
+/* One to four digits: as if they were four, two and two at once. The header lies in front of them, so the last
+ * eight bytes have all, the first one lowest. */
+static inline int64_t
+read_few(const uint8_t *bytes, uint32_t size, uint32_t count)
+{
+    const uint64_t even = 0x0000ffff0000ffffu;
+    uint64_t word;
+
+    memcpy(&word, bytes + size - sizeof(word), sizeof(word));
+    word >>= 16 * (NARROW_DIGITS - count);
+    word = (word & even) * NUMERIC__BASE + (word >> 16 & even);
+    return (int64_t)((word & UINT32_MAX) * (uint64_t)powers[2] + (word >> 32));
+}
+
 bool
 numeric_to_scaled(const uint8_t *bytes, uint32_t size, __int128 *out, uint16_t *scale_out)
 {
@@ -33,6 +47,14 @@ numeric_to_scaled(const uint8_t *bytes, uint32_t size, __int128 *out, uint16_t *
     memcpy(&header, bytes, sizeof(header));
     int32_t count = le16_get(header.digit_count), weight = (int16_t)le16_get(header.weight);
     uint16_t sign = le16_get(header.sign);
+    if (count >= 1 && count <= NARROW_DIGITS && weight >= -1 && weight <= WEIGHT_MAX &&
+        sign != NUMERIC_NAN) {
+        int64_t units = read_few(bytes, size, (uint32_t)count);
+
+        *out = (__int128)(sign == NUMERIC_NEGATIVE ? -units : units) * powers[weight + 1];
+        *scale_out = le16_get(header.scale);
+        return true;
+    }
     int32_t shift = weight - (count - 1) + FRACTION_DIGITS; /* Zero digits behind the last. */
     if (sign == NUMERIC_NAN || (count > 0 && (weight > WEIGHT_MAX || shift < 0)))
         return false;

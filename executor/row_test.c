@@ -38,13 +38,10 @@ init_compare(struct row_test *test, const struct expr *left, const struct expr *
         test->kind = ROW_TEST_TEXT;
         return true;
     }
-    struct numeric_short number;
-    if (type != QTDB_TYPE_NUMERIC || constant->type != QTDB_TYPE_NUMERIC ||
-        !numeric_short_read(constant->bytes, constant->size, &number))
-        return false;
+    uint16_t scale;
     test->kind = ROW_TEST_NUMERIC;
-    test->scaled = numeric_short_scaled(&number);
-    return true;
+    return type == QTDB_TYPE_NUMERIC && constant->type == QTDB_TYPE_NUMERIC &&
+           numeric_to_scaled(constant->bytes, constant->size, &test->scaled, &scale);
 }
 
 static bool
@@ -82,21 +79,15 @@ row_test_init(struct row_test *test, const struct expr *expr)
            is_constant(expr->arguments[1]) && is_text(expr->arguments[1]->constant.type);
 }
 
-static inline int
-order_of(int64_t left, int64_t right)
-{
-    return (left > right) - (left < right);
-}
-
 static int
 compare_numeric(const struct row_test *test, const struct value *value)
 {
     const struct value *constant = &test->expr->arguments[1]->constant;
-    struct numeric_short number;
+    __int128 scaled;
+    uint16_t scale;
 
-    if (!numeric_short_read(value->bytes, value->size, &number))
+    if (!numeric_to_scaled(value->bytes, value->size, &scaled, &scale))
         return numeric_compare(value->bytes, value->size, constant->bytes, constant->size);
-    __int128 scaled = numeric_short_scaled(&number);
     return (scaled > test->scaled) - (scaled < test->scaled);
 }
 
@@ -134,12 +125,12 @@ row_test_holds(const struct row_test *test, const struct value *values)
         return false;
     switch (test->kind) {
     case ROW_TEST_INTEGER:
-        order = order_of(value->integer, test->integer);
-        break;
+        return row_test_integer_holds(test, value);
     case ROW_TEST_COLUMNS:
         if (values[test->other].null)
             return false;
-        order = order_of(value->integer, values[test->other].integer);
+        order = (value->integer > values[test->other].integer) -
+                (value->integer < values[test->other].integer);
         break;
     case ROW_TEST_NUMERIC:
         order = compare_numeric(test, value);

@@ -38,6 +38,13 @@ row_test_is_cheap(const struct row_test *test)
 {
     return test->kind == ROW_TEST_INTEGER || test->kind == ROW_TEST_COLUMNS;
 }
+/** ROW_TEST_INTEGER alone, of a value that is not null. */
+static inline bool
+row_test_integer_holds(const struct row_test *test, const struct value *value)
+{
+    return expr_order_satisfies(test->operator_kind, (value->integer > test->integer) -
+                                                         (value->integer < test->integer));
+}
 /** Over a row by column, of which the test's columns are there. */
 bool row_test_holds(const struct row_test *test, const struct value *values);
 
