@@ -8,7 +8,8 @@
 # made when it is missing; SQLITE is SQLite's shell; without either it is left out. QTDB names qtdb's
 # shell, FOLDER where the databases are kept. Each query runs RUNS times (2) in one process, one engine
 # after the other, and the fastest run counts: the data is in each engine's cache by then. Each runs LIMIT
-# seconds (120) at most, qtdb and SQLite with 256 MiB of memory for pages. Prints a line for each query, and the geometric mean and the least of SQLite's
+# seconds (120) at most, qtdb and SQLite with 256 MiB of memory for pages; where SQLite is cut off before its
+# first answer, LIMIT counts as its time, which is shown as ">". Prints a line for each query, and the geometric mean and the least of SQLite's
 # time over ours. What PostgreSQL answered, and how fast, stays in FOLDER and is not asked again. Ends with 1 when an answer differs or a query fails.
 set -euo pipefail
 
@@ -62,15 +63,17 @@ printf '| query | answer | rows | qtdb ms | SQLite ms | PostgreSQL ms | SQLite/q
 printf '|---|---|---|---|---|---|---|---|\n'
 : > "$folder/ratios"
 for n in $queries; do
-    verdict=ran sqlite=- postgres=-
+    verdict=ran sqlite=- postgres=- cut=
     timeout "$limit" "$QTDB" --csv --no-header --timer --pool 256 "$file" -f "$folder/q$n.sql" \
         > "$folder/a$n.all" 2>&1 || verdict=FAILED
     sed '/^time [0-9.]* ms$/,$d' "$folder/a$n.all" > "$folder/a$n"
     own=$(fastest time "$folder/a$n.all" 1)
     if [[ -n ${SQLITE:-} ]]; then
         timeout "$limit" "$SQLITE" -csv -cmd 'pragma cache_size = -262144' -cmd '.timer on' \
-            "$folder/tpch_$percent.sqlite" < "$folder/s$n.sql" > "$folder/s$n.all" 2>&1 || true
+            "$folder/tpch_$percent.sqlite" < "$folder/s$n.sql" > "$folder/s$n.all" 2>&1 ||
+            [[ $? != 124 ]] || cut='>'
         sqlite=$(fastest 'Run Time: real' "$folder/s$n.all" 1000)
+        if [[ $sqlite != - ]]; then cut=; elif [[ -n $cut ]]; then sqlite=$((limit * 1000)); fi
     fi
     if [[ -n ${PSQL:-} && ! -e $folder/b$n ]]; then
         timeout "$limit" $PSQL -q --csv -t -c '\timing on' -f "$folder/q$n.sql" "$name" \
@@ -86,11 +89,12 @@ for n in $queries; do
     fi
     [[ $verdict == same || $verdict == ran ]] || failed=1
     awk -v n="$n" -v verdict="$verdict" -v rows="$(wc -l < "$folder/a$n")" -v own="$own" -v sqlite="$sqlite" \
-        -v postgres="$postgres" -v ratios="$folder/ratios" 'BEGIN {
+        -v postgres="$postgres" -v ratios="$folder/ratios" -v cut="$cut" 'BEGIN {
         by = own != "-" && sqlite != "-" ? sprintf("%.2f", sqlite / own) : "-"
         if (by != "-") print by >> ratios
         by2 = own != "-" && postgres != "-" ? sprintf("%.2f", postgres / own) : "-"
-        printf "| %s | %s | %s | %s | %s | %s | %s | %s |\n", n, verdict, rows, own, sqlite, postgres, by, by2}'
+        printf "| %s | %s | %s | %s | %s%s | %s | %s%s | %s |\n", n, verdict, rows, own, cut, sqlite, postgres,
+            cut, by, by2}'
 done
 awk 'NR == 1 || $1 < least {least = $1} {sum += log($1 > 0 ? $1 : 0.01)}
     END {if (NR) printf "SQLite/qtdb: geometric mean %.2f, least %.2f, of %d queries\n", exp(sum / NR), least, NR}' \
