@@ -264,7 +264,9 @@ bits_of(const struct rel_aggregate *call, const struct exec_rows *rows, struct v
     for (size_t i = 1; i < rows->count; i++) {
         int64_t word = rows->rows[i][0].integer;
 
-        out->integer = call->kind == REL_BIT_AND ? out->integer & word : out->integer | word;
+        out->integer = call->kind == REL_BIT_AND   ? out->integer & word
+                       : call->kind == REL_BIT_XOR ? out->integer ^ word
+                                                   : out->integer | word;
     }
 }
 
@@ -291,6 +293,7 @@ aggregate_of_rows(const struct rel_aggregate *call, struct eval *eval, const str
         return STATUS_OK;
     case REL_BIT_AND:
     case REL_BIT_OR:
+    case REL_BIT_XOR:
         bits_of(call, rows, out);
         return STATUS_OK;
     default:

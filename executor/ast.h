@@ -241,9 +241,11 @@ struct ast_select {
 /* ON CONFLICT (columns) DO NOTHING or DO UPDATE SET ... WHERE ... */
 struct ast_conflict {
     bool update;
-    uint32_t column_count; /* 0: any constraint. */
-    const char **columns;
-    const char *constraint; /* ON CONSTRAINT; NULL: none. */
+    uint32_t column_count;      /* 0: any constraint. */
+    const char **columns;       /* NULL where an expression stands. */
+    struct ast_expr **exprs;    /* NULL where a column stands. */
+    struct ast_expr *predicate; /* Of a partial index; NULL: none. */
+    const char *constraint;     /* ON CONSTRAINT; NULL: none. */
     uint32_t set_count;
     struct ast_target *sets;
     struct ast_expr *where;

@@ -360,77 +360,6 @@ arrange(struct insert *insert, const struct bind__query *query, struct rel **out
 
 /* ON CONFLICT. */
 
-static bool
-same_columns(const uint32_t *left, uint32_t left_count, const uint32_t *right, uint32_t right_count)
-{
-    for (uint32_t i = 0; i < left_count; i++) {
-        bool found = false;
-
-        for (uint32_t k = 0; k < right_count; k++)
-            found = found || left[i] == right[k];
-        if (!found)
-            return false;
-    }
-    return left_count == right_count;
-}
-
-static enum status
-refuse_inference(struct bind *bind, const struct ast_conflict *ast)
-{
-    return sql_error_set(bind->error, "42P10", ast->location,
-                         "there is no unique or exclusion constraint matching the ON CONFLICT "
-                         "specification");
-}
-
-static enum status
-find_constraint(struct bind *bind, const struct ast_conflict *ast, const struct table *table,
-                struct bound_conflict *out)
-{
-    uint32_t columns[TABLE_KEY_COLUMNS_MAX];
-
-    out->constraint = UINT32_MAX;
-    out->any = ast->constraint == NULL && ast->column_count == 0;
-    if (out->any)
-        return ast->update ? sql_error_set(bind->error, "42601", ast->location,
-                                           "ON CONFLICT DO UPDATE requires inference "
-                                           "specification or constraint name")
-                           : STATUS_OK;
-    if (ast->constraint != NULL) {
-        const char *name = table_key_name(table, bind->arena);
-
-        if (name == NULL)
-            return STATUS_NO_MEMORY;
-        if (table->key_count > 0 && strcmp(name, ast->constraint) == 0)
-            return STATUS_OK;
-        for (uint32_t i = 0; i < table->index_count; i++) {
-            out->constraint = i;
-            if (table->indexes[i].constraint &&
-                strcmp(table->indexes[i].name, ast->constraint) == 0)
-                return STATUS_OK;
-        }
-        return sql_error_set(bind->error, "42704", ast->location,
-                             "constraint \"%s\" for table \"%s\" does not exist", ast->constraint,
-                             table->name);
-    }
-    if (ast->column_count > TABLE_KEY_COLUMNS_MAX)
-        return refuse_inference(bind, ast);
-    for (uint32_t i = 0; i < ast->column_count; i++) {
-        columns[i] = UINT32_MAX;
-        TRY(bind__find_column(bind, table, ast->columns[i], ast->location, &columns[i]));
-    }
-    if (table->key_count > 0 &&
-        same_columns(columns, ast->column_count, table->keys, table->key_count))
-        return STATUS_OK;
-    for (uint32_t i = 0; i < table->index_count; i++) {
-        out->constraint = i;
-        if (table->indexes[i].unique && table->indexes[i].predicate == 0 &&
-            same_columns(columns, ast->column_count, table->indexes[i].columns,
-                         table->indexes[i].column_count))
-            return STATUS_OK;
-    }
-    return refuse_inference(bind, ast);
-}
-
 static enum status
 bind_sets(struct bind *bind, struct bind__scope *scope, const struct table *table,
           const struct ast_target *sets, uint32_t count, struct expr **exprs)
@@ -459,7 +388,7 @@ bind_conflict(struct bind *bind, struct bind__scope *scope, const struct ast_ins
         return STATUS_NO_MEMORY;
     bound->conflict = conflict;
     conflict->update = ast->conflict->update;
-    TRY(find_constraint(bind, ast->conflict, table, conflict));
+    TRY(bind__find_constraint(bind, ast->conflict, table, conflict));
     if (!conflict->update)
         return STATUS_OK;
     TRY(bind__table_rel(bind, table, &excluded));

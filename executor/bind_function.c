@@ -46,6 +46,7 @@ static const struct {
     {"corr", REL_CORRELATION},
     {"bit_and", REL_BIT_AND},
     {"bit_or", REL_BIT_OR},
+    {"bit_xor", REL_BIT_XOR},
 };
 
 static enum rel_aggregate_kind
@@ -127,6 +128,7 @@ type_collected(struct bind *bind, const struct ast_expr *ast, struct rel_aggrega
         return bind__cast(bind, call->arguments[0], &call->type, &call->arguments[0]);
     case REL_BIT_AND:
     case REL_BIT_OR:
+    case REL_BIT_XOR:
         return rank > 0 && rank < 4 ? STATUS_OK : no_aggregate(bind, ast, call);
     case REL_PERCENTILE_CONT:
         if (rank == 0)
@@ -221,6 +223,7 @@ type_aggregate(struct bind *bind, const struct ast_expr *ast, struct rel_aggrega
     case REL_MODE:
     case REL_BIT_AND:
     case REL_BIT_OR:
+    case REL_BIT_XOR:
         return type_collected(bind, ast, call, type);
     default:
         if (call->kind >= REL_REGR_COUNT)

@@ -276,6 +276,10 @@ MUST_CHECK enum status bind__argument(struct bind *bind, struct bind__scope *sco
                                       struct expr **out);
 bool bind__is_row(const struct expr *expr);
 
+/* bind_conflict.c */
+MUST_CHECK enum status bind__find_constraint(struct bind *bind, const struct ast_conflict *ast,
+                                             const struct table *table, struct bound_conflict *out);
+
 /* bind_lock.c: FOR UPDATE and its kin. */
 struct bind__locks {
     uint32_t count;

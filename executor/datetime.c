@@ -4,7 +4,10 @@
  */
 #include "executor/datetime.h"
 
+#include <ctype.h>
 #include <stdio.h>
+#include <string.h>
+#include <strings.h>
 
 #include "kernel/base/check.h"
 
@@ -84,8 +87,117 @@ struct date {
     int64_t year, month, day;
 };
 
+/* The length of the word here. */
+static size_t
+word_size(const struct scan *scan)
+{
+    size_t size = 0;
+
+    while (scan->next + size < scan->end && isalpha((unsigned char)scan->next[size]))
+        size++;
+    return size;
+}
+
+/* A month's name, or its first three letters; 0: none. */
+static int64_t
+take_month(struct scan *scan)
+{
+    static const char *const months[] = {"january",   "february", "march",    "april",
+                                         "may",       "june",     "july",     "august",
+                                         "september", "october",  "november", "december"};
+    size_t size = word_size(scan);
+
+    for (int64_t i = 0; i < 12; i++) {
+        const char *name = months[i];
+        bool sept = i == 8 && size == 4;
+
+        if ((size == 3 || sept || size == strlen(name)) &&
+            strncasecmp(name, scan->next, size) == 0) {
+            scan->next += size;
+            return i + 1;
+        }
+    }
+    return 0;
+}
+
+/* What stands between the parts of a date with a month's name. */
+static void
+skip_between(struct scan *scan)
+{
+    while (scan->next < scan->end &&
+           (*scan->next == ' ' || *scan->next == ',' || *scan->next == '-'))
+        scan->next++;
+}
+
+/* Two digits are a year from 1970 to 2069. */
 static bool
-take_date(struct scan *scan, struct date *out)
+take_year(struct scan *scan, int64_t *out)
+{
+    const char *from = scan->next;
+
+    if (!take_number(scan, 2, 6, out))
+        return false;
+    if (scan->next - from == 2)
+        *out += *out < 70 ? 2000 : 1900;
+    return true;
+}
+
+/* January 5, 2024; 5 Jan 2024; 2024-Jan-05. */
+static bool
+take_named_date(struct scan *scan, struct date *out)
+{
+    int64_t first = 0;
+    const char *from = scan->next;
+    bool number = take_number(scan, 1, 6, &first);
+    bool year_first = scan->next - from > 2;
+
+    skip_between(scan);
+    out->month = take_month(scan);
+    if (out->month == 0)
+        return false;
+    skip_between(scan);
+    if (number && !year_first) {
+        out->day = first;
+        return take_year(scan, &out->year);
+    }
+    if (!take_number(scan, 1, 2, &out->day))
+        return false;
+    if (year_first) {
+        out->year = first;
+        return true;
+    }
+    skip_between(scan);
+    return take_year(scan, &out->year);
+}
+
+/* 20240105; 1/5/2024, the month first; 2024/1/5. */
+static bool
+take_plain_date(struct scan *scan, struct date *out)
+{
+    const char *from = scan->next;
+    int64_t first = 0;
+
+    if (!take_number(scan, 1, 8, &first))
+        return false;
+    if (scan->next - from == 8) {
+        *out = (struct date){first / 10000, first / 100 % 100, first % 100};
+        return true;
+    }
+    if (!take_char(scan, '/'))
+        return false;
+    if (scan->next - from > 3) {
+        out->year = first;
+        return take_number(scan, 1, 2, &out->month) && take_char(scan, '/') &&
+               take_number(scan, 1, 2, &out->day);
+    }
+    out->month = first;
+    return take_number(scan, 1, 2, &out->day) && take_char(scan, '/') &&
+           take_year(scan, &out->year);
+}
+
+/* As PostgreSQL writes dates. */
+static bool
+take_iso_date(struct scan *scan, struct date *out)
 {
     bool negative = take_char(scan, '-');
 
@@ -97,6 +209,20 @@ take_date(struct scan *scan, struct date *out)
         return false;
     out->year = negative ? -out->year : out->year;
     return true;
+}
+
+static bool
+take_date(struct scan *scan, struct date *out)
+{
+    const char *from = scan->next;
+
+    if (take_iso_date(scan, out))
+        return true;
+    scan->next = from;
+    if (take_plain_date(scan, out))
+        return true;
+    scan->next = from;
+    return take_named_date(scan, out);
 }
 
 /* PostgreSQL writes " BC" last, behind the time. */
@@ -140,6 +266,26 @@ take_fraction(struct scan *scan, int64_t *microseconds_out)
     return count > 0;
 }
 
+/* AM or PM, if it stands here. */
+static bool
+take_half(struct scan *scan, int64_t *hour)
+{
+    const struct scan before = *scan;
+
+    (void)take_char(scan, ' ');
+    bool some = word_size(scan) == 2 && (scan->next[1] | 32) == 'm';
+    bool late = some && (scan->next[0] | 32) == 'p';
+    if (!some || (!late && (scan->next[0] | 32) != 'a')) {
+        *scan = before;
+        return true;
+    }
+    scan->next += 2;
+    if (*hour > 12)
+        return false;
+    *hour = *hour % 12 + (late ? 12 : 0);
+    return true;
+}
+
 static bool
 take_time(struct scan *scan, int64_t *microseconds_out)
 {
@@ -152,28 +298,56 @@ take_time(struct scan *scan, int64_t *microseconds_out)
         return false;
     if (take_char(scan, '.') && !take_fraction(scan, &fraction))
         return false;
+    if (!take_half(scan, &hour))
+        return false;
     if (hour > 24 || minute > 59 || second > 60 || (hour == 24 && (minute | second) != 0))
         return false;
     *microseconds_out = ((hour * 60 + minute) * 60 + second) * 1000000 + fraction;
     return true;
 }
 
-/* Seconds east of Greenwich. */
+/* Abbreviations that PostgreSQL knows without asking its time zones; hours east of Greenwich. */
+static bool
+take_zone_name(struct scan *scan, int64_t *seconds_out)
+{
+    static const struct {
+        const char *name;
+        int32_t hours;
+    } zones[] = {
+        {"z", 0},    {"utc", 0},   {"gmt", 0},   {"ut", 0},    {"zulu", 0}, {"wet", 0},
+        {"west", 1}, {"bst", 1},   {"cet", 1},   {"cest", 2},  {"met", 1},  {"mest", 2},
+        {"eet", 2},  {"eest", 3},  {"msk", 3},   {"jst", 9},   {"kst", 9},  {"est", -5},
+        {"edt", -4}, {"cst", -6},  {"cdt", -5},  {"mst", -7},  {"mdt", -6}, {"pst", -8},
+        {"pdt", -7}, {"akst", -9}, {"akdt", -8}, {"hst", -10}, {"ast", -4}, {"adt", -3},
+    };
+    size_t size = word_size(scan);
+
+    for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++) {
+        if (strlen(zones[i].name) == size && strncasecmp(zones[i].name, scan->next, size) == 0) {
+            scan->next += size;
+            *seconds_out = (int64_t)zones[i].hours * 3600;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Seconds east of Greenwich: a name, +2, +05:30, +0530. */
 static bool
 take_zone(struct scan *scan, int64_t *seconds_out)
 {
     int64_t hours, minutes = 0;
     bool west = take_char(scan, '-');
 
-    if (!west && (take_char(scan, 'Z') || take_char(scan, 'z'))) {
-        *seconds_out = 0;
+    if (!west && take_zone_name(scan, seconds_out))
         return true;
-    }
     if (!west && !take_char(scan, '+'))
         return false;
-    if (!take_number(scan, 2, 2, &hours))
+    if (!take_number(scan, 1, 2, &hours))
         return false;
-    if (take_char(scan, ':') && !take_number(scan, 2, 2, &minutes))
+    bool more = take_char(scan, ':') ||
+                (scan->next < scan->end && *scan->next >= '0' && *scan->next <= '9');
+    if (more && !take_number(scan, 2, 2, &minutes))
         return false;
     if (hours > 15 || minutes > 59)
         return false;
@@ -190,7 +364,10 @@ datetime_parse_date(const char *text, size_t size, int64_t *days_out)
     if (!take_date(&scan, &date))
         return false;
     take_bc(&scan, &date);
-    return scan.next == scan.end && days_of(&date, days_out);
+    if (scan.next == scan.end)
+        return days_of(&date, days_out);
+    /* A time behind it is checked, and means nothing. */
+    return datetime_parse_timestamp(text, size, false, days_out) && days_of(&date, days_out);
 }
 
 bool
@@ -214,8 +391,10 @@ datetime_parse_timestamp(const char *text, size_t size, bool with_zone, int64_t 
     if ((take_char(&scan, ' ') || take_char(&scan, 'T')) && !take_time(&scan, &time))
         return false;
     /* PostgreSQL ignores a zone in a timestamp without one. */
-    if (scan.next < scan.end && *scan.next != ' ' && !take_zone(&scan, &zone))
-        return false;
+    const struct scan before = scan;
+    (void)take_char(&scan, ' ');
+    if (scan.next < scan.end && !take_zone(&scan, &zone))
+        scan = before;
     take_bc(&scan, &date);
     if (scan.next != scan.end || !days_of(&date, &days))
         return false;

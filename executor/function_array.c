@@ -1,4 +1,5 @@
 /* Functions of arrays, and what stands behind ARRAY[...], subscripts, `x op ANY (array)`, ||, @> and &&. */
+#include <stdio.h>
 #include <string.h>
 
 #include "executor/array.h"
@@ -266,6 +267,30 @@ call_ndims(const struct expr *expr, const struct value *arguments, struct eval *
 
     (void)expr, (void)eval;
     *out = dimensions == 0 ? value_null(QTDB_TYPE_INT4) : value_integer(QTDB_TYPE_INT4, dimensions);
+    return STATUS_OK;
+}
+
+/* [1:2][1:3] */
+static enum status
+call_dims(const struct expr *expr, const struct value *arguments, struct eval *eval,
+          struct value *out)
+{
+    struct array array = array_open(&arguments[0]);
+    char text[32 * ARRAY_DIMENSIONS_MAX];
+    int size = 0;
+
+    (void)expr;
+    *out = value_null(QTDB_TYPE_TEXT);
+    if (array.dimension_count == 0)
+        return STATUS_OK;
+    for (uint32_t i = 0; i < array.dimension_count; i++)
+        size +=
+            snprintf(text + size, sizeof(text) - (size_t)size, "[%lld:%lld]",
+                     (long long)array.lowers[i], (long long)array.lowers[i] + array.lengths[i] - 1);
+    char *copy = arena_copy_text(eval->arena, text, (size_t)size);
+    if (copy == NULL)
+        return STATUS_NO_MEMORY;
+    *out = value_bytes(QTDB_TYPE_TEXT, copy, (size_t)size);
     return STATUS_OK;
 }
 
@@ -722,6 +747,7 @@ const struct function function_array_table[] = {
     {"array_upper", 2, 2, {ARRAY, INT4}, INT4, false, false, call_bound},
     {"cardinality", 1, 1, {ARRAY}, INT4, false, false, call_cardinality},
     {"array_ndims", 1, 1, {ARRAY}, INT4, false, false, call_ndims},
+    {"array_dims", 1, 1, {ARRAY}, TEXT, false, false, call_dims},
     {"||", 2, 2, {ARRAY, ARRAY}, ARRAY, true, false, call_cat},
     {"||", 2, 2, {ARRAY, ELEMENT}, ARRAY, true, false, call_add},
     {"||", 2, 2, {ELEMENT, ARRAY}, ARRAY, true, false, call_add},

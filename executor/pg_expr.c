@@ -267,7 +267,22 @@ new_call(struct pg__conversion *conversion, const char *name, int location, uint
     return expr;
 }
 
-/* CURRENT_DATE and its kin; a precision is refused. */
+/* CURRENT_TIMESTAMP(2): its digits cut as by a cast. */
+static struct ast_expr *
+convert_rounded(struct pg__conversion *conversion, const SQLValueFunction *source, const char *name,
+                const char *type)
+{
+    struct ast_expr *cast = new_expr(conversion, AST_CAST, source->location, 1);
+
+    if (cast == NULL)
+        return NULL;
+    cast->type = (struct ast_type){
+        .name = type, .modifier_count = 1, .modifiers = {source->typmod}, .location = -1};
+    cast->arguments[0] = new_call(conversion, name, source->location, 0);
+    return cast;
+}
+
+/* CURRENT_DATE and its kin. */
 static struct ast_expr *
 convert_value_function(struct pg__conversion *conversion, SQLValueFunction *source)
 {
@@ -278,6 +293,12 @@ convert_value_function(struct pg__conversion *conversion, SQLValueFunction *sour
         return new_call(conversion, "current_timestamp", source->location, 0);
     case SVFOP_LOCALTIMESTAMP:
         return new_call(conversion, "localtimestamp", source->location, 0);
+    case SVFOP_CURRENT_TIMESTAMP_N:
+        return convert_rounded(conversion, source, "current_timestamp", "timestamptz");
+    case SVFOP_LOCALTIMESTAMP_N:
+        return convert_rounded(conversion, source, "localtimestamp", "timestamp");
+    case SVFOP_LOCALTIME_N:
+        return convert_rounded(conversion, source, "localtime", "time");
     case SVFOP_LOCALTIME:
         return new_call(conversion, "localtime", source->location, 0);
     case SVFOP_CURRENT_USER:

@@ -35,20 +35,20 @@ convert_conflict(struct pg__conversion *conversion, OnConflictClause *source)
     out->where = pg__optional(conversion, source->whereClause);
     if (source->infer == NULL)
         return out;
-    if (source->infer->whereClause != NULL)
-        return pg__unsupported(conversion, source->location, "a predicate in ON CONFLICT");
+    out->predicate = pg__optional(conversion, source->infer->whereClause);
     if (source->infer->conname != NULL)
         out->constraint = pg__copy(conversion, source->infer->conname);
-    out->columns = pg__take(conversion,
-                            (size_t)list_length(source->infer->indexElems) * sizeof(*out->columns));
-    if (out->columns == NULL)
+    size_t count = (size_t)list_length(source->infer->indexElems);
+    out->columns = pg__take(conversion, count * sizeof(*out->columns));
+    out->exprs = pg__take(conversion, count * sizeof(struct ast_expr *));
+    if (out->columns == NULL || out->exprs == NULL)
         return NULL;
     foreach (cell, source->infer->indexElems) {
         IndexElem *element = lfirst(cell);
 
-        if (element->name == NULL)
-            return pg__unsupported(conversion, source->location, "an expression in ON CONFLICT");
-        out->columns[out->column_count++] = pg__copy(conversion, element->name);
+        if (element->name != NULL)
+            out->columns[out->column_count] = pg__copy(conversion, element->name);
+        out->exprs[out->column_count++] = pg__optional(conversion, element->expr);
     }
     return out;
 }

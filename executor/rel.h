@@ -63,19 +63,20 @@ enum rel_aggregate_kind {
     REL_BIT_OR = 18,
     REL_INTERVAL_SUM = 19,
     REL_INTERVAL_AVERAGE = 20,
+    REL_BIT_XOR = 21,
     /* Of pairs (aggregate_regression.c). */
-    REL_REGR_COUNT = 21, /* Bound as a count of what is not null. */
-    REL_REGR_SXX = 22,
-    REL_REGR_SYY = 23,
-    REL_REGR_SXY = 24,
-    REL_REGR_AVERAGE_X = 25,
-    REL_REGR_AVERAGE_Y = 26,
-    REL_REGR_R2 = 27,
-    REL_REGR_SLOPE = 28,
-    REL_REGR_INTERCEPT = 29,
-    REL_COVARIANCE = 30,
-    REL_COVARIANCE_SAMPLE = 31,
-    REL_CORRELATION = 32,
+    REL_REGR_COUNT = 22, /* Bound as a count of what is not null. */
+    REL_REGR_SXX = 23,
+    REL_REGR_SYY = 24,
+    REL_REGR_SXY = 25,
+    REL_REGR_AVERAGE_X = 26,
+    REL_REGR_AVERAGE_Y = 27,
+    REL_REGR_R2 = 28,
+    REL_REGR_SLOPE = 29,
+    REL_REGR_INTERCEPT = 30,
+    REL_COVARIANCE = 31,
+    REL_COVARIANCE_SAMPLE = 32,
+    REL_CORRELATION = 33,
 };
 
 struct rel_column {

@@ -215,16 +215,16 @@ parse_numeric(const struct sql_type *type, const char *text, size_t size, struct
     return status;
 }
 
-/* y-m-d or h:m[:s], so that what is wrong is a field's value. */
+/* y-m-d, m/d/y or h:m[:s] [PM], so that what is wrong is a field's value. */
 static bool
 has_moment_form(const char *text, size_t size)
 {
     uint32_t dashes = 0, colons = 0;
 
     for (size_t i = 0; i < size; i++) {
-        dashes += text[i] == '-' && i > 0;
+        dashes += (text[i] == '-' || text[i] == '/') && i > 0;
         colons += text[i] == ':' && i > 0;
-        if (strchr("0123456789-:. +T", text[i]) == NULL || text[i] == '\0' ||
+        if (strchr("0123456789-/:. +TAPMapm", text[i]) == NULL || text[i] == '\0' ||
             (strchr("-:", text[i]) != NULL &&
              (i == 0 || i + 1 == size || strchr("-: ", text[i + 1]) != NULL)))
             return false;
