@@ -88,7 +88,7 @@ enum status
 bind__find_constraint(struct bind *bind, const struct ast_conflict *ast, const struct table *table,
                       struct bound_conflict *out)
 {
-    uint32_t columns[TABLE_KEY_COLUMNS_MAX], predicate = UINT32_MAX;
+    uint32_t columns[TABLE_KEY_COLUMNS_MAX] = {0}, predicate = UINT32_MAX;
 
     out->constraint = UINT32_MAX;
     out->any = ast->constraint == NULL && ast->column_count == 0;
