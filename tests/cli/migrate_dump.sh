@@ -78,6 +78,39 @@ for kind in index view "column type"; do
     grep -qF "\"kind\": \"$kind\"" "$work/report.json" || fail "no $kind in the report"
 done
 
+# MySQL's keys and counting columns: two tables may have an index of one name; a position that was taken out of
+# the dump follows from the values.
+cat >"$work/keys.sql" <<'END'
+-- MySQL dump 10.13
+CREATE TABLE `a` (
+  `id` int NOT NULL AUTO_INCREMENT,
+  `t` varchar(10) DEFAULT 'x',
+  `u` int,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `tu` (`t`,`u`) USING BTREE,
+  KEY `k` (`t`) USING BTREE COMMENT 'of a',
+  KEY `part` (`t`(3)),
+  FULLTEXT KEY `f` (`t`)
+) ENGINE=InnoDB AUTO_INCREMENT=14 DEFAULT CHARSET=utf8;
+INSERT INTO `a` VALUES (1,'it',1),(2,NULL,2);
+CREATE TABLE `b` (`id` int NOT NULL AUTO_INCREMENT, `t` int, PRIMARY KEY (`id`), KEY `k` (`t`)) ENGINE=InnoDB;
+INSERT INTO `b` VALUES (41,1);
+CREATE TABLE `c` (`id` int NOT NULL AUTO_INCREMENT, PRIMARY KEY (`id`));
+END
+"$migrate" "$work/keys.sql" "$work/keys.qtdb" --report "$work/keys.json" >"$work/summary"
+for words in "1 unique constraint, 2 indexes, 3 sequence positions, 2 identities carried over" \
+    "refused   index a.part: 42883"; do
+    grep -qF "$words" "$work/summary" || fail "no '$words' in: $(cat "$work/summary")"
+done
+grep -qF '"kind": "index", "name": "a.f"' "$work/keys.json" || fail "a FULLTEXT KEY is not reported"
+"$QTDB_BIN/qtdb" --csv --no-header "$work/keys.qtdb" "INSERT INTO a (t) VALUES ('n') RETURNING id;
+    INSERT INTO b (t) VALUES (2) RETURNING id; INSERT INTO c DEFAULT VALUES RETURNING id;" >"$work/got"
+[ "$(tr '\n' ' ' <"$work/got")" = "14 42 1 " ] || fail "other positions: $(cat "$work/got")"
+"$QTDB_BIN/qtdb" --readonly "$work/keys.qtdb" .schema >"$work/got"
+for words in "UNIQUE (t, u)" "ON public.a (t)" "ON public.b (t)"; do
+    grep -qF "$words" "$work/got" || fail "no '$words' in: $(cat "$work/got")"
+done
+
 # Columns of an enum arrive as text and become the enum; those of a type that is not there stay texts.
 tr @ '\t' >"$work/enum.sql" <<'END'
 -- PostgreSQL database dump

@@ -17,6 +17,7 @@ struct maker {
     struct arena *arena;
     struct dump_table *table;
     uint32_t room;
+    const char *counted; /* MySQL's column that counts by itself; NULL: none. */
 };
 
 static enum status
@@ -213,38 +214,63 @@ note_span(struct maker *maker, const char *kind, const char *column, const char 
     return words != NULL ? note(maker, kind, column, words) : dump_no_memory(maker->source);
 }
 
-/* What stands from `begin` to the present token, as words of a constraint to be tried. */
+/* SQL to be tried once the rows are in: `before` and the table, and what was put together in `after`. */
 static enum status
-note_constraint(struct maker *maker, const char *kind, const char *column, const char *begin)
+note_tried(struct maker *maker, const char *kind, const char *column, const char *before,
+           struct text_buffer *after)
 {
     struct text_buffer sql;
     char name[200];
     int size = snprintf(name, sizeof(name), "%.90s%s%.90s", maker->table->name,
                         column[0] != '\0' ? "." : "", column);
-    bool single = column[0] != '\0' && strcmp(kind, "foreign key") == 0;
 
+    for (size_t i = 0; maker->scan->dialect == DUMP_MYSQL && i < after->size; i++) {
+        if (after->bytes[i] == '`')
+            after->bytes[i] = '"';
+    }
     text_buffer_init(&sql, maker->source->env.memory);
-    text_buffer_add_text(&sql, "ALTER TABLE ");
+    text_buffer_add_text(&sql, before);
     text_buffer_add_identifier(&sql, maker->table->schema);
     text_buffer_add_char(&sql, '.');
     text_buffer_add_identifier(&sql, maker->table->name);
-    text_buffer_add_text(&sql, " ADD ");
-    if (single) {
-        text_buffer_add_text(&sql, "FOREIGN KEY (");
-        text_buffer_add_identifier(&sql, column);
-        text_buffer_add_text(&sql, ") ");
-    }
-    text_buffer_add(&sql, begin, (size_t)(maker->scan->token.text - begin));
-    for (size_t i = 0; maker->scan->dialect == DUMP_MYSQL && i < sql.size; i++) {
-        if (sql.bytes[i] == '`')
-            sql.bytes[i] = '"';
-    }
-    bool ok = !sql.failed;
+    text_buffer_add(&sql, after->bytes, after->size);
+    bool ok = !sql.failed && !after->failed;
     if (ok)
         (void)legacy_plan_note_sql(maker->source->plan, kind,
                                    &(struct legacy_text){name, (size_t)size}, sql.bytes, NULL);
     text_buffer_deinit(&sql);
+    text_buffer_deinit(after);
     return ok ? STATUS_OK : dump_no_memory(maker->source);
+}
+
+/* `head`, and what stands from `begin` to the present token, put behind the table's name. */
+static enum status
+note_words(struct maker *maker, const char *kind, const char *column, const char *before,
+           const char *head, const char *begin)
+{
+    struct text_buffer after;
+
+    text_buffer_init(&after, maker->source->env.memory);
+    text_buffer_add_text(&after, head);
+    text_buffer_add(&after, begin, (size_t)(maker->scan->token.text - begin));
+    return note_tried(maker, kind, column, before, &after);
+}
+
+/* The words of a constraint. */
+static enum status
+note_constraint(struct maker *maker, const char *kind, const char *column, const char *begin)
+{
+    struct text_buffer after;
+
+    text_buffer_init(&after, maker->source->env.memory);
+    text_buffer_add_text(&after, " ADD ");
+    if (column[0] != '\0' && strcmp(kind, "foreign key") == 0) {
+        text_buffer_add_text(&after, "FOREIGN KEY (");
+        text_buffer_add_identifier(&after, column);
+        text_buffer_add_text(&after, ") ");
+    }
+    text_buffer_add(&after, begin, (size_t)(maker->scan->token.text - begin));
+    return note_tried(maker, kind, column, "ALTER TABLE ", &after);
 }
 
 /* A type that the dump has made, an enum: the column arrives as text and then becomes one, if it can. */
@@ -342,7 +368,7 @@ take_constraint(struct maker *maker, struct legacy_column *column, bool *generat
     else if (dump_take_words(scan, "generated always as") || dump_take(scan, "as"))
         *generated = true;
     else if (dump_take(scan, "auto_increment"))
-        return note(maker, "identity", column->name.bytes, "the column counted by itself");
+        maker->counted = column->name.bytes;
     else if (dump_take(scan, "constraint") || dump_take(scan, "collate") ||
              dump_take(scan, "comment") || dump_take_words(scan, "on update"))
         dump_skip(scan);
@@ -455,6 +481,17 @@ pass_definition(struct dump_scan *scan)
         dump_skip(scan);
 }
 
+/* A list of columns in brackets, to be tried; what follows it, as USING BTREE, goes. */
+static enum status
+take_list(struct maker *maker, const char *kind, const char *name, const char *before,
+          const char *head, const char *begin)
+{
+    dump_skip(maker->scan);
+    enum status status = note_words(maker, kind, name, before, head, begin);
+    pass_definition(maker->scan);
+    return status;
+}
+
 /* True when the definition was one of the table, not of a column. */
 static enum status
 take_table_constraint(struct maker *maker, bool *was_out)
@@ -477,24 +514,27 @@ take_table_constraint(struct maker *maker, bool *was_out)
         if (mysql && (dump_take(scan, "key") || dump_take(scan, "index") || true) &&
             !dump_is(scan, "("))
             (void)dump_take_name(scan, maker->arena, &name);
-        if (!take_key(maker, false)) {
-            begin = scan->token.text;
-            pass_definition(scan);
-            return note_span(maker, "unique constraint", name != NULL ? name : "", begin);
-        }
+        begin = scan->token.text;
+        if (!take_key(maker, false))
+            return take_list(maker, "unique constraint", name != NULL ? name : "", "ALTER TABLE ",
+                             " ADD UNIQUE ", begin);
     } else if (dump_is(scan, "foreign") || dump_is(scan, "check") || dump_is(scan, "exclude")) {
         const char *kind = dump_is(scan, "foreign") ? "foreign key" : "check constraint";
 
         pass_definition(scan);
         return note_constraint(maker, kind, "", begin);
     } else if (mysql &&
-               (dump_take_words(scan, "fulltext key") || dump_take_words(scan, "spatial key") ||
-                dump_take(scan, "key") || dump_take(scan, "index"))) {
+               (dump_take_words(scan, "fulltext key") || dump_take_words(scan, "spatial key"))) {
         if (!dump_take_name(scan, maker->arena, &name))
             return expected(maker, "an index's name");
         begin = scan->token.text;
         pass_definition(scan);
         return note_span(maker, "index", name, begin);
+    } else if (mysql && (dump_take(scan, "key") || dump_take(scan, "index"))) {
+        if (!dump_take_name(scan, maker->arena, &name))
+            return expected(maker, "an index's name");
+        /* Its name is the table's alone there, and the schema's here: a new one is made. */
+        return take_list(maker, "index", name, "CREATE INDEX ON ", " ", scan->token.text);
     } else {
         *was_out = false;
         return STATUS_OK;
@@ -522,6 +562,55 @@ take_definitions(struct maker *maker)
     return STATUS_OK;
 }
 
+/* A dump without the position, which people take out: behind the largest value, as MySQL itself does. */
+static enum status
+note_behind_largest(struct maker *maker)
+{
+    struct text_buffer table, before, after;
+
+    text_buffer_init(&table, maker->source->env.memory);
+    text_buffer_init(&before, maker->source->env.memory);
+    text_buffer_init(&after, maker->source->env.memory);
+    text_buffer_add_identifier(&table, maker->table->schema);
+    text_buffer_add_char(&table, '.');
+    text_buffer_add_identifier(&table, maker->table->name);
+    text_buffer_add_text(&before, "SELECT setval(pg_get_serial_sequence(");
+    text_buffer_add_literal(&before, table.bytes, table.size);
+    text_buffer_add_text(&before, ", ");
+    text_buffer_add_literal(&before, maker->counted, strlen(maker->counted));
+    text_buffer_add_text(&before, "), max(");
+    text_buffer_add_identifier(&before, maker->counted);
+    text_buffer_add_text(&before, ")) FROM ");
+    after.failed = table.failed || before.failed;
+    enum status status = note_tried(maker, "sequence position", maker->counted,
+                                    after.failed ? "" : before.bytes, &after);
+    text_buffer_deinit(&before);
+    text_buffer_deinit(&table);
+    return status;
+}
+
+/* MySQL tells where a column goes on counting among what follows the definitions. */
+static enum status
+take_position(struct maker *maker)
+{
+    struct dump_scan *scan = maker->scan;
+    struct text_buffer after;
+
+    text_buffer_init(&after, maker->source->env.memory);
+    text_buffer_add_text(&after, " ALTER COLUMN ");
+    text_buffer_add_identifier(&after, maker->counted);
+    text_buffer_add_text(&after, " ADD GENERATED BY DEFAULT AS IDENTITY");
+    while (scan->token.kind != DUMP_END && !dump_is(scan, "auto_increment"))
+        dump_scan_next(scan);
+    if (dump_take(scan, "auto_increment") && dump_take(scan, "=") &&
+        scan->token.kind == DUMP_NUMBER) {
+        text_buffer_print(&after, " (START WITH %.*s)", (int)scan->token.size, scan->token.text);
+        return note_tried(maker, "sequence position", maker->counted, "ALTER TABLE ", &after);
+    }
+    TRY(note_tried(maker, "identity", maker->counted, "ALTER TABLE ", &after));
+    return note_behind_largest(maker);
+}
+
 enum status
 dump_create_table(struct source *source, struct dump_scan *scan)
 {
@@ -541,6 +630,8 @@ dump_create_table(struct source *source, struct dump_scan *scan)
         return dump_failed(source, STATUS_INVALID);
     }
     TRY(take_definitions(&maker));
+    if (maker.counted != NULL)
+        TRY(take_position(&maker));
     table->classes = arena_alloc(maker.arena, table->column_count * sizeof(uint32_t));
     table->only_bits = arena_alloc(maker.arena, table->column_count * sizeof(bool));
     if (table->classes == NULL || table->only_bits == NULL)

@@ -262,12 +262,19 @@ count_kinds(const struct migration *migration, bool carried, struct kind_counts 
     }
 }
 
-static const char *
-plural_of(const char *kind, uint64_t count)
+/* One index, two indexes, two identities, two views. */
+static void
+print_kind(const char *kind, uint64_t count)
 {
     size_t size = strlen(kind);
+    const char *last = kind + size - 1;
 
-    return count == 1 ? "" : size > 1 && strcmp(kind + size - 1, "x") == 0 ? "es" : "s";
+    if (count == 1 || size < 2)
+        printf("%llu %s", (unsigned long long)count, kind);
+    else if (*last == 'y')
+        printf("%llu %.*sies", (unsigned long long)count, (int)(size - 1), kind);
+    else
+        printf("%llu %s%s", (unsigned long long)count, kind, *last == 'x' ? "es" : "s");
 }
 
 static void
@@ -276,10 +283,10 @@ print_kinds(const struct migration *migration, bool carried, const char *head, c
     struct kind_counts counts = {.count = 0};
 
     count_kinds(migration, carried, &counts);
-    for (uint32_t i = 0; i < counts.count; i++)
-        printf("%-*s%llu %s%s", i == 0 ? 10 : 2, i == 0 ? head : ",",
-               (unsigned long long)counts.counts[i], counts.kinds[i],
-               plural_of(counts.kinds[i], counts.counts[i]));
+    for (uint32_t i = 0; i < counts.count; i++) {
+        printf("%-*s", i == 0 ? 10 : 2, i == 0 ? head : ",");
+        print_kind(counts.kinds[i], counts.counts[i]);
+    }
     if (counts.count > 0)
         printf("%s\n", tail);
 }
