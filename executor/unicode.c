@@ -60,6 +60,11 @@ unicode_valid_prefix(const char *bytes, size_t size)
                 continue;
             }
         }
+        /* The last bytes of a text, and most texts are short. */
+        if ((unsigned char)(bytes[at] - 1) < 0x7f) {
+            at++;
+            continue;
+        }
         size_t length = unicode_sequence(bytes + at, size - at);
         if (length == 0)
             return at;
