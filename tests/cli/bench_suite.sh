@@ -39,7 +39,7 @@ for file in summary.json report.html report.md learned.txt targets.md; do
 done
 grep -q '^| ordered load: write amplification | [0-9.]* | at most 1.15:' "$run/targets.md"
 grep -q '^| SQL: prepared point select, embedded | [0-9.]* [kM]*' "$run/targets.md"
-grep -q '^| recovery of 1 GB of log.* | - | not in a quick suite: bench_store recovery |$' "$run/targets.md"
+grep -q '^| recovery of 1 GB of log.* | - | not in a suite: bench_store recovery |$' "$run/targets.md"
 grep -q '^suite: [0-9]* steps, about [0-9.]* minutes by estimate, at most 10$' "$dir/first"
 grep -q '^10 MB: 92592 rows, more than --rows: left out' "$dir/second"
 

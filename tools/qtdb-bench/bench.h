@@ -175,6 +175,7 @@ struct bench_workload {
     const char *what; /* A line for --help. */
     enum bench_needs needs;
     bool writes;
+    bool beside;     /* Writes only where the case has a writer beside. */
     bool extras;     /* Also inserts extra rows: the store is loaded anew afterwards. */
     bool ordered;    /* Needs an engine that keeps order. */
     bool sql;        /* Through the engine's SQL. */
@@ -187,6 +188,13 @@ struct bench_workload {
     enum status (*whole)(struct bench_run *run);
     enum status (*measure)(struct bench_run *run);
 };
+
+/** The case changes rows. */
+static inline bool
+bench_case_writes(const struct bench_case *sizes)
+{
+    return sizes->workload->writes && (!sizes->workload->beside || sizes->writer);
+}
 
 /** NULL when there is none of that name. */
 const struct bench_workload *bench_workload_find(const char *name);

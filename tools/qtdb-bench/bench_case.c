@@ -181,10 +181,11 @@ is_kept(const struct bench_stores *kept, const struct bench_store *store)
 
 /* Files are left as loading made them, or not at all. */
 static void
-leave_store(const struct bench_options *options, const struct bench_workload *workload,
+leave_store(const struct bench_options *options, const struct bench_case *sizes,
             struct bench_store *store)
 {
-    bool as_loaded = workload->needs == BENCH_LOADED && !workload->writes && !workload->extras &&
+    const struct bench_workload *workload = sizes->workload;
+    bool as_loaded = workload->needs == BENCH_LOADED && !bench_case_writes(sizes) &&
                      !workload->killed && store->loaded;
 
     if (!is_kept(options->stores, store))
@@ -242,6 +243,6 @@ bench_case_run(const struct bench_options *options, const struct bench_case *siz
     }
     tool_progress_end(&progress);
     for (size_t i = 0; i < count; i++)
-        leave_store(options, sizes->workload, stores[i]);
+        leave_store(options, sizes, stores[i]);
     return !tool_stop_requested();
 }

@@ -17,7 +17,7 @@
 #include "tools/qtdb-bench/bench_system.h"
 #include "tools/qtdb-bench/bench_worker.h"
 
-enum { LOAD_BATCH = 10000, LOAD_POOL = 256 << 20 };
+enum { LOAD_BATCH = 10000, LOAD_POOL = 256 << 20, ROOM_LEAST = 32 << 20 };
 
 static void *
 map_shared(size_t size)
@@ -201,7 +201,7 @@ settle_and_count(struct bench_run *run)
     outcome->has_written = run->engine->written != NULL;
     if (outcome->has_written)
         run->engine->written(run->db, &at_end);
-    if (run->sizes->workload->writes)
+    if (bench_case_writes(run->sizes))
         TRY(run->engine->settle(run->db));
     if (outcome->has_written)
         run->engine->written(run->db, &settled);
@@ -228,7 +228,7 @@ do_measure(struct bench_run *run)
     TRY(workload->measure(run));
     outcome->stopped = tool_stop_requested();
     TRY(settle_and_count(run));
-    if (workload->writes && !outcome->stopped)
+    if (bench_case_writes(run->sizes) && !outcome->stopped)
         return bench_verify(run);
     return STATUS_OK;
 }
@@ -331,6 +331,21 @@ fail(struct bench_outcome *out, const char *what)
     (void)snprintf(out->message, sizeof(out->message), "%s%s", what, error_message());
 }
 
+/* What engines say of a full disk reaches from its name to a crash: it is said before that. */
+static void
+note_full_disk(const struct bench_store *store, struct bench_outcome *out)
+{
+    char message[BENCH_MESSAGE_SIZE], room_text[TOOL_SIZE_TEXT];
+    uint64_t room = bench_dir_room(store->dir);
+
+    if (out->state != BENCH_FAILED || room > ROOM_LEAST)
+        return;
+    (void)snprintf(message, sizeof(message), "%s", out->message);
+    (void)snprintf(out->message, sizeof(out->message),
+                   "the disk of --dir is full (%s left): %.300s", tool_format_size(room, room_text),
+                   message);
+}
+
 /* The files as the workload wants them. False: `out` says why not. */
 static bool
 make_ready(struct bench_run *run, struct bench_outcome *out)
@@ -349,6 +364,7 @@ make_ready(struct bench_run *run, struct bench_outcome *out)
     if (sizes->workload->needs == BENCH_EMPTY || (store->engine->flags & BENCH_VOLATILE) != 0)
         return true;
     in_child(run, do_load, out);
+    note_full_disk(store, out);
     store->loaded = out->state == BENCH_DONE;
     store->loader = run->engine;
     return store->loaded;
@@ -370,14 +386,17 @@ bench_run_once(const struct bench_options *options, const struct bench_case *siz
     *out = (struct bench_outcome){.state = BENCH_NONE};
     error_clear();
     bench_keys_limit(&run.keys, sizes->rows);
-    if (!make_ready(&run, out))
+    if (!make_ready(&run, out)) {
+        bench_store_empty(store);
         return;
+    }
     if (sizes->workload->cold)
         bench_dir_forget(store->dir);
     if (options->own_device)
         bench_dir_flush(store->dir);
     bench_counters_read(store->dir, &before);
     in_child(&run, do_run, out);
+    note_full_disk(store, out);
     if (options->own_device)
         bench_dir_flush(store->dir);
     bench_counters_read(store->dir, &after);
@@ -387,4 +406,7 @@ bench_run_once(const struct bench_options *options, const struct bench_case *siz
     if (sizes->workload->needs == BENCH_EMPTY || sizes->workload->extras ||
         out->state != BENCH_DONE)
         store->loaded = false;
+    /* A failed run's files are of no use, and may be what fills the disk. */
+    if (out->state == BENCH_FAILED)
+        bench_store_empty(store);
 }

@@ -19,7 +19,7 @@ void bench_command_learned(const struct bench_options *options, struct bench_res
 /** get and update over data of 10 MB to 10 GB with one pool. */
 void bench_command_sizes(const struct bench_options *options, struct bench_results *results);
 
-/* Seconds by estimate. */
+/* Seconds by estimate, as steps of a suite. */
 double bench_targets_seconds(const struct bench_options *options);
 double bench_wa_seconds(const struct bench_options *options);
 double bench_sizes_seconds(const struct bench_options *options);

@@ -116,7 +116,7 @@ run_size(const struct bench_options *options, uint64_t megabytes, struct first *
 }
 
 static const uint64_t megabytes_at[] = {10, 100, 1000, 10000};
-enum { SIZES = sizeof(megabytes_at) / sizeof(megabytes_at[0]) };
+enum { SIZES = sizeof(megabytes_at) / sizeof(megabytes_at[0]), ROOM_SHARE = 3 };
 
 /* The rows are about qtdb; the others only where they are asked for. */
 static struct bench_options
@@ -160,7 +160,14 @@ bench_command_sizes(const struct bench_options *options, struct bench_results *r
     for (size_t i = 0; i < SIZES; i++) {
         struct bench_options own = options_at(options, i);
 
-        if (own.base.rows > options->base.rows)
+        /* The data, its log, and as much again for the device's own rate. */
+        uint64_t needed = ROOM_SHARE * megabytes_at[i] * 1000000;
+
+        if (own.base.rows <= options->base.rows && bench_dir_room(options->dir) < needed)
+            printf("%" PRIu64 " MB: left out, the disk of --dir has less than %" PRIu64
+                   " MB left\n",
+                   megabytes_at[i], needed / 1000000);
+        else if (own.base.rows > options->base.rows)
             printf("%" PRIu64 " MB: %" PRIu64 " rows, more than --rows: left out\n",
                    megabytes_at[i], own.base.rows);
         else if (!run_size(&own, megabytes_at[i], &first, results))

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -142,6 +143,14 @@ bench_dir_size(const char *dir)
     walk_size = 0;
     (void)nftw(dir, add_size, WALK_FILES, FTW_PHYS);
     return walk_size;
+}
+
+uint64_t
+bench_dir_room(const char *dir)
+{
+    struct statvfs info;
+
+    return statvfs(dir, &info) == 0 ? (uint64_t)info.f_bavail * info.f_frsize : UINT64_MAX;
 }
 
 static int

@@ -59,4 +59,17 @@ double bench_tree_row_least(const struct tree_row *row, uint64_t rows);
 /** NULL past the end. Those of SQL, and those measured elsewhere that belong to no tree, come last. */
 const struct tree_row *bench_tree_row_at(size_t index);
 
+/** Stopped by a limit of time: its bytes are those of another amount. */
+bool tree_row_was_cut(const struct bench_result *result);
+/** The row's figure. */
+struct bench_median tree_row_median(const struct bench_results *results,
+                                    const struct bench_case *sizes,
+                                    const struct bench_engine *engine, const struct tree_row *row);
+/** Prints what qtdb's figure comes to, and keeps it for targets.md. */
+void tree_row_judge(const struct bench_options *options, const struct bench_results *results,
+                    const struct bench_case *sizes, const struct tree_row *row);
+/** A line of targets.md, where it is wanted. */
+void tree_row_keep(const struct bench_options *options, const struct tree_row *row,
+                   const char *figure, const char *line);
+
 #endif

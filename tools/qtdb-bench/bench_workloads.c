@@ -50,6 +50,7 @@ static const struct bench_workload workloads[] = {
      .what = "gets beside one thread that updates 100 rows a transaction",
      .needs = BENCH_LOADED,
      .writes = true,
+     .beside = true,
      .batch = 100,
      .measure = workload_get_changing},
     {.name = "range",

@@ -1,0 +1,247 @@
+/*
+ * Verdicts of bench_trees.h: a row's figure of qtdb beside what it is held against, as one line.
+ */
+#include <string.h>
+
+#include "kernel/base/error.h"
+#include "tools/common/text_buffer.h"
+#include "tools/qtdb-bench/bench_print.h"
+#include "tools/qtdb-bench/bench_reads.h"
+#include "tools/qtdb-bench/bench_trees.h"
+
+enum { LINE_SIZE = 2048 };
+
+/* Stopped by the limit: its bytes are those of another amount. */
+bool
+tree_row_was_cut(const struct bench_result *result)
+{
+    const struct bench_case *sizes = &result->sizes;
+
+    return sizes->workload->writes && !sizes->writer && sizes->seconds > 0 &&
+           result->outcome.state == BENCH_DONE && result->outcome.rows < sizes->rows;
+}
+
+static bool
+figure_of(const struct bench_result *result, int which, double *out)
+{
+    const struct bench_outcome *outcome = &result->outcome;
+
+    if (which == ROWS)
+        return bench_metric_of(result, BENCH_ROWS_PER_S, out);
+    if (which == WRITTEN)
+        return !tree_row_was_cut(result) && bench_metric_of(result, BENCH_WA_WRITE, out);
+    if (which == PAGE_READS && outcome->operations > 0) {
+        *out = (double)outcome->written.page_reads / (double)outcome->operations;
+        return outcome->state == BENCH_DONE && outcome->has_written;
+    }
+    if (which == HIT_RATE)
+        return bench_metric_of(result, BENCH_HIT_RATE, out);
+    if (which == PAGE_HIT_RATE)
+        return bench_metric_of(result, BENCH_PAGE_HIT_RATE, out);
+    if (which == DEVICE)
+        return !tree_row_was_cut(result) && bench_metric_of(result, BENCH_WA_DEVICE, out);
+    if (which == LEAF_READS) {
+        const struct bench_written *written = &outcome->written;
+        uint64_t leaves = written->page_reads - written->inner_reads - written->map_reads;
+
+        *out = outcome->operations == 0 ? 0 : (double)leaves / (double)outcome->operations;
+        return outcome->state == BENCH_DONE && outcome->has_written;
+    }
+    bool known = bench_metric_of(result, BENCH_OPS_PER_S, out);
+    if (known && which == NS)
+        *out = 1e9 / *out;
+    return known;
+}
+
+struct bench_median
+tree_row_median(const struct bench_results *results, const struct bench_case *sizes,
+                const struct bench_engine *engine, const struct tree_row *row)
+{
+    return bench_median_by(results, sizes, engine, figure_of, (int)row->figure);
+}
+
+static bool
+names(const char *list, const char *name)
+{
+    const char *at = list == NULL ? NULL : strstr(list, name);
+
+    return at != NULL;
+}
+
+/* The best of the peers (most, or least where less is better); 0 when there is none. */
+static double
+best_peer(const struct bench_options *options, const struct bench_results *results,
+          const struct bench_case *sizes, const struct tree_row *row, const char **name)
+{
+    bool less = row->figure == WRITTEN || row->figure == DEVICE;
+    double best = 0;
+
+    for (size_t i = 0; i < options->engine_count; i++) {
+        const struct bench_engine *engine = options->engines[i];
+        struct bench_median figure = tree_row_median(results, sizes, engine, row);
+
+        if (engine == &bench_qtdb || (engine->flags & BENCH_UNORDERED) != 0 || figure.count == 0 ||
+            (row->peers != NULL && !names(row->peers, engine->name)))
+            continue;
+        if (best == 0 || (less ? figure.value < best : figure.value > best)) {
+            best = figure.value;
+            *name = engine->name;
+        }
+    }
+    return best;
+}
+
+static void
+verdict(FILE *to, bool met)
+{
+    (void)fprintf(to, "  %s", met ? "met" : "NOT met");
+}
+
+static void
+print_peers(FILE *to, const struct bench_options *options, const struct bench_results *results,
+            const struct bench_case *sizes, const struct tree_row *row, double own)
+{
+    int number = 0;
+
+    for (size_t i = 0; i < options->engine_count; i++) {
+        struct bench_median figure = tree_row_median(results, sizes, options->engines[i], row);
+
+        if (!names(row->peers, options->engines[i]->name) || figure.count == 0)
+            continue;
+        double least = number++ == 0 ? row->least : row->least_two;
+        (void)fprintf(to, "  %.2fx %s, at least %.1fx:", own / figure.value,
+                      options->engines[i]->name, least);
+        verdict(to, own >= least * figure.value);
+    }
+    if (row->aim > 0)
+        (void)fprintf(to, "  (aim %.1fx)", row->aim);
+}
+
+/* Measured now, in the same place. */
+static void
+print_reads(FILE *to, const struct bench_options *options, const struct bench_case *sizes,
+            const struct tree_row *row, double own)
+{
+    uint64_t size = sizes->rows * (sizes->value_size + 24);
+    double rate = 0;
+
+    if (bench_random_reads(options->env.memory, options->dir, size, (uint32_t)row->batch, &rate) !=
+        STATUS_OK) {
+        (void)fprintf(to, "  the device's rate is not known: %s", error_message());
+        error_clear();
+        return;
+    }
+    (void)fprintf(to, "  %.2fx of the device's %.0f reads a second, at least %.1fx:", own / rate,
+                  rate, row->least);
+    verdict(to, own >= row->least * rate);
+    (void)fprintf(to, "  (aim %.1fx)", row->aim);
+}
+
+/* What any policy could find of these leaves. */
+static void
+print_bounds(FILE *to, const struct bench_results *results, const struct bench_case *sizes,
+             const struct tree_row *row, double own)
+{
+    struct bench_median fixed = bench_median_of(results, sizes, &bench_qtdb, BENCH_HIT_RATE_FIXED);
+    struct bench_median future =
+        bench_median_of(results, sizes, &bench_qtdb, BENCH_HIT_RATE_FUTURE);
+
+    (void)fprintf(to, "  at least %g:", row->least);
+    verdict(to, own >= row->least);
+    if (fixed.count == 0 || future.count == 0)
+        return;
+    (void)fprintf(
+        to,
+        "; the best fixed choice of pages finds %.3f (qtdb %.0f%% of that), knowing the future "
+        "%.3f%s",
+        fixed.value, 100 * own / fixed.value, future.value,
+        future.value < row->least ? ": no policy can meet it" : "");
+}
+
+static void
+print_verdict(FILE *to, const struct bench_options *options, const struct bench_results *results,
+              const struct bench_case *sizes, const struct tree_row *row)
+{
+    struct bench_median own = tree_row_median(results, sizes, &bench_qtdb, row);
+    bool less = row->figure == NS || row->figure == WRITTEN || row->figure == DEVICE ||
+                row->figure == LEAF_READS;
+    const char *name = "no peer";
+
+    if (own.count == 0)
+        return;
+    (void)fprintf(to, "    ->");
+    if (row->against == PEERS) {
+        print_peers(to, options, results, sizes, row, own.value);
+    } else if (row->against == BEST) {
+        double best = best_peer(options, results, sizes, row, &name);
+
+        (void)fprintf(to, "  %.2fx %s, the best; at least %.1fx:", best > 0 ? own.value / best : 0,
+                      name, row->least);
+        verdict(to, own.value >= row->least * best);
+        if (row->aim > 0)
+            (void)fprintf(to, "  (aim %.1fx)", row->aim);
+    } else if (row->against == ITSELF) {
+        struct bench_case alone = *sizes;
+
+        alone.threads = 1;
+        alone.writer = false;
+        struct bench_median one = tree_row_median(results, &alone, &bench_qtdb, row);
+        double share = one.count > 0 ? own.value / one.value : 0;
+        (void)fprintf(to, "  qtdb %.2fx of alone, at least %.1fx:", share, row->least);
+        verdict(to, share >= row->least);
+        (void)fprintf(to, "  (aim %.1fx)", row->aim);
+    } else if (row->against == BELOW) {
+        double best = best_peer(options, results, sizes, row, &name);
+
+        (void)fprintf(to, "  qtdb %.2f, the lowest of the peers %.2f (%s):", own.value, best, name);
+        verdict(to, best == 0 || own.value < best);
+    } else if (row->against == BOUNDS) {
+        print_bounds(to, results, sizes, row, own.value);
+    } else if (row->against == READS) {
+        print_reads(to, options, sizes, row, own.value);
+    }
+    if (row->against == NUMBER || (row->against == BELOW && row->least > 0)) {
+        double least = bench_tree_row_least(row, sizes->rows);
+
+        (void)fprintf(to, "  %s %g:", less ? "at most" : "at least", least);
+        verdict(to, less ? own.value <= least : own.value >= least);
+        if (row->aim > 0)
+            (void)fprintf(to, "  (aim %g)", row->aim);
+    }
+    if (row->figure == LEAF_READS)
+        (void)fprintf(to, "; %.2f with inner pages and the page map",
+                      bench_median_by(results, sizes, &bench_qtdb, figure_of, PAGE_READS).value);
+    (void)fprintf(to, "%s%s\n", row->note != NULL ? "  " : "", row->note != NULL ? row->note : "");
+}
+
+void
+tree_row_keep(const struct bench_options *options, const struct tree_row *row, const char *figure,
+              const char *line)
+{
+    const char *newline = strchr(line, '\n');
+
+    if (options->targets != NULL)
+        text_buffer_print(options->targets, "| %s | %s | %.*s |\n", row->name, figure,
+                          newline == NULL ? (int)strlen(line) : (int)(newline - line), line);
+}
+
+void
+tree_row_judge(const struct bench_options *options, const struct bench_results *results,
+               const struct bench_case *sizes, const struct tree_row *row)
+{
+    struct bench_median own = tree_row_median(results, sizes, &bench_qtdb, row);
+    char figure[BENCH_NUMBER_SIZE] = "-";
+    char line[LINE_SIZE] = "";
+    FILE *to = fmemopen(line, sizeof(line), "w");
+
+    if (to == NULL)
+        return;
+    print_verdict(to, options, results, sizes, row);
+    (void)fclose(to); /* What does not fit is cut off. */
+    line[sizeof(line) - 1] = '\0';
+    printf("%s", line);
+    if (own.count > 0)
+        (void)bench_format_number(own.value, figure);
+    tree_row_keep(options, row, figure,
+                  own.count > 0 ? line + strspn(line, " ->") : "not measured");
+}
