@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +14,7 @@
 
 extern char **environ;
 
-enum { WORDS_MAX = 16, ARGUMENTS_SIZE = 256, LINE_SIZE = 1024 };
+enum { WORDS_MAX = 16, ARGUMENTS_SIZE = 256, LINE_SIZE = 1024, POLL_MS = 200, GENTLE_POLLS = 5 };
 
 /* Beside this program, else in ../bench of it; false: in neither. */
 static bool
@@ -61,14 +63,33 @@ start(char *const *words, pid_t *pid_out, char *text, size_t text_size)
     return -1;
 }
 
+/* Until there is output. A stop that only this process was told of ends the other too, gently at first. */
+static void
+await_output(FILE *output, pid_t pid)
+{
+    struct pollfd poller = {.fd = fileno(output), .events = POLLIN};
+    uint32_t waited = 0;
+
+    while (poll(&poller, 1, POLL_MS) == 0) {
+        if (!tool_stop_requested())
+            continue;
+        (void)kill(pid, waited++ < GENTLE_POLLS ? SIGINT : SIGKILL);
+    }
+}
+
 /* The line that is wanted, without its newline; true: it has what stands before the figure. */
 static bool
-read_output(FILE *output, const char *before, double *value_out, char *text, size_t text_size)
+read_output(FILE *output, pid_t pid, const char *before, double *value_out, char *text,
+            size_t text_size)
 {
     char line[LINE_SIZE];
     bool found = false;
 
-    while (fgets(line, sizeof(line), output) != NULL) {
+    (void)setvbuf(output, NULL, _IONBF, 0); /* What is read is all that poll knows of. */
+    for (;;) {
+        await_output(output, pid);
+        if (fgets(line, sizeof(line), output) == NULL)
+            break;
         const char *at = before != NULL ? strstr(line, before) : NULL;
 
         line[strcspn(line, "\n")] = '\0';
@@ -136,12 +157,16 @@ bench_program_run(const struct bench_options *options, const char *program, cons
     bool found = false;
     text[0] = '\0';
     if (file != NULL) {
-        found = read_output(file, before, value_out, text, text_size);
+        found = read_output(file, pid, before, value_out, text, text_size);
         (void)fclose(file);
     } else {
         (void)close(output);
     }
     *ended_well_out = ended_well(pid);
+    if (tool_stop_requested()) {
+        (void)snprintf(text, text_size, "stopped");
+        return false;
+    }
     if (before != NULL && !found && text[0] == '\0')
         (void)snprintf(text, text_size, "it printed nothing");
     return before == NULL || found;
