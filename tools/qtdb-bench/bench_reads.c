@@ -1,7 +1,8 @@
 /*
  * How many random 4 KiB reads a second the device gives with so many under way: what cold look-ups are
  * held against. A file of the data's size is written, dropped from the page cache and read past it,
- * through the same door to the system that qtdb reads through.
+ * through the same door to the system that qtdb reads through. The best of some rounds counts: a disk that
+ * was just written to is slow for a while.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include "tools/qtdb-bench/bench_reads.h"
 #include "tools/qtdb-bench/bench_system.h"
 
-enum { CHUNK = 1 << 20, READS_MIN = 4096, READS_MAX = 1 << 17 };
+enum { CHUNK = 1 << 20, READS_MIN = 4096, READS_MAX = 1 << 17, ROUNDS = 3 };
 
 struct reads {
     struct io_file *file;
@@ -87,7 +88,13 @@ run(struct io *io, struct memory *memory, const char *path, uint32_t depth, stru
     TRY_OUT(io_open(io, path, IO_WRITE | IO_CREATE | IO_DIRECT, &reads->file));
     TRY_OUT(io_queue_open(io, depth, &reads->queue));
     TRY_OUT(fill(reads));
-    status = measure(reads, depth, rate_out);
+    *rate_out = 0;
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        double rate;
+
+        TRY_OUT(measure(reads, depth, &rate));
+        *rate_out = rate > *rate_out ? rate : *rate_out;
+    }
 out:
     io_queue_close(reads->queue);
     io_close(reads->file);
