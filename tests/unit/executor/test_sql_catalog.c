@@ -10,17 +10,14 @@
 #include <string.h>
 
 #include "executor/session.h"
-#include "tests/support/db_rig.h"
-#include "tests/support/sql_rows.h"
+#include "tests/support/sql_rig.h"
 
-static struct db_rig rig;
-static struct qtdb_session *session, *other;
+static struct qtdb_session *other;
 
 static void
 setup(void)
 {
-    db_rig_init(&rig, 1);
-    cr_assert_eq(qtdb_session_open(rig.db, &session), QTDB_OK);
+    sql_rig_open();
     cr_assert_eq(qtdb_session_open(rig.db, &other), QTDB_OK);
 }
 
@@ -28,17 +25,10 @@ static void
 teardown(void)
 {
     qtdb_session_close(other);
-    qtdb_session_close(session);
-    db_rig_deinit(&rig);
+    sql_rig_close();
 }
 
 TestSuite(sql_catalog, .init = setup, .fini = teardown);
-
-static void
-expect(const char *sql, const char *rows)
-{
-    sql_expect(session, sql, rows);
-}
 
 Test(sql_catalog, temporary_tables_are_their_sessions)
 {
