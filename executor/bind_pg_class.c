@@ -336,26 +336,37 @@ add_attribute(struct listing *listing, const char *schema, const char *relation,
     return listing__row(listing, cells);
 }
 
+/* As an index has it: rules and defaults are the table's. */
+static struct table_column
+key_column(const struct table_column *column)
+{
+    return (struct table_column){
+        .name = column->name, .type = column->type, .enumeration = column->enumeration};
+}
+
 static enum status
 attribute_rows(struct listing *listing, const struct table *table)
 {
     for (uint32_t i = 0; i < table->column_count; i++)
         TRY(add_attribute(listing, table->schema, table->name, i + 1, &table->columns[i]));
-    for (uint32_t i = 0; i < table->key_count; i++)
-        TRY(add_attribute(listing, table->schema, key_name(listing, table), i + 1,
-                          &table->columns[table->keys[i]]));
+    for (uint32_t i = 0; i < table->key_count; i++) {
+        struct table_column key = key_column(&table->columns[table->keys[i]]);
+
+        TRY(add_attribute(listing, table->schema, key_name(listing, table), i + 1, &key));
+    }
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct table_index *index = &table->indexes[i];
 
         for (uint32_t k = 0; k < index->column_count + index->include_count; k++) {
             uint32_t place = k < index->column_count ? index->columns[k]
                                                      : index->includes[k - index->column_count];
-            struct table_column expr = {.name = "expr"};
+            struct table_column column = {.name = "expr"};
 
-            if (place >= TABLE_EXPR_BASE)
-                expr.type = table->exprs[place - TABLE_EXPR_BASE].type;
-            TRY(add_attribute(listing, table->schema, index->name, k + 1,
-                              place < TABLE_EXPR_BASE ? &table->columns[place] : &expr));
+            if (place < TABLE_EXPR_BASE)
+                column = key_column(&table->columns[place]);
+            else
+                column.type = table->exprs[place - TABLE_EXPR_BASE].type;
+            TRY(add_attribute(listing, table->schema, index->name, k + 1, &column));
         }
     }
     return STATUS_OK;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "executor/bind_catalog.h"
+#include "executor/definition_text.h"
 #include "executor/search_path.h"
 #include "kernel/base/check.h"
 
@@ -178,6 +179,24 @@ read_enum(struct listing *listing, const char *schema, const char *name, const u
                               listing->bind->error);
 }
 
+/* The name as a text that finds the type: without a schema where the path leads to it. */
+static enum status
+show_enum(struct listing *listing, const char *schema, const char *name, const char **out)
+{
+    struct bind *bind = listing->bind;
+    struct ast_name plain = {.name = name, .location = -1}, found = plain;
+    struct sql_text text;
+
+    TRY(search_path_find(bind->txn, bind->path, &plain, "e", &found, bind->error));
+    sql_text_init(&text, bind->arena);
+    if (strcmp(found.schema != NULL ? found.schema : "public", schema) == 0)
+        sql_text_add_name(&text, name);
+    else
+        definition_name(&text, schema, name);
+    *out = listing__text(listing, &text);
+    return listing->failed ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
 static enum status
 enum_type(void *context, const char *schema, const char *name, const uint8_t *value, size_t size)
 {
@@ -186,10 +205,10 @@ enum_type(void *context, const char *schema, const char *name, const uint8_t *va
                            .oid = catalog__oid(CATALOG_OID_TYPE, schema, name),
                            .length = 4,
                            .type = "e",
-                           .category = "E",
-                           .shown = name};
+                           .category = "E"};
 
     (void)value, (void)size;
+    TRY(show_enum(context, schema, name, &row.shown));
     return add_types(context, row, catalog__oid(CATALOG_OID_ARRAY, schema, name));
 }
 

@@ -8,7 +8,8 @@
 # made when it is missing; SQLITE is SQLite's shell; without either it is left out. QTDB names qtdb's
 # shell, FOLDER where the databases are kept. Each query runs RUNS times (2) in one process, one engine
 # after the other, and the fastest run counts: the data is in each engine's cache by then. Each runs LIMIT
-# seconds (120) at most, qtdb and SQLite with 256 MiB of memory for pages; where SQLite is cut off before its
+# seconds (120) at most, qtdb and SQLite with POOL MiB (256; more than the file, or the disk is measured too: 2048 for
+# scale 1) of memory for pages; where SQLite is cut off before its
 # first answer, LIMIT counts as its time, which is shown as ">". Prints a line for each query, and the geometric mean and the least of SQLite's
 # time over ours. What PostgreSQL answered, and how fast, stays in FOLDER and is not asked again. Ends with 1 when an answer differs or a query fails.
 set -euo pipefail
@@ -21,6 +22,7 @@ file=$folder/tpch_$percent.qtdb
 name=qtdb_tpch_$percent
 runs=${RUNS:-2}
 limit=${LIMIT:-120}
+pool=${POOL:-256}
 shift || true
 queries=${*:-$(seq 1 22)}
 
@@ -64,12 +66,12 @@ printf '|---|---|---|---|---|---|---|---|\n'
 : > "$folder/ratios"
 for n in $queries; do
     verdict=ran sqlite=- postgres=- cut=
-    timeout "$limit" "$QTDB" --csv --no-header --timer --pool 256 "$file" -f "$folder/q$n.sql" \
+    timeout "$limit" "$QTDB" --csv --no-header --timer --pool "$pool" "$file" -f "$folder/q$n.sql" \
         > "$folder/a$n.all" 2>&1 || verdict=FAILED
     sed '/^time [0-9.]* ms$/,$d' "$folder/a$n.all" > "$folder/a$n"
     own=$(fastest time "$folder/a$n.all" 1)
     if [[ -n ${SQLITE:-} ]]; then
-        timeout "$limit" "$SQLITE" -csv -cmd 'pragma cache_size = -262144' -cmd '.timer on' \
+        timeout "$limit" "$SQLITE" -csv -cmd "pragma cache_size = -$((pool * 1024))" -cmd '.timer on' \
             "$folder/tpch_$percent.sqlite" < "$folder/s$n.sql" > "$folder/s$n.all" 2>&1 ||
             [[ $? != 124 ]] || cut='>'
         sqlite=$(fastest 'Run Time: real' "$folder/s$n.all" 1000)

@@ -164,10 +164,13 @@ ALTER TABLE public.v ADD CONSTRAINT v_t_id_fkey FOREIGN KEY (t_id) REFERENCES pu
 | n      | integer |          | abs((-1))                  |
 +--------+---------+----------+----------------------------+
 (3 rows)
-PRIMARY KEY (id)
-CONSTRAINT v_n_check CHECK ((n > 0))
-CREATE INDEX v_n ON public.v (((n + 1))) WHERE (n > 5)
-ALTER TABLE public.v ADD CONSTRAINT v_t_id_fkey FOREIGN KEY (t_id) REFERENCES public.t(id) ON DELETE CASCADE
+Indexes:
+    "v_pkey" PRIMARY KEY, btree (id)
+    "v_n" btree (((n + 1))) WHERE (n > 5)
+Check constraints:
+    "v_n_check" CHECK ((n > 0))
+Foreign-key constraints:
+    "v_t_id_fkey" FOREIGN KEY (t_id) REFERENCES public.t(id) ON DELETE CASCADE
 END
 shell --csv "$db" "CREATE TABLE v (a text DEFAULT 'x NOT NULL y');
 \\d v
@@ -176,7 +179,51 @@ same "\\d with words of its own in a default" <<'END'
 column,type,nullable,default
 a,text,"",'x NOT NULL y'
 END
+shell --csv "$db" "CREATE SCHEMA s; CREATE TABLE s.\"Of it\" (\"x y\" int REFERENCES t, g int GENERATED ALWAYS AS (1 + 1) STORED,
+    i int GENERATED ALWAYS AS IDENTITY, UNIQUE (i)); CREATE VIEW s.w AS SELECT \"x y\" FROM s.\"Of it\";
+\\d s.Of it
+\\d w
+\\d Of it_i_key
+\\d t
+DROP SCHEMA s CASCADE" >"$work/got"
+same "\\d with a schema, of a view, an index, and a table that others refer to" <<'END'
+column,type,nullable,default
+x y,integer,"",""
+g,integer,"",generated always as ((1 + 1)) stored
+i,integer,not null,generated always as identity
+Indexes:
+    "Of it_i_key" UNIQUE CONSTRAINT, btree (i)
+Foreign-key constraints:
+    "Of it_x y_fkey" FOREIGN KEY ("x y") REFERENCES public.t(id)
+column,type,nullable,default
+x y,integer,"",""
+View definition:
+    SELECT "x y" FROM s."Of it"
+column,type,nullable,default
+i,integer,"",""
+Index of:
+    CREATE UNIQUE INDEX "Of it_i_key" ON s."Of it" USING btree (i)
+column,type,nullable,default
+id,integer,not null,""
+name,text,"",""
+x,"numeric(5,2)","",""
+f,boolean,"",""
+j,json,"",""
+Indexes:
+    "t_pkey" PRIMARY KEY, btree (id)
+Referenced by:
+    TABLE s."Of it" CONSTRAINT "Of it_x y_fkey" FOREIGN KEY ("x y") REFERENCES public.t(id)
+END
 refused 1 "$db" "\\d absent"
+echo "SELECT 2 AS b" >"$work/two.sql"
+shell --csv --no-header -c "SELECT 1" -f "$work/two.sql" -c "SELECT 3" >"$work/got"
+same "several -c and -f" <<'END'
+1
+2
+3
+END
+refused 1 --csv --no-header -c "SELECT 1" -c "SELECT nothing" -c "SELECT 3"
+[ "$(cat "$work/out")" = 1 ] || fail "what came after a failure: $(cat "$work/out")"
 shell "$db" .check >"$work/got"
 same ".check" <<'END'
 ok

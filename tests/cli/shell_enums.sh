@@ -43,7 +43,7 @@ grep -q 'COPY t, line 1, column c' "$work/got" || fail "no place: $(cat "$work/g
 echo "CREATE TYPE public.mood AS ENUM ('sad', 'ok');" | diff - "$work/got" || fail ".schema"
 "$qtdb" --csv "$db" "\\d t" >"$work/got"
 grep -q "^c,\"art.\"\"Colour\"\"\",\"\",'red'" "$work/got" || fail "\\d: $(cat "$work/got")"
-grep -q '^m,public.mood\[\],not null,' "$work/got" || fail "\\d: $(cat "$work/got")"
+grep -q '^m,mood\[\],not null,' "$work/got" || fail "\\d: $(cat "$work/got")"
 
 "$qtdb" --readonly "$db" .dump >"$work/a.sql"
 "$qtdb" "$work/b.qtdb" -f "$work/a.sql" >/dev/null || fail "the dump is not restored"

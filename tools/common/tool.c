@@ -21,7 +21,7 @@ struct table {
 static bool
 takes_argument(const struct tool_option *option)
 {
-    return option->kind == TOOL_TEXT || option->kind == TOOL_NUMBER;
+    return option->kind == TOOL_TEXT || option->kind == TOOL_NUMBER || option->kind == TOOL_EACH;
 }
 
 static void
@@ -72,6 +72,22 @@ take_number(const struct tool *tool, const struct tool_option *option, const cha
 }
 
 static bool
+take_each(const struct tool *tool, const struct tool_option *option, const char *text)
+{
+    struct tool_list *list = option->value;
+
+    if (list->count == TOOL_LIST_MAX) {
+        (void)tool_usage_error(tool, "--%s is given more than %d times", option->name,
+                               TOOL_LIST_MAX);
+        return false;
+    }
+    list->items[list->count].name = option->name;
+    list->items[list->count].text = text;
+    list->count++;
+    return true;
+}
+
+static bool
 take_option(const struct tool *tool, const struct tool_option *option, const char *text)
 {
     switch (option->kind) {
@@ -86,6 +102,8 @@ take_option(const struct tool *tool, const struct tool_option *option, const cha
         return true;
     case TOOL_NUMBER:
         return take_number(tool, option, text);
+    case TOOL_EACH:
+        return take_each(tool, option, text);
     }
     return false;
 }

@@ -31,6 +31,17 @@ enum tool_option_kind {
     TOOL_FLAG_OFF = 2, /* bool: set to false. */
     TOOL_TEXT = 3,     /* const char *. */
     TOOL_NUMBER = 4,   /* uint64_t, at most `most`. */
+    TOOL_EACH = 5,     /* struct tool_list: each time it is given, in order. */
+};
+
+/* What options that may be given several times said; they may share a list. */
+enum { TOOL_LIST_MAX = 64 };
+struct tool_list {
+    size_t count;
+    struct {
+        const char *name; /* Of the option. */
+        const char *text;
+    } items[TOOL_LIST_MAX];
 };
 
 struct tool_option {

@@ -149,12 +149,20 @@ bool shell_print_models(struct shell *shell, const char *argument);
 bool shell_print_tables(struct shell *shell, const char *argument);
 /** The statements that make a table, or everything. */
 bool shell_print_schema(struct shell *shell, const char *name);
-/** Columns of a table, and the statements that make what belongs to it; without a name the tables. */
-bool shell_describe(struct shell *shell, const char *name);
 bool shell_print_indexes(struct shell *shell, const char *argument);
 bool shell_print_views(struct shell *shell, const char *argument);
 bool shell_print_types(struct shell *shell, const char *argument);
 bool shell_print_sequences(struct shell *shell, const char *argument);
 bool shell_print_schemas(struct shell *shell, const char *argument);
+typedef bool (*shell_row_fn)(void *context, uint32_t count, const char *const *values,
+                             const char *const *names);
+/** Asks the catalog in a session of its own; `each` gets the rows as texts. False: told why. */
+bool shell_ask(struct shell *shell, const char *sql, shell_row_fn each, void *context);
+/** The same, printed as rows of the output's mode. */
+bool shell_show(struct shell *shell, const char *sql);
+
+/* shell_describe.c */
+/** Columns, indexes, constraints of NAME, or a view's query; without a name the tables. */
+bool shell_describe(struct shell *shell, const char *name);
 
 #endif

@@ -185,7 +185,7 @@ static const struct command commands[] = {
     {".open", "\\c", "[FILE]", "another database, or a temporary one", run_open},
     {".tables", "\\dt", "", "all tables", shell_print_tables},
     {".schema", NULL, "[TABLE]", "the statements that make them", run_schema},
-    {"\\d", NULL, "[TABLE]", "columns, and what belongs to the table", shell_describe},
+    {"\\d", NULL, "[NAME]", "columns, indexes and constraints of a table or view", shell_describe},
     {"\\di", NULL, "", "indexes", shell_print_indexes},
     {"\\dv", NULL, "", "views", shell_print_views},
     {"\\ds", NULL, "", "sequences", shell_print_sequences},

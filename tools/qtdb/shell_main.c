@@ -12,7 +12,8 @@ static const char help[] =
     "\n"
     "Options:\n"
     "  -c, --command SQL    run the text and end\n"
-    "  -f, --file NAME      run the file and end (- is standard input)\n"
+    "  -f, --file NAME      run the file and end (- is standard input); -c and -f may be given\n"
+    "                       several times and run in order\n"
     "  --box, --csv, --json, --line, --markdown\n"
     "                       how rows look: in a box unless given; --line is one column a line\n"
     "  --no-header          leave out the names of the columns (box, CSV, Markdown)\n"
@@ -35,9 +36,8 @@ enum { POOL_MIB_MAX = 1 << 20 };
 static const struct tool tool = {.name = "qtdb", .help = help};
 
 struct choices {
-    const char *path; /* NULL: a temporary database. */
-    const char *command;
-    const char *file;
+    const char *path;              /* NULL: a temporary database. */
+    struct tool_list work;         /* --command and --file; empty: standard input. */
     bool modes[OUTPUT_MODE_COUNT]; /* By enum output_mode. */
 };
 
@@ -45,8 +45,8 @@ static enum tool_command
 parse(int argc, char **argv, struct shell *shell, struct choices *choices, int *first_out)
 {
     const struct tool_option table[] = {
-        {"command", 'c', TOOL_TEXT, &choices->command, 0},
-        {"file", 'f', TOOL_TEXT, &choices->file, 0},
+        {"command", 'c', TOOL_EACH, &choices->work, 0},
+        {"file", 'f', TOOL_EACH, &choices->work, 0},
         {"box", 0, TOOL_FLAG, &choices->modes[OUTPUT_BOX], 0},
         {"csv", 0, TOOL_FLAG, &choices->modes[OUTPUT_CSV], 0},
         {"json", 0, TOOL_FLAG, &choices->modes[OUTPUT_JSON], 0},
@@ -65,11 +65,17 @@ parse(int argc, char **argv, struct shell *shell, struct choices *choices, int *
 static void
 run(struct shell *shell, const struct choices *choices)
 {
-    if (choices->command != NULL) {
-        (void)shell_run_text(shell, choices->command, strlen(choices->command));
-    } else if (choices->file != NULL) {
-        (void)shell_run_named(shell, choices->file);
-    } else if (isatty(STDIN_FILENO)) {
+    for (size_t i = 0; i < choices->work.count && !shell->failed && !shell->quit; i++) {
+        const char *text = choices->work.items[i].text;
+
+        if (strcmp(choices->work.items[i].name, "file") == 0)
+            (void)shell_run_named(shell, text);
+        else
+            (void)shell_run_text(shell, text, strlen(text));
+    }
+    if (choices->work.count > 0)
+        return;
+    if (isatty(STDIN_FILENO)) {
         shell->interactive = true;
         shell_print_banner(shell);
         shell_run_terminal(shell);
@@ -84,12 +90,13 @@ check_choices(int count, char **operands, struct shell *shell, struct choices *c
     choices->path = count > 0 ? operands[0] : NULL;
     if (count > 2)
         return tool_usage_error(&tool, "more than FILE and SQL");
-    if (count > 1 && (choices->command != NULL || choices->file != NULL))
-        return tool_usage_error(&tool, "SQL, --command and --file exclude each other");
-    if (count > 1)
-        choices->command = operands[1];
-    if (choices->command != NULL && choices->file != NULL)
-        return tool_usage_error(&tool, "--command and --file exclude each other");
+    if (count > 1 && choices->work.count > 0)
+        return tool_usage_error(&tool, "SQL does not go with --command and --file");
+    if (count > 1) {
+        choices->work.count = 1;
+        choices->work.items[0].name = "command";
+        choices->work.items[0].text = operands[1];
+    }
     if (shell->read_only && choices->path == NULL)
         return tool_usage_error(&tool, "--readonly needs a FILE");
     uint32_t modes = 0;
@@ -119,7 +126,7 @@ int
 main(int argc, char **argv)
 {
     struct shell shell = {.tool = &tool};
-    struct choices choices = {.command = NULL};
+    struct choices choices = {.path = NULL};
     int first = 0;
 
     if (!tool_env_open(&tool, &shell.env))
