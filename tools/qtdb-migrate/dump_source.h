@@ -1,4 +1,5 @@
-/* Shared by the files of the SQL dump kind: dump_source.c, dump_survey.c, dump_table.c, dump_value.c. */
+/* Shared by the files of the SQL dump kind: dump_source.c, dump_survey.c, dump_table.c, dump_type.c,
+ * dump_value.c. */
 #ifndef TOOLS_QTDB_MIGRATE_DUMP_SOURCE_H
 #define TOOLS_QTDB_MIGRATE_DUMP_SOURCE_H
 
@@ -62,6 +63,8 @@ MUST_CHECK enum status dump_classify(struct source *source, struct dump_scan *sc
 MUST_CHECK enum status dump_survey(struct source *source);
 /** Behind CREATE TABLE. */
 MUST_CHECK enum status dump_create_table(struct source *source, struct dump_scan *scan);
+/** Kind, size, precision of a column from the type it is declared with; false: not known, it becomes text. */
+bool dump_find_type(enum dump_dialect dialect, struct legacy_column *column);
 /** A value of INSERT as the present token begins it; memory from `arena`. */
 MUST_CHECK enum status dump_take_value(struct source *source, struct dump_scan *scan,
                                        struct arena *arena, struct legacy_value *out);
