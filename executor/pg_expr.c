@@ -571,7 +571,7 @@ pg__expr(struct pg__conversion *conversion, Node *node)
         expr = convert_node(conversion, node);
         pg__leave(conversion);
     }
-    return expr;
+    return conversion->status == STATUS_OK ? expr : NULL; /* Never one that is half built. */
 }
 
 struct ast_expr *

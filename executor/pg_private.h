@@ -45,6 +45,7 @@ enum ast_on_commit pg__on_commit(struct pg__conversion *conversion, const RangeV
 struct ast_type pg__type(struct pg__conversion *conversion, TypeName *type);
 
 /* pg_expr.c */
+/** NULL once the conversion has failed, in the expression or before it: callers may look into what they get. */
 struct ast_expr *pg__expr(struct pg__conversion *conversion, Node *node);
 struct ast_expr *pg__optional(struct pg__conversion *conversion, Node *node);
 struct ast_expr **pg__exprs(struct pg__conversion *conversion, List *list, uint32_t *count_out);

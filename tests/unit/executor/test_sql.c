@@ -178,6 +178,8 @@ Test(sql, refuses_by_name_what_it_does_not_do)
     refuse("create table c (id int primary key deferrable)", "0A000", 36);
     refuse("create unlogged table c (id int)", "0A000", 23);
     refuse("create type pair as (a int, b int)", "0A000", 0);
+    refuse("select * from f(g(variadic a), 1)", "0A000", 17);
+    refuse("select * from jsonb_to_record(g(variadic a)) as x (a int)", "0A000", 31);
     refuse("merge into items using items i on false when not matched then "
            "insert (id, name) values ((select 1), 'x')",
            "0A000", 89);
