@@ -3,7 +3,7 @@
  *
  *   prepare   note what open cursors read; order trees by id; read the rows to be changed, for the
  *             version store, which brings in their pages (commit_capture.c); write long runs of new rows
- *             (commit_run.c)
+ *             (commit_run.c); have the room made that they will take (commit_room.c)
  *   attempt   pager_change_begin (commit latch)
  *             validate reads and writes against what was committed since the snapshot   -> CONFLICT
  *             apply: the catalog first (it makes roots), then each tree in key order
@@ -99,6 +99,7 @@ prepare(struct qtdb_txn *txn, struct write_chunk **chunk_out)
     if (chunk == NULL)
         return STATUS_NO_MEMORY;
     chunk->trees = txn->trees;
+    commit_room__foresee(txn);
     *chunk_out = chunk;
     return STATUS_OK;
 }

@@ -663,6 +663,8 @@ MUST_CHECK enum status commit__run(struct qtdb_txn *txn);
  * fit one change (too_big). Without the latch. */
 MUST_CHECK enum status commit__capture(struct qtdb_txn *txn, struct txn_tree *tree,
                                        size_t *size_io);
+/** commit_room.c: has the pager provide the room that the prepared writes will take. Without the latch. */
+void commit_room__foresee(const struct qtdb_txn *txn);
 /** One attempt: validate, apply, announce, publish. Under the attempt latch, in any thread while the
  * transaction's own sleeps. STATUS_MISSING: pager_change_resolve. On failure nothing has changed. */
 MUST_CHECK enum status commit__attempt(struct qtdb_txn *txn, struct write_chunk *chunk,

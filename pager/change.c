@@ -1,7 +1,7 @@
 /*
  * The change set: scratch copies under the commit latch. Logging and publishing is change_commit.c,
- * new and freed pages are allocate.c and direct.c,
- * its buffers change_buffers.c.
+ * new and freed pages are allocate.c and direct.c, its buffers change_buffers.c, what it lacks
+ * change_resolve.c.
  *
  *   begin -> read, edit, allocate, free, note ... -> commit | abandon
  *                       |
@@ -17,16 +17,14 @@
  * back to it all the same, the record is taken out again.
  *
  * What a change lacks it cannot fetch under the latch. It notes a want, its caller abandons it, and
- * pager_change_resolve works off the newest want of its thread. Pages fetched stay pinned until a change
- * ends that missed nothing, so that a change that needs many absent pages gets them all. Between the
- * two the page may have been given back: that is for the change to find, which asks the page map, under
- * the latch, before it wants a page (a page that is not in use is damage there, and only there).
+ * pager_change_resolve (change_resolve.c) works off the newest want of its thread. Between the two the page
+ * may have been given back: that is for the change to find, which asks the page map, under the latch,
+ * before it wants a page (a page that is not in use is damage there, and only there).
  */
 #include "pager/pager_private.h"
 
 enum {
     HASH_END = UINT32_MAX,
-    PINNED_MAX = sizeof(((struct pager_change *)0)->pinned) / sizeof(struct pager_pin),
 };
 
 static_assert(CHANGE_ADOPTED_SHARE * CHANGE_RESET_MAX <= PAGE_SIZE, "the log's room for a change");
@@ -414,9 +412,8 @@ want_keep(struct pager_change *change)
     change->wants[change->want_count++] = change->want;
 }
 
-/* Takes the newest want of this thread. Commit latch held. */
-static struct change_want
-want_take(struct pager_change *change)
+struct change_want
+pager__want_take(struct pager_change *change)
 {
     struct change_want want = {.need = NEED_NOTHING};
 
@@ -534,137 +531,6 @@ pager_change_commit(struct pager_change *change, uint64_t *csn_out)
     if (!system)
         after_commit(pager);
     return STATUS_OK;
-}
-
-/* ---- Resolving ------------------------------------------------------------------------------- */
-
-/* Whether the page was given back, or fenced, since a change wanted it. */
-static enum status
-check_outdated(struct pager *pager, uint32_t page_number, bool *outdated_out)
-{
-    struct pager_pin map;
-
-    *outdated_out = false;
-    if (page_is_map(page_number))
-        return STATUS_OK;
-    TRY(pager_pin(pager, map_page_of(page_number), &map));
-    latch_lock(&pager->commit_latch);
-    struct map_entry entry = map_entry_get(map.bytes, map_index_of(page_number));
-    latch_unlock(&pager->commit_latch);
-    pager_unpin(pager, &map);
-    *outdated_out = pager__entry_reason(page_number, entry) != NULL;
-    return STATUS_OK;
-}
-
-/* Pinned pages are kept from eviction, which a pool full of them cannot afford. */
-static void
-release_pinned(struct pager *pager)
-{
-    struct pager_change *change = &pager->change;
-
-    latch_lock(&pager->commit_latch);
-    for (uint32_t index = 0; index < change->pinned_count; index++)
-        pager_unpin(pager, &change->pinned[index]);
-    change->pinned_count = 0;
-    latch_unlock(&pager->commit_latch);
-}
-
-/* As many pages were missed, one after the other, as are kept pinned, and no frame is free: there are so few
- * clean pages that those brought in push each other out. */
-static bool
-is_thrashing(struct pager *pager)
-{
-    latch_lock(&pager->commit_latch);
-    bool many = pager->change.pinned_count == PINNED_MAX;
-
-    latch_unlock(&pager->commit_latch);
-    return many && !pager__has_free_frames(pager);
-}
-
-/* Brings the page in and keeps it until a change ends well. */
-static enum status
-resolve_page(struct pager *pager, uint32_t page_number, bool system)
-{
-    struct pager_change *change = &pager->change;
-    struct pager_pin oldest = {.page_number = PAGE_NONE};
-    struct pager_pin pin;
-    bool outdated;
-
-    /* The pager's own change comes from the flush itself. */
-    if (!system && is_thrashing(pager)) {
-        release_pinned(pager);
-        TRY(pager__flush_some(pager));
-    }
-    enum status status = pager_pin(pager, page_number, &pin);
-    if (status == STATUS_CORRUPT) {
-        TRY(check_outdated(pager, page_number, &outdated));
-        if (outdated) {
-            error_clear();
-            return STATUS_OK;
-        }
-    }
-    TRY(status);
-    latch_lock(&pager->commit_latch);
-    if (change->pinned_count == PINNED_MAX) {
-        oldest = change->pinned[0];
-        change->pinned_count--;
-        memmove(&change->pinned[0], &change->pinned[1],
-                change->pinned_count * sizeof(change->pinned[0]));
-    }
-    change->pinned[change->pinned_count++] = pin;
-    latch_unlock(&pager->commit_latch);
-    if (oldest.page_number != PAGE_NONE)
-        pager_unpin(pager, &oldest);
-    return STATUS_OK;
-}
-
-static enum status
-resolve(struct pager *pager, struct change_want want, bool system)
-{
-    switch (want.need) {
-    case NEED_NOTHING:
-        return STATUS_OK;
-    case NEED_PAGE:
-        return resolve_page(pager, want.page_number, system);
-    case NEED_FRAMES:
-        CHECK(!system);
-        release_pinned(pager);
-        return pager__flush_some(pager);
-    case NEED_SPACE:
-        return pager__grow(pager, want.page_number);
-    case NEED_LOG:
-        return wal_make_room(pager->wal, want.size, system);
-    case NEED_SCRATCH:
-        return pager__change_buffers_grow(pager, want.size);
-    case NEED_MAP_SCAN:
-        return pager__map_scan(pager);
-    }
-    CHECK(false);
-    return STATUS_FAILED;
-}
-
-enum status
-pager_change_resolve(struct pager *pager)
-{
-    struct change_want want;
-
-    latch_lock(&pager->commit_latch);
-    want = want_take(&pager->change);
-    latch_unlock(&pager->commit_latch);
-    return resolve(pager, want, false);
-}
-
-enum status
-pager__change_resolve_system(struct pager *pager)
-{
-    struct pager_change *change = &pager->change;
-    struct change_want want;
-
-    latch_lock(&pager->commit_latch);
-    want = change->want_system;
-    change->want_system.need = NEED_NOTHING;
-    latch_unlock(&pager->commit_latch);
-    return resolve(pager, want, true);
 }
 
 /* ---- Durability ------------------------------------------------------------------------------ */

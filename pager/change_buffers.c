@@ -1,8 +1,8 @@
 /*
  * The buffers of change sets: the table of pages with its hash, scratch pages, record bytes. There is
  * one set of them, because there is one change at a time. They start small and grow between
- * changes, when one said that it lacked room: allocated without the commit latch, swapped in under
- * it (P9). They stay as large as the largest change needed.
+ * changes, when one said that it lacked room, or will (change_room.c): allocated without the commit
+ * latch, swapped in under it (P9). They stay as large as the largest change needed.
  */
 #include "pager/pager_private.h"
 
@@ -10,6 +10,7 @@ enum {
     PAGES_FIRST = 64,
     SCRATCH_FIRST = 8,
     RECORDS_FIRST = 32 * 1024,
+    RECORD_SIZE_MAX = PAGE_DELTA_SIZE_MAX + WAL_RECORD_OVERHEAD_MAX,
 };
 
 struct buffer_sizes {
@@ -143,6 +144,37 @@ pager__change_buffers_grow(struct pager *pager, size_t records_size)
     size = buffers_get(&pager->change).size;
     latch_unlock(&pager->commit_latch);
     return buffers_grow(pager, next_sizes(size, pager_change_limit(pager), records_size));
+}
+
+/* Grown by doubling as those of changes are; never past what a change may use. */
+static uint32_t
+grown(uint32_t size, uint32_t wanted, uint32_t most)
+{
+    while (size < wanted && size < most)
+        size = size < most / 2 ? size * 2 : most;
+    return size;
+}
+
+enum status
+pager__change_buffers_foresee(struct pager *pager, uint32_t pages, uint32_t scratch)
+{
+    uint32_t limit = pager_change_limit(pager);
+    struct buffer_sizes size, wanted;
+
+    latch_lock(&pager->commit_latch);
+    size = buffers_get(&pager->change).size;
+    latch_unlock(&pager->commit_latch);
+    if (size.pages == 0)
+        return STATUS_OK; /* The first ones come with the first change. */
+    wanted.pages = grown(size.pages, pages, limit * CHANGE_ADOPTED_SHARE + PAGES_FIRST);
+    wanted.scratch = grown(size.scratch, scratch, limit + PAGES_FIRST);
+    wanted.records = size.records;
+    while (wanted.records < (size_t)pages * RECORD_SIZE_MAX)
+        wanted.records *= 2;
+    if (wanted.pages == size.pages && wanted.scratch == size.scratch &&
+        wanted.records == size.records)
+        return STATUS_OK;
+    return buffers_grow(pager, wanted);
 }
 
 void

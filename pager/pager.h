@@ -87,6 +87,7 @@ struct pager_statistics {
     uint64_t frame_count;
     uint64_t map_read_count;   /* Of page_read_count: pages of the page map, */
     uint64_t inner_read_count; /* and others whose level is not 0. */
+    uint64_t restart_count;    /* Changes that began again for want of room: file, buffers, log. */
     struct wal_statistics log;
 };
 
@@ -145,6 +146,20 @@ void pager_prefetch(struct pager *pager, const uint32_t *page_numbers, uint32_t 
 uint64_t pager_thread_page_reads(void);
 
 /* Changing. */
+
+/* What a change will need, as far as its caller can tell. */
+struct pager_change_room {
+    uint32_t edit_count; /* Pages it will edit, map pages aside, */
+    uint32_t new_count;  /* and allocate. */
+    size_t log_size;     /* Bytes of its records. */
+};
+
+/**
+ * Provides file space, buffers and log for a change that is about to begin, so that it need not begin
+ * again for them. Not under the latch. An estimate: of what is too little, or cannot be had, the change
+ * will say itself that it is missing. Nothing happens before a handle's first change.
+ */
+void pager_change_foresee(struct pager *pager, const struct pager_change_room *room);
 
 /**
  * Takes the commit latch (waits for it, and for the checkpoint where the log is near its limit).

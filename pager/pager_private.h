@@ -458,10 +458,15 @@ MUST_CHECK enum status pager__change_encode_early(struct pager_change *change,
 void pager__change_reopen(struct pager_change *change, struct change_page *page);
 /** Publishes an encoded and logged change. */
 void pager__change_publish(struct pager_change *change);
+/** Takes the newest want of this thread. Commit latch held. */
+struct change_want pager__want_take(struct pager_change *change);
 /** The change can no longer be committed when `status` is not OK; returns it. */
 enum status pager__change_doom(struct pager_change *change, enum status status);
 /** Larger buffers for changes, the first ones if there are none; not under the latch. */
 MUST_CHECK enum status pager__change_buffers_grow(struct pager *pager, size_t records_size);
+/** Buffers for a change of `pages`, `scratch` of them with a scratch copy, if they are smaller now. */
+MUST_CHECK enum status pager__change_buffers_foresee(struct pager *pager, uint32_t pages,
+                                                     uint32_t scratch);
 /** Frees the buffers at close. */
 void pager__change_close(struct pager *pager);
 /** Adds an entry for a page the change did not touch yet: no pin, all else zero. STATUS_MISSING. */
