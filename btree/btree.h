@@ -325,6 +325,7 @@ struct btree_cursor {
     const uint8_t *values;
     uint32_t array_count; /* Rows; 0: the leaf is not of that kind. */
     uint32_t value_size;
+    uint8_t *key_room;    /* Keys of btree_cursor_rows; NULL: nobody has asked. */
     struct btree_row row; /* The present row. */
 };
 void btree_cursor_init(struct btree_cursor *cursor, const struct btree *tree,
@@ -349,6 +350,20 @@ bool btree_cursor_step_to(struct btree_cursor *cursor, uint32_t index);
  * above. */
 uint32_t btree_cursor_span(struct btree_cursor *cursor, uint32_t count, const void **values,
                            uint32_t *sizes);
+
+/* A row where it lies. Laid out as struct qtdb_row, which may stand for it. */
+struct __attribute__((may_alias)) btree_row_ref {
+    const void *key;
+    size_t key_size;
+    const void *value;
+    size_t value_size;
+};
+/** The present row and those beside it in the copied leaf that lie in one direction, in that order, `count` at
+ * most, none at or past the key `bound` (size 0: none): all but the first have their values in the leaf. The
+ * cursor is at the last of them; they stay until it is at another leaf or this is called again. 0: `count` is,
+ * or there is no memory; nothing has happened. */
+uint32_t btree_cursor_rows(struct btree_cursor *cursor, bool forward, const void *bound,
+                           size_t bound_size, struct btree_row_ref *rows, uint32_t count);
 
 static inline bool
 btree_cursor_step(struct btree_cursor *cursor, bool forward)

@@ -18,7 +18,12 @@
 
 enum direction { FORWARD, BACKWARD };
 
-enum { TURNS_MIN = 2 }; /* So many leaves further it is a scan. */
+enum {
+    TURNS_MIN = 2,            /* So many leaves further it is a scan. */
+    KEY_ROOM = 2 * PAGE_SIZE, /* Bytes of keys that are handed out together. */
+};
+static_assert((int)KEY_ROOM >= 2 * (int)BTREE_KEY_SIZE_MAX, "some long keys");
+static_assert((int)KEY_ROOM >= (int)PAGE_SIZE, "all keys of an integer leaf");
 
 void
 btree_cursor_init(struct btree_cursor *cursor, const struct btree *tree, struct memory *memory)
@@ -43,7 +48,9 @@ void
 btree_cursor_deinit(struct btree_cursor *cursor)
 {
     memory_free(cursor->row.memory, MEMORY_OTHER, cursor->leaf, sizeof(struct leaf_copy));
+    memory_free(cursor->row.memory, MEMORY_OTHER, cursor->key_room, KEY_ROOM);
     cursor->leaf = NULL;
+    cursor->key_room = NULL;
     cursor->valid = false;
     btree_row_deinit(&cursor->row);
 }
@@ -92,6 +99,7 @@ fetch_next(const struct btree_cursor *cursor)
     const uint8_t *bytes = view.bytes;
 
     (void)page_view_end(&view);
+#pragma GCC unroll 16
     for (uint32_t offset = 0; offset < PAGE_SIZE; offset += 64)
         __builtin_prefetch(bytes + offset, 0, 2);
 }
@@ -161,29 +169,48 @@ read_ahead(struct btree_cursor *cursor, enum direction direction, const uint8_t 
                      limit);
 }
 
+/* Copies the page that the leaf names as the next one; false when that is not the leaf that holds the key, or is
+ * being changed. Either way the old copy is gone. */
+static bool
+copy_link(struct btree_cursor *cursor, const uint8_t *key, size_t key_size)
+{
+    struct leaf_view leaf;
+
+    return page_view_begin(pager_table(cursor->tree.pager), node_of(cursor)->link, &leaf.view) &&
+           copy_view(cursor, &leaf) &&
+           tree__is_leaf(&cursor->tree, node_of(cursor), NODE_AT, key, key_size);
+}
+
+/* To the first row of the copied leaf that is not below the key. A leaf that was merged since begins before the
+ * fence, or goes on behind it. */
+static enum status
+find_place(struct btree_cursor *cursor, const uint8_t *key, size_t key_size)
+{
+    const struct node *node = node_of(cursor);
+    bool equal;
+
+    cursor->index = 0;
+    if (node->low_size == key_size && memcmp(node->low, key, key_size) == 0)
+        return STATUS_OK;
+    return node_search(node, key, key_size, &cursor->index, &equal) ? STATUS_OK : damaged(cursor);
+}
+
 /* On to the neighbour; STATUS_NOT_FOUND at the tree's edge. Afterwards `index` is at the first row that is
  * not below the fence between the two. */
 static enum status
 turn_page(struct btree_cursor *cursor, enum direction direction)
 {
-    struct leaf_view leaf = {.tries = 0};
     const struct node *node = node_of(cursor);
     uint8_t key[BTREE_KEY_SIZE_MAX];
-    bool equal;
     size_t key_size = direction == FORWARD ? node->high_size : node->low_size;
-    enum node_side side = direction == FORWARD ? NODE_AT : NODE_BEFORE;
 
     if (key_size == 0)
         return STATUS_NOT_FOUND;
     memcpy(key, direction == FORWARD ? node->high : node->low, key_size);
     read_ahead(cursor, direction, key, key_size);
-    if (direction == BACKWARD || node->link == PAGE_NONE ||
-        !tree__leaf_open_at(&cursor->tree, node->link, side, key, key_size, &leaf) ||
-        !copy_view(cursor, &leaf))
-        TRY(copy_leaf(cursor, side, key, key_size));
-    /* A leaf that was merged since begins before the fence, or goes on behind it. */
-    if (!node_search(node, key, key_size, &cursor->index, &equal))
-        return damaged(cursor);
+    if (direction == BACKWARD || node->link == PAGE_NONE || !copy_link(cursor, key, key_size))
+        TRY(copy_leaf(cursor, direction == FORWARD ? NODE_AT : NODE_BEFORE, key, key_size));
+    TRY(find_place(cursor, key, key_size));
     if (direction == FORWARD)
         fetch_next(cursor);
     return STATUS_OK;
@@ -288,6 +315,102 @@ btree_cursor_span(struct btree_cursor *cursor, uint32_t count, const void **valu
     return taken;
 }
 
+/* Of the copied leaf: rows from the present one on that way, up to the bound. */
+static uint32_t
+count_rows(const struct btree_cursor *cursor, bool forward, const void *bound, size_t bound_size)
+{
+    const struct node *node = node_of(cursor);
+    uint32_t end = forward ? node->count : 0; /* Forward behind the last, backward the last. */
+    bool equal = false;
+
+    if (bound_size > 0 && !node_search(node, bound, bound_size, &end, &equal))
+        return 1;
+    if (!forward && equal)
+        end++;
+    if (forward)
+        return end > cursor->index ? end - cursor->index : 1;
+    return end <= cursor->index ? cursor->index - end + 1 : 1;
+}
+
+static void
+rows_of_arrays(const struct btree_cursor *cursor, bool forward, struct btree_row_ref *rows,
+               uint32_t count)
+{
+    const uint8_t *from = cursor->keys + (size_t)cursor->index * NODE_INT_KEY_SIZE;
+    const uint8_t *value = cursor->values + (size_t)cursor->index * cursor->value_size;
+    ptrdiff_t key_step = forward ? NODE_INT_KEY_SIZE : -NODE_INT_KEY_SIZE;
+    ptrdiff_t value_step = forward ? (ptrdiff_t)cursor->value_size : -(ptrdiff_t)cursor->value_size;
+    uint8_t *out = cursor->key_room;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t key;
+
+        memcpy(&key, from, sizeof(key));
+        key = __builtin_bswap64(key);
+        memcpy(out, &key, sizeof(key));
+        rows[i] = (struct btree_row_ref){out, sizeof(key), value, cursor->value_size};
+        out += sizeof(key);
+        from += key_step;
+        value += value_step;
+    }
+}
+
+/* From the second on; returns how many there are with the first. */
+static uint32_t
+rows_of_leaf(const struct btree_cursor *cursor, bool forward, struct btree_row_ref *rows,
+             uint32_t count)
+{
+    const struct node *node = node_of(cursor);
+    size_t used = cursor->row.key_size;
+    uint32_t taken = 1;
+
+    for (; taken < count && used + BTREE_KEY_SIZE_MAX <= KEY_ROOM; taken++) {
+        struct btree_row_ref *out = &rows[taken];
+        struct node_row row;
+
+        if (!node_row_at(node, forward ? cursor->index + taken : cursor->index - taken, &row) ||
+            row.is_overflow || !node_row_key(node, &row, cursor->key_room + used, &out->key_size))
+            break;
+        out->key = cursor->key_room + used;
+        out->value = row.value;
+        out->value_size = row.value_size;
+        used += out->key_size;
+    }
+    return taken;
+}
+
+uint32_t
+btree_cursor_rows(struct btree_cursor *cursor, bool forward, const void *bound, size_t bound_size,
+                  struct btree_row_ref *rows, uint32_t count)
+{
+    struct btree_row *row = &cursor->row;
+
+    CHECK(cursor->valid && cursor->index < node_of(cursor)->count);
+    if (cursor->key_room == NULL)
+        cursor->key_room = memory_alloc_raw(row->memory, MEMORY_OTHER, KEY_ROOM);
+    if (cursor->key_room == NULL || count == 0)
+        return 0;
+    uint32_t most = count_rows(cursor, forward, bound, bound_size);
+
+    count = count < most ? count : most;
+    if (cursor->array_count > 0) {
+        rows_of_arrays(cursor, forward, rows, count);
+    } else {
+        memcpy(cursor->key_room, row->key, row->key_size);
+        rows[0] =
+            (struct btree_row_ref){cursor->key_room, row->key_size, row->value, row->value_size};
+        count = rows_of_leaf(cursor, forward, rows, count);
+    }
+    const struct btree_row_ref *last = &rows[count - 1];
+
+    memcpy(row->key, last->key, last->key_size);
+    row->key_size = last->key_size;
+    row->value = last->value;
+    row->value_size = last->value_size;
+    cursor->index = forward ? cursor->index + count - 1 : cursor->index - (count - 1);
+    return count;
+}
+
 /* Copies the leaf that holds the key and finds the place there. */
 static enum status
 place(struct btree_cursor *cursor, enum direction direction, const uint8_t *key, size_t key_size)
@@ -310,9 +433,11 @@ place(struct btree_cursor *cursor, enum direction direction, const uint8_t *key,
 static enum status
 arrive(struct btree_cursor *cursor, enum direction direction)
 {
-    struct stale stale[2] = {{.size = 0}};
+    struct stale stale[2];
     uint8_t key[BTREE_KEY_SIZE_MAX];
 
+    stale[0].size = 0;
+    stale[1].size = 0;
     for (uint32_t tries = 0;; tries++) {
         struct stale *now = &stale[tries % 2];
         const struct stale *before = &stale[(tries + 1) % 2];

@@ -43,6 +43,9 @@ struct leaf_view {
  */
 MUST_CHECK enum status tree__leaf_open(const struct btree *tree, enum node_side side,
                                        const uint8_t *key, size_t key_size, struct leaf_view *leaf);
+/** B2: the loaded page is the tree's leaf for the key, as tree__leaf_open has it. */
+bool tree__is_leaf(const struct btree *tree, const struct node *node, enum node_side side,
+                   const uint8_t *key, size_t key_size);
 /** The same for a page that was the leaf's neighbour a moment ago; false: descend instead. */
 bool tree__leaf_open_at(const struct btree *tree, uint32_t page_number, enum node_side side,
                         const uint8_t *key, size_t key_size, struct leaf_view *leaf);

@@ -198,6 +198,15 @@ tree__leaf_open_at(const struct btree *tree, uint32_t page_number, enum node_sid
     return false;
 }
 
+bool
+tree__is_leaf(const struct btree *tree, const struct node *node, enum node_side side,
+              const uint8_t *key, size_t key_size)
+{
+    const struct expectation wanted = {side, key, key_size, 0};
+
+    return is_as_expected(tree, node, &wanted);
+}
+
 /* Looks into an open leaf; copies an inline value that fits `room`. False: the bytes are impossible. */
 static bool
 look_up(const struct leaf_view *leaf, const uint8_t *key, size_t key_size, uint8_t *value,

@@ -28,9 +28,23 @@ number_of(const uint8_t *key)
     return number;
 }
 
+/* False behind the last row that is wanted. */
+static bool
+show(const struct qtdb_row *row, uint64_t from, uint64_t to)
+{
+    uint64_t number = number_of(row->key);
+
+    if (from <= to ? number > to : number < to)
+        return false;
+    printf("%" PRIu64 " %.*s\n", number, (int)row->value_size, (const char *)row->value);
+    return true;
+}
+
+/* Rows come as many at a time as are at hand, in the direction of the cursor's moves. */
 static void
 scan(struct qtdb_cursor *cursor, uint64_t from, uint64_t to)
 {
+    struct qtdb_row rows[64];
     uint8_t key[8];
     enum qtdb_code code;
 
@@ -38,14 +52,11 @@ scan(struct qtdb_cursor *cursor, uint64_t from, uint64_t to)
     code = from <= to ? qtdb_cursor_seek(cursor, key, sizeof(key))
                       : qtdb_cursor_seek_last(cursor, key, sizeof(key));
     while (code == QTDB_OK) {
-        const void *row_key, *value;
-        size_t key_size, value_size;
+        size_t count = qtdb_cursor_rows(cursor, rows, sizeof(rows) / sizeof(rows[0]));
 
-        qtdb_cursor_row(cursor, &row_key, &key_size, &value, &value_size);
-        uint64_t number = number_of(row_key);
-        if (from <= to ? number > to : number < to)
-            return;
-        printf("%" PRIu64 " %.*s\n", number, (int)value_size, (const char *)value);
+        for (size_t i = 0; i < count; i++)
+            if (!show(&rows[i], from, to))
+                return;
         code = from <= to ? qtdb_cursor_next(cursor) : qtdb_cursor_previous(cursor);
     }
     if (code != QTDB_NOT_FOUND)

@@ -441,6 +441,26 @@ QTDB_API QTDB_MUST_CHECK enum qtdb_code qtdb_cursor_previous(struct qtdb_cursor 
 /** The present row, valid until the cursor moves or closes. */
 QTDB_API void qtdb_cursor_row(struct qtdb_cursor *cursor, const void **key_out,
                               size_t *key_size_out, const void **value_out, size_t *value_size_out);
+/* Owned by the cursor, as what qtdb_cursor_row gives. */
+struct qtdb_row {
+    const void *key;
+    size_t key_size; /* 1 to QTDB_KEY_SIZE_MAX bytes. */
+    const void *value;
+    size_t value_size;
+};
+/**
+ * The present row and rows behind it, seen in the direction of the cursor's last move: `max` at most, and as
+ * many as there are at hand, which is the rest of a leaf where the transaction has not written and nobody has
+ * since its snapshot. Returns how many; 0 only when there is no present row or `max` is 0. The cursor is at the
+ * last of them, and they are valid until it moves or closes or the transaction writes. A scan:
+ *
+ *     for (code = qtdb_cursor_seek(cursor, key, size); code == QTDB_OK; code = qtdb_cursor_next(cursor))
+ *         for (count = qtdb_cursor_rows(cursor, rows, 64), i = 0; i < count; i++)
+ *             use(&rows[i]);
+ *
+ * Never fails: where memory lacks there is one row. Belongs to the transaction's thread.
+ */
+QTDB_API size_t qtdb_cursor_rows(struct qtdb_cursor *cursor, struct qtdb_row *rows, size_t max);
 QTDB_API void qtdb_cursor_close(struct qtdb_cursor *cursor);
 
 /** Walks every page and every tree; `finding` gets one line a fault. QTDB_CORRUPT if there are any. */

@@ -4,14 +4,7 @@
  *
  * Where the cursor stands is a copied key, so nothing that happens to the tree or to the writes can
  * take the ground away. A step forward (backward is its mirror image) asks all sides for the first
- * key after that place: the tree's cursor, which is usually there already, the version store, and the
- * map of writes. The smallest key wins; of equal ones the own write, then the version; a deletion hides
- * the row and the step goes on from there.
- *
- * The tree's leaves may be younger than the snapshot. Then the version store is asked for the next key
- * of which the snapshot had something else (T1): a row that was changed or deleted since comes from
- * there, and one that was inserted since is passed over. The answer holds until the next commit is
- * announced, which version_epoch says, or until the cursor has come past it.
+ * key after that place (cursor_merge.c); a deletion hides the row and the step goes on from there.
  *
  * The range passed is what a serializable transaction relies on. It is kept here while the cursor goes
  * on, and noted when it jumps or ends.
@@ -20,56 +13,7 @@
  * the transaction has not written. Then there is nothing to merge: the row is taken where it lies in the
  * tree cursor's copy of the leaf, and place and range lag behind it until somebody asks for them.
  */
-#include "kernel/kernel_private.h"
-
-enum direction { NOWHERE = 0, FORWARD = 1, BACKWARD = 2 };
-
-struct key_buffer {
-    uint8_t *bytes;
-    size_t size;
-    size_t capacity;
-};
-
-struct qtdb_cursor {
-    struct qtdb_txn *txn; /* NULL: it has ended. */
-    struct qtdb_cursor *next;
-    struct qtdb_cursor *previous;
-    struct memory *memory;
-    struct qtdb_tree *handle;
-    struct txn_tree *tree;
-
-    struct btree_cursor rows;
-    enum direction rows_direction; /* In which `rows` stands at or past the place. */
-    bool rows_ended;
-    uint64_t rows_csn; /* Highest CSN of the leaves from where `rows` came to where it is. */
-
-    struct version_row old;       /* The next key in the version store, when `rows` is too young. */
-    enum direction old_direction; /* NOWHERE: not asked. */
-    bool old_counts;              /* At the present step. */
-
-    struct btree_cursor spilled; /* Own writes that are not in memory. */
-    bool spilled_open;
-    bool spilled_ended;
-    enum direction spilled_direction; /* As rows_direction. */
-
-    struct key_buffer place; /* Size 0: before all rows, or behind all. */
-    bool has_row;
-    bool plain;         /* The row is the tree's, in a leaf that is as the snapshot has it. */
-    enum direction lag; /* Place and range are behind the row, which lies that way of them. */
-    bool row_is_own;    /* It lies in the memory of the transaction's writes ... */
-    uint8_t *kept;      /* ... or lay there, and was copied. */
-    size_t kept_size;
-    const uint8_t *key;
-    const uint8_t *value;
-    size_t key_size;
-    size_t value_size;
-    uint8_t *large; /* A large value that is not the tree's row; large_size bytes. */
-    size_t large_size;
-
-    bool has_range; /* Passed since the last jump. */
-    struct key_buffer low;
-    struct key_buffer high;
-};
+#include "kernel/cursor_private.h"
 
 static enum status
 buffer_set(struct qtdb_cursor *cursor, struct key_buffer *buffer, const uint8_t *bytes, size_t size)
@@ -294,310 +238,7 @@ qtdb_cursor_close(struct qtdb_cursor *cursor)
     memory_free(memory, MEMORY_OTHER, cursor, sizeof(*cursor));
 }
 
-/* ---- The tree's side ---------------------------------------------------------------------------- */
-
-static enum status
-rows_move(struct qtdb_cursor *cursor, enum direction direction, bool jump)
-{
-    struct btree_cursor *rows = &cursor->rows;
-    const struct key_buffer *place = &cursor->place;
-    enum status status;
-
-    cursor->rows_direction = NOWHERE;
-    if (jump) /* The direction is new: what was asked of the version store lies the other way. */
-        cursor->old_direction = NOWHERE;
-    if (jump)
-        rows->hint = route__hint(cursor->txn, cursor->handle, place->bytes, place->size);
-    bool hinted = jump && rows->hint != PAGE_NONE;
-
-    if (jump)
-        status = direction == FORWARD ? btree_cursor_seek(rows, place->bytes, place->size)
-                                      : btree_cursor_seek_last(rows, place->bytes, place->size);
-    else
-        status = direction == FORWARD ? btree_cursor_next(rows) : btree_cursor_previous(rows);
-    if (hinted)
-        route__hinted(cursor->txn, cursor->handle, rows->hint_hops);
-    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
-        return status;
-    cursor->rows_csn = cursor->rows.csn;
-    if (cursor->rows_csn == BTREE_CSN_UNKNOWN) /* Hides those of other leaves, if there were any. */
-        cursor->rows_csn = atomic_load_explicit(&cursor->handle->csn_written, memory_order_acquire);
-    cursor->rows_ended = status == STATUS_NOT_FOUND;
-    cursor->rows_direction = direction;
-    return STATUS_OK;
-}
-
-static bool
-rows_at_place(const struct qtdb_cursor *cursor)
-{
-    return !cursor->rows_ended && cursor->place.size > 0 &&
-           key_compare(cursor->rows.row.key, cursor->rows.row.key_size, cursor->place.bytes,
-                       cursor->place.size) == 0;
-}
-
-/* Brings `rows` to its first row at (`inclusive`) or past the place. */
-static enum status
-rows_settle(struct qtdb_cursor *cursor, enum direction direction, bool inclusive)
-{
-    if (cursor->rows.tree.root == PAGE_NONE) {
-        cursor->rows_ended = true;
-        return STATUS_OK;
-    }
-    if (cursor->rows_direction != direction)
-        TRY(rows_move(cursor, direction, true));
-    if (!inclusive && rows_at_place(cursor))
-        TRY(rows_move(cursor, direction, false));
-    return STATUS_OK;
-}
-
-/* ---- The version store's side ------------------------------------------------------------------- */
-
-/* The sign of a key order, seen in the direction of the cursor. */
-static int
-ahead(enum direction direction, const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size)
-{
-    int order = key_compare(a, a_size, b, b_size);
-
-    return direction == FORWARD ? order : -order;
-}
-
-/* Does the last answer still hold, and is the place not past it? */
-static bool
-old_is_good(const struct qtdb_cursor *cursor, enum direction direction, bool inclusive)
-{
-    const struct version_row *old = &cursor->old;
-    const struct qtdb *db = cursor->txn->db;
-
-    if (cursor->old_direction != direction ||
-        old->epoch != atomic_load_explicit(&db->version_epoch, memory_order_acquire))
-        return false;
-    if (old->ended || cursor->place.size == 0)
-        return true;
-    int order =
-        ahead(direction, old->bytes, old->key_size, cursor->place.bytes, cursor->place.size);
-
-    return order > 0 || (order == 0 && inclusive);
-}
-
-/* The answer is only that nothing lies before a key, and the tree's next row is not before it. */
-static bool
-old_is_short(const struct qtdb_cursor *cursor, enum direction direction)
-{
-    const struct version_row *old = &cursor->old;
-    const struct btree_row *row = &cursor->rows.row;
-
-    if (old->ended || old->kind != WRITE_NONE)
-        return false;
-    return cursor->rows_ended ||
-           ahead(direction, row->key, row->key_size, old->bytes, old->key_size) >= 0;
-}
-
-/* Brings `old` to the first key at or past the place of which the snapshot had something else. */
-static enum status
-old_settle(struct qtdb_cursor *cursor, enum direction direction, bool inclusive)
-{
-    struct qtdb_txn *txn = cursor->txn;
-    struct version_row *old = &cursor->old;
-    struct version_place place = {
-        .key = cursor->place.bytes,
-        .key_size = cursor->place.size,
-        .backward = direction == BACKWARD,
-        .inclusive = inclusive,
-    };
-    uint8_t key[QTDB_KEY_SIZE_MAX];
-
-    cursor->old_counts = cursor->rows_csn > txn->snapshot;
-    if (!cursor->old_counts)
-        return STATUS_OK;
-    if (!old_is_good(cursor, direction, inclusive)) {
-        cursor->old_direction = NOWHERE;
-        TRY(versions__seek(txn, cursor->handle, &place, old));
-        cursor->old_direction = direction;
-    }
-    while (old_is_short(cursor, direction)) {
-        memcpy(key, old->bytes, old->key_size);
-        place.key = key;
-        place.key_size = old->key_size;
-        place.inclusive = false;
-        cursor->old_direction = NOWHERE;
-        TRY(versions__seek(txn, cursor->handle, &place, old));
-        cursor->old_direction = direction;
-    }
-    cursor->old_counts = !old->ended && old->kind != WRITE_NONE;
-    return STATUS_OK;
-}
-
-/* ---- The own writes' side ----------------------------------------------------------------------- */
-
-/* A row that the cursor may come to next. */
-struct candidate {
-    const uint8_t *key; /* NULL: none. */
-    const uint8_t *value;
-    size_t key_size;
-    size_t value_size;
-    enum write_kind kind; /* WRITE_NONE: the tree's row. */
-    bool is_own;          /* In the memory of the writes. */
-};
-
-/* In memory, from the key on; entries that say nothing here are passed over. */
-static const struct write_entry *
-own_after(const struct qtdb_cursor *cursor, enum direction direction, const uint8_t *key,
-          size_t key_size, bool inclusive)
-{
-    const struct key_map *writes = &cursor->tree->writes;
-    bool hides = cursor->tree->spill != NULL; /* Then NONE says something. */
-    const struct write_entry *entry;
-
-    if (writes->count == 0)
-        return NULL;
-    write_set__settle(cursor->tree);
-    entry = direction == FORWARD ? key_map_seek(writes, key, key_size, !inclusive)
-                                 : key_map_seek_last(writes, key, key_size, !inclusive);
-    while (entry != NULL && (entry->kind == WRITE_BELOW || (entry->kind == WRITE_NONE && !hides)))
-        entry = direction == FORWARD ? entry->next[0] : entry->previous;
-    return entry;
-}
-
-/* Whether `spilled` stands at or past the key; it was before it when it was last asked. */
-static bool
-spilled_is_good(const struct qtdb_cursor *cursor, enum direction direction, const uint8_t *key,
-                size_t key_size, bool inclusive)
-{
-    const struct btree_row *row = &cursor->spilled.row;
-
-    if (cursor->spilled_direction != direction)
-        return false;
-    if (cursor->spilled_ended || key_size == 0)
-        return true;
-    int order = ahead(direction, row->key, row->key_size, key, key_size);
-
-    return order > 0 || (order == 0 && inclusive);
-}
-
-/* Brings `spilled` to its first row at or past the key. */
-static enum status
-spilled_settle(struct qtdb_cursor *cursor, enum direction direction, const uint8_t *key,
-               size_t key_size, bool inclusive)
-{
-    struct btree_cursor *spilled = &cursor->spilled;
-
-    if (!cursor->spilled_open)
-        btree_cursor_init(spilled, &cursor->tree->spill->rows, cursor->memory);
-    cursor->spilled_open = true;
-    if (spilled_is_good(cursor, direction, key, key_size, inclusive))
-        return STATUS_OK;
-    cursor->spilled_direction = NOWHERE;
-    enum status status = direction == FORWARD ? btree_cursor_seek(spilled, key, key_size)
-                                              : btree_cursor_seek_last(spilled, key, key_size);
-
-    if (status == STATUS_OK && !inclusive && key_size > 0 &&
-        key_compare(spilled->row.key, spilled->row.key_size, key, key_size) == 0)
-        status = direction == FORWARD ? btree_cursor_next(spilled) : btree_cursor_previous(spilled);
-    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
-        return status;
-    cursor->spilled_ended = status == STATUS_NOT_FOUND;
-    cursor->spilled_direction = direction;
-    return STATUS_OK;
-}
-
-static struct candidate
-candidate_of(const struct write_entry *entry)
-{
-    return (struct candidate){
-        .key = entry->key,
-        .value = entry->value,
-        .key_size = entry->key_size,
-        .value_size = entry->value_size,
-        .kind = entry->kind,
-        .is_own = true,
-    };
-}
-
-static enum status
-candidate_of_spilled(const struct btree *rows, const struct btree_row *row, struct candidate *out)
-{
-    struct btree_value large;
-    enum write_kind kind = WRITE_NONE;
-
-    TRY(undo__decode(rows, row->value, row->value_size, &kind, &large));
-    *out = (struct candidate){
-        .key = row->key,
-        .value = row->value + 1,
-        .key_size = row->key_size,
-        .value_size = row->value_size - 1,
-        .kind = kind,
-    };
-    return STATUS_OK;
-}
-
-/* The first own write at or past the place, in memory or below it. */
-static enum status
-own_settle(struct qtdb_cursor *cursor, enum direction direction, bool inclusive,
-           struct candidate *out)
-{
-    const uint8_t *key = cursor->place.bytes;
-    size_t key_size = cursor->place.size;
-    const struct btree_row *row = &cursor->spilled.row;
-
-    *out = (struct candidate){.key = NULL};
-    for (;;) {
-        const struct write_entry *entry = own_after(cursor, direction, key, key_size, inclusive);
-
-        if (cursor->tree->spill != NULL)
-            TRY(spilled_settle(cursor, direction, key, key_size, inclusive));
-        bool below = cursor->tree->spill != NULL && !cursor->spilled_ended;
-
-        if (entry == NULL ||
-            (below && ahead(direction, row->key, row->key_size, entry->key, entry->key_size) < 0))
-            return below ? candidate_of_spilled(&cursor->tree->spill->rows, row, out) : STATUS_OK;
-        if (entry->kind != WRITE_NONE) {
-            *out = candidate_of(entry);
-            return STATUS_OK;
-        }
-        key = entry->key; /* Rolled back: hides what is below, and no more. */
-        key_size = entry->key_size;
-        inclusive = false;
-    }
-}
-
 /* ---- Steps -------------------------------------------------------------------------------------- */
-
-/* Takes the other one when it is not behind: of two of the same key the later offered counts. */
-static void
-prefer(struct candidate *best, enum direction direction, const struct candidate *other)
-{
-    if (best->key == NULL ||
-        ahead(direction, other->key, other->key_size, best->key, best->key_size) <= 0)
-        *best = *other;
-}
-
-/* The nearest of the tree's row, the version store's and the own write. */
-static struct candidate
-choose(const struct qtdb_cursor *cursor, enum direction direction, const struct candidate *own)
-{
-    const struct btree_row *row = &cursor->rows.row;
-    const struct version_row *old = &cursor->old;
-    struct candidate best = {.key = NULL};
-
-    if (!cursor->rows_ended)
-        best = (struct candidate){.key = row->key,
-                                  .value = row->value,
-                                  .key_size = row->key_size,
-                                  .value_size = row->value_size,
-                                  .kind = WRITE_NONE};
-    if (cursor->old_counts) {
-        struct candidate version = {.key = old->bytes,
-                                    .value = old->bytes + old->key_size,
-                                    .key_size = old->key_size,
-                                    .value_size = old->value_size,
-                                    .kind = old->kind};
-
-        prefer(&best, direction, &version);
-    }
-    if (own->key != NULL)
-        prefer(&best, direction, own);
-    return best;
-}
 
 static enum status
 arrive(struct qtdb_cursor *cursor, const struct candidate *row)
@@ -643,13 +284,9 @@ step(struct qtdb_cursor *cursor, enum direction direction, bool inclusive)
     cursor->plain = false;
     TRY(catch_up(cursor));
     for (;;) {
-        TRY(rows_settle(cursor, direction, inclusive));
-        TRY(old_settle(cursor, direction, inclusive));
-        struct candidate own;
+        struct candidate next;
 
-        TRY(own_settle(cursor, direction, inclusive, &own));
-        struct candidate next = choose(cursor, direction, &own);
-
+        TRY(cursor__find(cursor, direction, inclusive, &next));
         TRY(pass(cursor, direction, next.key, next.key_size));
         if (next.key == NULL)
             return STATUS_NOT_FOUND;
@@ -795,4 +432,52 @@ qtdb_cursor_row(struct qtdb_cursor *cursor, const void **key_out, size_t *key_si
     *key_size_out = cursor->key_size;
     *value_out = cursor->value;
     *value_size_out = cursor->value_size;
+}
+
+/* The rows of the leaf up to the transaction's next write that way, if the present one is as the snapshot has it. */
+static uint32_t
+rows_at_hand(struct qtdb_cursor *cursor, struct btree_row_ref *rows, uint32_t max)
+{
+    const struct key_map *writes = &cursor->tree->writes;
+    enum direction direction = cursor->rows_direction;
+    const struct write_entry *own = NULL;
+
+    if (!cursor->plain || direction == NOWHERE || cursor->tree->spill != NULL ||
+        cursor->txn->has_ddl)
+        return 0;
+    if (writes->count > 0) {
+        write_set__settle(cursor->tree);
+        own = direction == FORWARD ? key_map_seek(writes, cursor->key, cursor->key_size, true)
+                                   : key_map_seek_last(writes, cursor->key, cursor->key_size, true);
+    }
+    uint32_t count =
+        btree_cursor_rows(&cursor->rows, direction == FORWARD, own != NULL ? own->key : NULL,
+                          own != NULL ? own->key_size : 0, rows, max);
+
+    if (count > 0)
+        arrive_plain(cursor, direction);
+    return count;
+}
+
+size_t
+qtdb_cursor_rows(struct qtdb_cursor *cursor, struct qtdb_row *rows, size_t max)
+{
+    static_assert(
+        sizeof(struct qtdb_row) == sizeof(struct btree_row_ref) &&
+            offsetof(struct qtdb_row, key) == offsetof(struct btree_row_ref, key) &&
+            offsetof(struct qtdb_row, key_size) == offsetof(struct btree_row_ref, key_size) &&
+            offsetof(struct qtdb_row, value) == offsetof(struct btree_row_ref, value) &&
+            offsetof(struct qtdb_row, value_size) == offsetof(struct btree_row_ref, value_size),
+        "one may stand for the other");
+    uint32_t count;
+
+    if (!cursor->has_row || max == 0)
+        return 0;
+    count = rows_at_hand(cursor, (struct btree_row_ref *)rows,
+                         max < PAGE_SIZE ? (uint32_t)max : PAGE_SIZE);
+    if (count > 0)
+        return count;
+    error_clear();
+    rows[0] = (struct qtdb_row){cursor->key, cursor->key_size, cursor->value, cursor->value_size};
+    return 1;
 }

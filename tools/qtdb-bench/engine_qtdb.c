@@ -216,22 +216,32 @@ delete_row(struct bench_session *session, uint64_t key)
     return check(qtdb_delete(session->txn, session->db->tree, bytes, sizeof(bytes)));
 }
 
+/* False: the visitor has had enough. */
+static bool
+visit_rows(const struct qtdb_row *rows, size_t count, bench_visit visit, void *context)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!visit(context, bench_key_decode(rows[i].key), rows[i].value, rows[i].value_size))
+            return false;
+    return true;
+}
+
 static enum status
 scan(struct bench_session *session, uint64_t first, uint64_t limit, bench_visit visit,
      void *context)
 {
+    struct qtdb_row rows[BATCH];
     struct qtdb_cursor *cursor;
     uint8_t bytes[8];
 
     qtdb_key_u64(first, bytes);
     TRY(check(qtdb_cursor_open(session->txn, session->db->tree, &cursor)));
     enum status status = check(qtdb_cursor_seek(cursor, bytes, sizeof(bytes)));
-    while (status == STATUS_OK && limit-- > 0) {
-        const void *key, *value;
-        size_t key_size, value_size;
+    while (status == STATUS_OK && limit > 0) {
+        size_t count = qtdb_cursor_rows(cursor, rows, limit < BATCH ? (size_t)limit : BATCH);
 
-        qtdb_cursor_row(cursor, &key, &key_size, &value, &value_size);
-        if (!visit(context, bench_key_decode(key), value, value_size) || limit == 0)
+        limit -= count;
+        if (!visit_rows(rows, count, visit, context) || limit == 0)
             break;
         status = check(qtdb_cursor_next(cursor));
     }

@@ -316,6 +316,62 @@ span_like_next(struct tree_rig *rig, uint32_t most, uint32_t *spanned_out)
     btree_cursor_deinit(&other);
 }
 
+static bool
+is_before(const struct btree_row_ref *row, const uint8_t *key, size_t key_size)
+{
+    int order = memcmp(row->key, key, row->key_size < key_size ? row->key_size : key_size);
+
+    return order != 0 ? order < 0 : row->key_size < key_size;
+}
+
+/* Rows handed out together are those that as many steps give, up to a bound; then next goes on. */
+static void
+rows_like_steps(struct tree_rig *rig, bool forward, uint32_t most, uint32_t *handed_out)
+{
+    struct btree_cursor cursor, other;
+    struct btree_row_ref rows[40];
+    enum status status;
+
+    btree_cursor_init(&cursor, &rig->tree, rig->pager.memory);
+    btree_cursor_init(&other, &rig->tree, rig->pager.memory);
+    status =
+        forward ? btree_cursor_seek(&cursor, NULL, 0) : btree_cursor_seek_last(&cursor, NULL, 0);
+    MUST(forward ? btree_cursor_seek(&other, NULL, 0) : btree_cursor_seek_last(&other, NULL, 0));
+    for (bool bounded = false; status == STATUS_OK; bounded = !bounded) {
+        uint8_t bound[BTREE_KEY_SIZE_MAX];
+        size_t bound_size = bounded ? cursor.row.key_size : 0;
+
+        memcpy(bound, cursor.row.key, bound_size);
+        if (bounded) /* The next key but a few, or none. */
+            bound[bound_size - 1] = (uint8_t)(bound[bound_size - 1] + (forward ? 3 : -3));
+        bool wrapped = bounded && (memcmp(bound, cursor.row.key, bound_size) < 0) == forward;
+        uint32_t taken =
+            btree_cursor_rows(&cursor, forward, bound, wrapped ? 0 : bound_size, rows, most);
+
+        cr_assert(taken >= 1 && taken <= most);
+        *handed_out += taken;
+        for (uint32_t i = 0; i < taken; i++) {
+            if (i > 0)
+                MUST(forward ? btree_cursor_next(&other) : btree_cursor_previous(&other));
+            cr_assert_eq(rows[i].key_size, other.row.key_size);
+            cr_assert_eq(memcmp(rows[i].key, other.row.key, rows[i].key_size), 0);
+            cr_assert_eq(rows[i].value_size, other.row.value_size);
+            cr_assert_eq(memcmp(rows[i].value, other.row.value, rows[i].value_size), 0);
+            if (i == 0 || !bounded || wrapped)
+                continue;
+            cr_assert_eq(is_before(&rows[i], bound, bound_size), forward);
+            cr_assert(rows[i].key_size != bound_size ||
+                      memcmp(rows[i].key, bound, bound_size) != 0);
+        }
+        expect_same(&cursor, &other);
+        status = forward ? btree_cursor_next(&other) : btree_cursor_previous(&other);
+        cr_assert_eq(forward ? btree_cursor_next(&cursor) : btree_cursor_previous(&cursor), status);
+    }
+    cr_assert_eq(status, STATUS_NOT_FOUND);
+    btree_cursor_deinit(&cursor);
+    btree_cursor_deinit(&other);
+}
+
 Test(tree_cursor, a_span_gives_the_rows_that_steps_give)
 {
     const enum universe_shape kinds[] = {UNIVERSE_DENSE, UNIVERSE_TEXT};
@@ -334,6 +390,12 @@ Test(tree_cursor, a_span_gives_the_rows_that_steps_give)
         span_like_next(&rig, 1, &spanned);
         span_like_next(&rig, 16, &spanned);
         cr_assert_gt(spanned, 900);
+        uint32_t handed = 0;
+
+        rows_like_steps(&rig, true, 1, &handed);
+        rows_like_steps(&rig, true, 40, &handed);
+        rows_like_steps(&rig, false, 40, &handed);
+        cr_assert_eq(handed, 2700);
         tree_rig_deinit(&rig);
     }
 }

@@ -128,9 +128,47 @@ span(struct view *view, int at)
     return taken == 0 ? at : position(view, QTDB_OK, at);
 }
 
+static uint32_t handed; /* Rows by the following, beside the present ones. */
+
+/* The present row and those behind it in the direction of the last move; then the cursor is at the last. */
+static int
+rows(struct view *view, int at, int direction)
+{
+    struct qtdb_row rows[8];
+    size_t most = random_below(&view->random, 9);
+    size_t count = qtdb_cursor_rows(view->cursor, rows, most);
+
+    cr_assert(count <= most && (count > 0) == (most > 0));
+    for (size_t i = 0; i < count; i++) {
+        char name[16];
+
+        if (i > 0)
+            at = next_of(view, at + direction, direction);
+        cr_assert(at >= 0 && at < KEYS);
+        cr_assert_eq(rows[i].key_size, key_of(at, name));
+        cr_assert_eq(memcmp(rows[i].key, name, rows[i].key_size), 0, "%.*s instead of %s",
+                     (int)rows[i].key_size, (const char *)rows[i].key, name);
+        cr_assert_eq(rows[i].value_size, sizeof(int));
+        cr_assert_eq(memcmp(rows[i].value, &view->model[at], sizeof(int)), 0);
+    }
+    handed += count > 0 ? (uint32_t)count - 1 : 0;
+    return count < 2 ? at : position(view, QTDB_OK, at);
+}
+
+/* Of the step that walk takes. */
+static int
+direction_of(int at, uint64_t what)
+{
+    bool back = (what >= 5 && what < 10) || (what >= 12 && what < 14) || what >= 60;
+
+    return at >= 0 && back ? -1 : 1;
+}
+
 static void
 walk(struct view *view, uint32_t steps, bool write_between)
 {
+    int direction = 1;
+    bool stale = false; /* The present row is what it was before a write. */
     int at = -1;
     char key[16];
 
@@ -138,8 +176,15 @@ walk(struct view *view, uint32_t steps, bool write_between)
         uint64_t what = random_below(&view->random, 100);
         int target = (int)random_below(&view->random, KEYS);
 
-        if (write_between && random_chance(&view->random, 1, 3))
+        if (at >= 0 && !stale && random_chance(&view->random, 1, 4))
+            at = rows(view, at, direction);
+        stale = false;
+        if (at < 0 || what < 50 || what >= 60)
+            direction = direction_of(at, what);
+        if (write_between && random_chance(&view->random, 1, 3)) {
             write_one(view, view->txn);
+            stale = at >= 0 && what >= 50 && what < 60; /* It may not move. */
+        }
         if (at < 0 || what < 5)
             at = position(view, qtdb_cursor_seek(view->cursor, key, key_of(target, key)),
                           next_of(view, target, 1));
@@ -169,7 +214,8 @@ Test(txn_cursor, committed_rows_and_own_writes_are_one_list)
         walk(&view, 3000, false);
         view_deinit(&view);
     }
-    cr_assert_eq(spanned, 0); /* They have to be merged. */
+    cr_assert_eq(spanned, 0);  /* They have to be merged. */
+    cr_assert_gt(handed, 100); /* Between two own writes. */
 }
 
 Test(txn_cursor, rows_of_a_leaf_come_together_where_nothing_is_to_be_merged)
@@ -182,6 +228,7 @@ Test(txn_cursor, rows_of_a_leaf_come_together_where_nothing_is_to_be_merged)
         view_deinit(&view);
     }
     cr_assert_gt(spanned, 1000);
+    cr_assert_gt(handed, 1000);
 }
 
 Test(txn_cursor, own_writes_between_steps_are_seen_where_they_lie_ahead)
@@ -384,5 +431,125 @@ Test(txn_cursor, a_leaf_read_ahead_hides_neither_own_writes_nor_a_new_snapshot)
     DB_REFUSED(qtdb_cursor_previous(cursor), QTDB_NOT_FOUND);
     qtdb_cursor_close(cursor);
     DB(qtdb_commit(txn));
+    db_rig_deinit(&rig);
+}
+
+/* covers: T1 */
+Test(txn_cursor, rows_together_are_as_of_the_snapshot_beside_writers)
+{
+    struct qtdb_row rows[4];
+    struct db_rig rig;
+    struct qtdb_cursor *cursor;
+    struct qtdb_txn *other;
+    char seen[8] = "";
+    size_t length = 0;
+
+    db_rig_init(&rig, 1);
+    struct qtdb_tree *tree = db_tree(rig.db, "t");
+
+    other = db_begin(rig.db);
+    DB(db_put(other, tree, "a", "1"));
+    DB(db_put(other, tree, "b", "2"));
+    DB(db_put(other, tree, "d", "4"));
+    DB(qtdb_commit(other));
+    struct qtdb_txn *txn = db_begin_read(rig.db);
+
+    DB(qtdb_cursor_open(txn, tree, &cursor));
+    cr_assert_eq(qtdb_cursor_rows(cursor, rows, 4), 0);
+    other = db_begin(rig.db);
+    DB(db_delete(other, tree, "b"));
+    DB(db_put(other, tree, "c", "3"));
+    DB(db_put(other, tree, "d", "5"));
+    DB(qtdb_commit(other));
+    enum qtdb_code code = qtdb_cursor_seek(cursor, NULL, 0);
+
+    for (; code == QTDB_OK; code = qtdb_cursor_next(cursor)) {
+        size_t count = qtdb_cursor_rows(cursor, rows, 4);
+
+        for (size_t i = 0; i < count; i++)
+            seen[length++] = *(const char *)rows[i].value;
+    }
+    cr_assert_eq(code, QTDB_NOT_FOUND);
+    cr_assert_str_eq(seen, "124");
+    cr_assert_eq(qtdb_cursor_rows(cursor, rows, 4), 0);
+    qtdb_rollback(txn);
+    cr_assert_eq(qtdb_cursor_rows(cursor, rows, 4), 0);
+    qtdb_cursor_close(cursor);
+    db_rig_deinit(&rig);
+}
+
+Test(txn_cursor, rows_together_count_as_read)
+{
+    struct qtdb_row rows[8];
+    struct db_rig rig;
+    struct qtdb_cursor *cursor;
+    struct qtdb_txn *txn, *other;
+
+    db_rig_init(&rig, 1);
+    struct qtdb_tree *tree = db_tree(rig.db, "t");
+
+    txn = db_begin(rig.db);
+    for (const char *key = "abcdefg"; *key != 0; key++)
+        DB(qtdb_put(txn, tree, key, 1, "1", 1, QTDB_PUT_ANY));
+    DB(qtdb_commit(txn));
+    txn = db_begin(rig.db);
+    DB(qtdb_cursor_open(txn, tree, &cursor));
+    DB(qtdb_cursor_seek(cursor, "b", 1));
+    cr_assert_eq(qtdb_cursor_rows(cursor, rows, 4), 4);
+    DB(db_put(txn, tree, "z", "1"));
+    other = db_begin(rig.db);
+    DB(db_put(other, tree, "f", "2")); /* Behind what was read. */
+    DB(qtdb_commit(other));
+    other = db_begin(rig.db);
+    DB(db_put(other, tree, "d", "2"));
+    DB(qtdb_commit(other));
+    DB_REFUSED(qtdb_commit(txn), QTDB_CONFLICT);
+    qtdb_cursor_close(cursor);
+    db_rig_deinit(&rig);
+}
+
+/* The values come one by one where they do not lie in the leaf, and the rows where memory lacks. */
+Test(txn_cursor, rows_together_of_large_values_and_without_memory)
+{
+    static uint8_t value[9000];
+    struct qtdb_row rows[8];
+    struct db_rig rig;
+    struct qtdb_cursor *cursor;
+    uint32_t seen = 0;
+
+    db_rig_init(&rig, 1);
+    struct qtdb_tree *tree = db_tree(rig.db, "t");
+    struct qtdb_txn *txn = db_begin(rig.db);
+
+    for (uint32_t i = 0; i < 30; i++) {
+        char key = (char)('A' + i);
+
+        memset(value, (int)i, sizeof(value));
+        DB(qtdb_put(txn, tree, &key, 1, value, i % 5 == 2 ? sizeof(value) : i, QTDB_PUT_ANY));
+    }
+    DB(qtdb_commit(txn));
+    txn = db_begin_read(rig.db);
+    DB(qtdb_cursor_open(txn, tree, &cursor));
+    enum qtdb_code code = qtdb_cursor_seek_last(cursor, NULL, 0);
+
+    memory_fail_at(rig.memory, 0, true);
+    cr_assert_eq(qtdb_cursor_rows(cursor, rows, 8), 1);
+    memory_fail_at(rig.memory, UINT64_MAX, false);
+    for (; code == QTDB_OK; code = qtdb_cursor_previous(cursor)) {
+        size_t count = qtdb_cursor_rows(cursor, rows, 8);
+
+        for (size_t i = 0; i < count; i++) {
+            uint32_t number = 29 - seen++;
+
+            memset(value, (int)number, sizeof(value));
+            cr_assert_eq(*(const char *)rows[i].key, (char)('A' + number));
+            cr_assert_eq(rows[i].value_size, number % 5 == 2 ? sizeof(value) : number);
+            cr_assert_eq(memcmp(rows[i].value, value, rows[i].value_size), 0);
+        }
+    }
+    cr_assert_eq(code, QTDB_NOT_FOUND);
+    cr_assert_eq(seen, 30);
+    qtdb_cursor_close(cursor);
+    qtdb_rollback(txn);
     db_rig_deinit(&rig);
 }
