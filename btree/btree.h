@@ -20,6 +20,8 @@
 
 #include <string.h>
 
+#include <stdatomic.h>
+
 #include "kernel/base/check.h"
 #include "pager/pager.h"
 
@@ -364,6 +366,21 @@ struct __attribute__((may_alias)) btree_row_ref {
  * or there is no memory; nothing has happened. */
 uint32_t btree_cursor_rows(struct btree_cursor *cursor, bool forward, const void *bound,
                            size_t bound_size, struct btree_row_ref *rows, uint32_t count);
+
+/* Passing over rows that are only counted. */
+struct btree_skip {
+    uint64_t csn_most;               /* Leaves that are younger are not passed over, */
+    const _Atomic uint64_t *csn_run; /* nor those of unknown CSN (btree_get) when this is; */
+    uint32_t leaf_most;              /* no more leaves than so many. */
+    uint64_t row_count;              /* Set: rows passed over behind the cursor's; */
+    uint32_t leaf_count;             /* leaves behind the cursor's; */
+    size_t key_size; /* what they end at: no row below it is left. 0: the tree's edge. */
+    uint8_t key[BTREE_KEY_SIZE_MAX];
+};
+/** The cursor has a row. Passes over what is behind it in its leaf, and over whole leaves in memory by what their
+ * headers say, without copying them; the cursor is then at the first row at or behind `key`, and its `csn` says
+ * nothing of what was passed over. STATUS_NOT_FOUND: there is none. */
+MUST_CHECK enum status btree_cursor_skip(struct btree_cursor *cursor, struct btree_skip *skip);
 
 static inline bool
 btree_cursor_step(struct btree_cursor *cursor, bool forward)

@@ -144,10 +144,9 @@ damaged(const struct btree_cursor *cursor)
 /* A scan that has gone over a few leaves will go on; when the next one is absent, so are those behind it,
  * most likely. Twice as many are brought in as it has passed. */
 static void
-read_ahead(struct btree_cursor *cursor, enum direction direction, const uint8_t *key,
+read_ahead(struct btree_cursor *cursor, enum direction direction, uint32_t link, const uint8_t *key,
            size_t key_size)
 {
-    uint32_t link = node_of(cursor)->link;
     struct page_view view;
 
     if (++cursor->turns <= TURNS_MIN)
@@ -169,14 +168,14 @@ read_ahead(struct btree_cursor *cursor, enum direction direction, const uint8_t 
                      limit);
 }
 
-/* Copies the page that the leaf names as the next one; false when that is not the leaf that holds the key, or is
- * being changed. Either way the old copy is gone. */
+/* Copies the page `link` when that is the leaf that holds the key; false when it is not, or is being changed.
+ * Either way the old copy is gone. */
 static bool
-copy_link(struct btree_cursor *cursor, const uint8_t *key, size_t key_size)
+copy_link(struct btree_cursor *cursor, uint32_t link, const uint8_t *key, size_t key_size)
 {
     struct leaf_view leaf;
 
-    return page_view_begin(pager_table(cursor->tree.pager), node_of(cursor)->link, &leaf.view) &&
+    return page_view_begin(pager_table(cursor->tree.pager), link, &leaf.view) &&
            copy_view(cursor, &leaf) &&
            tree__is_leaf(&cursor->tree, node_of(cursor), NODE_AT, key, key_size);
 }
@@ -195,8 +194,22 @@ find_place(struct btree_cursor *cursor, const uint8_t *key, size_t key_size)
     return node_search(node, key, key_size, &cursor->index, &equal) ? STATUS_OK : damaged(cursor);
 }
 
-/* On to the neighbour; STATUS_NOT_FOUND at the tree's edge. Afterwards `index` is at the first row that is
- * not below the fence between the two. */
+/* On to the leaf behind or before the fence `key`, forward perhaps the page `link`. Afterwards `index` is at the
+ * first row that is not below the fence. */
+static enum status
+turn_to(struct btree_cursor *cursor, enum direction direction, uint32_t link, const uint8_t *key,
+        size_t key_size)
+{
+    read_ahead(cursor, direction, link, key, key_size);
+    if (direction == BACKWARD || link == PAGE_NONE || !copy_link(cursor, link, key, key_size))
+        TRY(copy_leaf(cursor, direction == FORWARD ? NODE_AT : NODE_BEFORE, key, key_size));
+    TRY(find_place(cursor, key, key_size));
+    if (direction == FORWARD)
+        fetch_next(cursor);
+    return STATUS_OK;
+}
+
+/* On to the neighbour; STATUS_NOT_FOUND at the tree's edge. */
 static enum status
 turn_page(struct btree_cursor *cursor, enum direction direction)
 {
@@ -207,13 +220,7 @@ turn_page(struct btree_cursor *cursor, enum direction direction)
     if (key_size == 0)
         return STATUS_NOT_FOUND;
     memcpy(key, direction == FORWARD ? node->high : node->low, key_size);
-    read_ahead(cursor, direction, key, key_size);
-    if (direction == BACKWARD || node->link == PAGE_NONE || !copy_link(cursor, key, key_size))
-        TRY(copy_leaf(cursor, direction == FORWARD ? NODE_AT : NODE_BEFORE, key, key_size));
-    TRY(find_place(cursor, key, key_size));
-    if (direction == FORWARD)
-        fetch_next(cursor);
-    return STATUS_OK;
+    return turn_to(cursor, direction, node->link, key, key_size);
 }
 
 /* Moves to the next row at or after (FORWARD), or before (BACKWARD) the index. */
@@ -454,6 +461,61 @@ arrive(struct btree_cursor *cursor, enum direction direction)
         memcpy(key, cursor->row.key, key_size);
         TRY(place(cursor, direction, key, key_size));
     }
+}
+
+/* Counts the rows of the leaf that begins at skip->key when that is what the page `*link_io` is, in memory, and
+ * no younger than wanted; then key and link are those of the leaf behind it. False: nothing has happened. */
+static bool
+skip_leaf(const struct btree *tree, struct btree_skip *skip, uint32_t *link_io)
+{
+    struct leaf_view leaf = {.tries = 0};
+    const struct node *node = &leaf.node;
+    uint8_t high[BTREE_KEY_SIZE_MAX];
+
+    if (*link_io == PAGE_NONE ||
+        !tree__leaf_open_at(tree, *link_io, NODE_AT, skip->key, skip->key_size, &leaf))
+        return false;
+    /* It holds the key; a leaf that was merged since begins before it. */
+    bool begins = node->low_size == skip->key_size &&
+                  memcmp(node->low, skip->key, skip->key_size) == 0 &&
+                  node->high_size <= sizeof(high);
+    uint64_t csn = tree__leaf_csn(&leaf.view);
+    if (begins)
+        memcpy(high, node->high, node->high_size);
+    if (!page_view_end(&leaf.view) || !begins)
+        return false;
+    if (csn == BTREE_CSN_UNKNOWN)
+        csn = atomic_load_explicit(skip->csn_run, memory_order_acquire);
+    if (csn > skip->csn_most)
+        return false;
+    skip->row_count += node->count;
+    skip->leaf_count++;
+    skip->key_size = node->high_size;
+    memcpy(skip->key, high, skip->key_size);
+    *link_io = node->link;
+    return true;
+}
+
+enum status
+btree_cursor_skip(struct btree_cursor *cursor, struct btree_skip *skip)
+{
+    const struct node *node = node_of(cursor);
+    uint32_t link = node->link;
+
+    CHECK(cursor->valid && cursor->index < node->count);
+    skip->row_count = node->count - cursor->index - 1u;
+    skip->leaf_count = 0;
+    skip->key_size = node->high_size;
+    memcpy(skip->key, node->high, node->high_size);
+    cursor->csn = 0;
+    cursor->valid = false;
+    while (skip->key_size > 0 && skip->leaf_count < skip->leaf_most &&
+           skip_leaf(&cursor->tree, skip, &link))
+        cursor->turns++;
+    if (skip->key_size == 0)
+        return STATUS_NOT_FOUND;
+    TRY(turn_to(cursor, FORWARD, link, skip->key, skip->key_size));
+    return arrive(cursor, FORWARD);
 }
 
 static enum status

@@ -18,21 +18,25 @@ enum {
     EXEC_WORK_DEFAULT = 64 * 1024 * 1024,
 };
 
-/* How a scan finds its rows; a counter each. */
+/* How a scan finds its rows, and how many it did not go to one by one; a counter each. */
 enum exec_path {
     EXEC_PATH_ALL = 0,         /* Every row. */
     EXEC_PATH_KEY = 1,         /* Whole row keys, one look-up each. */
     EXEC_PATH_KEY_RANGE = 2,   /* A range of row keys. */
     EXEC_PATH_INDEX = 3,       /* Entries of an index, then their rows. */
     EXEC_PATH_INDEX_ALONE = 4, /* Entries of an index that have all that is asked for. */
-    EXEC_PATH_COUNT = 5,
+    EXEC_PATH_SPAN_ROWS = 5,   /* Rows taken together with others of their leaf. */
+    EXEC_PATH_LEAVES = 6,      /* Leaves whose rows were only counted. */
+    EXEC_PATH_COUNT = 7,
 };
 
 /* What one node did; for EXPLAIN ANALYZE. Times and pages include the nodes below. */
 struct exec_measure {
     uint64_t loop_count;
     uint64_t row_count;       /* Given. */
-    uint64_t read_count;      /* SCAN: rows and entries read. */
+    uint64_t read_count;      /* SCAN: rows and entries read; */
+    uint64_t span_count;      /* of them, taken together with others of their leaf; */
+    uint64_t leaf_count;      /* leaves whose rows were only counted. */
     uint64_t startup_ns;      /* To the first batch. */
     uint64_t time_ns;         /* To the end. */
     uint64_t page_read_count; /* From disk, by this thread. */

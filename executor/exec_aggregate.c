@@ -192,6 +192,8 @@ take_all(struct exec *exec, struct grouping *grouping)
     exec__parts_free(grouping->parts);
     grouping->parts = NULL;
     grouping->depth = 0;
+    exec->input->counts =
+        is_one && exec->input->plan->kind == PLAN_SCAN && exec->input->plan->width == 0;
     TRY(begin_table(exec, grouping));
     TRY(add_empty_groups(exec, grouping, grouping->keys));
     do {

@@ -139,6 +139,10 @@ put_details(struct explain *explain, const struct plan *plan, const struct exec_
 {
     if (plan->kind == PLAN_SCAN)
         TRY(put_line(explain, indent, "Rows Read: %llu", (unsigned long long)measure->read_count));
+    if (measure->span_count > 0)
+        TRY(put_line(explain, indent, "Rows Taken Together: %llu  Leaves Counted: %llu",
+                     (unsigned long long)measure->span_count,
+                     (unsigned long long)measure->leaf_count));
     if (measure->held_size_max > 0)
         TRY(put_line(explain, indent, "Memory: %llukB  Disk: %llukB",
                      (unsigned long long)(measure->held_size_max + 1023) / 1024,

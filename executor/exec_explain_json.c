@@ -81,7 +81,10 @@ put_measure(struct json_text *text, const struct plan *plan, const struct exec_m
     }
     if (plan->kind == PLAN_SCAN) {
         TRY(put(text, 0, ",\n"));
-        TRY(put(text, depth, "\"Rows Read\": %llu", (unsigned long long)measure->read_count));
+        TRY(put(text, depth, "\"Rows Read\": %llu,\n", (unsigned long long)measure->read_count));
+        TRY(put(text, depth, "\"Rows Taken Together\": %llu,\n",
+                (unsigned long long)measure->span_count));
+        TRY(put(text, depth, "\"Leaves Counted\": %llu", (unsigned long long)measure->leaf_count));
     }
     if (measure->held_size_max > 0) {
         TRY(put(text, 0, ",\n"));

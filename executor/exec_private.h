@@ -26,6 +26,7 @@ struct exec {
     struct batch batch;
     uint32_t capacity; /* Rows a batch can take. */
     uint64_t goal;     /* Rows the caller wants in the next batch at most. */
+    bool counts;       /* A SCAN without columns, whose caller takes batches past the capacity. */
     bool done;
     bool started;                 /* Since it was opened or rescanned. */
     struct exec_measure *measure; /* NULL: not measured. */

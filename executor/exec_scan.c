@@ -313,8 +313,25 @@ count_span(struct exec *exec, struct scan *scan)
         count = database_cursor_span(scan->cursor, wanted_of_batch(exec), NULL, NULL);
         exec->batch.count += count;
         scan->read_count += count;
+        scan->span_count += count;
     }
     return STATUS_OK;
+}
+
+/* The same for who takes a batch of any number of them: those of whole leaves by the leaves' headers. */
+static enum status
+count_leaves(struct exec *exec, struct scan *scan)
+{
+    uint64_t passed = 0;
+    uint32_t leaves = 0;
+    enum qtdb_code code = database_cursor_skip(scan->cursor, SCAN_LEAVES_MAX, &passed, &leaves);
+
+    scan->in_range = code == QTDB_OK;
+    exec->batch.count += (uint32_t)passed + scan->in_range;
+    scan->read_count += passed + scan->in_range;
+    scan->span_count += passed;
+    scan->leaf_count += leaves;
+    return code == QTDB_NOT_FOUND ? STATUS_OK : sql_from_code(code, exec->context->error);
 }
 
 /* The rows that follow beside the present one, without their keys: in a scan to the table's end nobody asks
@@ -332,11 +349,22 @@ take_span(struct exec *exec, struct scan *scan, bool *ends_out)
         TRY(exec__check_interrupt(exec->context));
         count = database_cursor_span(scan->cursor, most < SCAN_SPAN_MAX ? most : SCAN_SPAN_MAX,
                                      values, sizes);
+        scan->span_count += count;
         for (uint32_t i = 0; i < count; i++)
             TRY(scan__borrow_row(exec, NULL, 0, values[i], sizes[i]));
     }
     *ends_out = exec->batch.count >= SCAN_BORROW_MIN || exec__is_full(exec);
     return *ends_out || exec->batch.count == first ? STATUS_OK : scan__keep_rows(exec, first);
+}
+
+/* Rows behind the present one, when the scan goes to the table's end. */
+static enum status
+take_together(struct exec *exec, struct scan *scan, bool *ends_out)
+{
+    if (exec->plan->width > 0 || exec->plan->filter != NULL)
+        return take_span(exec, scan, ends_out);
+    *ends_out = exec->counts;
+    return exec->counts ? count_leaves(exec, scan) : count_span(exec, scan);
 }
 
 /* Rows where the cursor is. */
@@ -361,9 +389,7 @@ fill_from_cursor(struct exec *exec, struct scan *scan)
                 ? scan__take_entry(exec, &entry)
                 : scan__take_row(exec, entry.key, entry.key_size, entry.value, entry.value_size));
         if (takes_spans && scan->end.size == 0)
-            TRY(exec->plan->width == 0 && exec->plan->filter == NULL
-                    ? count_span(exec, scan)
-                    : take_span(exec, scan, &ends));
+            TRY(take_together(exec, scan, &ends));
     }
     return STATUS_OK;
 }
@@ -438,17 +464,33 @@ fill_batch(struct exec *exec, struct scan *scan)
                       : scan__take_by_key(exec, scan->begin.bytes, scan->begin.size, true);
 }
 
+/* What the scan has counted since the last batch. */
+static void
+note_counts(struct exec *exec, struct scan *scan)
+{
+    uint64_t *const totals = exec->context->path_counts;
+
+    if (exec->measure != NULL) {
+        exec->measure->read_count += scan->read_count;
+        exec->measure->span_count += scan->span_count;
+        exec->measure->leaf_count += scan->leaf_count;
+    }
+    if (exec->context->progress != NULL)
+        exec->context->progress->row_count += scan->read_count;
+    if (totals != NULL) {
+        totals[EXEC_PATH_SPAN_ROWS] += scan->span_count;
+        totals[EXEC_PATH_LEAVES] += scan->leaf_count;
+    }
+    scan->read_count = scan->span_count = scan->leaf_count = 0;
+}
+
 static enum status
 next_scan(struct exec *exec)
 {
     struct scan *scan = exec->state;
-    uint64_t before = scan->read_count;
     enum status status = fill_batch(exec, scan);
 
-    if (exec->measure != NULL)
-        exec->measure->read_count += scan->read_count - before;
-    if (exec->context->progress != NULL)
-        exec->context->progress->row_count += scan->read_count - before;
+    note_counts(exec, scan);
     return status;
 }
 

@@ -12,6 +12,7 @@ enum {
     SCAN_TESTS_MAX = 8,
     SCAN_SPAN_MAX = 64,
     SCAN_BORROW_MIN = 32,
+    SCAN_LEAVES_MAX = 1024, /* Counted at once. */
 };
 
 struct scan_key {
@@ -35,7 +36,9 @@ struct scan {
     uint32_t in_count;
     uint32_t in_next;
     uint64_t read_count; /* Rows. */
-    bool takes_key;      /* It is one of the columns asked for. */
+    uint64_t span_count; /* As exec_measure has them. */
+    uint64_t leaf_count;
+    bool takes_key; /* It is one of the columns asked for. */
     bool started;
     bool in_range; /* The cursor is inside a range. */
     struct scan_key begin;

@@ -21,6 +21,8 @@ qtdb_session_get_statistics(const struct qtdb_session *session, struct qtdb_sess
         .scan_key_range_count = scans[EXEC_PATH_KEY_RANGE],
         .scan_index_count = scans[EXEC_PATH_INDEX],
         .scan_index_only_count = scans[EXEC_PATH_INDEX_ALONE],
+        .scan_span_row_count = scans[EXEC_PATH_SPAN_ROWS],
+        .scan_counted_leaf_count = scans[EXEC_PATH_LEAVES],
     };
 
     memcpy(out, &now, size);

@@ -14,6 +14,19 @@
 
 /* ---- The tree's side ---------------------------------------------------------------------------- */
 
+enum status
+cursor__rows_moved(struct qtdb_cursor *cursor, enum direction direction, enum status status)
+{
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+        return status;
+    cursor->rows_csn = cursor->rows.csn;
+    if (cursor->rows_csn == BTREE_CSN_UNKNOWN) /* Hides those of other leaves, if there were any. */
+        cursor->rows_csn = atomic_load_explicit(&cursor->handle->csn_written, memory_order_acquire);
+    cursor->rows_ended = status == STATUS_NOT_FOUND;
+    cursor->rows_direction = direction;
+    return STATUS_OK;
+}
+
 static enum status
 rows_move(struct qtdb_cursor *cursor, enum direction direction, bool jump)
 {
@@ -35,14 +48,7 @@ rows_move(struct qtdb_cursor *cursor, enum direction direction, bool jump)
         status = direction == FORWARD ? btree_cursor_next(rows) : btree_cursor_previous(rows);
     if (hinted)
         route__hinted(cursor->txn, cursor->handle, rows->hint_hops);
-    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
-        return status;
-    cursor->rows_csn = cursor->rows.csn;
-    if (cursor->rows_csn == BTREE_CSN_UNKNOWN) /* Hides those of other leaves, if there were any. */
-        cursor->rows_csn = atomic_load_explicit(&cursor->handle->csn_written, memory_order_acquire);
-    cursor->rows_ended = status == STATUS_NOT_FOUND;
-    cursor->rows_direction = direction;
-    return STATUS_OK;
+    return cursor__rows_moved(cursor, direction, status);
 }
 
 static bool

@@ -66,5 +66,8 @@ struct candidate {
 /** The first row, or deletion, at (`inclusive`) or past the place; its key is NULL when there is none. */
 MUST_CHECK enum status cursor__find(struct qtdb_cursor *cursor, enum direction direction,
                                     bool inclusive, struct candidate *out);
+/** The tree's cursor has been moved, with this status: notes where it is. */
+MUST_CHECK enum status cursor__rows_moved(struct qtdb_cursor *cursor, enum direction direction,
+                                          enum status status);
 
 #endif

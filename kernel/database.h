@@ -43,6 +43,13 @@ MUST_CHECK enum status database_sample(struct qtdb_txn *txn, struct qtdb_tree *t
  */
 uint32_t database_cursor_span(struct qtdb_cursor *cursor, uint32_t count, const void **values,
                               uint32_t *sizes);
+/**
+ * As qtdb_cursor_next once more than *row_count_out says, for who only counts: rows beside the present one and in
+ * whole leaves, up to `leaf_most` of them, that are as the snapshot has them are passed over without being copied.
+ * The cursor is at the row behind them. QTDB_NOT_FOUND: there is none; the rows passed over count all the same.
+ */
+enum qtdb_code database_cursor_skip(struct qtdb_cursor *cursor, uint32_t leaf_most,
+                                    uint64_t *row_count_out, uint32_t *leaf_count_out);
 /** Brings in what database_sample will look at there, side by side; at most BTREE_SAMPLE_FETCH_MAX. */
 void database_sample_fetch(struct qtdb_txn *txn, struct qtdb_tree *tree, const double *shares,
                            uint32_t count);

@@ -620,6 +620,9 @@ struct qtdb_session_statistics {
     uint64_t scan_key_range_count;  /* by a range of them; */
     uint64_t scan_index_count;      /* by an index, then its rows; */
     uint64_t scan_index_only_count; /* by an index alone. */
+    /* Of them, without going from row to row: */
+    uint64_t scan_span_row_count;     /* rows taken together with others of their leaf; */
+    uint64_t scan_counted_leaf_count; /* leaves whose rows were counted without looking at them. */
 };
 /** `out->size` is set. By the thread that uses the session. */
 QTDB_API void qtdb_session_get_statistics(const struct qtdb_session *session,

@@ -411,6 +411,44 @@ qtdb_cursor_next(struct qtdb_cursor *cursor)
     return step_plain(cursor, FORWARD) ? QTDB_OK : api_error(advance(cursor, FORWARD));
 }
 
+/* The rows passed over are as the snapshot has them: they lie in leaves that are. From `key` on nothing is known,
+ * so that is the place from where the sides are merged again; the range noted there reaches back to the last one. */
+static enum status
+skip(struct qtdb_cursor *cursor, struct btree_skip *skip)
+{
+    TRY(catch_up(cursor));
+    cursor->has_row = false;
+    cursor->plain = false;
+    cursor->rows_direction = NOWHERE;
+    enum status status = btree_cursor_skip(&cursor->rows, skip);
+
+    if (status == STATUS_NOT_FOUND && skip->key_size == 0)
+        TRY(pass(cursor, FORWARD, NULL, 0));
+    if (status == STATUS_NOT_FOUND && skip->key_size == 0)
+        return status;
+    TRY(cursor__rows_moved(cursor, FORWARD, status));
+    TRY(buffer_set(cursor, &cursor->place, skip->key, skip->key_size));
+    return step(cursor, FORWARD, true);
+}
+
+enum qtdb_code
+database_cursor_skip(struct qtdb_cursor *cursor, uint32_t leaf_most, uint64_t *row_count_out,
+                     uint32_t *leaf_count_out)
+{
+    struct btree_skip leaves = {.leaf_most = leaf_most};
+
+    *row_count_out = 0;
+    *leaf_count_out = 0;
+    if (!is_plain(cursor, FORWARD))
+        return qtdb_cursor_next(cursor);
+    leaves.csn_most = cursor->txn->snapshot;
+    leaves.csn_run = &cursor->handle->csn_run;
+    enum status status = skip(cursor, &leaves);
+    *row_count_out = leaves.row_count;
+    *leaf_count_out = leaves.leaf_count;
+    return api_error(status);
+}
+
 enum qtdb_code
 qtdb_cursor_previous(struct qtdb_cursor *cursor)
 {

@@ -63,6 +63,10 @@ static const struct number numbers[] = {
     SESSION_NUMBER("scans_key_range", false, "Scans by a range of them.", scan_key_range_count),
     SESSION_NUMBER("scans_index", false, "Scans by an index, then its rows.", scan_index_count),
     SESSION_NUMBER("scans_index_only", false, "Scans by an index alone.", scan_index_only_count),
+    SESSION_NUMBER("scan_span_rows", false, "Rows taken together with others of their leaf.",
+                   scan_span_row_count),
+    SESSION_NUMBER("scan_counted_leaves", false, "Leaves whose rows were only counted.",
+                   scan_counted_leaf_count),
 };
 enum { NUMBER_COUNT = sizeof(numbers) / sizeof(numbers[0]) };
 

@@ -233,7 +233,8 @@ Test(sql, explain_analyze_tells_rows_and_bytes)
     expect("explain (analyze, costs off, timing off, summary off) select * from n limit 100",
            "Limit (actual rows=100 loops=1)\n"
            "  ->  Seq Scan on n (actual rows=100 loops=1)\n"
-           "        Rows Read: 100\n");
+           "        Rows Read: 100\n"
+           "        Rows Taken Together: 99  Leaves Counted: 0\n");
     expect(
         "explain (analyze, costs off, timing off, summary off, buffers) select v from n where id "
         "in (7, 1, 7, 9999, 3000)",
@@ -319,7 +320,8 @@ Test(sql, explain_writes_json)
            "[\n  {\n    \"Operation\": \"Delete\",\n    \"Relation Name\": \"items\",\n"
            "    \"Rows Changed\": 3,\n    \"Bytes Logged\": 0,\n    \"Plan\": {\n"
            "      \"Node Type\": \"Seq Scan on items\",\n      \"Actual Rows\": 3,\n"
-           "      \"Actual Loops\": 1,\n      \"Rows Read\": 3\n    }\n  }\n]\n");
+           "      \"Actual Loops\": 1,\n      \"Rows Read\": 3,\n"
+           "      \"Rows Taken Together\": 0,\n      \"Leaves Counted\": 0\n    }\n  }\n]\n");
 }
 
 /* covers: E6 */

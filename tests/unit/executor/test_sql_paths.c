@@ -56,7 +56,9 @@ Test(sql_paths, limits_lists_and_ranges_read_what_they_give)
            "");
     expect_run("select * from t limit 100", "Limit (actual rows=100 loops=1)\n"
                                             "  ->  Seq Scan on t (actual rows=100 loops=1)\n"
-                                            "        Rows Read: 100\n");
+                                            "        Rows Read: 100\n"
+                                            "        Rows Taken Together: 99  Leaves "
+                                            "Counted: 0\n");
     snprintf(keys, sizeof(keys), "select s from t where %s", list_of(100, 5, 37));
     expect_run(keys, "Index Scan by key on t (filtered) (actual rows=100 loops=1)\n"
                      "  Rows Read: 100\n");
@@ -274,4 +276,46 @@ Test(sql_paths, foreign_keys_read_indexes_that_include)
            "40|4\n");
     expect("select count(*), sum(length(note)) from child where p = 2", "10|940\n");
     db_check(rig.db);
+}
+
+/* A table's rows are counted leaf by leaf where nobody else and no own change has to be asked. */
+Test(sql_paths, rows_are_counted_by_leaves)
+{
+    struct qtdb_session *other;
+
+    cr_assert_eq(qtdb_session_open(rig.db, &other), QTDB_OK);
+
+    expect(
+        "create table t (id int primary key, s text); insert into t select g, repeat('x', g % 90) "
+        "from generate_series(1, 5000) g; create table e (id int primary key)",
+        "");
+    uint64_t leaves = session->path_counts[EXEC_PATH_LEAVES];
+    uint64_t rows = session->path_counts[EXEC_PATH_SPAN_ROWS];
+    expect("select count(*) from t; select count(*), count(*) + 1 from t; select count(*) from e; "
+           "select "
+           "count(*) filter (where true), sum(2) from t; select count(*) from t having count(*) > "
+           "4999",
+           "5000\n5000|5001\n0\n5000|10000\n5000\n");
+    cr_assert_gt(session->path_counts[EXEC_PATH_LEAVES], leaves + 4 * 50);
+    cr_assert_geq(session->path_counts[EXEC_PATH_SPAN_ROWS], rows + 4 * 4900);
+    const char *plan = sql_rows(session, "explain (analyze, costs off, timing off, summary off) "
+                                         "select count(*) from t");
+    cr_assert_not_null(strstr(plan, "Rows Read: 5000\n"));
+    cr_assert_not_null(strstr(plan, "  Leaves Counted: "));
+    cr_assert_null(strstr(plan, "Leaves Counted: 0\n"));
+    /* An old snapshot, own changes, and both at once. */
+    expect("begin isolation level repeatable read; select count(*) from t", "5000\n");
+    cr_assert_str_eq(sql_rows(other, "delete from t where id % 7 = 0; insert into t select g from "
+                                     "generate_series(5001, 5400) g; select count(*) from t"),
+                     "4686\n");
+    expect(
+        "select count(*) from t; insert into t values (9000), (9001); delete from t where id = 1; "
+        "select count(*) from t; rollback; select count(*) from t",
+        "5000\n5001\n4686\n");
+    /* What asks for rows gets them in batches of the usual size. */
+    expect("select count(*) from (select 1 from t limit 4000) x", "4000\n");
+    expect("select count(*) from e right join t on true", "4686\n");
+    expect("select count(*), count(*) from (select 1 from t) x, (values (1), (2)) y",
+           "9372|9372\n");
+    qtdb_session_close(other);
 }

@@ -30,7 +30,8 @@ Test(sql_plan, a_query_of_with_is_made_once)
            "        ->  HashAggregate (actual rows=5 loops=1)\n"
            "              Memory: 4kB  Disk: 0kB\n"
            "              ->  Seq Scan on t (actual rows=50 loops=1)\n"
-           "                    Rows Read: 50\n");
+           "                    Rows Read: 50\n"
+           "                    Rows Taken Together: 49  Leaves Counted: 0\n");
     expect("explain (costs off) with w as (select id from t) select id from w where id = 3",
            "Index Scan by key on t (filtered)\n");
     expect("explain (costs off) with w as materialized (select id from t) select id from w where "
