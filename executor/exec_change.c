@@ -267,7 +267,7 @@ insert_streaming(struct exec_change *run, struct exec *exec)
         TRY(exec_next(exec, &batch));
         for (uint32_t i = 0; i < batch->count; i++)
             TRY(insert_one(run, exec__row(batch, i)));
-    } while (batch->count > 0);
+    } while (batch->count > 0 && !exec->done);
     return STATUS_OK;
 }
 
@@ -333,7 +333,7 @@ exec_change_close(struct exec_change *run)
 bool
 exec_change_park(struct exec_change *run)
 {
-    if (run->queue != NULL || !exec_is_keepable(run->planned))
+    if (run->queue != NULL || !run->planned->keepable)
         return false;
     exec_park(run->exec);
     arena_reset(&run->change.arena);

@@ -47,7 +47,9 @@ exec__close_shared(struct exec_context *context)
 {
     uint32_t count = context->planned->shared_count;
 
-    for (uint32_t i = 0; i < count && context->shared != NULL; i++) {
+    if (context->shared == NULL)
+        return;
+    for (uint32_t i = 0; i < count; i++) {
         struct exec__shared *shared = &context->shared[i];
 
         if (shared->exec != NULL) {

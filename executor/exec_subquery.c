@@ -48,7 +48,9 @@ exec__close_subplans(struct exec_context *context)
 {
     uint32_t count = context->planned->subplan_count;
 
-    for (uint32_t i = 0; i < count && context->subplans != NULL; i++) {
+    if (context->subplans == NULL)
+        return;
+    for (uint32_t i = 0; i < count; i++) {
         exec_close(context->subplans[i].exec);
         arena_deinit(&context->subplans[i].memo_arena);
         arena_deinit(&context->subplans[i].set_arena);

@@ -134,6 +134,8 @@ struct planned {
     const char **shared_names;
     uint32_t slot_count;
     uint32_t node_count;
+    bool
+        keepable; /* Its nodes may stay for the next run (exec_is_keepable); set by who keeps plans. */
     struct expr **returning;      /* Over the changed row, then the root's row. */
     struct expr **conflict_exprs; /* Over the row there, then the one to be inserted. */
     struct expr *conflict_where;

@@ -105,6 +105,12 @@ MUST_CHECK enum status plan__resolve(struct planner *planner, const struct plan 
 MUST_CHECK enum status plan__substitute(struct planner *planner, uint32_t relation,
                                         struct expr **exprs, struct expr *expr, struct expr **out);
 
+/* plan_values.c */
+MUST_CHECK enum status plan__values(struct planner *planner, const struct rel *rel,
+                                    struct plan **out);
+/** A PROJECT over VALUES becomes VALUES of the projected rows, where that means the same. */
+MUST_CHECK enum status plan__fold_values(struct planner *planner, struct plan **plan_io);
+
 /* plan_rel.c */
 /** The rows of `rel` for which the conditions hold. */
 MUST_CHECK enum status plan__rel(struct planner *planner, const struct rel *rel,

@@ -65,29 +65,6 @@ resolve_into(struct planner *planner, const struct plan *input, struct expr *exp
 /* Leaves. */
 
 static enum status
-plan_values(struct planner *planner, const struct rel *rel, struct plan **out)
-{
-    size_t count = (size_t)rel->row_count * rel->column_count;
-    struct plan *plan = NULL;
-
-    TRY(plan__new(planner, PLAN_VALUES, NULL, rel->column_count, &plan));
-    lay_out(plan, rel->relation);
-    plan->row_count = rel->row_count;
-    plan->exprs = plan__take(planner, count * sizeof(struct expr *));
-    if (plan->exprs == NULL)
-        return STATUS_NO_MEMORY;
-    for (size_t i = 0; i < count; i++) {
-        if (rel->exprs[i]->kind == EXPR_CONSTANT)
-            plan->exprs[i] = rel->exprs[i];
-        else
-            TRY(resolve_into(planner, NULL, rel->exprs[i], plan, &plan->exprs[i]));
-    }
-    plan->rows = plan->cost = rel->row_count;
-    *out = plan;
-    return STATUS_OK;
-}
-
-static enum status
 plan_series(struct planner *planner, const struct rel *rel, struct plan **out)
 {
     struct plan *plan = NULL;
@@ -170,6 +147,7 @@ plan_project(struct planner *planner, const struct rel *rel, const struct plan__
         TRY(resolve_into(planner, input, rel->exprs[columns[i]], plan, &plan->exprs[i]));
     }
     plan->cost += plan->rows * 0.1;
+    TRY(plan__fold_values(planner, &plan));
     *out = plan;
     return plan__filter(planner, &above, out);
 }
@@ -467,7 +445,7 @@ plan_leaf(struct planner *planner, const struct rel *rel, struct plan **out)
 {
     switch (rel->kind) {
     case REL_VALUES:
-        return plan_values(planner, rel, out);
+        return plan__values(planner, rel, out);
     case REL_SERIES:
         return plan_series(planner, rel, out);
     case REL_WORK:

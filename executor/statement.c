@@ -337,6 +337,7 @@ plan_anew(struct qtdb_statement *statement, const struct ast_statement *ast, uin
     TRY(note_types(statement));
     session->prepared_count++;
     session->preparation_ns += clock_ns(session) - begin_ns;
+    planned->keepable = exec_is_keepable(planned);
     statement->planned = planned;
     statement->planned_uses = 0;
     /* What a block that changed definitions has planned fits no later run. */

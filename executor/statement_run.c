@@ -56,7 +56,7 @@ statement__end_run(struct qtdb_statement *statement, enum status status)
     bool keeps = status == STATUS_OK && may_keep(statement);
 
     if (statement->exec != NULL && !statement->parked) {
-        statement->parked = keeps && exec_is_keepable(statement->planned);
+        statement->parked = keeps && statement->planned->keepable;
         if (statement->parked)
             exec_park(statement->exec);
     }

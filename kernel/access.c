@@ -272,15 +272,21 @@ claim_to_write(struct qtdb_txn *txn, const struct txn_tree *tree, const void *ke
     return claim(txn, tree->tree, key, key_size, LOCK_EXCLUSIVE, txn->lock_timeout_ns, *fresh_out);
 }
 
-/* Is there a row? Reads it like a get, so that the answer holds at commit. */
+/* Is there a row? The transaction has claimed it, so the answer holds until it ends, and is not noted as read. */
 static enum status
 row_exists(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t key_size,
            bool fresh, bool *out)
 {
     uint8_t nothing[1];
     size_t size = 0;
-    enum status status = fresh ? get_unwritten(txn, tree, key, key_size, nothing, &size)
-                               : access__get(txn, tree, key, key_size, nothing, &size);
+
+    if (fresh && row_absent__is_behind_all(txn, tree, key, key_size)) {
+        *out = false;
+        return STATUS_OK;
+    }
+    enum status status = fresh
+                             ? access__get_committed(txn, tree->tree, key, key_size, nothing, &size)
+                             : access__get(txn, tree, key, key_size, nothing, &size);
 
     *out = status == STATUS_OK || status == STATUS_FULL;
     return *out || status == STATUS_NOT_FOUND ? STATUS_OK : status;

@@ -79,28 +79,6 @@ capture_alone(struct qtdb_txn *txn, const struct qtdb_tree *tree, struct write_e
     return STATUS_OK;
 }
 
-/* The last key of the tree that the snapshot may see; of size 0: it sees none. `*known_out` false: it is not
- * so simple. */
-static enum status
-find_last(const struct qtdb_txn *txn, const struct qtdb_tree *tree, struct btree_cursor *cursor,
-          bool *known_out)
-{
-    enum status status = btree_cursor_seek_last(cursor, NULL, 0);
-    uint64_t csn = cursor->csn;
-    bool empty = status == STATUS_NOT_FOUND;
-
-    *known_out = false;
-    if (!empty)
-        TRY(status);
-    else
-        cursor->row.key_size = 0;
-    /* Of several leaves, perhaps, or of none: then as young as the tree. */
-    if (empty || csn == BTREE_CSN_UNKNOWN)
-        csn = atomic_load_explicit(&tree->csn_written, memory_order_acquire);
-    *known_out = csn <= txn->snapshot;
-    return STATUS_OK;
-}
-
 /* Rows behind the last one of the tree were not there, as their entries say from the beginning: many of
  * them are not looked up one by one. `*end_out` is the first of those. */
 static enum status
@@ -114,7 +92,7 @@ capture_appended(struct qtdb_txn *txn, struct txn_tree *tree, const struct write
     if (tree->writes.count < APPENDED_MIN || btree.root == PAGE_NONE)
         return STATUS_OK;
     btree_cursor_init(&cursor, &btree, txn->db->env.memory);
-    enum status status = find_last(txn, tree->tree, &cursor, &known);
+    enum status status = row_absent__find_last(txn, tree->tree, &cursor, &known);
 
     if (status == STATUS_OK && known)
         *end_out = key_map_seek(&tree->writes, cursor.row.key, cursor.row.key_size, true);

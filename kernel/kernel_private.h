@@ -81,6 +81,15 @@ struct key_range {
 };
 
 /* What a transaction knows of one tree. In the transaction's arena. */
+/* Where a tree ends, as a snapshot sees it (row_absent.c). */
+struct txn_tree_end {
+    uint64_t snapshot;
+    uint64_t look_at; /* How many writes another look takes; 0: there was none. */
+    bool known;
+    size_t key_size; /* Of its last key; 0: it has no rows. */
+    uint8_t key[64];
+};
+
 struct txn_tree {
     struct txn_tree *next;
     struct qtdb_tree *tree;
@@ -97,8 +106,9 @@ struct txn_tree {
     const struct write_entry *run_first;
     bool run_attached;              /* By the attempt under way. */
     struct btree_leaf_tally leaves; /* What the attempt under way does to leaves. */
-    bool read_whole;                /* Too many ranges: counts as having read everything. */
-    struct key_range *reads;        /* Only under QTDB_SERIALIZABLE with writing allowed. */
+    struct txn_tree_end end;
+    bool read_whole;         /* Too many ranges: counts as having read everything. */
+    struct key_range *reads; /* Only under QTDB_SERIALIZABLE with writing allowed. */
     uint32_t read_count;
     uint32_t read_capacity;
 };
@@ -560,6 +570,17 @@ MUST_CHECK enum status version_row__reserve(struct version_row *row, size_t room
 /** Was a key of the range written after the snapshot? Under the latch. */
 bool versions__is_changed(const struct qtdb *db, const struct qtdb_tree *tree,
                           const struct key_range *range, uint64_t snapshot);
+
+/* row_absent.c */
+/** Puts the cursor on the last row of the tree that the snapshot may see; its key has size 0: it sees none.
+ * `*known_out` false: it is not so simple. */
+MUST_CHECK enum status row_absent__find_last(const struct qtdb_txn *txn,
+                                             const struct qtdb_tree *tree,
+                                             struct btree_cursor *cursor, bool *known_out);
+/** Is there no such row because it would be behind all others? Of a row that the transaction has claimed and
+ * not written. False: perhaps. */
+bool row_absent__is_behind_all(const struct qtdb_txn *txn, struct txn_tree *tree, const void *key,
+                               size_t key_size);
 
 /* access.c */
 /** The row as the transaction's snapshot has it, own writes not counted. */

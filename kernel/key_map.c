@@ -61,11 +61,13 @@ init_entry(struct write_entry *entry, uint8_t height, const uint8_t *key, size_t
 }
 
 struct write_entry *
-key_map_entry_new(struct arena *arena, struct key_map *map, const void *key, size_t key_size)
+key_map_entry_new(struct arena *arena, struct key_map *map, const void *key, size_t key_size,
+                  size_t value_size)
 {
     uint8_t height = draw_height(map);
     size_t size = sizeof(struct write_entry) + height * sizeof(struct write_entry *);
-    struct write_entry *entry = arena_alloc_raw(arena, size + key_size);
+    struct write_entry *entry =
+        arena_alloc_raw(arena, size + ((key_size + 7) & ~(size_t)7) + value_size);
 
     CHECK(key_size > 0 && key_size <= UINT32_MAX);
     if (entry == NULL)
@@ -200,6 +202,12 @@ key_map_insert(struct key_map *map, struct write_entry *entry)
 
     find_place(map, entry->key, entry->key_size, &place);
     key_map_insert_at(map, entry, &place);
+}
+
+void
+key_map_clear(struct key_map *map)
+{
+    *map = (struct key_map){.random = map->random};
 }
 
 void

@@ -58,9 +58,18 @@ struct key_map {
     uint64_t random; /* State for heights. */
 };
 
-/** A fresh entry for the key (copied into the arena), in no map. NULL: out of memory. */
+/** A fresh entry for the key (copied into the arena), in no map, with `value_size` bytes of room for its value behind
+ * it (key_map_entry_room). NULL: out of memory. */
 struct write_entry *key_map_entry_new(struct arena *arena, struct key_map *map, const void *key,
-                                      size_t key_size);
+                                      size_t key_size, size_t value_size);
+/** Where that room is; aligned to 8 bytes. */
+static inline uint8_t *
+key_map_entry_room(const struct write_entry *entry)
+{
+    return (uint8_t *)(uintptr_t)entry->key + ((entry->key_size + 7) & ~(size_t)7);
+}
+/** Lets go of all entries; they may be inserted again. */
+void key_map_clear(struct key_map *map);
 /* Where a key is or would be, until the map is changed. */
 struct key_map_place {
     uint64_t count;                                 /* Of the map, then. */

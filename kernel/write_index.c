@@ -3,8 +3,9 @@
  * pays them for each. Here a row costs one: entries are numbered in order of arrival, and a table of slots has
  * the number and half of the hash of each, so that it grows without a look at any key. Those that the
  * ordered map does not have yet are the last ones. When order is asked for, they are sorted by the first
- * eight bytes of their keys, side by side in an array, and linked from the first to the last: nearly always
- * behind all others or right behind the one before, where linking needs no search either.
+ * eight bytes of their keys, side by side in an array, and linked from the first to the last: right behind the
+ * one before, where linking needs no search. Where they are more than those linked already, all are linked anew, each
+ * behind the last. A look that found nothing is remembered until the table changes: a put looks, and adds.
  *
  * A transaction that writes a row and seeks, again and again, sorts one row each time: it pays a search of
  * the map for each row, as if there were no table.
@@ -32,6 +33,14 @@ struct write_index {
     uint32_t capacity;
     uint32_t count;
     uint32_t linked_count; /* The first ones: in the map. */
+
+    /* The last look for a key that was not there, for who adds it next: it need not look again. */
+    struct {
+        uint64_t hash;
+        uint64_t place; /* The empty slot where that look ended. */
+        uint32_t
+            count; /* Of the index, then; UINT32_MAX: no look, or it passed slots of that hash. */
+    } missed;
 };
 
 struct sortable {
@@ -114,6 +123,7 @@ grow(struct write_index *index, uint32_t capacity)
     index->slots = slots;
     index->entries = entries;
     index->capacity = capacity;
+    index->missed.count = UINT32_MAX;
     return true;
 }
 
@@ -154,17 +164,26 @@ write_index_free(struct write_index *index)
 }
 
 struct write_entry *
-write_index_find(const struct write_index *index, const void *key, size_t key_size)
+write_index_find(struct write_index *index, const void *key, size_t key_size)
 {
     uint64_t mask = mask_of(index->capacity), hash = hash_of(key, key_size);
+
+    if (hash == index->missed.hash && index->count == index->missed.count)
+        return NULL;
+    bool alike = false;
 
     for (uint64_t place = place_of(hash, mask);; place = (place + 1) & mask) {
         uint64_t slot = index->slots[place];
 
-        if (slot == 0)
+        if (slot == 0) {
+            index->missed.hash = hash;
+            index->missed.place = place;
+            index->missed.count = alike ? UINT32_MAX : index->count;
             return NULL;
+        }
         if (slot >> 32 != hash >> 32)
             continue;
+        alike = true;
         struct write_entry *entry = index->entries[(uint32_t)slot - 1];
 
         if (key_compare(entry->key, entry->key_size, key, key_size) == 0)
@@ -178,9 +197,14 @@ write_index_add(struct write_index *index, struct write_entry *entry)
     if (index->count == index->capacity &&
         (index->capacity > UINT32_MAX / 4 || !grow(index, index->capacity * 2)))
         return false;
+    uint64_t hash = hash_of(entry->key, entry->key_size);
+    uint64_t slot = slot_of(hash, index->count);
+
     index->entries[index->count] = entry;
-    take_slot(index->slots, mask_of(index->capacity),
-              slot_of(hash_of(entry->key, entry->key_size), index->count));
+    if (hash == index->missed.hash && index->count == index->missed.count)
+        index->slots[index->missed.place] = slot;
+    else
+        take_slot(index->slots, mask_of(index->capacity), slot);
     index->count++;
     return true;
 }
@@ -307,13 +331,15 @@ sort(struct sortable *items, struct sortable *other, size_t count)
     return sorted;
 }
 
+/* Those from `first` on. */
 static void
-link_in_order(struct write_index *index, struct key_map *map, struct sortable *items)
+link_in_order(const struct write_index *index, struct key_map *map, uint32_t first,
+              struct sortable *items)
 {
-    uint32_t count = index->count - index->linked_count;
+    uint32_t count = index->count - first;
 
     for (uint32_t i = 0; i < count; i++) {
-        struct write_entry *entry = index->entries[index->linked_count + i];
+        struct write_entry *entry = index->entries[first + i];
 
         items[i] = (struct sortable){prefix_of(entry), entry};
     }
@@ -334,12 +360,17 @@ void
 write_index_settle(struct write_index *index, struct key_map *map)
 {
     uint32_t count = index->count - index->linked_count;
-    size_t size = 2 * (size_t)count * sizeof(struct sortable);
+    bool anew = count > index->linked_count; /* Each row is then behind the one before. */
+    uint32_t first = anew ? 0 : index->linked_count;
+    size_t size = 2 * (size_t)(index->count - first) * sizeof(struct sortable);
     struct sortable *items =
         count < SORTED_MIN ? NULL : memory_alloc_raw(index->memory, MEMORY_WRITE_SET, size);
 
     if (items != NULL) {
-        link_in_order(index, map, items);
+        CHECK(map->count == index->linked_count);
+        if (anew)
+            key_map_clear(map);
+        link_in_order(index, map, first, items);
         memory_free(index->memory, MEMORY_WRITE_SET, items, size);
     } else {
         for (uint32_t i = index->linked_count; i < index->count; i++)

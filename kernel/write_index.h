@@ -14,8 +14,7 @@ struct write_index *write_index_new(struct memory *memory, const struct key_map 
 /** Forgets what is not linked: settle before. NULL is fine. */
 void write_index_free(struct write_index *index);
 /** The entry of exactly this key, or NULL. */
-struct write_entry *write_index_find(const struct write_index *index, const void *key,
-                                     size_t key_size);
+struct write_entry *write_index_find(struct write_index *index, const void *key, size_t key_size);
 /** Takes an entry whose key is not there yet. False: out of memory; it was not taken. */
 bool write_index_add(struct write_index *index, struct write_entry *entry);
 /** Entries that the map does not have yet. */

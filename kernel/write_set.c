@@ -158,13 +158,14 @@ take_arena(struct qtdb_txn *txn, const struct txn_tree *tree, size_t cost)
 
 /* What the next rows will be written to: else each waits for the lines of its own. */
 static void
-fetch_ahead(const struct write_entry *entry)
+fetch_ahead(const uint8_t *end)
 {
     for (size_t i = 0; i < FETCH_LINES; i++)
-        __builtin_prefetch((const char *)entry + FETCH_AHEAD + 64 * i, 1);
+        __builtin_prefetch(end + FETCH_AHEAD + 64 * i, 1);
 }
 
-/* The entry with room for its value, which is copied; not yet the entry's. */
+/* The entry with room for its value, which is copied; not yet the entry's. A new entry has it behind its key: a
+ * commit reads both. */
 static enum status
 take_entry(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t key_size,
            const void *value, size_t value_size, struct write_entry **out, uint8_t **copy_out)
@@ -176,23 +177,25 @@ take_entry(struct qtdb_txn *txn, struct txn_tree *tree, const void *key, size_t 
     TRY(make_room(txn, tree, key, key_size, value_size, &entry, &cost));
     struct arena *arena = take_arena(txn, tree, cost);
 
-    *copy_out = NULL;
-    if (value_size > 0) {
-        *copy_out = arena_alloc_raw(arena, value_size);
-        if (*copy_out == NULL)
-            return STATUS_NO_MEMORY;
-        memcpy(*copy_out, value, value_size);
-        if (value_size > tree->value_max)
-            tree->value_max = value_size;
-    }
+    uint8_t *copy = NULL;
     if (entry == NULL) {
-        entry = key_map_entry_new(arena, &tree->writes, key, key_size);
+        entry = key_map_entry_new(arena, &tree->writes, key, key_size, value_size);
         if (entry == NULL)
             return STATUS_NO_MEMORY;
-        fetch_ahead(entry);
+        copy = key_map_entry_room(entry);
+        fetch_ahead(copy + value_size);
         entry->kind = tree->spill != NULL ? WRITE_BELOW : WRITE_NONE;
         link_entry(txn, tree, entry, &place);
+    } else if (value_size > 0) {
+        copy = arena_alloc_raw(arena, value_size);
+        if (copy == NULL)
+            return STATUS_NO_MEMORY;
     }
+    if (value_size > 0)
+        memcpy(copy, value, value_size);
+    if (value_size > tree->value_max)
+        tree->value_max = value_size;
+    *copy_out = value_size > 0 ? copy : NULL;
     *out = entry;
     return STATUS_OK;
 }

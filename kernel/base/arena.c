@@ -155,7 +155,7 @@ arena_reset(struct arena *arena)
 {
     struct arena_block *kept = arena->head;
 
-    if (kept == NULL)
+    if (kept == NULL || (arena->used == 0 && kept->next == NULL))
         return;
     struct arena_block *block = kept->next;
     kept->next = NULL;

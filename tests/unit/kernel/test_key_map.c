@@ -38,7 +38,7 @@ toggle(struct fixture *fixture, uint32_t number)
         fixture->count--;
         return;
     }
-    fixture->entry[number] = key_map_entry_new(&fixture->arena, &fixture->map, key, size);
+    fixture->entry[number] = key_map_entry_new(&fixture->arena, &fixture->map, key, size, 0);
     key_map_insert(&fixture->map, fixture->entry[number]);
     fixture->count++;
 }
