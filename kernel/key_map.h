@@ -40,8 +40,9 @@ struct write_entry {
     uint32_t before_size;
     const uint8_t *before;
     uint64_t csn;
-    struct write_entry *chunk_next; /* Next of the same commit. */
-    struct write_entry *older;      /* Of the same key. */
+    /* Next of the same commit; before, an entry some rows behind in order, or NULL: a place to fetch from. */
+    struct write_entry *chunk_next;
+    struct write_entry *older; /* Of the same key. */
     struct write_entry *younger;
 
     struct write_entry *previous;

@@ -22,7 +22,9 @@ enum {
     SLOTS_AN_ENTRY = 2,
     SORTED_MIN = 16,
     RADIX_MIN = 256,
-    FETCH_AHEAD = 8
+    FETCH_AHEAD = 8,
+    FETCH_LATER = 8, /* For who goes through them in order next. */
+    MAPPED_MIN = 1 << 20,
 };
 
 /* A slot: the upper half of the key's hash, and the number of the entry plus one; 0: empty. */
@@ -90,11 +92,32 @@ take_slot(uint64_t *slots, uint64_t mask, uint64_t slot)
     slots[place] = slot;
 }
 
-static void
-free_slots(struct write_index *index)
+/* Memory of megabytes that is read at random is mapped, in huge pages where there are any. Tables are cleared;
+ * mapped memory always is. */
+static void *
+take_memory(struct memory *memory, size_t size, bool cleared)
 {
-    memory_free(index->memory, MEMORY_WRITE_SET, index->slots,
-                (mask_of(index->capacity) + 1) * sizeof(*index->slots));
+    void *bytes = NULL;
+
+    if (size < MAPPED_MIN)
+        return cleared ? memory_alloc(memory, MEMORY_WRITE_SET, size)
+                       : memory_alloc_raw(memory, MEMORY_WRITE_SET, size);
+    return memory_map(memory, MEMORY_WRITE_SET, size, true, &bytes) == STATUS_OK ? bytes : NULL;
+}
+
+static void
+free_memory(struct memory *memory, void *bytes, size_t size)
+{
+    if (size < MAPPED_MIN)
+        memory_free(memory, MEMORY_WRITE_SET, bytes, size);
+    else
+        memory_unmap(memory, MEMORY_WRITE_SET, bytes, size);
+}
+
+static size_t
+slots_size(uint32_t capacity)
+{
+    return (mask_of(capacity) + 1) * sizeof(uint64_t);
 }
 
 /* Room for `capacity` entries. False: out of memory, and all is as it was. */
@@ -103,7 +126,7 @@ grow(struct write_index *index, uint32_t capacity)
 {
     struct memory *memory = index->memory;
     uint64_t mask = mask_of(capacity);
-    uint64_t *slots = memory_alloc(memory, MEMORY_WRITE_SET, (mask + 1) * sizeof(*slots));
+    uint64_t *slots = take_memory(memory, slots_size(capacity), true);
     struct write_entry **entries =
         slots == NULL ? NULL
                       : memory_resize(memory, MEMORY_WRITE_SET, index->entries,
@@ -111,7 +134,7 @@ grow(struct write_index *index, uint32_t capacity)
                                       (size_t)capacity * sizeof(struct write_entry *));
 
     if (entries == NULL) {
-        memory_free(memory, MEMORY_WRITE_SET, slots, (mask + 1) * sizeof(*slots));
+        free_memory(memory, slots, slots_size(capacity));
         error_clear();
         return false;
     }
@@ -119,7 +142,7 @@ grow(struct write_index *index, uint32_t capacity)
         if (index->slots[i] != 0)
             take_slot(slots, mask, index->slots[i]);
     if (index->capacity > 0)
-        free_slots(index);
+        free_memory(memory, index->slots, slots_size(index->capacity));
     index->slots = slots;
     index->entries = entries;
     index->capacity = capacity;
@@ -157,7 +180,7 @@ write_index_free(struct write_index *index)
 {
     if (index == NULL)
         return;
-    free_slots(index);
+    free_memory(index->memory, index->slots, slots_size(index->capacity));
     memory_free(index->memory, MEMORY_WRITE_SET, index->entries,
                 index->capacity * sizeof(struct write_entry *));
     memory_free(index->memory, MEMORY_WRITE_SET, index, sizeof(*index));
@@ -352,6 +375,8 @@ link_in_order(const struct write_index *index, struct key_map *map, uint32_t fir
             __builtin_prefetch(ahead, 1);
             __builtin_prefetch(ahead->next, 1); /* Its key is behind them. */
         }
+        sorted[i].entry->chunk_next =
+            i + FETCH_LATER < count ? sorted[i + FETCH_LATER].entry : NULL;
         key_map_insert(map, sorted[i].entry);
     }
 }
@@ -363,15 +388,14 @@ write_index_settle(struct write_index *index, struct key_map *map)
     bool anew = count > index->linked_count; /* Each row is then behind the one before. */
     uint32_t first = anew ? 0 : index->linked_count;
     size_t size = 2 * (size_t)(index->count - first) * sizeof(struct sortable);
-    struct sortable *items =
-        count < SORTED_MIN ? NULL : memory_alloc_raw(index->memory, MEMORY_WRITE_SET, size);
+    struct sortable *items = count < SORTED_MIN ? NULL : take_memory(index->memory, size, false);
 
     if (items != NULL) {
         CHECK(map->count == index->linked_count);
         if (anew)
             key_map_clear(map);
         link_in_order(index, map, first, items);
-        memory_free(index->memory, MEMORY_WRITE_SET, items, size);
+        free_memory(index->memory, items, size);
     } else {
         for (uint32_t i = index->linked_count; i < index->count; i++)
             key_map_insert(map, index->entries[i]);

@@ -185,3 +185,34 @@ ARENA_TEST(an_empty_arena_can_be_reset_and_ended_twice)
     arena_deinit(&arena);
     arena_deinit(&arena);
 }
+
+/* Raw arenas of megabytes take huge pages: the same to who uses them, also when they are refused. */
+Test(arena, large_raw_ones_are_mapped)
+{
+    struct memory *memory = memory_new();
+    struct arena large;
+    size_t done = 0;
+
+    arena_init_raw(&large, memory, MEMORY_WRITE_SET);
+    for (uint64_t refused = 14; refused < 30; refused++) {
+        memory_fail_at(memory, refused == 29 ? UINT64_MAX : refused, false);
+        for (size_t i = 0; i < 60000; i++) {
+            uint8_t *piece = arena_alloc_raw(&large, 200);
+
+            if (piece == NULL)
+                continue;
+            memset(piece, (int)i, 200);
+            cr_assert_eq((uintptr_t)piece % 16, 0);
+            done++;
+        }
+        cr_assert_geq(large.total_size, 59999 * 200);
+        cr_assert_eq(memory_used(memory, MEMORY_WRITE_SET), large.total_size);
+        arena_reset(&large);
+        cr_assert_leq(large.total_size, 1 << 20);
+    }
+    memory_fail_at(memory, UINT64_MAX, false);
+    cr_assert_geq(done, 16 * 60000 - 16);
+    arena_deinit(&large);
+    cr_assert_eq(memory_used(memory, MEMORY_WRITE_SET), 0);
+    memory_delete(memory);
+}

@@ -270,3 +270,56 @@ Test(write_index, each_allocation_that_fails_loses_nothing)
     }
     cr_assert_gt(whole, 2, "no failure was lived with: the index's own");
 }
+
+/* ---- Tables of megabytes ------------------------------------------------------------------------ */
+
+enum { MANY = 70000 };
+
+/* Adds until memory is refused; returns how many it took, all of which are found and settle in order. */
+static uint32_t
+fill_many(uint64_t refused)
+{
+    struct memory *memory = memory_new();
+    struct arena arena;
+    struct key_map map = {.count = 0};
+    struct write_index *index = write_index_new(memory, &map);
+    uint32_t taken = 0, found = 0;
+    uint8_t key[8];
+
+    arena_init_raw(&arena, memory, MEMORY_WRITE_SET);
+    memory_fail_at(memory, refused, true);
+    for (uint32_t i = 0; i < MANY; i++, taken++) {
+        qtdb_key_i64((int64_t)(random_mix(i) >> 1), key);
+        struct write_entry *entry = key_map_entry_new(&arena, &map, key, sizeof(key), 100);
+
+        if (entry == NULL || !write_index_add(index, entry))
+            break;
+    }
+    for (uint32_t i = 0; i < MANY; i++) {
+        qtdb_key_i64((int64_t)(random_mix(i) >> 1), key);
+        found += write_index_find(index, key, sizeof(key)) != NULL;
+    }
+    cr_assert_eq(found, taken);
+    write_index_settle(index, &map);
+    cr_assert_eq(map.count, taken);
+    for (struct write_entry *entry = map.head[0]; entry != NULL; entry = entry->next[0])
+        cr_assert(entry->previous == NULL ||
+                  key_compare(entry->previous->key, 8, entry->key, 8) < 0);
+    write_index_free(index);
+    arena_deinit(&arena);
+    memory_delete(memory);
+    return taken;
+}
+
+Test(write_index, tables_of_megabytes_fail_and_settle_like_small_ones)
+{
+    uint32_t least = MANY;
+
+    cr_assert_eq(fill_many(UINT64_MAX), MANY);
+    for (uint64_t refused = 0; refused < 40; refused += 3) {
+        uint32_t taken = fill_many(refused);
+
+        least = taken < least ? taken : least;
+    }
+    cr_assert_lt(least, MANY / 2);
+}
