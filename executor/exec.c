@@ -12,16 +12,27 @@
 #include "kernel/database.h"
 
 static const struct exec__class *const classes[PLAN_KIND_COUNT] = {
-    [PLAN_RESULT] = &exec__result_class,       [PLAN_VALUES] = &exec__values_class,
-    [PLAN_SCAN] = &exec__scan_class,           [PLAN_FILTER] = &exec__filter_class,
-    [PLAN_PROJECT] = &exec__project_class,     [PLAN_LOOP_JOIN] = &exec__loop_join_class,
-    [PLAN_HASH_JOIN] = &exec__hash_join_class, [PLAN_AGGREGATE] = &exec__aggregate_class,
-    [PLAN_SORT] = &exec__sort_class,           [PLAN_DISTINCT] = &exec__distinct_class,
-    [PLAN_LIMIT] = &exec__limit_class,         [PLAN_SET] = &exec__set_class,
-    [PLAN_RECURSIVE] = &exec__recursive_class, [PLAN_WORK] = &exec__work_class,
-    [PLAN_SERIES] = &exec__series_class,       [PLAN_WINDOW] = &exec__window_class,
-    [PLAN_GROUP] = &exec__group_class,         [PLAN_SHARED] = &exec__shared_class,
-    [PLAN_LOCK] = &exec__lock_class,           [PLAN_ZIP] = &exec__zip_class,
+    [PLAN_RESULT] = &exec__result_class,
+    [PLAN_VALUES] = &exec__values_class,
+    [PLAN_SCAN] = &exec__scan_class,
+    [PLAN_FILTER] = &exec__filter_class,
+    [PLAN_PROJECT] = &exec__project_class,
+    [PLAN_LOOP_JOIN] = &exec__loop_join_class,
+    [PLAN_HASH_JOIN] = &exec__hash_join_class,
+    [PLAN_AGGREGATE] = &exec__aggregate_class,
+    [PLAN_SORT] = &exec__sort_class,
+    [PLAN_DISTINCT] = &exec__distinct_class,
+    [PLAN_LIMIT] = &exec__limit_class,
+    [PLAN_SET] = &exec__set_class,
+    [PLAN_RECURSIVE] = &exec__recursive_class,
+    [PLAN_WORK] = &exec__work_class,
+    [PLAN_SERIES] = &exec__series_class,
+    [PLAN_WINDOW] = &exec__window_class,
+    [PLAN_GROUP] = &exec__group_class,
+    [PLAN_SHARED] = &exec__shared_class,
+    [PLAN_LOCK] = &exec__lock_class,
+    [PLAN_ZIP] = &exec__zip_class,
+    [PLAN_MERGE_JOIN] = &exec__merge_join_class,
 };
 
 /* What nodes share. */

@@ -43,7 +43,8 @@ node_name(const struct plan *plan)
         [PLAN_WORK] = "WorkTable Scan", [PLAN_SERIES] = "Function Scan on generate_series",
         [PLAN_WINDOW] = "WindowAgg",    [PLAN_GROUP] = "GroupAggregate",
         [PLAN_SHARED] = "CTE Scan",     [PLAN_LOCK] = "LockRows",
-        [PLAN_ZIP] = "Function Scan",   [PLAN_KIND_COUNT] = "",
+        [PLAN_ZIP] = "Function Scan",   [PLAN_MERGE_JOIN] = "Merge",
+        [PLAN_KIND_COUNT] = "",
     };
 
     if (plan->kind == PLAN_SET)
@@ -84,6 +85,9 @@ explain__describe(const struct plan *plan, char *out, size_t room)
         return;
     case PLAN_HASH_JOIN:
         (void)snprintf(out, room, "Hash%s Join", join_name(plan));
+        return;
+    case PLAN_MERGE_JOIN:
+        (void)snprintf(out, room, "Merge%s Join", join_name(plan));
         return;
     case PLAN_LOOP_JOIN:
         (void)snprintf(out, room, "Nested Loop%s%s", join_name(plan),
@@ -167,9 +171,14 @@ explain_node(struct explain *explain, const struct plan *plan, int depth)
     if (what->measures != NULL)
         (void)put_actual(explain, &what->measures[plan->id], actual, sizeof(actual));
     TRY(put_line(explain, indent, "%s%s%s%s", depth > 0 ? "->  " : "", name, costs, actual));
+    indent += depth > 0 ? 6 : 2;
+    if (plan->kind == PLAN_MERGE_JOIN) {
+        explain__merge_condition(plan, name, sizeof(name));
+        TRY(put_line(explain, indent, "Merge Cond: %s", name));
+    }
     if (what->measures == NULL || what->measures[plan->id].loop_count == 0)
         return STATUS_OK;
-    return put_details(explain, plan, &what->measures[plan->id], indent + (depth > 0 ? 6 : 2));
+    return put_details(explain, plan, &what->measures[plan->id], indent);
 }
 
 static enum status

@@ -13,6 +13,9 @@ struct explain {
 
 /** "Index Scan using i on t": the node without its figures. */
 void explain__describe(const struct plan *plan, char *out, size_t room);
+/** What a merge join goes by, as PostgreSQL writes it: tables by their names, "?column?" for what is no column
+ * of a table. */
+void explain__merge_condition(const struct plan *plan, char *out, size_t room);
 /** Bytes of a row, roughly. */
 uint32_t explain__width(const struct plan *plan);
 /** "Insert", "Update" or "Delete". */

@@ -120,6 +120,11 @@ put_plan(struct json_text *text, const struct plan *plan, const char *relationsh
         TRY(put(text, 0, ",\n"));
         TRY(put_name(text, depth, "Parent Relationship", relationship));
     }
+    if (plan->kind == PLAN_MERGE_JOIN) {
+        explain__merge_condition(plan, name, sizeof(name));
+        TRY(put(text, 0, ",\n"));
+        TRY(put_name(text, depth, "Merge Cond", name));
+    }
     if (what->options->costs) {
         TRY(put(text, 0, ",\n"));
         TRY(put(text, depth, "\"Total Cost\": %.2f,\n", plan->cost));

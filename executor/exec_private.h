@@ -53,6 +53,7 @@ extern const struct exec__class exec__set_class;
 extern const struct exec__class exec__recursive_class;
 extern const struct exec__class exec__loop_join_class;
 extern const struct exec__class exec__hash_join_class;
+extern const struct exec__class exec__merge_join_class;
 extern const struct exec__class exec__window_class;
 extern const struct exec__class exec__shared_class;
 extern const struct exec__class exec__lock_class;

@@ -32,7 +32,8 @@ enum plan_kind {
     PLAN_SHARED = 18, /* The rows of a query of WITH, made once. */
     PLAN_LOCK = 19,   /* exprs: keys of rows, as REL_LOCK. */
     PLAN_ZIP = 20,    /* A SERIES of several functions. */
-    PLAN_KIND_COUNT = 21,
+    PLAN_MERGE_JOIN = 21, /* Both sides come in the order of the keys, nulls last. */
+    PLAN_KIND_COUNT = 22,
 };
 
 /* A column of a row: which column of the logical tree it is. */
@@ -97,7 +98,8 @@ struct plan {
     struct expr **exprs; /* VALUES (row_count rows), PROJECT, SERIES, AGGREGATE (groups). */
     uint32_t row_count;
     enum rel_join join;
-    uint32_t key_count; /* HASH_JOIN: equal keys, over the left and over the right row. */
+    uint32_t key_count; /* HASH_JOIN: equal keys, over the left and over the right row; MERGE_JOIN:
+                         * the same, in order, and columns all. */
     struct expr **left_keys;
     struct expr **right_keys;
     struct plan_slots slots; /* LOOP_JOIN: sources over the left row. */
@@ -141,6 +143,13 @@ struct planned {
     struct expr *conflict_where;
 };
 
+/* Ways to join that are to be taken only where there is no other (SET enable_hashjoin = off). */
+enum plan_join_off {
+    PLAN_HASH_JOIN_OFF = 1,
+    PLAN_MERGE_JOIN_OFF = 2,
+    PLAN_LOOP_JOIN_OFF = 4,
+};
+
 /* Tables of which a plan asked for statistics that are stale; they live as long as what was bound. */
 enum { PLAN_STALE_MAX = 12 };
 struct plan_stale {
@@ -154,6 +163,7 @@ struct plan_context {
     struct sql_error *error;
     const struct database_notes *notes; /* With `stale`. */
     struct plan_stale *stale;           /* Filled; NULL: nobody asks. */
+    unsigned joins_off;                 /* enum plan_join_off, together. */
 };
 
 MUST_CHECK enum status plan_statement(const struct plan_context *context, const struct bound *bound,

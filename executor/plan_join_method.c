@@ -1,11 +1,19 @@
 /*
- * One join: a hash table of the right side where the condition has equalities; a look-up in the right
- * side's key for each left row where that reads less; else every pair.
+ * One join, by the way that costs least: a hash table of the right side, or both sides in order
+ * (plan_join_merge.c), where the condition has equalities; a look-up in the right side's key for each left row;
+ * every pair where there is no other way, or where the others are switched off.
  */
 #include <string.h>
 
+#include "executor/exec.h"
 #include "executor/plan_private.h"
 #include "kernel/base/check.h"
+
+/* Beside its values: list, table entry and bytes of a row that a hash join holds. */
+static const double HELD_ROW_SIZE = 64;
+static const double CACHED_SIZE = 4 << 20;
+static const double SPILL_COST = 1.5; /* A row written and read back. */
+static const double OFF_COST = 1e10;  /* As in PostgreSQL. */
 
 bool
 plan__is_key(const struct expr *expr, const struct plan__set *left, const struct plan__set *right,
@@ -72,39 +80,69 @@ estimate(struct plan *plan, const struct plan *left, const struct plan *right, u
 
 /* Hash join. */
 
-static enum status
-hash_join(struct planner *planner, struct plan *left, const struct plan__set *left_set,
-          struct plan *right, const struct plan__set *right_set, enum rel_join kind,
-          const struct plan__list *on, struct plan **out)
+enum status
+plan__equal_join(struct planner *planner, enum plan_kind kind, const struct plan__joining *joining,
+                 uint32_t key_count, const struct plan__list *rest, struct plan **out)
 {
-    struct plan__list rest = {.count = 0};
+    struct plan *left = joining->left, *right = joining->right, *plan = NULL;
     struct expr *filter = NULL;
-    struct plan *plan = NULL;
 
-    TRY(new_join(planner, PLAN_HASH_JOIN, left, right, kind, &plan));
-    plan->left_keys = plan__take(planner, on->count * sizeof(struct expr *));
-    plan->right_keys = plan__take(planner, on->count * sizeof(struct expr *));
-    if (plan->left_keys == NULL || plan->right_keys == NULL)
-        return STATUS_NO_MEMORY;
+    TRY(new_join(planner, kind, left, right, joining->kind, &plan));
     plan->reads_slots = left->reads_slots || right->reads_slots;
+    for (uint32_t i = 0; i < joining->on->count; i++)
+        plan->reads_slots = plan->reads_slots || plan__reads_slots(joining->on->exprs[i]);
+    plan->key_count = key_count;
+    TRY(plan__conjunction(planner, rest, &filter));
+    if (filter != NULL)
+        TRY(plan__resolve(planner, left, right, filter, &plan->filter));
+    estimate(plan, left, right, key_count, rest->count);
+    *out = plan;
+    return STATUS_OK;
+}
+
+/* A table that the processor's caches do not hold is waited for with each row; one that is more than is held
+ * goes to a file and comes back. */
+static double
+hash_cost(const struct plan *left, const struct plan *right)
+{
+    double size = right->rows * (HELD_ROW_SIZE + (double)right->width * sizeof(struct value));
+    double cost = 0.5 * left->rows + right->rows;
+
+    if (size > CACHED_SIZE)
+        cost += 0.3 * left->rows + right->rows;
+    if (size > EXEC_WORK_DEFAULT)
+        cost += SPILL_COST * (left->rows + right->rows);
+    return cost;
+}
+
+static enum status
+hash_join(struct planner *planner, const struct plan__joining *joining, struct plan **out)
+{
+    const struct plan__list *on = joining->on;
+    struct plan *left = joining->left, *right = joining->right;
+    struct expr **left_keys = plan__take(planner, on->count * sizeof(struct expr *));
+    struct expr **right_keys = plan__take(planner, on->count * sizeof(struct expr *));
+    struct plan__list rest = {.count = 0};
+    uint32_t count = 0;
+
+    if (left_keys == NULL || right_keys == NULL)
+        return STATUS_NO_MEMORY;
     for (uint32_t i = 0; i < on->count; i++) {
         struct expr *a = NULL, *b = NULL;
 
-        plan->reads_slots = plan->reads_slots || plan__reads_slots(on->exprs[i]);
-        if (!plan__is_key(on->exprs[i], left_set, right_set, &a, &b)) {
+        if (!plan__is_key(on->exprs[i], joining->left_set, joining->right_set, &a, &b)) {
             TRY(plan__list_add(planner, &rest, on->exprs[i]));
             continue;
         }
-        TRY(plan__resolve(planner, left, NULL, a, &plan->left_keys[plan->key_count]));
-        TRY(plan__resolve(planner, right, NULL, b, &plan->right_keys[plan->key_count]));
-        plan->key_count++;
+        TRY(plan__resolve(planner, left, NULL, a, &left_keys[count]));
+        TRY(plan__resolve(planner, right, NULL, b, &right_keys[count]));
+        count++;
     }
-    TRY(plan__conjunction(planner, &rest, &filter));
-    if (filter != NULL)
-        TRY(plan__resolve(planner, left, right, filter, &plan->filter));
-    estimate(plan, left, right, plan->key_count, rest.count);
-    plan->cost = left->cost + right->cost + left->rows * 0.5 + right->rows + plan->rows * 0.1;
-    *out = plan;
+    TRY(plan__equal_join(planner, PLAN_HASH_JOIN, joining, count, &rest, out));
+    struct plan *plan = *out;
+    plan->left_keys = left_keys;
+    plan->right_keys = right_keys;
+    plan->cost = left->cost + right->cost + hash_cost(left, right) + plan->rows * 0.1;
     return STATUS_OK;
 }
 
@@ -264,13 +302,48 @@ lateral_join(struct planner *planner, struct plan *left, const struct plan__righ
     return loop_join(planner, left, right->plan, kind, on, &slots, out);
 }
 
+/* Choosing. */
+
+static void
+consider(const struct planner *planner, struct plan *plan, enum plan_join_off off,
+         struct plan **best)
+{
+    if (plan == NULL)
+        return;
+    if ((planner->context->joins_off & off) != 0)
+        plan->cost += OFF_COST;
+    if (*best == NULL || plan->cost < (*best)->cost)
+        *best = plan;
+}
+
+/* Equalities: a table of the side with fewer rows, or both in order. */
+static enum status
+equal_joins(struct planner *planner, const struct plan__joining *joining, struct plan **best)
+{
+    struct plan__joining sides = *joining;
+    struct plan *hash = NULL, *merge = NULL;
+
+    if (sides.kind == REL_INNER && sides.right->rows > sides.left->rows) {
+        sides.left = joining->right;
+        sides.left_set = joining->right_set;
+        sides.right = joining->left;
+        sides.right_set = joining->left_set;
+    }
+    TRY(hash_join(planner, &sides, &hash));
+    TRY(plan__merge_join(planner, &sides, &merge));
+    consider(planner, hash, PLAN_HASH_JOIN_OFF, best);
+    consider(planner, merge, PLAN_MERGE_JOIN_OFF, best);
+    return STATUS_OK;
+}
+
 enum status
 plan__join_with(struct planner *planner, struct plan *left, const struct plan__set *left_set,
                 const struct plan__right *right, const struct plan__set *right_set,
                 enum rel_join kind, const struct plan__list *on, struct plan **out)
 {
     static const struct plan_slots none = {.count = 0};
-    struct plan *by_key = NULL;
+    const struct plan__joining joining = {left, right->plan, left_set, right_set, kind, on};
+    struct plan *best = NULL, *by_key = NULL, *pairs = NULL;
 
     if (right->lateral != NULL)
         return lateral_join(planner, left, right, kind, on, out);
@@ -281,16 +354,14 @@ plan__join_with(struct planner *planner, struct plan *left, const struct plan__s
                              "join conditions");
     if (kind != REL_FULL)
         TRY(look_up_join(planner, left, left_set, right, kind, on, &by_key));
-    if (!keyed) {
-        TRY(loop_join(planner, left, right->plan, kind, on, &none, out));
-    } else if (kind == REL_INNER && right->plan->rows > left->rows) {
-        TRY(hash_join(planner, right->plan, right_set, left, left_set, kind, on, out));
-    } else {
-        TRY(hash_join(planner, left, left_set, right->plan, right_set, kind, on, out));
-    }
-    if (by_key != NULL && by_key->cost < (*out)->cost) {
-        by_key->rows = (*out)->rows;
-        *out = by_key;
-    }
+    if (keyed)
+        TRY(equal_joins(planner, &joining, &best));
+    if (!keyed || (kind != REL_FULL && planner->context->joins_off != 0))
+        TRY(loop_join(planner, left, right->plan, kind, on, &none, &pairs));
+    double rows = keyed ? best->rows : pairs->rows;
+    consider(planner, pairs, PLAN_LOOP_JOIN_OFF, &best);
+    consider(planner, by_key, PLAN_LOOP_JOIN_OFF, &best);
+    best->rows = rows;
+    *out = best;
     return STATUS_OK;
 }

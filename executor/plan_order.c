@@ -1,13 +1,32 @@
 /*
  * Order that is there already: a scan gives its rows in the order of the key it goes by, and filters,
- * projections, grouping by it and the left side of a loop keep it. A sort by that order, either way round, is left out.
+ * projections, grouping by it and the left side of a loop or of a merge join keep it. A sort by that order, either
+ * way round, is left out.
  */
 #include "executor/plan_private.h"
 #include "kernel/base/check.h"
 
-/* The scan that the column comes from unchanged, and the table's column; NULL: none. */
+/* A merge join keeps its left side's order, and has the right side's keys equal to the left one's. */
+static bool
+goes_left(const struct plan *plan, uint32_t *column)
+{
+    uint32_t left_width = plan->input->width;
+
+    if (plan->kind == PLAN_LOOP_JOIN || *column < left_width)
+        return *column < left_width && plan->join != REL_FULL;
+    for (uint32_t i = 0; i < plan->key_count && plan->join == REL_INNER; i++) {
+        if (plan->right_keys[i]->index == *column - left_width) {
+            *column = plan->left_keys[i]->index;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The scan that the column comes from unchanged, and the table's column; NULL: none. *fixed_out: a merge join
+ * is between, so the scan has to stay the way round it is. */
 static struct plan *
-find_scan(struct plan *plan, uint32_t *column)
+find_scan(struct plan *plan, uint32_t *column, bool *fixed_out)
 {
     for (;;) {
         switch (plan->kind) {
@@ -22,8 +41,10 @@ find_scan(struct plan *plan, uint32_t *column)
             *column = plan->exprs[*column]->index;
             break;
         case PLAN_LOOP_JOIN:
-            if (*column >= plan->input->width)
+        case PLAN_MERGE_JOIN:
+            if (!goes_left(plan, column))
                 return NULL;
+            *fixed_out = *fixed_out || plan->kind == PLAN_MERGE_JOIN;
             break;
         case PLAN_GROUP:
             if (*column >= plan->group_count)
@@ -81,21 +102,42 @@ follows(const struct key_columns *key, const struct plan_sort_key *sort, uint32_
     return !key->has_nulls || sort->nulls_first == sort->descending;
 }
 
-bool
-plan__gives_order(struct plan *plan, const struct plan_sort_key *keys, uint32_t count)
+/* The scan whose order it is, whichever way round it goes; NULL: none. */
+static struct plan *
+ordered_scan(struct plan *plan, const struct plan_sort_key *keys, uint32_t count, bool *fixed_out)
 {
     uint32_t column = count > 0 ? keys[0].column : 0, next = 0;
-    struct plan *scan = count > 0 ? find_scan(plan, &column) : NULL;
+    struct plan *scan = count > 0 ? find_scan(plan, &column, fixed_out) : NULL;
 
     if (scan == NULL || (keys[0].descending && scan->path.in_count > 0))
-        return false;
+        return NULL;
     const struct key_columns key = key_of(scan);
     for (uint32_t i = 0; i < count; i++) {
         column = keys[i].column;
-        if (find_scan(plan, &column) != scan || keys[i].descending != keys[0].descending ||
-            !follows(&key, &keys[i], column, &next))
-            return false;
+        if (find_scan(plan, &column, fixed_out) != scan ||
+            keys[i].descending != keys[0].descending || !follows(&key, &keys[i], column, &next))
+            return NULL;
     }
+    return scan;
+}
+
+bool
+plan__gives_order(struct plan *plan, const struct plan_sort_key *keys, uint32_t count)
+{
+    bool fixed = false;
+    struct plan *scan = ordered_scan(plan, keys, count, &fixed);
+
+    if (scan == NULL || (fixed && scan->path.backward != keys[0].descending))
+        return false;
     scan->path.backward = keys[0].descending;
     return true;
+}
+
+bool
+plan__is_ordered(struct plan *plan, const struct plan_sort_key *keys, uint32_t count)
+{
+    bool fixed = false;
+    const struct plan *scan = ordered_scan(plan, keys, count, &fixed);
+
+    return scan != NULL && scan->path.backward == keys[0].descending;
 }

@@ -139,6 +139,9 @@ MUST_CHECK enum status plan__decorrelate(struct planner *planner, struct rel *re
 /** True when the rows come in this order without a sort; the scan is turned round if it has to be. */
 bool plan__gives_order(struct plan *plan, const struct plan_sort_key *keys, uint32_t count);
 
+/** The same, but nothing is turned round. */
+bool plan__is_ordered(struct plan *plan, const struct plan_sort_key *keys, uint32_t count);
+
 /* plan_window.c */
 MUST_CHECK enum status plan__window(struct planner *planner, const struct rel *rel,
                                     const struct plan__list *conditions, struct plan **out);
@@ -146,6 +149,8 @@ MUST_CHECK enum status plan__window(struct planner *planner, const struct rel *r
 /* plan_scan.c. Costs are in rows of a scan: a row looked up by its key, and the way to the first row of a
  * range, which sets up a cursor. */
 enum { PLAN__POINT_COST = 5, PLAN__RANGE_COST = 8 };
+/** A cast that keeps order, equality and encoded key. */
+bool plan__keeps_key(enum qtdb_type from, enum qtdb_type to);
 MUST_CHECK enum status plan__scan(struct planner *planner, const struct rel *rel,
                                   const struct plan__list *conditions, struct plan **out);
 
@@ -198,6 +203,26 @@ MUST_CHECK enum status plan__join_with(struct planner *planner, struct plan *lef
                                        const struct plan__right *right,
                                        const struct plan__set *right_set, enum rel_join kind,
                                        const struct plan__list *on, struct plan **out);
+/* Two planned sides; those on which their rows meet. */
+struct plan__joining {
+    struct plan *left;
+    struct plan *right;
+    const struct plan__set *left_set;
+    const struct plan__set *right_set;
+    enum rel_join kind;
+    const struct plan__list *on;
+};
+/** A join by `key_count` equalities, with its rows; keys and cost are the caller's. `rest`: the conditions
+ * that are no keys. */
+MUST_CHECK enum status plan__equal_join(struct planner *planner, enum plan_kind kind,
+                                        const struct plan__joining *joining, uint32_t key_count,
+                                        const struct plan__list *rest, struct plan **out);
+
+/* plan_join_merge.c */
+/** NULL in *out when no condition is an equality of columns, or one has a subquery. */
+MUST_CHECK enum status plan__merge_join(struct planner *planner,
+                                        const struct plan__joining *joining, struct plan **out);
+
 /* plan_join_order.c: inner joins of several inputs. */
 enum { PLAN__ORDER_MAX = 64 };
 struct plan__leaf {

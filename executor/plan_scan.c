@@ -19,9 +19,8 @@ struct bounds {
     struct expr *is_not_null;
 };
 
-/* A cast that keeps order and encoded key. */
-static bool
-keeps_key(enum qtdb_type from, enum qtdb_type to)
+bool
+plan__keeps_key(enum qtdb_type from, enum qtdb_type to)
 {
     bool from_integer = from == QTDB_TYPE_INT2 || from == QTDB_TYPE_INT4 || from == QTDB_TYPE_INT8;
 
@@ -39,7 +38,7 @@ is_column(const struct rel *rel, uint32_t column, const struct expr *expr)
     if (column >= TABLE_EXPR_BASE)
         return expr_same(expr, rel->index_exprs[column - TABLE_EXPR_BASE]);
     if (expr->kind == EXPR_CAST && expr->type.precision < 0 &&
-        keeps_key(expr->arguments[0]->type.type, expr->type.type))
+        plan__keeps_key(expr->arguments[0]->type.type, expr->type.type))
         expr = expr->arguments[0];
     return expr->kind == EXPR_COLUMN && expr->relation == rel->relation && expr->index == column;
 }

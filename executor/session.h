@@ -109,6 +109,7 @@ struct qtdb_statement {
     uint64_t planned_version;
     uint64_t planned_statistics; /* database_notes' version then. */
     uint64_t planned_path_epoch;
+    unsigned planned_joins_off;
     uint32_t planned_type_count;
     uint32_t planned_uses; /* Runs that it served. */
     enum qtdb_type *planned_types;

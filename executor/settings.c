@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "executor/plan.h"
 #include "kernel/base/check.h"
 
 enum kind {
@@ -28,11 +29,14 @@ enum { WORK_MEM_MIN = 64, WORK_MEM_MAX = INT32_MAX };
 enum {
     DEFAULT_ISOLATION = 6,
     DEFAULT_READ_ONLY = 7,
-    LOCK_TIMEOUT = 14,
-    SEARCH_PATH = 17,
-    SYNCHRONOUS_COMMIT = 23,
-    WORK_MEM = 25,
-    SETTING_COUNT = 27,
+    ENABLE_HASH_JOIN = 10,
+    ENABLE_MERGE_JOIN = 11,
+    ENABLE_LOOP_JOIN = 12,
+    LOCK_TIMEOUT = 17,
+    SEARCH_PATH = 20,
+    SYNCHRONOUS_COMMIT = 26,
+    WORK_MEM = 28,
+    SETTING_COUNT = 30,
 };
 
 /* In order of names. */
@@ -52,6 +56,9 @@ static const struct setting {
     [DEFAULT_READ_ONLY] = {"default_transaction_read_only", BOOLEAN, "off", NULL},
     {"default_table_access_method", FREE, "heap", NULL},
     {"default_tablespace", FREE, "", NULL},
+    [ENABLE_HASH_JOIN] = {"enable_hashjoin", BOOLEAN, "on", NULL},
+    [ENABLE_MERGE_JOIN] = {"enable_mergejoin", BOOLEAN, "on", NULL},
+    [ENABLE_LOOP_JOIN] = {"enable_nestloop", BOOLEAN, "on", NULL},
     {"extra_float_digits", FIXED, "1", ",1,2,3,"},
     {"idle_in_transaction_session_timeout", FIXED, "0", ",0,"},
     {"intervalstyle", FIXED, "postgres", ",postgres,"},
@@ -605,6 +612,24 @@ bool
 settings_asynchronous(const struct settings *settings)
 {
     return settings->now[SYNCHRONOUS_COMMIT] != NULL && !is_on(settings, SYNCHRONOUS_COMMIT);
+}
+
+unsigned
+settings_joins_off(const struct settings *settings)
+{
+    static const struct {
+        uint32_t index;
+        enum plan_join_off off;
+    } joins[] = {{ENABLE_HASH_JOIN, PLAN_HASH_JOIN_OFF},
+                 {ENABLE_MERGE_JOIN, PLAN_MERGE_JOIN_OFF},
+                 {ENABLE_LOOP_JOIN, PLAN_LOOP_JOIN_OFF}};
+    unsigned off = 0;
+
+    for (size_t i = 0; i < sizeof(joins) / sizeof(joins[0]); i++) {
+        if (settings->now[joins[i].index] != NULL && !is_on(settings, joins[i].index))
+            off |= joins[i].off;
+    }
+    return off;
 }
 
 uint32_t

@@ -49,6 +49,8 @@ enum qtdb_isolation settings_isolation(const struct settings *settings);
 bool settings_read_only(const struct settings *settings);
 bool settings_asynchronous(const struct settings *settings);
 uint32_t settings_lock_timeout_ms(const struct settings *settings);
+/** enable_hashjoin, enable_mergejoin and enable_nestloop that are off, as enum plan_join_off together. */
+unsigned settings_joins_off(const struct settings *settings);
 /** work_mem in bytes; 0: not set, the default counts. */
 size_t settings_work_mem(const struct settings *settings);
 

@@ -279,7 +279,8 @@ plan_fits(const struct qtdb_statement *statement, uint64_t version)
             atomic_load(&database_notes(statement->session->db)->version) ||
         statement->planned_type_count != statement->parameter_count ||
         statement->session->catalog_changed ||
-        statement->planned_path_epoch != statement->context.path_epoch)
+        statement->planned_path_epoch != statement->context.path_epoch ||
+        statement->planned_joins_off != settings_joins_off(statement->session->settings))
         return false;
     for (uint32_t i = 0; i < statement->parameter_count; i++) {
         if (!statement->parameters[i].null &&
@@ -325,7 +326,8 @@ plan_anew(struct qtdb_statement *statement, const struct ast_statement *ast, uin
                                    .arena = &statement->bound,
                                    .error = &statement->error,
                                    .notes = database_notes(statement->session->db),
-                                   .stale = statement->context.stale};
+                                   .stale = statement->context.stale,
+                                   .joins_off = settings_joins_off(statement->session->settings)};
     struct bound *bound = NULL;
     struct planned *planned = NULL;
     struct qtdb_session *session = statement->session;
@@ -344,6 +346,7 @@ plan_anew(struct qtdb_statement *statement, const struct ast_statement *ast, uin
     statement->planned_version = session->catalog_changed ? UINT64_MAX : version;
     statement->planned_statistics = statistics;
     statement->planned_path_epoch = statement->context.path_epoch;
+    statement->planned_joins_off = context.joins_off;
     return exec_context_open(&statement->context, planned);
 }
 

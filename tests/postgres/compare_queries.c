@@ -5,7 +5,9 @@
  * the same as a filter and as a value (NoREC). Differences that a rule in the given file names are
  * counted, others are shown and fail the run. The seed is printed; each round has its own.
  *
- *   compare_queries RULES COUNT [SEED]
+ *   compare_queries RULES COUNT [SEED [SETTING]]
+ *
+ * SETTING is a statement that qtdb runs first in each round, such as SET enable_hashjoin = off.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -126,6 +128,7 @@ same(const struct answer *theirs, const struct answer *ours)
 /* A run. */
 
 struct run {
+    const char *setting; /* NULL: none. */
     struct logictest_engine ours, theirs;
     struct answer our_answer, their_answer;
     uint64_t count, wrong, named, refused;
@@ -245,6 +248,8 @@ run_round(struct run *run, struct postgres *postgres, uint64_t limit)
     CHECK(qtdb_open(path, &options, &db) == QTDB_OK);
     CHECK(qtdb_session_open(db, &session) == QTDB_OK);
     postgres_clear(postgres);
+    if (run->setting != NULL)
+        CHECK(qtdb_exec(session, run->setting, NULL, NULL) == QTDB_OK);
     run->ours = logictest_qtdb(session);
     make_tables(run);
     for (int i = 0; i < QUERIES_A_ROUND && run->count < limit; i++) {
@@ -263,12 +268,12 @@ run_round(struct run *run, struct postgres *postgres, uint64_t limit)
 int
 main(int argc, char **argv)
 {
-    struct run run = {.count = 0};
+    struct run run = {.setting = argc > 4 ? argv[4] : NULL};
     uint64_t limit = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
     uint64_t seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
 
     if (argc < 3) {
-        fprintf(stderr, "usage: compare_queries RULES COUNT [SEED]\n");
+        fprintf(stderr, "usage: compare_queries RULES COUNT [SEED [SETTING]]\n");
         return 2;
     }
     read_rules(argv[1]);

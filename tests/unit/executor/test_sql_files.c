@@ -1,7 +1,8 @@
 /*
  * Goal: every statement of our own files below tests/sql and of the sample of SQLite's corpus in
  * $QTDB_SHARED/sqllogictest gives the result that stands beside it.
- * Method: each file on a new database in a temporary file, read by tests/support/logictest.h. With
+ * Method: each file on a new database in a temporary file, read by tests/support/logictest.h; our own also with
+ * ways to join forbidden. With
  * QTDB_SQL_FILES set to a list of files (blanks between) only those are run, and every fault is shown.
  */
 #include <criterion/criterion.h>
@@ -40,8 +41,9 @@ read_file(const char *name)
     return text;
 }
 
+/* `setting` is run first; NULL: none. */
 static struct logictest_result
-run_file(const char *name)
+run_file(const char *name, const char *setting)
 {
     struct qtdb_options options = {.size = sizeof(options), .create = true, .no_threads = true};
     const char *folder = getenv("TMPDIR");
@@ -55,6 +57,8 @@ run_file(const char *name)
              (int)getpid());
     cr_assert_eq(qtdb_open(path, &options, &db), QTDB_OK, "%s", qtdb_error_last()->message);
     cr_assert_eq(qtdb_session_open(db, &session), QTDB_OK);
+    if (setting != NULL)
+        cr_assert_eq(qtdb_exec(session, setting, NULL, NULL), QTDB_OK);
     struct logictest_engine engine = logictest_qtdb(session);
     logictest_run(&engine, text, complain, (void *)(uintptr_t)name, &result);
     qtdb_session_close(session);
@@ -64,19 +68,41 @@ run_file(const char *name)
     return result;
 }
 
-Test(sql_files, own_files_give_what_stands_in_them)
+static void
+run_own_files(const char *setting)
 {
     glob_t found;
 
     cr_assert_eq(glob("tests/sql/*.test", 0, NULL, &found), 0, "no file in tests/sql");
     for (size_t i = 0; i < found.gl_pathc; i++) {
-        struct logictest_result result = run_file(found.gl_pathv[i]);
+        struct logictest_result result = run_file(found.gl_pathv[i], setting);
 
         cr_expect_gt(result.passed, 0, "%s has no record", found.gl_pathv[i]);
         cr_expect_eq(result.failed, 0, "%s: %llu failed", found.gl_pathv[i],
                      (unsigned long long)result.failed);
     }
     globfree(&found);
+}
+
+Test(sql_files, own_files_give_what_stands_in_them)
+{
+    run_own_files(NULL);
+}
+
+/* Whichever way to join is forbidden, so that each is taken where it can be. */
+Test(sql_files, own_files_give_the_same_by_merge_joins)
+{
+    run_own_files("set enable_hashjoin = off; set enable_nestloop = off");
+}
+
+Test(sql_files, own_files_give_the_same_by_hash_joins)
+{
+    run_own_files("set enable_mergejoin = off; set enable_nestloop = off");
+}
+
+Test(sql_files, own_files_give_the_same_by_nested_loops)
+{
+    run_own_files("set enable_hashjoin = off; set enable_mergejoin = off");
 }
 
 /*
@@ -119,7 +145,7 @@ Test(sql_files, shared_sample_gives_what_stands_in_it)
     for (size_t i = 0; i < sizeof(sample) / sizeof(sample[0]); i++) {
         snprintf(name, sizeof(name), "%s/sample/%s", folder != NULL ? folder : "/tmp",
                  sample[i].name);
-        struct logictest_result result = run_file(name);
+        struct logictest_result result = run_file(name, NULL);
 
         cr_expect_gt(result.passed, 0, "%s has no record", name);
         cr_expect_eq(result.failed, sample[i].refused, "%s: %llu failed", name,
@@ -136,7 +162,7 @@ Test(sql_files, named_files_show_their_faults)
     char *list = strdup(names), *place = NULL;
     for (char *name = strtok_r(list, " ", &place); name != NULL;
          name = strtok_r(NULL, " ", &place)) {
-        struct logictest_result result = run_file(name);
+        struct logictest_result result = run_file(name, NULL);
 
         fprintf(stderr, "%s: %llu passed, %llu failed\n", name, (unsigned long long)result.passed,
                 (unsigned long long)result.failed);

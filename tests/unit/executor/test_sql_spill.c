@@ -119,6 +119,37 @@ spilled(const char *sql, size_t limit)
     return disk;
 }
 
+static bool
+find_merge(void *context, uint32_t count, const char *const *values, const char *const *names)
+{
+    static bool is_merge;
+    unsigned long long size = 0;
+    const char *place = strstr(values[0], "Disk: ");
+
+    (void)count;
+    (void)names;
+    if (strstr(values[0], "(actual") != NULL)
+        is_merge = strstr(values[0], "Merge ") != NULL;
+    if (is_merge && place != NULL && sscanf(place, "Disk: %llukB", &size) == 1)
+        *(uint64_t *)context += size;
+    return true;
+}
+
+/* The same of its merge joins alone. */
+static uint64_t
+spilled_by_merge(const char *sql, size_t limit)
+{
+    char text[1000];
+    uint64_t disk = 0;
+
+    snprintf(text, sizeof(text), "explain (analyze, timing off) %s", sql);
+    session_set_work_limit(session, limit);
+    cr_assert_eq(qtdb_exec(session, text, find_merge, &disk), QTDB_OK, "%s: %s", text,
+                 qtdb_error_last()->message);
+    session_set_work_limit(session, 0);
+    return disk;
+}
+
 /* Sorted, so that the order of groups and pairs does not show. */
 static const char *const queries[] = {
     "select * from t order by s, id desc",
@@ -150,6 +181,49 @@ Test(sql_spill, rows_are_the_same_with_and_without_files)
         cr_assert_eq(small.checksum, large.checksum, "%s", queries[i]);
         cr_assert_eq(spilled(queries[i], 0), 0, "%s", queries[i]);
         cr_assert_gt(spilled(queries[i], SMALL_LIMIT), 0, "%s", queries[i]);
+    }
+}
+
+/* One key for all rows, so that a group of right rows is gone over again for each left one; then with pairs that do
+ * not meet, which FULL has to remember of each. */
+static const char *const merged[] = {
+    "select sum(a.id), sum(length(b.s)), count(*) from (select id, id - id x from t where id <= "
+    "30) a left join "
+    "(select id - id y, s from t) b on x = y",
+    "select a.id, b.id, b.s from (select id, k % 3 x from t where id % 100 = 0) a left join "
+    "(select k % 3 y, id, s "
+    "from t where k < 900) b on x = y and a.id - b.id = 0 order by 1, 2",
+    "select a.id, b.id, b.s from (select id, k % 3 x from t where id % 200 = 0) a full join "
+    "(select k % 3 y, id, s "
+    "from t where k < 900) b on x = y and a.id - b.id * 3 = 0 order by 1, 2",
+    "select a.id from (select id, k % 2 x from t where id % 50 = 0) a where exists (select 1 from "
+    "(select k % 2 y, id, "
+    "s from t) b where x = y and b.id - a.id = 5900 and b.s > '') order by 1",
+    "select a.id from (select id, k % 2 x from t where id % 50 = 0) a where not exists (select 1 "
+    "from (select k % 2 y, "
+    "id, s from t) b where x = y and b.id - a.id = 2000 and b.s > '') order by 1",
+    "select g, (select count(b.s) from (select id - id x from t where id < g) a left join (select "
+    "id - id y, s from t) "
+    "b on x = y) from generate_series(1, 3) g",
+};
+
+/* covers: E7 */
+Test(sql_spill, groups_of_a_merge_join_spill)
+{
+    run("set enable_nestloop = off");
+    for (size_t i = 0; i < sizeof(merged) / sizeof(merged[0]); i++) {
+        run("reset enable_hashjoin");
+        struct answer hashed = answer_of(merged[i], 0);
+        run("set enable_hashjoin = off");
+        struct answer large = answer_of(merged[i], 0), small = answer_of(merged[i], SMALL_LIMIT);
+
+        cr_assert_gt(large.count, 0, "%s", merged[i]);
+        cr_assert_eq(large.checksum, hashed.checksum, "%s: %s, not %s", merged[i], large.first,
+                     hashed.first);
+        cr_assert_eq(small.checksum, large.checksum, "%s: %s, not %s", merged[i], small.first,
+                     large.first);
+        cr_assert_gt(spilled_by_merge(merged[i], SMALL_LIMIT), 0, "%s", merged[i]);
+        cr_assert_eq(spilled_by_merge(merged[i], 0), 0, "%s", merged[i]);
     }
 }
 
@@ -247,6 +321,10 @@ no_file_is_left(void)
 }
 
 static const char *const faulty[] = {
+    /* A merge join, whose group goes to a file. */
+    ("select sum(b.id), count(*) from (select id, k % 2 x, s from t where id <= 300) a full join "
+     "(select k % 2 y, "
+     "id, s from t where id <= 2400) b on x = y and a.id > b.id"),
     "select id from t where id <= 1200 order by s, id",
     "select s, sum(n) from t where id <= 1200 group by s",
     "select count(*) from t a full join t b on a.s = b.s and a.id = b.id where a.id <= 1200",
@@ -254,10 +332,17 @@ static const char *const faulty[] = {
      "from w"),
 };
 
+static void
+choose_join(size_t query)
+{
+    run(query == 0 ? "set enable_hashjoin = off" : "set enable_hashjoin = on");
+}
+
 /* covers: E4 */
 Test(sql_spill, survives_every_refused_allocation)
 {
     for (size_t i = 0; i < sizeof(faulty) / sizeof(faulty[0]); i++) {
+        choose_join(i);
         struct answer whole = answer_of(faulty[i], SMALL_LIMIT);
         bool failed = true;
 
@@ -285,6 +370,7 @@ Test(sql_spill, survives_every_fault_of_the_disk)
                                                IO_SIM_FAULT_MISDIRECTED};
 
     for (size_t i = 0; i < sizeof(faulty) / sizeof(faulty[0]); i++) {
+        choose_join(i);
         struct answer whole = answer_of(faulty[i], SMALL_LIMIT);
         uint64_t refused = 0, begin = io_sim_op_count(rig.io);
 
