@@ -107,6 +107,9 @@ struct bench_outcome {
     enum bench_state state;
     char message[BENCH_MESSAGE_SIZE];
     double seconds;      /* Of the measured part. */
+    double load_seconds; /* What making the files ready took, on the clock, */
+    double
+        took_seconds; /* and the whole run: that, opening, warming, measuring, settling, checking. */
     uint64_t operations; /* Transactions where it writes, else reads. */
     uint64_t rows;
     uint64_t user_size; /* Bytes of keys and values that were written. */

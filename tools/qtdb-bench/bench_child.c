@@ -370,6 +370,12 @@ make_ready(struct bench_run *run, struct bench_outcome *out)
     return store->loaded;
 }
 
+static double
+seconds_since(uint64_t begin)
+{
+    return (double)(tool_clock_ns() - begin) / 1e9;
+}
+
 void
 bench_run_once(const struct bench_options *options, const struct bench_case *sizes,
                struct bench_store *store, uint64_t number, struct bench_outcome *out)
@@ -382,6 +388,7 @@ bench_run_once(const struct bench_options *options, const struct bench_case *siz
                             .seed = options->seed,
                             .number = number};
     struct bench_counters before, after;
+    uint64_t begin = tool_clock_ns();
 
     *out = (struct bench_outcome){.state = BENCH_NONE};
     error_clear();
@@ -390,6 +397,7 @@ bench_run_once(const struct bench_options *options, const struct bench_case *siz
         bench_store_empty(store);
         return;
     }
+    double load_seconds = seconds_since(begin);
     if (sizes->workload->cold)
         bench_dir_forget(store->dir);
     if (options->own_device)
@@ -402,6 +410,8 @@ bench_run_once(const struct bench_options *options, const struct bench_case *siz
     bench_counters_read(store->dir, &after);
     bench_counters_judge(&before, &after, options->own_device, out);
     out->file_size = bench_dir_size(store->dir);
+    out->load_seconds = load_seconds;
+    out->took_seconds = seconds_since(begin);
     /* Extra rows, or a run that did not end as it should: the files are not what the next one wants. */
     if (sizes->workload->needs == BENCH_EMPTY || sizes->workload->extras ||
         out->state != BENCH_DONE)

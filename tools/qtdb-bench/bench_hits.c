@@ -3,7 +3,8 @@
  *
  * Belady's choice needs the resident page with the furthest next use: a heap by next use, in which each
  * request leaves an entry. An entry is stale when its page was used since or has left; stale ones are
- * dropped when they come to the top.
+ * dropped when they come to the top. The pool begins with the pages asked for first, so a page that finds room was
+ * there; one whose next use is later than that of all resident pages is read and not kept.
  */
 #include "tools/qtdb-bench/bench_hits.h"
 
@@ -15,7 +16,7 @@
 enum { NEVER = INT32_MAX };
 
 struct use {
-    uint32_t next; /* Index of the page's next request; NEVER: none. */
+    uint32_t next; /* One more than the index of the page's next request; NEVER: none. */
     uint32_t page;
 };
 
@@ -50,7 +51,7 @@ bench_hits_fixed(struct memory *memory, const struct bench_requests *requests, u
 
     if (counts == NULL)
         return STATUS_NO_MEMORY;
-    for (uint64_t i = requests->warm; i < requests->count; i++)
+    for (uint64_t i = 0; i < requests->count; i++)
         counts[requests->pages[i]]++;
     qsort(counts, requests->page_count, sizeof(*counts), compare_counts);
     *out = 0;
@@ -103,32 +104,42 @@ note_next_uses(struct future *future)
         future->current[page] = NEVER;
     for (uint64_t i = requests->count; i-- > 0;) {
         future->next[i] = future->current[requests->pages[i]];
-        future->current[requests->pages[i]] = (uint32_t)i;
+        future->current[requests->pages[i]] = (uint32_t)i + 1;
     }
     for (uint32_t page = 0; page < requests->page_count; page++)
         future->current[page] = 0;
 }
 
+/* The resident page whose next use is furthest away; its entry is at the top of the heap. */
+static struct use
+furthest(struct future *future)
+{
+    while (future->current[future->heap.list[0].page] != future->heap.list[0].next)
+        (void)heap_take(&future->heap);
+    return future->heap.list[0];
+}
+
 static void
 request(struct future *future, uint64_t index)
 {
-    const struct bench_requests *requests = future->requests;
-    uint32_t page = requests->pages[index];
+    uint32_t page = future->requests->pages[index];
+    struct use use = {.next = future->next[index], .page = page};
 
     if (future->current[page] != 0) {
-        future->hits += index >= requests->warm;
-    } else if (future->resident == requests->frames) {
-        struct use use = heap_take(&future->heap);
-
-        while (future->current[use.page] != use.next)
-            use = heap_take(&future->heap);
-        future->current[use.page] = 0;
-    } else {
+        future->hits++;
+    } else if (future->resident < future->requests->frames) {
         future->resident++;
+        future->hits++;
+    } else {
+        struct use victim = furthest(future);
+
+        if (victim.next <= use.next)
+            return;
+        (void)heap_take(&future->heap);
+        future->current[victim.page] = 0;
     }
-    /* A next use is a later request, so it is never 0. */
-    future->current[page] = future->next[index];
-    heap_add(&future->heap, (struct use){.next = future->next[index], .page = page});
+    future->current[page] = use.next;
+    heap_add(&future->heap, use);
 }
 
 enum status

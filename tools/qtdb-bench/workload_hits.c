@@ -142,37 +142,33 @@ note_pages(struct bench_hits *hits, const struct counts *from, const struct coun
 
 /* What the same sequence of leaves allows. The frames that inner pages take are given to leaves here. */
 static enum status
-note_bounds(struct bench_run *run, uint64_t leaves, uint64_t warm, uint64_t gets)
+note_bounds(struct bench_run *run, uint64_t leaves, uint64_t begin, uint64_t gets)
 {
-    struct bench_requests requests = {.count = warm + gets,
-                                      .warm = warm,
+    struct bench_requests requests = {.count = gets,
                                       .page_count = (uint32_t)leaves,
                                       .frames = (uint32_t)(run->sizes->pool / PAGE)};
     size_t size = (size_t)requests.count * sizeof(uint32_t);
     uint32_t *pages = memory_alloc(run->memory, MEMORY_OTHER, size);
     struct bench_worker *worker = memory_alloc(run->memory, MEMORY_OTHER, sizeof(*worker));
-    struct parts both[] = {{.begin = 0, .count = warm}, {.begin = warm, .count = gets}};
-    uint64_t fixed = 0, future = 0, at = 0;
-    enum status status = pages == NULL || worker == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+    uint64_t fixed = 0, future = 0;
+    enum status status = STATUS_NO_MEMORY;
 
+    if (pages == NULL || worker == NULL)
+        goto out;
     requests.pages = pages;
-    for (int i = 0; i < 2 && status == STATUS_OK; i++) {
-        worker->run = run;
-        part = both[i];
-        status = plan_part(worker);
-        for (uint64_t k = 0; status == STATUS_OK && k < part.count; k++)
-            pages[at++] =
-                (uint32_t)((double)worker->plan[k] * (double)leaves / (double)run->sizes->rows);
-        memory_free(run->memory, MEMORY_OTHER, worker->plan,
-                    (size_t)worker->plan_room * sizeof(*worker->plan));
-        worker->plan = NULL;
-    }
-    if (status == STATUS_OK)
-        status = bench_hits_fixed(run->memory, &requests, &fixed);
-    if (status == STATUS_OK)
-        status = bench_hits_future(run->memory, &requests, &future);
+    worker->run = run;
+    part = (struct parts){.begin = begin, .count = gets};
+    TRY_OUT(plan_part(worker));
+    for (uint64_t k = 0; k < gets; k++)
+        pages[k] = (uint32_t)((double)worker->plan[k] * (double)leaves / (double)run->sizes->rows);
+    TRY_OUT(bench_hits_fixed(run->memory, &requests, &fixed));
+    status = bench_hits_future(run->memory, &requests, &future);
     run->outcome->hits.fixed = (double)fixed / (double)gets;
     run->outcome->hits.future = (double)future / (double)gets;
+out:
+    if (worker != NULL)
+        memory_free(run->memory, MEMORY_OTHER, worker->plan,
+                    (size_t)worker->plan_room * sizeof(*worker->plan));
     memory_free(run->memory, MEMORY_OTHER, worker, sizeof(*worker));
     memory_free(run->memory, MEMORY_OTHER, pages, size);
     return status;
