@@ -21,7 +21,8 @@ enum { BENCH_ENGINES_MAX = 9, BENCH_RUNS_MAX = 1000, BENCH_THREADS_MAX = 256 };
 enum { BENCH_MESSAGE_SIZE = 512, BENCH_PATH_SIZE = 4096, BENCH_SERIES_MAX = 64 };
 
 struct bench_archive;
-struct text_buffer;
+struct bench_budget;
+struct bench_targets;
 struct bench_workload;
 
 struct bench_case {
@@ -37,6 +38,9 @@ struct bench_case {
     bool writer;     /* One more thread writes all the while. */
     bool zipf;       /* Rows are chosen with skew 0.99, not uniformly. */
     bool own_device; /* On a device of its own: bench_options. */
+    /* The device's own rate with so many reads under way is measured before and after each run of qtdb's
+     * (bench_reads.h), of updates where it writes; 0: it is not. */
+    uint64_t device_depth;
     /* Of `learned` only, else NULL. */
     const char *router;
     const char *key_set;
@@ -61,10 +65,10 @@ struct bench_options {
     const char *resume; /* A kept run that is continued, or NULL. */
     int argc;           /* The words of the command line, for the run that is kept. */
     char **argv;
-    struct text_buffer *targets;   /* Gets the rows of targets as Markdown, or NULL. */
+    struct bench_targets *targets; /* Gets what is held against a figure, or NULL. */
     uint64_t minutes;              /* Of a suite; 0: as it has it. */
-    uint64_t end_ns;               /* Peers have no first runs either after it; 0: none. */
-    uint64_t deadline_ns;          /* No further runs after it, only the first ones; 0: none. */
+    struct bench_budget
+        *budget; /* The time of a suite (bench_budget.h), or NULL: as long as it takes. */
     struct bench_archive *archive; /* The run that is kept, or NULL. */
     struct bench_stores *stores;   /* Loaded ones that later cases read too; NULL: none are kept. */
     bool quick;
@@ -114,6 +118,9 @@ struct bench_outcome {
     uint64_t rows;
     uint64_t user_size; /* Bytes of keys and values that were written. */
     uint64_t conflicts; /* Transactions run again. */
+    double
+        settle_seconds; /* From the end of the measured part until all of it is where it belongs. */
+    double device_rate; /* Blocks a second, the better of before and after; 0: not measured. */
     uint64_t cpu_ns;    /* Processor time of the clients; less disturbed than the clock. */
     uint64_t p50_ns;
     uint64_t p99_ns;
@@ -187,6 +194,7 @@ struct bench_workload {
     bool killed;     /* A process that writes is killed: durable commits only. */
     bool counted;    /* Needs an engine that counts its page requests. */
     uint64_t batch;  /* When --batch is not given. */
+    uint64_t depth;  /* Of the device's rate beside it: bench_case.device_depth. */
     /** Opens, measures and closes for itself when set; else `measure` is called with an open database. */
     enum status (*whole)(struct bench_run *run);
     enum status (*measure)(struct bench_run *run);
@@ -211,6 +219,8 @@ void bench_run_once(const struct bench_options *options, const struct bench_case
 MUST_CHECK enum status bench_store_open(const struct bench_options *options,
                                         const struct bench_engine *engine, const char *dir,
                                         struct bench_store *out);
+/** The files are those that the case wants: it loads nothing. */
+bool bench_store_fits(const struct bench_store *store, const struct bench_case *sizes);
 /** Removes the files; the store may be loaded again. */
 void bench_store_empty(struct bench_store *store);
 void bench_store_close(struct bench_store *store);
@@ -262,6 +272,8 @@ enum bench_metric {
     BENCH_PAGE_HIT_RATE,      /* `hits` only, with the next two. */
     BENCH_HIT_RATE_FIXED,
     BENCH_HIT_RATE_FUTURE,
+    BENCH_DEVICE_PER_S, /* The device's own rate beside the run. */
+    BENCH_DEVICE_SHARE, /* Rows a second, until they are where they belong, of that rate. */
     BENCH_METRICS,
 };
 const char *bench_metric_name(enum bench_metric metric);

@@ -9,6 +9,7 @@
 #include "kernel/base/error.h"
 #include "tools/qtdb-bench/bench_archive.h"
 #include "tools/qtdb-bench/bench_report.h"
+#include "tools/qtdb-bench/bench_targets.h"
 
 static bool
 write_file(const struct bench_archive *archive, const struct bench_options *options,
@@ -184,7 +185,11 @@ bench_archive_end(struct bench_archive *archive, const struct bench_options *opt
     text_buffer_reset(&text);
     while ((result = bench_report_next(results, &index)) != NULL)
         add_summary(&text, options, results, &result->sizes);
+    bench_targets_json(&text, options->targets);
     ok = write_file(archive, options, "summary.json", &text) && ok;
+    text_buffer_reset(&text);
+    bench_targets_markdown(&text, options->targets);
+    ok = (options->targets->count == 0 || write_file(archive, options, "targets.md", &text)) && ok;
     text_buffer_deinit(&text);
     ok = bench_report_write(options, machine, results, archive->dir) && ok;
     ok = fclose(archive->log) == 0 && ok;

@@ -7,7 +7,8 @@
  *   journal             every result and step the moment it is there (bench_journal.h)
  *   run.log             a line for each run of each engine, the moment it ended
  *   raw_results.jsonl   what --json writes
- *   summary.json        medians, least and most, one object a line
+ *   summary.json        medians, least and most, then the targets, one object a line
+ *   targets.md          the table of targets, where the command has one
  *   report.html, report.md
  *
  * A run that was killed half-way has the first five; `qtdb-bench --resume RUN` goes on with it.

@@ -9,6 +9,7 @@
 
 #include "kernel/base/error.h"
 #include "tools/qtdb-bench/bench_archive.h"
+#include "tools/qtdb-bench/bench_budget.h"
 
 #define OTHERS_DISK_MAX 2e6
 
@@ -21,6 +22,7 @@ bench_case_of(const struct bench_options *options, const struct bench_workload *
     struct bench_case sizes = options->base;
 
     sizes.workload = workload;
+    sizes.device_depth = workload->depth;
     if (!options->batch_given)
         sizes.batch = workload->batch;
     if (options->keys.list != NULL && sizes.rows > options->keys.count)
@@ -89,6 +91,17 @@ was_measured(const struct bench_options *options, const struct bench_result *wan
 }
 
 static void
+run_noted(const struct bench_options *options, const struct bench_case *sizes,
+          struct bench_store *store, uint64_t number, struct bench_outcome *out)
+{
+    uint64_t begin = tool_clock_ns();
+    bool loaded = bench_store_fits(store, sizes);
+
+    bench_run_once(options, sizes, store, number, out);
+    bench_budget_note(options->budget, sizes, !loaded, (double)(tool_clock_ns() - begin) / 1e9);
+}
+
+static void
 run_engine(const struct bench_options *options, const struct bench_case *sizes,
            struct bench_store *store, uint64_t number, struct bench_results *results)
 {
@@ -96,13 +109,14 @@ run_engine(const struct bench_options *options, const struct bench_case *sizes,
 
     if (was_measured(options, &result, results))
         return;
-    bench_run_once(options, sizes, store, number, &result.outcome);
+    run_noted(options, sizes, store, number, &result.outcome);
     /* Load on the processors costs little (1.3 times), another writer much (7 to 11 times). */
     if (result.outcome.disturbed && options->repeat && sizes->workload->writes &&
-        result.outcome.others_disk > OTHERS_DISK_MAX && !tool_stop_requested()) {
+        result.outcome.others_disk > OTHERS_DISK_MAX && !tool_stop_requested() &&
+        (options->budget == NULL || tool_clock_ns() < options->budget->further_until_ns)) {
         struct bench_outcome again;
 
-        bench_run_once(options, sizes, store, number, &again);
+        run_noted(options, sizes, store, number, &again);
         if (again.state == BENCH_FAILED ||
             (again.state == BENCH_DONE &&
              again.others_cpu + again.others_disk / 1e7 <
@@ -116,15 +130,27 @@ run_engine(const struct bench_options *options, const struct bench_case *sizes,
     bench_results_add(results, &result);
 }
 
-/* When a suite's time is over, what is left of it is about qtdb, and what was measured before. */
+/* When a suite's time comes to its end, what is left of it is about qtdb, and what was measured before. */
 static bool
 is_too_late(const struct bench_options *options, const struct bench_case *sizes,
             const struct bench_store *store, struct bench_results *results)
 {
     const struct bench_result wanted = {.engine = store->engine, .sizes = *sizes};
+    const struct bench_budget *budget = options->budget;
 
-    return options->end_ns != 0 && tool_clock_ns() > options->end_ns &&
-           store->engine != &bench_qtdb && !was_measured(options, &wanted, results);
+    if (budget == NULL)
+        return false;
+    uint64_t until = store->engine == &bench_qtdb ? budget->end_ns : budget->peers_until_ns;
+
+    return tool_clock_ns() > until && !was_measured(options, &wanted, results);
+}
+
+/* A median of fewer runs, which the table says, is better than a suite that does not end. */
+static bool
+may_go_round(const struct bench_options *options, uint64_t number, uint64_t round_ns)
+{
+    return number == 0 || options->budget == NULL ||
+           tool_clock_ns() + round_ns <= options->budget->further_until_ns;
 }
 
 static void
@@ -226,13 +252,14 @@ bench_case_run(const struct bench_options *options, const struct bench_case *siz
     struct bench_store *stores[BENCH_ENGINES_MAX];
     struct tool_progress progress;
     size_t count = open_stores(options, sizes, spares, stores, results);
-    uint64_t done = 0;
+    uint64_t done = 0, round_ns = 0;
 
+    bench_budget_enter(options->budget, sizes);
     tool_progress_begin(&progress, sizes->workload->name, "runs", count * sizes->runs);
-    for (uint64_t number = 0; number < sizes->runs; number++) {
-        /* A median of fewer runs, which the table says, is better than a suite that does not end. */
-        if (number > 0 && options->deadline_ns != 0 && tool_clock_ns() > options->deadline_ns)
-            break;
+    for (uint64_t number = 0; number < sizes->runs && may_go_round(options, number, round_ns);
+         number++) {
+        uint64_t begin = tool_clock_ns();
+
         for (size_t i = 0; i < count && !tool_stop_requested(); i++) {
             tool_progress_at(&progress, done++);
             if (number == 0 && is_too_late(options, sizes, stores[i], results))
@@ -240,6 +267,7 @@ bench_case_run(const struct bench_options *options, const struct bench_case *siz
             else
                 run_engine(options, sizes, stores[i], number, results);
         }
+        round_ns = tool_clock_ns() - begin;
     }
     tool_progress_end(&progress);
     for (size_t i = 0; i < count; i++)

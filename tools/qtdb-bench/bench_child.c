@@ -14,10 +14,18 @@
 #include <unistd.h>
 
 #include "kernel/base/error.h"
+#include "tools/qtdb-bench/bench_engines.h"
+#include "tools/qtdb-bench/bench_reads.h"
 #include "tools/qtdb-bench/bench_system.h"
 #include "tools/qtdb-bench/bench_worker.h"
 
 enum { LOAD_BATCH = 10000, LOAD_POOL = 256 << 20, ROOM_LEAST = 32 << 20 };
+
+static double
+seconds_since(uint64_t begin)
+{
+    return (double)(tool_clock_ns() - begin) / 1e9;
+}
 
 static void *
 map_shared(size_t size)
@@ -39,6 +47,19 @@ bench_store_open(const struct bench_options *options, const struct bench_engine 
     (void)snprintf(out->dir, sizeof(out->dir), "%s/%s", dir, engine->name);
     TRY(bench_dir_remove(out->dir));
     return bench_dir_make(out->dir);
+}
+
+static const struct bench_engine *
+engine_of(const struct bench_store *store, const struct bench_case *sizes)
+{
+    return sizes->workload->sql ? store->engine->sql : store->engine;
+}
+
+bool
+bench_store_fits(const struct bench_store *store, const struct bench_case *sizes)
+{
+    return store->loaded && store->loader == engine_of(store, sizes) &&
+           store->rows == sizes->rows && store->value_size == sizes->value_size;
 }
 
 static size_t
@@ -201,8 +222,12 @@ settle_and_count(struct bench_run *run)
     outcome->has_written = run->engine->written != NULL;
     if (outcome->has_written)
         run->engine->written(run->db, &at_end);
-    if (bench_case_writes(run->sizes))
+    if (bench_case_writes(run->sizes)) {
+        uint64_t begin = tool_clock_ns();
+
         TRY(run->engine->settle(run->db));
+        outcome->settle_seconds = seconds_since(begin);
+    }
     if (outcome->has_written)
         run->engine->written(run->db, &settled);
     outcome->written =
@@ -352,10 +377,8 @@ make_ready(struct bench_run *run, struct bench_outcome *out)
 {
     struct bench_store *store = run->store;
     const struct bench_case *sizes = run->sizes;
-    bool fits = store->loaded && store->loader == run->engine && store->rows == sizes->rows &&
-                store->value_size == sizes->value_size;
 
-    if (sizes->workload->needs == BENCH_LOADED && fits)
+    if (sizes->workload->needs == BENCH_LOADED && bench_store_fits(store, sizes))
         return true;
     if (empty_store(store, sizes->rows, sizes->value_size) != STATUS_OK) {
         fail(out, "");
@@ -370,10 +393,21 @@ make_ready(struct bench_run *run, struct bench_outcome *out)
     return store->loaded;
 }
 
+/* The device's rate where the case wants it, or what was measured `before`, if that is more. */
 static double
-seconds_since(uint64_t begin)
+device_rate(const struct bench_run *run, double before)
 {
-    return (double)(tool_clock_ns() - begin) / 1e9;
+    const struct bench_options *options = run->options;
+    double rate = 0;
+
+    if (run->sizes->device_depth == 0 || run->engine != &bench_qtdb)
+        return 0;
+    if (bench_device_rate(options->env.memory, run->store->dir, (uint32_t)run->sizes->device_depth,
+                          bench_case_writes(run->sizes), &rate) != STATUS_OK) {
+        (void)fprintf(stderr, "the device's rate is not known: %s\n", error_message());
+        error_clear();
+    }
+    return rate > before ? rate : before;
 }
 
 void
@@ -382,7 +416,7 @@ bench_run_once(const struct bench_options *options, const struct bench_case *siz
 {
     struct bench_run run = {.options = options,
                             .sizes = sizes,
-                            .engine = sizes->workload->sql ? store->engine->sql : store->engine,
+                            .engine = engine_of(store, sizes),
                             .store = store,
                             .keys = options->keys,
                             .seed = options->seed,
@@ -398,6 +432,8 @@ bench_run_once(const struct bench_options *options, const struct bench_case *siz
         return;
     }
     double load_seconds = seconds_since(begin);
+    double rate = device_rate(&run, 0);
+
     if (sizes->workload->cold)
         bench_dir_forget(store->dir);
     if (options->own_device)
@@ -411,6 +447,7 @@ bench_run_once(const struct bench_options *options, const struct bench_case *siz
     bench_counters_judge(&before, &after, options->own_device, out);
     out->file_size = bench_dir_size(store->dir);
     out->load_seconds = load_seconds;
+    out->device_rate = out->state == BENCH_DONE ? device_rate(&run, rate) : 0;
     out->took_seconds = seconds_since(begin);
     /* Extra rows, or a run that did not end as it should: the files are not what the next one wants. */
     if (sizes->workload->needs == BENCH_EMPTY || sizes->workload->extras ||

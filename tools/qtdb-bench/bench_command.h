@@ -12,16 +12,19 @@ void bench_command_wa(const struct bench_options *options, struct bench_results 
 void bench_command_trees(const struct bench_options *options, struct bench_results *results);
 /** The same with the rows of SQL, and where the others are measured. */
 void bench_command_targets(const struct bench_options *options, struct bench_results *results);
-/** Every workload with the sizes of the command line, then wa. */
+/** Every workload with the sizes of the command line, the targets, wa, sizes and learned, within a time. */
 void bench_command_suite(const struct bench_options *options, struct bench_results *results);
 /** Routers against the tree, a textbook tree and the peers. */
 void bench_command_learned(const struct bench_options *options, struct bench_results *results);
 /** get and update over data of 10 MB to 10 GB with one pool. */
 void bench_command_sizes(const struct bench_options *options, struct bench_results *results);
 
-/* Seconds by estimate, as steps of a suite. */
-double bench_targets_seconds(const struct bench_options *options);
-double bench_wa_seconds(const struct bench_options *options);
-double bench_sizes_seconds(const struct bench_options *options);
+/* Their cases for the budget of a suite, in the order in which they come. */
+void bench_targets_plan(const struct bench_options *options, struct bench_budget *budget);
+void bench_wa_plan(const struct bench_options *options, struct bench_budget *budget);
+void bench_sizes_plan(const struct bench_options *options, struct bench_budget *budget);
+
+/* In a suite a run that writes everything ends after so many seconds at the latest, and says so. */
+enum { BENCH_SUITE_SECONDS = 60 };
 
 #endif

@@ -70,6 +70,12 @@ unmount_old(const struct bench_device *device, const char *dir)
 }
 
 bool
+bench_device_may(void)
+{
+    return geteuid() == 0;
+}
+
+bool
 bench_device_open(struct bench_device *device, const char *dir, uint64_t size, char *why,
                   size_t why_size)
 {
@@ -77,7 +83,7 @@ bench_device_open(struct bench_device *device, const char *dir, uint64_t size, c
     const char *const mount[] = {"mount", "-o", "loop", device->image, device->mount, NULL};
 
     *device = (struct bench_device){.open = false};
-    if (geteuid() != 0) {
+    if (!bench_device_may()) {
         (void)snprintf(why, why_size, "a loop device needs root");
         return false;
     }

@@ -14,6 +14,8 @@ struct bench_device {
     bool open;
 };
 
+/** There may be one: this is not refused before it is tried. */
+bool bench_device_may(void);
 /** False, with `why` filled, when there can be none. */
 bool bench_device_open(struct bench_device *device, const char *dir, uint64_t size, char *why,
                        size_t why_size);

@@ -4,6 +4,7 @@
 
 #include "tools/common/text_buffer.h"
 #include "tools/qtdb-bench/bench.h"
+#include "tools/qtdb-bench/bench_targets.h"
 
 enum { LEARNED_SUBJECTS_MAX = 16, LEARNED_SIZES_MAX = 4, LEARNED_SETS_MAX = 16 };
 enum { LEARNED_ROUND = 100000, LEARNED_ROUNDS_A_RUN = 4, LEARNED_ROUTERS = 5 };
@@ -124,7 +125,7 @@ struct learned_line {
     char least[48];
     char aim[48];
     char figure[LEARNED_TEXT_SIZE];
-    const char *verdict; /* "met", "NOT met", "not measured". */
+    enum bench_target_state state;
 };
 
 /** The lines of the table of targets; returns how many, at most LEARNED_LINES_MAX. */

@@ -349,7 +349,7 @@ add_targets(const struct page *page)
         add_cell(page, lines[i].least);
         add_cell(page, lines[i].aim);
         add_cell(page, lines[i].figure);
-        add_cell(page, lines[i].verdict);
+        add_cell(page, bench_target_word(lines[i].state));
         text_buffer_add_text(text, "</tr>\n");
     }
     text_buffer_add_text(

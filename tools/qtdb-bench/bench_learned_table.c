@@ -56,7 +56,7 @@ line_add(struct learned_line *lines, size_t *count, const char *measure, const c
 {
     struct learned_line *line = &lines[(*count)++];
 
-    *line = (struct learned_line){.verdict = "not measured"};
+    *line = (struct learned_line){.state = BENCH_TARGET_OPEN};
     (void)snprintf(line->measure, sizeof(line->measure), "%s%s%s", measure,
                    *rows != '\0' ? ", " : "", rows);
     return line;
@@ -65,7 +65,7 @@ line_add(struct learned_line *lines, size_t *count, const char *measure, const c
 static void
 decide(struct learned_line *line, bool met)
 {
-    line->verdict = met ? "met" : "NOT met";
+    line->state = met ? BENCH_TARGET_MET : BENCH_TARGET_MISSED;
 }
 
 static void
@@ -307,6 +307,19 @@ learned_claims(const struct learned *learned, struct learned_claim out[LEARNED_C
 
 /* ---- Printing ------------------------------------------------------------------------------------ */
 
+static void
+keep(struct bench_targets *into, const struct learned_line *line)
+{
+    char name[sizeof(line->measure) + 16], figure[32], against[1024];
+
+    (void)snprintf(name, sizeof(name), "routers: %s", line->measure);
+    /* Up to its first comma, with what belongs to it; the whole stands in the next column. */
+    (void)snprintf(figure, sizeof(figure), "%.*s", (int)strcspn(line->figure, ",;("), line->figure);
+    (void)snprintf(against, sizeof(against), "%s%sat least %s", line->figure,
+                   line->figure[0] != '\0' ? "; " : "", line->least);
+    bench_targets_add(into, name, figure[0] != '\0' ? figure : "-", against, line->state);
+}
+
 void
 learned_print_targets(const struct learned *learned)
 {
@@ -319,8 +332,9 @@ learned_print_targets(const struct learned *learned)
         const struct learned_line *line = &lines[i];
 
         printf("%s\n    ->  %s%sat least %s:  %s%s%s%s\n", line->measure, line->figure,
-               line->figure[0] != '\0' ? "; " : "", line->least, line->verdict,
+               line->figure[0] != '\0' ? "; " : "", line->least, bench_target_word(line->state),
                line->aim[0] != '\0' ? "  (aim " : "", line->aim, line->aim[0] != '\0' ? ")" : "");
+        keep(learned->options->targets, line);
     }
     learned_claims(learned, claims);
     printf("\nwhat the predecessor claimed, and ours of this run, %s, %" PRIu64 " rows\n",

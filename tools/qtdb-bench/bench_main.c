@@ -10,6 +10,7 @@
 #include "tools/qtdb-bench/bench_archive.h"
 #include "tools/qtdb-bench/bench_command.h"
 #include "tools/qtdb-bench/bench_report.h"
+#include "tools/qtdb-bench/bench_targets.h"
 
 static const struct tool tool = {
     .name = "qtdb-bench",
@@ -63,8 +64,9 @@ static const struct tool tool = {
         "wrong.\n",
 };
 
-enum { ROWS = 100000, ROWS_OF_SUITE = 1000000, WORDS_MAX = 256 };
-#define ROWS_NOT_GIVEN UINT64_MAX
+/* A suite has many cases: more of them are worth more than longer ones. */
+enum { ROWS = 100000, ROWS_OF_SUITE = 1000000, SECONDS = 5, SECONDS_OF_SUITE = 2, WORDS_MAX = 256 };
+#define NOT_GIVEN UINT64_MAX
 
 struct texts {
     const char *engines;
@@ -189,6 +191,8 @@ finish(struct bench_options *options, const struct bench_machine *machine,
     struct text_buffer text;
     bool ok = true;
 
+    if (options->targets->count > 0)
+        bench_targets_print(options->targets);
     if (options->json != NULL) {
         text_buffer_init(&text, options->env.memory);
         bench_json_add(&text, options, machine, results);
@@ -229,6 +233,7 @@ run(struct bench_options *options, const char *command)
     const struct bench_workload *workload = bench_workload_find(command);
     static struct bench_archive archive;
     static struct bench_stores stores;
+    static struct bench_targets targets;
     static char runs[BENCH_PATH_SIZE];
     struct bench_machine machine;
 
@@ -245,6 +250,7 @@ run(struct bench_options *options, const char *command)
     }
     tool_catch_stop();
     options->stores = &stores;
+    options->targets = &targets;
     if (workload != NULL) {
         struct bench_case sizes = bench_case_of(options, workload);
 
@@ -272,7 +278,8 @@ set_defaults(struct bench_options *options)
     *options = (struct bench_options){
         .tool = &tool,
         .env = env,
-        .base = {.rows = ROWS_NOT_GIVEN, .value_size = 100, .threads = 1, .seconds = 5, .runs = 3},
+        .base =
+            {.rows = NOT_GIVEN, .value_size = 100, .threads = 1, .seconds = NOT_GIVEN, .runs = 3},
         .seed = 1,
         .dir = "build/bench",
         .resume = resume,
@@ -362,8 +369,10 @@ start(struct bench_options *options, int argc, char **argv)
         return tool_usage_error(&tool, "one WORKLOAD is wanted");
     if (bench_workload_find(name) == NULL && find_command(name) == NULL)
         return tool_usage_error(&tool, "there is no workload '%s'", name);
-    if (options->base.rows == ROWS_NOT_GIVEN)
+    if (options->base.rows == NOT_GIVEN)
         options->base.rows = strcmp(name, "suite") == 0 && !options->quick ? ROWS_OF_SUITE : ROWS;
+    if (options->base.seconds == NOT_GIVEN)
+        options->base.seconds = strcmp(name, "suite") == 0 ? SECONDS_OF_SUITE : SECONDS;
     int result = check_options(options, &texts);
     return result == TOOL_OK ? run(options, name) : result;
 }

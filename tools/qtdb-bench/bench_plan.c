@@ -4,6 +4,8 @@
  */
 #include "tools/qtdb-bench/bench_plan.h"
 
+#include "tools/qtdb-bench/bench_budget.h"
+
 #include <stdio.h>
 
 #define OPEN_SECONDS 0.15     /* A process, its files made, opened and closed. */
@@ -12,6 +14,7 @@
 #define PLAN_SECONDS 0.1e-6   /* A row of the plan of reads made, and summed afterwards. */
 #define WRITE_SECONDS 8e-6    /* A random row written, */
 #define COMMIT_SECONDS 400e-6 /* and a durable transaction. */
+#define DEVICE_SECONDS 2.0    /* The device's own rate, before and after a run of qtdb's. */
 #define REWRITE_ROWS \
     100000 /* More than so many are not given to an engine that rewrites its file. */
 
@@ -49,21 +52,34 @@ takes_part(const struct bench_engine *engine, const struct bench_case *sizes)
     return (engine->flags & BENCH_REWRITES) == 0 || !workload->writes || sizes->rows < REWRITE_ROWS;
 }
 
+static double
+load_seconds(const struct bench_case *sizes)
+{
+    return sizes->workload->needs == BENCH_LOADED
+               ? OPEN_SECONDS + (double)sizes->rows * LOAD_SECONDS
+               : 0;
+}
+
+double
+bench_run_seconds(const struct bench_case *sizes, bool loading)
+{
+    double run = OPEN_SECONDS + measured_seconds(sizes);
+
+    if (sizes->workload->needs == BENCH_LOADED && !sizes->workload->cold)
+        run += (double)sizes->rows * CHECK_SECONDS;
+    return run + (loading ? load_seconds(sizes) : 0);
+}
+
 double
 bench_case_seconds(const struct bench_options *options, const struct bench_case *sizes, bool loaded)
 {
-    double rows = (double)sizes->rows;
-    double run = OPEN_SECONDS + measured_seconds(sizes);
-    double load = 0;
+    double seconds = bench_run_seconds(sizes, !loaded) +
+                     (double)(sizes->runs - 1) * bench_run_seconds(sizes, false);
     uint32_t engines = 0;
 
-    if (sizes->workload->needs == BENCH_LOADED) {
-        run += sizes->workload->cold ? 0 : rows * CHECK_SECONDS;
-        load = loaded ? 0 : OPEN_SECONDS + rows * LOAD_SECONDS;
-    }
     for (size_t i = 0; i < options->engine_count; i++)
         engines += takes_part(options->engines[i], sizes);
-    return engines * (load + (double)sizes->runs * run);
+    return engines * seconds + (double)sizes->runs * (sizes->device_depth > 0 ? DEVICE_SECONDS : 0);
 }
 
 void
@@ -76,7 +92,7 @@ bench_plan_begin(struct bench_plan_time *plan, const char *what, size_t steps, d
                   tool_plural(steps), seconds / 60);
     if (allowed > 0)
         (void)fprintf(stderr, ", at most %.0f%s", allowed / 60,
-                      seconds > allowed ? ": later runs of cases are left out first" : "");
+                      seconds > allowed ? ": further runs of cases are left out first" : "");
     (void)fprintf(stderr, "\n");
 }
 
@@ -85,7 +101,8 @@ bench_plan_step(const struct bench_plan_time *plan, size_t index, size_t count, 
 {
     double gone = (double)(tool_clock_ns() - plan->begin_ns) / 1e9;
     double speed = plan->done > 0 ? plan->spent / plan->done : 1;
-    double left = (plan->seconds - plan->before) * speed;
+    double left = plan->budget != NULL ? bench_budget_left(plan->budget)
+                                       : (plan->seconds - plan->before) * speed;
     double allowed = plan->allowed > gone ? plan->allowed - gone : 0;
 
     if (plan->allowed > 0 && left > allowed)

@@ -9,6 +9,8 @@
 
 #include "tools/qtdb-bench/bench.h"
 
+struct bench_budget;
+
 struct bench_plan_time {
     const char *what; /* "suite". */
     uint64_t begin_ns;
@@ -17,11 +19,16 @@ struct bench_plan_time {
     double done;    /* of these the ones that were measured now, */
     double spent;   /* and what they took. */
     double allowed; /* At most; 0: no limit. */
+    /* The same as the suite knows it better; NULL: by the figures above. */
+    const struct bench_budget *budget;
 };
 
 /** Seconds by estimate of the case with all its engines and runs. `loaded`: the rows are there from a case before. */
 double bench_case_seconds(const struct bench_options *options, const struct bench_case *sizes,
                           bool loaded);
+
+/** The same of one run of one engine. */
+double bench_run_seconds(const struct bench_case *sizes, bool loading);
 
 /** "12 steps, about 9 minutes" on standard error; begins the clock. */
 void bench_plan_begin(struct bench_plan_time *plan, const char *what, size_t steps, double seconds,

@@ -8,6 +8,7 @@
 
 #include "kernel/base/error.h"
 #include "tools/qtdb-bench/bench_report.h"
+#include "tools/qtdb-bench/bench_targets.h"
 
 enum { COLUMNS = 8 };
 
@@ -29,6 +30,10 @@ static const char style[] =
     "polyline.s3{stroke:#4d4d4d}polyline.s4{stroke:#01857a}polyline.s5{stroke:#b8860b}\n"
     "svg text.s0{fill:#1f6fb2}svg text.s1{fill:#e08214}svg text.s2{fill:#7b3294}svg text.s3{"
     "fill:#4d4d4d}svg text.s4{fill:#01857a}svg text.s5{fill:#b8860b}\n"
+    "table.g td{vertical-align:top;text-align:left;overflow-wrap:anywhere}table.g td.f,"
+    "table.g td.v{white-space:nowrap}table.g "
+    "td.f{text-align:right}thead{display:table-header-group}"
+    "tr{break-inside:avoid}\n"
     "section{break-inside:avoid}.n{color:#555}@media print{body{margin:0;max-width:none}}\n";
 
 const struct bench_result *
@@ -156,6 +161,7 @@ bench_report_markdown(struct text_buffer *text, const struct bench_options *opti
     for (size_t i = 0; i < options->engine_count; i++)
         text_buffer_print(text, "- %s %s: %s\n", options->engines[i]->name,
                           options->engines[i]->version(), options->engines[i]->settings);
+    bench_targets_markdown(text, options->targets);
     while ((result = bench_report_next(results, &index)) != NULL)
         markdown_case(text, options, results, &result->sizes);
 }
@@ -269,6 +275,7 @@ bench_report_html(struct text_buffer *text, const struct bench_options *options,
         text_buffer_add_text(text, "</li>\n");
     }
     text_buffer_add_text(text, "</ul>\n");
+    bench_targets_html(text, options->targets);
     while ((result = bench_report_next(results, &index)) != NULL)
         html_case(text, options, results, &result->sizes);
     text_buffer_add_text(text, "</body></html>\n");

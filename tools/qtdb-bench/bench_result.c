@@ -25,6 +25,8 @@ bench_metric_name(enum bench_metric metric)
         [BENCH_PAGE_HIT_RATE] = "page_hit_rate",
         [BENCH_HIT_RATE_FIXED] = "hit_rate_fixed",
         [BENCH_HIT_RATE_FUTURE] = "hit_rate_future",
+        [BENCH_DEVICE_PER_S] = "device_per_s",
+        [BENCH_DEVICE_SHARE] = "device_share",
     };
 
     return names[metric];
@@ -100,6 +102,11 @@ bench_metric_of(const struct bench_result *result, enum bench_metric metric, dou
         return ratio(outcome->hits.fixed, 1, out);
     case BENCH_HIT_RATE_FUTURE:
         return ratio(outcome->hits.future, 1, out);
+    case BENCH_DEVICE_PER_S:
+        return ratio(outcome->device_rate, 1, out);
+    case BENCH_DEVICE_SHARE:
+        return ratio((double)outcome->rows / (outcome->seconds + outcome->settle_seconds),
+                     outcome->device_rate, out);
     case BENCH_METRICS:
         break;
     }

@@ -1,13 +1,18 @@
 /*
- * Suite and smoke: every workload after the other; the suite then the tables of targets, write amplification,
- * sizes and routers, by a plan of 10 minutes (--quick) or 100. What the journal of a continued run has is not
- * measured again (bench_journal.h), so all tables are printed whole whatever interrupted the measuring.
+ * Suite and smoke: every workload after the other; the suite also the tables of targets, write amplification,
+ * sizes and routers, within 10 minutes (--quick), 100 or --minutes (bench_budget.h). What the journal of a continued
+ * run has is not measured again (bench_journal.h), so all tables are printed whole whatever interrupted the measuring.
+ *
+ * Steps stand so that what was loaded serves as many as can be: workloads that only read come first, then the targets,
+ * of which many are the same cases, and then the other workloads, of which most were measured for a target by then.
  */
 #include "kernel/base/check.h"
 #include "tools/qtdb-bench/bench_archive.h"
+#include "tools/qtdb-bench/bench_budget.h"
 #include "tools/qtdb-bench/bench_command.h"
 #include "tools/qtdb-bench/bench_plan.h"
 #include "tools/qtdb-bench/bench_print.h"
+#include "tools/qtdb-bench/bench_targets.h"
 
 void
 bench_command_smoke(const struct bench_options *options, struct bench_results *results)
@@ -28,13 +33,13 @@ bench_command_smoke(const struct bench_options *options, struct bench_results *r
     }
 }
 
-/*
- * The plan. A step's share of the time is what it costs by estimate (bench_plan.h). Past its share a step makes no
- * second run of what has one; when nearly the whole time is over peers are left out, which is said, and --resume
- * measures them: the rest of the time is for qtdb's own figures.
- */
 enum { STEPS_MAX = 64, QUICK_MINUTES = 10, FULL_MINUTES = 100, SIZES_ROWS = 100 };
-#define PEERS_SHARE 0.85 /* Of the time. */
+
+/* `learned`, by rows: the share of it that is left without peers, and the fewest that it makes sense with. */
+#define LEARNED_SECONDS 20.0
+#define LEARNED_ROW_SECONDS 1.5e-4
+#define LEARNED_OWN 0.6
+enum { LEARNED_ROWS_LEAST = 10000 };
 
 typedef void (*step_fn)(const struct bench_options *options, struct bench_results *results);
 
@@ -42,22 +47,22 @@ struct step {
     const char *name;
     const struct bench_workload *workload; /* Or NULL and `run`. */
     step_fn run;
-    bool whole; /* Not made of cases: noted when it is done, and its output kept. */
-    double seconds;
+    bool whole;  /* Not made of cases: noted when it is done, and its output kept. */
+    size_t part; /* Of the budget, where it is whole. */
 };
 
 struct plan {
     struct step steps[STEPS_MAX];
     size_t count;
-    double seconds; /* By estimate, of all. */
+    struct bench_budget budget;
 };
 
-static void
-add_step(struct plan *plan, const struct step *step)
+static struct step *
+add_step(struct plan *plan, const char *name)
 {
     CHECK(plan->count < STEPS_MAX);
-    plan->steps[plan->count++] = *step;
-    plan->seconds += step->seconds;
+    plan->steps[plan->count] = (struct step){.name = name};
+    return &plan->steps[plan->count++];
 }
 
 /* `sizes` goes as far as a hundred times the rows: to 10 GB in the full suite, to 100 MB in the quick one. */
@@ -79,48 +84,82 @@ run_sizes(const struct bench_options *options, struct bench_results *results)
     bench_command_sizes(&own, results);
 }
 
-/* Its peers are no cases that could be left out one by one. */
-static void
-run_learned(const struct bench_options *options, struct bench_results *results)
+/* The predecessor's way has its own rows among the targets, with as many rows as it can take. */
+static struct bench_options
+options_of_suite(const struct bench_options *options)
 {
     struct bench_options own = *options;
 
-    if (own.end_ns != 0 && tool_clock_ns() > own.end_ns) {
-        printf("learned: peers are left out, the suite's time is over\n");
-        own.engine_count = 1;
-        own.engines[0] = &bench_qtdb;
+    for (size_t i = 0; i < own.engine_count && !own.engines_given && !own.quick; i++) {
+        if ((own.engines[i]->flags & BENCH_UNORDERED) != 0)
+            own.engines[i--] = own.engines[--own.engine_count];
     }
-    bench_command_learned(&own, results);
+    if (own.quick) {
+        own.base.rows = own.base.rows < 20000 ? own.base.rows : 20000;
+        own.base.seconds = own.base.seconds < 1 ? own.base.seconds : 1;
+        own.base.runs = 1;
+    }
+    return own;
+}
+
+static bool
+only_reads(const struct bench_workload *workload)
+{
+    return workload->needs == BENCH_LOADED && !workload->writes && !workload->killed &&
+           !workload->sql;
+}
+
+static void
+add_workloads(const struct bench_options *options, struct plan *plan, bool reading)
+{
+    for (size_t i = 0; bench_workload_at(i) != NULL; i++) {
+        const struct bench_workload *workload = bench_workload_at(i);
+        struct bench_case sizes = bench_case_of(options, workload);
+
+        if (only_reads(workload) != reading)
+            continue;
+        add_step(plan, workload->name)->workload = workload;
+        bench_budget_add(&plan->budget, options, &sizes);
+    }
 }
 
 static void
 make_plan(const struct bench_options *options, struct plan *plan)
 {
     struct bench_options far = options_of_sizes(options);
-    bool loaded = false;
+    double learned = LEARNED_SECONDS + LEARNED_ROW_SECONDS * (double)options->base.rows;
 
-    for (size_t i = 0; bench_workload_at(i) != NULL; i++) {
-        const struct bench_workload *workload = bench_workload_at(i);
-        struct bench_case sizes = bench_case_of(options, workload);
+    *plan = (struct plan){.count = 0};
+    add_workloads(options, plan, true);
+    add_step(plan, "targets")->run = bench_command_targets;
+    bench_targets_plan(options, &plan->budget);
+    add_workloads(options, plan, false);
+    add_step(plan, "wa")->run = bench_command_wa;
+    bench_wa_plan(options, &plan->budget);
+    add_step(plan, "sizes")->run = run_sizes;
+    bench_sizes_plan(&far, &plan->budget);
+    struct step *step = add_step(plan, "learned");
+    step->run = bench_command_learned;
+    step->whole = true;
+    step->part = bench_budget_add_part(&plan->budget, learned, LEARNED_OWN * learned);
+}
 
-        add_step(plan, &(struct step){.name = workload->name,
-                                      .workload = workload,
-                                      .seconds = bench_case_seconds(options, &sizes,
-                                                                    loaded && !workload->sql)});
-        loaded = workload->needs == BENCH_LOADED && !workload->writes && !workload->killed;
+/* What the journal of a continued run has takes no time. */
+static void
+note_measured(const struct bench_options *options, struct plan *plan)
+{
+    const struct bench_results *before = &options->archive->journal.before;
+
+    for (size_t i = 0; i < plan->budget.count; i++) {
+        struct bench_budget_item *item = &plan->budget.items[i];
+        size_t count = 0;
+
+        if (item->sizes.workload == NULL)
+            continue;
+        for (size_t k = 0; k < options->engine_count; k++)
+            count += bench_results_find(before, &item->sizes, options->engines[k], 0) != NULL;
+        item->over = count == options->engine_count;
     }
-    add_step(plan, &(struct step){.name = "targets",
-                                  .run = bench_command_targets,
-                                  .seconds = bench_targets_seconds(options)});
-    add_step(plan, &(struct step){.name = "wa",
-                                  .run = bench_command_wa,
-                                  .seconds = bench_wa_seconds(options)});
-    add_step(plan, &(struct step){
-                       .name = "sizes", .run = run_sizes, .seconds = bench_sizes_seconds(&far)});
-    add_step(plan, &(struct step){.name = "learned",
-                                  .run = run_learned,
-                                  .whole = true,
-                                  .seconds = 20 + 3e-4 * (double)options->base.rows});
 }
 
 static void
@@ -136,36 +175,57 @@ run_cases(const struct bench_options *options, const struct step *step,
     bench_case_print(options, results, &sizes);
 }
 
-/* What a whole step prints is kept in NAME.txt, from where a continued suite has it. */
+/* What such a step can do in the time that is there: its peers, its rows and its runs are not cases. */
+static void
+fit_whole(struct bench_options *options, const struct step *step)
+{
+    double times = bench_budget_enter_part(options->budget, step->part);
+
+    options->base.runs = times < 2 ? 1 : options->base.runs;
+    if (times >= 1)
+        return;
+    if (!options->engines_given) {
+        printf("%s: peers are left out, the suite's time is over\n", step->name);
+        options->engine_count = 1;
+        options->engines[0] = &bench_qtdb;
+    }
+    if (times >= LEARNED_OWN)
+        return;
+    options->base.rows /= 10;
+    if (options->base.rows < LEARNED_ROWS_LEAST)
+        options->base.rows = LEARNED_ROWS_LEAST;
+    printf("%s: with %llu rows, the suite's time is over\n", step->name,
+           (unsigned long long)options->base.rows);
+}
+
+/* What a whole step prints is kept in NAME.txt and what it came to in NAME.targets, from where a continued suite has
+ * both. */
 static void
 run_whole(const struct bench_options *options, const struct step *step,
           struct bench_results *results)
 {
-    char path[BENCH_PATH_SIZE + 64];
+    char path[BENCH_PATH_SIZE + 64], targets[BENCH_PATH_SIZE + 64];
+    const char *dir = options->archive->dir;
 
-    (void)snprintf(path, sizeof(path), "%s/%s.txt", options->archive->dir, step->name);
+    (void)snprintf(path, sizeof(path), "%s/%s.txt", dir, step->name);
+    (void)snprintf(targets, sizeof(targets), "%s/%s.targets", dir, step->name);
     if (!bench_journal_has_step(&options->archive->journal, step->name)) {
+        struct bench_options own = *options;
+        size_t from = options->targets->count;
         uint64_t begin = tool_clock_ns();
         int old = bench_output_to(path);
 
-        step->run(options, results);
+        fit_whole(&own, step);
+        step->run(&own, results);
         bench_output_back(old);
-        if (!tool_stop_requested())
+        bool ok = bench_targets_write(options, options->targets, from, targets);
+        if (ok && !tool_stop_requested())
             bench_journal_note_step(&options->archive->journal, step->name,
                                     (tool_clock_ns() - begin) / 1000000000u);
+    } else {
+        bench_targets_read(options->targets, targets);
     }
     bench_print_file(path);
-}
-
-static void
-write_targets(const struct bench_options *options, const struct text_buffer *text)
-{
-    char path[BENCH_PATH_SIZE + 64];
-
-    if (options->archive == NULL)
-        return;
-    (void)snprintf(path, sizeof(path), "%s/targets.md", options->archive->dir);
-    (void)bench_write_file(options, path, text);
 }
 
 static double
@@ -176,46 +236,28 @@ budget_of(const struct bench_options *options)
     return 60 * (double)(options->minutes > 0 ? options->minutes : minutes);
 }
 
-static void
-run_step(const struct bench_options *options, const struct step *step,
-         struct bench_results *results)
-{
-    if (step->whole && options->archive != NULL)
-        run_whole(options, step, results);
-    else
-        run_cases(options, step, results);
-}
-
 void
 bench_command_suite(const struct bench_options *options, struct bench_results *results)
 {
-    struct bench_options own = *options;
-    struct text_buffer targets;
+    static struct plan plan;
+    struct bench_options own = options_of_suite(options);
     struct bench_plan_time time;
-    struct plan plan = {.count = 0};
     double budget = budget_of(options);
 
-    if (own.quick) {
-        own.base.rows = own.base.rows < 20000 ? own.base.rows : 20000;
-        own.base.seconds = own.base.seconds < 1 ? own.base.seconds : 1;
-        own.base.runs = 1;
-    }
+    /* Cases know by it that they are of a suite. */
+    own.budget = &plan.budget;
     make_plan(&own, &plan);
-    bench_plan_begin(&time, "suite", plan.count, plan.seconds, budget);
-    own.end_ns = time.begin_ns + (uint64_t)(budget * PEERS_SHARE * 1e9);
-    text_buffer_init(&targets, own.env.memory);
-    text_buffer_add_text(&targets, "| what | qtdb | |\n|---|---|---|\n");
-    own.targets = &targets;
+    note_measured(&own, &plan);
+    bench_plan_begin(&time, "suite", plan.count, bench_budget_all(&plan.budget), budget);
+    time.budget = &plan.budget;
+    bench_budget_begin(&plan.budget, budget);
     for (size_t i = 0; i < plan.count && !tool_stop_requested(); i++) {
         const struct step *step = &plan.steps[i];
-        double share = plan.seconds > 0 ? (time.before + step->seconds) / plan.seconds : 1;
-        uint64_t begin = tool_clock_ns();
 
         bench_plan_step(&time, i, plan.count, step->name);
-        own.deadline_ns = time.begin_ns + (uint64_t)(budget * PEERS_SHARE * share * 1e9);
-        run_step(&own, step, results);
-        bench_plan_done(&time, step->seconds, begin);
+        if (step->whole)
+            run_whole(&own, step, results);
+        else
+            run_cases(&own, step, results);
     }
-    write_targets(&own, &targets);
-    text_buffer_deinit(&targets);
 }

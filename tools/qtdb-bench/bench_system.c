@@ -145,6 +145,35 @@ bench_dir_size(const char *dir)
     return walk_size;
 }
 
+struct largest {
+    uint64_t size;
+    char *path;
+    size_t room;
+};
+
+static _Thread_local struct largest walk_largest;
+
+static int
+note_largest(const char *path, const struct stat *info, int kind, struct FTW *where)
+{
+    struct largest *largest = &walk_largest;
+
+    (void)where;
+    if (kind == FTW_F && (uint64_t)info->st_size > largest->size &&
+        snprintf(largest->path, largest->room, "%s", path) < (int)largest->room)
+        largest->size = (uint64_t)info->st_size;
+    return 0;
+}
+
+enum status
+bench_dir_largest(const char *dir, char *out, size_t size)
+{
+    walk_largest = (struct largest){.path = out, .room = size};
+    (void)nftw(dir, note_largest, WALK_FILES, FTW_PHYS);
+    return walk_largest.size > 0 ? STATUS_OK
+                                 : error_raise(STATUS_NOT_FOUND, "there is no file in %s", dir);
+}
+
 uint64_t
 bench_dir_room(const char *dir)
 {

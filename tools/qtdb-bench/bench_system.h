@@ -24,6 +24,8 @@ void bench_counters_judge(const struct bench_counters *before, const struct benc
 void bench_process_written(uint64_t *write_out, uint64_t *process_out);
 /** Bytes taken by all files below `dir`. */
 uint64_t bench_dir_size(const char *dir);
+/** The path of the largest file below `dir`; STATUS_NOT_FOUND: there is none. */
+MUST_CHECK enum status bench_dir_largest(const char *dir, char *out, size_t size);
 /** Bytes that are left where `dir` is; UINT64_MAX: not known. */
 uint64_t bench_dir_room(const char *dir);
 MUST_CHECK enum status bench_dir_make(const char *dir);

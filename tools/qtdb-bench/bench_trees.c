@@ -3,8 +3,8 @@
  * ratio that the row is about. What this program cannot measure itself another one of ours does
  * (bench_programs.h) or is named in the same table.
  *
- * The rows are in bench_trees_rows.c. `targets` prints those of SQL besides, and the table of routers. A kept run
- * gets what is printed as a table, targets.md.
+ * The rows are in bench_trees_rows.c. `targets` prints those of SQL besides, and the table of routers. What each
+ * came to is in the table of targets at the end (bench_targets.h).
  *
  * What writes is written whole, because amplification of different amounts could not be compared, with two
  * exceptions: rates of small transactions, which a client shows in a while, end after 20 times --seconds, and so
@@ -15,15 +15,18 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "tools/common/text_buffer.h"
+#include "kernel/base/check.h"
+#include "tools/qtdb-bench/bench_budget.h"
 #include "tools/qtdb-bench/bench_command.h"
 #include "tools/qtdb-bench/bench_device.h"
 #include "tools/qtdb-bench/bench_plan.h"
 #include "tools/qtdb-bench/bench_print.h"
 #include "tools/qtdb-bench/bench_programs.h"
+#include "tools/qtdb-bench/bench_targets.h"
 #include "tools/qtdb-bench/bench_trees.h"
 
-enum { LINE_SIZE = 2048 };
+enum { LINE_SIZE = 2048, ROWS_MAX = 96 };
+#define DEVICE_SIZE ((uint64_t)16 << 30)
 enum { ISSUE_ROWS = 1000000, RATE_SECONDS = 20, ROWS_SECONDS = 60, PROGRAM_SECONDS = 60 };
 
 /* How long a row that writes may take; 0: until all is written. */
@@ -32,8 +35,10 @@ limit_of(const struct bench_options *options, const struct tree_row *row)
 {
     if (options->base.seconds == 0 || row->rows > 0)
         return 0;
-    if (row->divisor > 0 && row->figure == RATE)
+    if (row->divisor > 0)
         return RATE_SECONDS * options->base.seconds;
+    if (options->budget != NULL)
+        return BENCH_SUITE_SECONDS;
     return row->figure == ROWS && row->batch < 10000 && options->base.rows > ISSUE_ROWS
                ? ROWS_SECONDS
                : 0;
@@ -85,20 +90,6 @@ print_cpu(const struct bench_options *options, const struct bench_results *resul
 }
 
 static void
-print_cut(const struct bench_results *results, const struct bench_case *sizes)
-{
-    for (size_t i = 0; i < results->count; i++) {
-        const struct bench_result *result = &results->list[i];
-        char rows[BENCH_NUMBER_SIZE], all[BENCH_NUMBER_SIZE];
-
-        if (bench_case_same(&result->sizes, sizes) && tree_row_was_cut(result))
-            printf("  %-14s stopped after %" PRIu64 " s at %s of %s rows\n", result->engine->name,
-                   result->sizes.seconds, bench_format_number((double)result->outcome.rows, rows),
-                   bench_format_number((double)sizes->rows, all));
-    }
-}
-
-static void
 print_row(const struct bench_options *options, const struct bench_results *results,
           const struct bench_case *sizes, const struct tree_row *row)
 {
@@ -118,7 +109,7 @@ print_row(const struct bench_options *options, const struct bench_results *resul
     if (row->figure == RATE || row->figure == ROWS || row->figure == NS)
         print_cpu(options, results, sizes);
     tree_row_judge(options, results, sizes, row);
-    print_cut(results, sizes);
+    tree_rows_print_cut(results, sizes);
     bench_case_print_notes(options, results, sizes);
     (void)fflush(stdout);
 }
@@ -138,19 +129,17 @@ is_alone(const struct bench_options *options, const struct tree_row *row)
 {
     bool own = row->against == NUMBER || (row->against == ITSELF && row->writer);
 
+    if (row->alone && options->budget != NULL && !options->engines_given)
+        return true;
     return own && options->base.rows > ISSUE_ROWS && !options->engines_given &&
            bench_workload_find(row->workload)->writes && strcmp(row->workload, "load") != 0;
 }
 
-/* False: the user stopped. */
-static bool
-run_row(const struct bench_options *options, const struct tree_row *row,
-        struct bench_results *results)
+/* Who takes part in the row, and where. */
+static struct bench_options
+options_of_row(const struct bench_options *options, const struct tree_row *row)
 {
-    static struct bench_device device;
     struct bench_options here = *options;
-    struct bench_case sizes = sizes_of(options, row);
-    bool go = true;
 
     if (row->rows > 0) {
         here.engine_count = 1;
@@ -158,36 +147,80 @@ run_row(const struct bench_options *options, const struct tree_row *row,
         here.engines[here.engine_count++] = &bench_legacy_memory;
         here.engines[here.engine_count++] = &bench_legacy_copy;
         /* With log and file, as it worked; it writes nothing when it is read. */
-        if (sizes.workload->writes)
+        if (bench_workload_find(row->workload)->writes)
             here.engines[here.engine_count++] = &bench_legacy;
     }
     if (is_alone(options, row)) {
         here.engine_count = 1;
         here.engines[0] = &bench_qtdb;
     }
-    if (row->against == ITSELF) {
-        struct bench_case alone = sizes;
+    return here;
+}
 
-        alone.threads = 1;
-        alone.writer = false;
+/* What a row that is held against the engine itself is held against. */
+static struct bench_case
+case_alone(const struct bench_case *sizes)
+{
+    struct bench_case alone = *sizes;
+
+    alone.threads = 1;
+    alone.writer = false;
+    return alone;
+}
+
+static bool
+wants_device(const struct tree_row *row)
+{
+    return row->on_device || (row->as_wa && bench_device_may());
+}
+
+/* False: the user stopped, or (`why`) there is no device. */
+static bool
+run_case(const struct bench_options *options, const struct tree_row *row, struct bench_case *sizes,
+         struct bench_results *results, char *why, size_t why_size)
+{
+    static struct bench_device device;
+    struct bench_options here = *options;
+
+    sizes->own_device = wants_device(row);
+    if (measured(results, sizes))
+        return true;
+    if (!sizes->own_device)
+        return bench_case_run(&here, sizes, results);
+    if (!bench_device_open(&device, options->dir, DEVICE_SIZE, why, why_size))
+        return false;
+    here.dir = device.mount;
+    here.own_device = true;
+    here.stores = NULL; /* They would be gone with the device. */
+    bool go = bench_case_run(&here, sizes, results);
+    bench_device_close(&device);
+    return go;
+}
+
+/* False: the user stopped. */
+static bool
+run_row(const struct bench_options *options, const struct tree_row *row,
+        struct bench_results *results)
+{
+    struct bench_options here = options_of_row(options, row);
+    struct bench_case sizes = sizes_of(options, row);
+    char why[256] = "";
+    bool go = true;
+
+    if (row->against == ITSELF) {
+        struct bench_case alone = case_alone(&sizes);
+
         go = measured(results, &alone) || bench_case_run(&here, &alone, results);
     }
-    if (row->on_device) {
-        char why[256];
-
-        sizes.own_device = true;
-        if (!bench_device_open(&device, options->dir, (uint64_t)16 << 30, why, sizeof(why))) {
-            printf("%s\n    not measured, %s\n", row->name, why);
-            return true;
-        }
-        here.dir = device.mount;
-        here.own_device = true;
-        here.stores = NULL; /* They would be gone with the device. */
-    }
-    if (go && !measured(results, &sizes))
+    go = go && run_case(&here, row, &sizes, results, why, sizeof(why));
+    if (why[0] != '\0' && row->as_wa) {
+        sizes.own_device = false;
         go = bench_case_run(&here, &sizes, results);
-    if (row->on_device)
-        bench_device_close(&device);
+    } else if (why[0] != '\0') {
+        printf("%s\n    not measured, %s\n", row->name, why);
+        bench_targets_add(options->targets, row->name, "-", why, BENCH_TARGET_OPEN);
+        return true;
+    }
     print_row(&here, results, &sizes, row);
     return go;
 }
@@ -224,22 +257,25 @@ run_program(const struct bench_options *options, const struct tree_row *row)
 {
     char text[LINE_SIZE / 4], figure[BENCH_NUMBER_SIZE] = "-", line[LINE_SIZE];
     bool less = row->figure == NS || row->figure == WRITTEN;
+    enum bench_target_state state = BENCH_TARGET_OPEN;
     double value = 0;
     bool met = false;
 
     /* It has no time for them, and could not tell afterwards what they found. */
-    if (options->end_ns != 0) {
+    if (options->budget != NULL) {
         (void)snprintf(line, sizeof(line), "not in a suite: %s %s", row->program, row->arguments);
     } else if (!bench_program_run(options, row->program, row->arguments, row->before, &value, &met,
                                   text, sizeof(text))) {
         (void)snprintf(line, sizeof(line), "not measured, %s %s: %s", row->program, row->arguments,
                        text);
     } else if (row->before == NULL) {
+        state = met ? BENCH_TARGET_MET : BENCH_TARGET_MISSED;
         (void)snprintf(figure, sizeof(figure), "%s", met ? "0 wrong" : "WRONG");
         (void)snprintf(line, sizeof(line), "%s:  %s  (%s %s)", text, met ? "met" : "NOT met",
                        row->program, row->arguments);
     } else {
         met = met && (less ? value <= row->least : value >= row->least);
+        state = met ? BENCH_TARGET_MET : BENCH_TARGET_MISSED;
         (void)bench_format_number(value, figure);
         (void)snprintf(line, sizeof(line), "%.500s; %s %g:  %s  (%s %s)", text,
                        less ? "at most" : "at least", row->least, met ? "met" : "NOT met",
@@ -247,52 +283,31 @@ run_program(const struct bench_options *options, const struct tree_row *row)
     }
     printf("%s\n    ->  %s\n", row->name, line);
     (void)fflush(stdout);
-    tree_row_keep(options, row, figure, line);
+    bench_targets_add(options->targets, row->name, figure, line, state);
 }
 
-/* Seconds by estimate; what an earlier row measures costs nothing. */
-static double
-row_seconds(const struct bench_options *options, size_t index, bool with_sql, bool in_suite)
+/* The cases of the row for a plan; those that an earlier row measures cost nothing. */
+static void
+plan_row(const struct bench_options *options, const struct tree_row *row,
+         struct bench_budget *budget)
 {
-    const struct tree_row *row = bench_tree_row_at(index), *earlier;
-    struct bench_case sizes;
-    bool loaded = false;
-
-    if (!is_wanted(options, row, with_sql) || is_for_fewer(options, row) || row->rows > 0)
-        return row->rows > 0 ? 1 : 0;
-    if (row->workload == NULL)
-        return row->program != NULL && !in_suite ? PROGRAM_SECONDS : 0;
-    sizes = sizes_of(options, row);
-    sizes.own_device = row->on_device;
-    for (size_t i = 0; i < index; i++) {
-        earlier = bench_tree_row_at(i);
-        if (earlier->workload == NULL || !is_wanted(options, earlier, with_sql))
-            continue;
-        struct bench_case other = sizes_of(options, earlier);
-        other.own_device = earlier->on_device;
-        if (bench_case_same(&sizes, &other))
-            return 0;
-        loaded = other.workload->needs == BENCH_LOADED && !other.workload->writes &&
-                 other.value_size == sizes.value_size && other.rows == sizes.rows;
+    if (is_for_fewer(options, row))
+        return;
+    if (row->workload == NULL) {
+        if (row->program != NULL && options->budget == NULL)
+            (void)bench_budget_add_part(budget, PROGRAM_SECONDS, PROGRAM_SECONDS);
+        return;
     }
-    struct bench_options here = *options;
+    struct bench_options here = options_of_row(options, row);
+    struct bench_case sizes = sizes_of(options, row);
 
-    if (is_alone(options, row))
-        here.engine_count = 1; /* qtdb, the first. */
-    return bench_case_seconds(&here, &sizes, loaded) * (row->against == ITSELF ? 1.5 : 1);
-}
+    if (row->against == ITSELF) {
+        struct bench_case alone = case_alone(&sizes);
 
-static double
-rows_seconds(const struct bench_options *options, bool with_sql, bool in_suite, size_t *count_out)
-{
-    double seconds = 0;
-
-    *count_out = 0;
-    for (size_t i = 0; bench_tree_row_at(i) != NULL; i++) {
-        seconds += row_seconds(options, i, with_sql, in_suite);
-        *count_out += is_wanted(options, bench_tree_row_at(i), with_sql);
+        bench_budget_add(budget, &here, &alone);
     }
-    return seconds;
+    sizes.own_device = wants_device(row);
+    bench_budget_add(budget, &here, &sizes);
 }
 
 /* False: the user stopped. */
@@ -311,23 +326,47 @@ run_any_row(const struct bench_options *options, const struct tree_row *row,
         return !tool_stop_requested();
     }
     printf("%s\n    %s\n", row->name, note);
-    tree_row_keep(options, row, "-", note);
+    bench_targets_add(options->targets, row->name, "-", note, BENCH_TARGET_OPEN);
     return true;
+}
+
+/* The plan of all rows, with what each costs by estimate; returns how many are wanted. */
+static size_t
+plan_rows(const struct bench_options *options, bool with_sql, struct bench_budget *budget,
+          double seconds[ROWS_MAX])
+{
+    const struct tree_row *row;
+    size_t count = 0;
+
+    for (size_t i = 0; (row = bench_tree_row_at(i)) != NULL; i++) {
+        double before = bench_budget_all(budget);
+
+        CHECK(i < ROWS_MAX);
+        seconds[i] = 0;
+        if (!is_wanted(options, row, with_sql))
+            continue;
+        plan_row(options, row, budget);
+        seconds[i] = bench_budget_all(budget) - before;
+        count++;
+    }
+    return count;
 }
 
 static void
 run_rows(const struct bench_options *options, struct bench_results *results, bool with_sql)
 {
+    static struct bench_budget plan;
     struct bench_options own = options_of(options);
     struct bench_plan_time time;
     const struct tree_row *row;
+    double seconds[ROWS_MAX] = {0};
     size_t count, done = 0;
 
     printf("rows: %" PRIu64 "; one row a durable transaction: fewer, as the JSON has it\n\n",
            options->base.rows);
-    bool in_suite = own.end_ns != 0;
-    double seconds = rows_seconds(&own, with_sql, in_suite, &count);
-    bench_plan_begin(&time, with_sql ? "targets" : "trees", count, seconds, 0);
+    plan = (struct bench_budget){.count = 0};
+    count = plan_rows(&own, with_sql, &plan, seconds);
+    bench_plan_begin(&time, with_sql ? "targets" : "trees", count, bench_budget_all(&plan), 0);
     for (size_t i = 0; (row = bench_tree_row_at(i)) != NULL; i++) {
         if (!is_wanted(&own, row, with_sql))
             continue;
@@ -336,17 +375,17 @@ run_rows(const struct bench_options *options, struct bench_results *results, boo
         bench_plan_step(&time, done++, count, row->name);
         if (!run_any_row(&own, row, results))
             return;
-        bench_plan_done(&time, row_seconds(&own, i, with_sql, in_suite), begin);
+        bench_plan_done(&time, seconds[i], begin);
     }
 }
 
-double
-bench_targets_seconds(const struct bench_options *options)
+void
+bench_targets_plan(const struct bench_options *options, struct bench_budget *budget)
 {
     struct bench_options own = options_of(options);
-    size_t count;
+    double seconds[ROWS_MAX] = {0};
 
-    return rows_seconds(&own, true, true, &count);
+    (void)plan_rows(&own, true, budget, seconds);
 }
 
 void
@@ -360,7 +399,7 @@ void
 bench_command_targets(const struct bench_options *options, struct bench_results *results)
 {
     run_rows(options, results, true);
-    if (options->end_ns != 0 || options->only != NULL || tool_stop_requested())
+    if (options->budget != NULL || options->only != NULL || tool_stop_requested())
         return;
     struct bench_options routers = options_of(options);
 

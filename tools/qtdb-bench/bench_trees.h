@@ -42,6 +42,8 @@ struct tree_row {
         most; /* The target is for so many rows: left out with more, unless asked for by name. */
     bool writer;
     bool on_device; /* On a loop device with a journal. */
+    bool as_wa;     /* The case is one of `wa`: on that device too, where there may be one. */
+    bool alone;     /* In a suite of qtdb alone: no peer's figure is in the verdict. */
     bool tenth;     /* A pool of a tenth of the data, rows chosen with skew. */
     uint64_t
         rows; /* Instead of --rows: against the predecessor's ways, asynchronous, nobody else. */
@@ -61,15 +63,14 @@ const struct tree_row *bench_tree_row_at(size_t index);
 
 /** Stopped by a limit of time: its bytes are those of another amount. */
 bool tree_row_was_cut(const struct bench_result *result);
+/** A line for each engine that was, with the rows it got to. */
+void tree_rows_print_cut(const struct bench_results *results, const struct bench_case *sizes);
 /** The row's figure. */
 struct bench_median tree_row_median(const struct bench_results *results,
                                     const struct bench_case *sizes,
                                     const struct bench_engine *engine, const struct tree_row *row);
-/** Prints what qtdb's figure comes to, and keeps it for targets.md. */
+/** Prints what qtdb's figure comes to, and keeps it for the table of targets. */
 void tree_row_judge(const struct bench_options *options, const struct bench_results *results,
                     const struct bench_case *sizes, const struct tree_row *row);
-/** A line of targets.md, where it is wanted. */
-void tree_row_keep(const struct bench_options *options, const struct tree_row *row,
-                   const char *figure, const char *line);
 
 #endif

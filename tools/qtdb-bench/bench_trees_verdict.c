@@ -1,12 +1,11 @@
 /*
  * Verdicts of bench_trees.h: a row's figure of qtdb beside what it is held against, as one line.
  */
+#include <inttypes.h>
 #include <string.h>
 
-#include "kernel/base/error.h"
-#include "tools/common/text_buffer.h"
 #include "tools/qtdb-bench/bench_print.h"
-#include "tools/qtdb-bench/bench_reads.h"
+#include "tools/qtdb-bench/bench_targets.h"
 #include "tools/qtdb-bench/bench_trees.h"
 
 enum { LINE_SIZE = 2048 };
@@ -19,6 +18,20 @@ tree_row_was_cut(const struct bench_result *result)
 
     return sizes->workload->writes && !sizes->writer && sizes->seconds > 0 &&
            result->outcome.state == BENCH_DONE && result->outcome.rows < sizes->rows;
+}
+
+void
+tree_rows_print_cut(const struct bench_results *results, const struct bench_case *sizes)
+{
+    for (size_t i = 0; i < results->count; i++) {
+        const struct bench_result *result = &results->list[i];
+        char rows[BENCH_NUMBER_SIZE], all[BENCH_NUMBER_SIZE];
+
+        if (bench_case_same(&result->sizes, sizes) && tree_row_was_cut(result))
+            printf("  %-14s stopped after %" PRIu64 " s at %s of %s rows\n", result->engine->name,
+                   result->sizes.seconds, bench_format_number((double)result->outcome.rows, rows),
+                   bench_format_number((double)sizes->rows, all));
+    }
 }
 
 static bool
@@ -91,15 +104,25 @@ best_peer(const struct bench_options *options, const struct bench_results *resul
     return best;
 }
 
+/* A row's line while it is written, and what it came to: missed when one of its verdicts is. */
+struct line {
+    FILE *file;
+    enum bench_target_state state;
+};
+
 static void
-verdict(FILE *to, bool met)
+verdict(struct line *line, bool met)
 {
-    (void)fprintf(to, "  %s", met ? "met" : "NOT met");
+    enum bench_target_state state = met ? BENCH_TARGET_MET : BENCH_TARGET_MISSED;
+
+    (void)fprintf(line->file, "  %s", bench_target_word(state));
+    line->state = state > line->state ? state : line->state;
 }
 
 static void
-print_peers(FILE *to, const struct bench_options *options, const struct bench_results *results,
-            const struct bench_case *sizes, const struct tree_row *row, double own)
+print_peers(struct line *to, const struct bench_options *options,
+            const struct bench_results *results, const struct bench_case *sizes,
+            const struct tree_row *row, double own)
 {
     int number = 0;
 
@@ -109,49 +132,48 @@ print_peers(FILE *to, const struct bench_options *options, const struct bench_re
         if (!names(row->peers, options->engines[i]->name) || figure.count == 0)
             continue;
         double least = number++ == 0 ? row->least : row->least_two;
-        (void)fprintf(to, "  %.2fx %s, at least %.1fx:", own / figure.value,
+        (void)fprintf(to->file, "  %.2fx %s, at least %.1fx:", own / figure.value,
                       options->engines[i]->name, least);
         verdict(to, own >= least * figure.value);
     }
     if (row->aim > 0)
-        (void)fprintf(to, "  (aim %.1fx)", row->aim);
+        (void)fprintf(to->file, "  (aim %.1fx)", row->aim);
 }
 
-/* Measured now, in the same place. */
+/* Each run against the rate beside it. */
 static void
-print_reads(FILE *to, const struct bench_options *options, const struct bench_case *sizes,
-            const struct tree_row *row, double own)
+print_reads(struct line *to, const struct bench_results *results, const struct bench_case *sizes,
+            const struct tree_row *row)
 {
-    uint64_t size = sizes->rows * (sizes->value_size + 24);
-    double rate = 0;
+    struct bench_median share = bench_median_of(results, sizes, &bench_qtdb, BENCH_DEVICE_SHARE);
+    struct bench_median rate = bench_median_of(results, sizes, &bench_qtdb, BENCH_DEVICE_PER_S);
 
-    if (bench_random_reads(options->env.memory, options->dir, size, (uint32_t)row->batch, &rate) !=
-        STATUS_OK) {
-        (void)fprintf(to, "  the device's rate is not known: %s", error_message());
-        error_clear();
+    if (share.count == 0) {
+        (void)fprintf(to->file, "  the device's rate is not known");
         return;
     }
-    (void)fprintf(to, "  %.2fx of the device's %.0f reads a second, at least %.1fx:", own / rate,
-                  rate, row->least);
-    verdict(to, own >= row->least * rate);
-    (void)fprintf(to, "  (aim %.1fx)", row->aim);
+    (void)fprintf(to->file,
+                  "  %.2fx of the device's %.0f reads a second, at least %.1fx:", share.value,
+                  rate.value, row->least);
+    verdict(to, share.value >= row->least);
+    (void)fprintf(to->file, "  (aim %.1fx)", row->aim);
 }
 
 /* What any policy could find of these leaves. */
 static void
-print_bounds(FILE *to, const struct bench_results *results, const struct bench_case *sizes,
+print_bounds(struct line *to, const struct bench_results *results, const struct bench_case *sizes,
              const struct tree_row *row, double own)
 {
     struct bench_median fixed = bench_median_of(results, sizes, &bench_qtdb, BENCH_HIT_RATE_FIXED);
     struct bench_median future =
         bench_median_of(results, sizes, &bench_qtdb, BENCH_HIT_RATE_FUTURE);
 
-    (void)fprintf(to, "  at least %g:", row->least);
+    (void)fprintf(to->file, "  at least %g:", row->least);
     verdict(to, own >= row->least);
     if (fixed.count == 0 || future.count == 0)
         return;
     (void)fprintf(
-        to,
+        to->file,
         "; the best fixed choice of pages finds %.3f (qtdb %.0f%% of that), knowing the future "
         "%.3f%s",
         fixed.value, 100 * own / fixed.value, future.value,
@@ -159,8 +181,9 @@ print_bounds(FILE *to, const struct bench_results *results, const struct bench_c
 }
 
 static void
-print_verdict(FILE *to, const struct bench_options *options, const struct bench_results *results,
-              const struct bench_case *sizes, const struct tree_row *row)
+print_verdict(struct line *to, const struct bench_options *options,
+              const struct bench_results *results, const struct bench_case *sizes,
+              const struct tree_row *row)
 {
     struct bench_median own = tree_row_median(results, sizes, &bench_qtdb, row);
     bool less = row->figure == NS || row->figure == WRITTEN || row->figure == DEVICE ||
@@ -169,17 +192,18 @@ print_verdict(FILE *to, const struct bench_options *options, const struct bench_
 
     if (own.count == 0)
         return;
-    (void)fprintf(to, "    ->");
+    (void)fprintf(to->file, "    ->");
     if (row->against == PEERS) {
         print_peers(to, options, results, sizes, row, own.value);
     } else if (row->against == BEST) {
         double best = best_peer(options, results, sizes, row, &name);
 
-        (void)fprintf(to, "  %.2fx %s, the best; at least %.1fx:", best > 0 ? own.value / best : 0,
+        (void)fprintf(to->file,
+                      "  %.2fx %s, the best; at least %.1fx:", best > 0 ? own.value / best : 0,
                       name, row->least);
         verdict(to, own.value >= row->least * best);
         if (row->aim > 0)
-            (void)fprintf(to, "  (aim %.1fx)", row->aim);
+            (void)fprintf(to->file, "  (aim %.1fx)", row->aim);
     } else if (row->against == ITSELF) {
         struct bench_case alone = *sizes;
 
@@ -187,42 +211,33 @@ print_verdict(FILE *to, const struct bench_options *options, const struct bench_
         alone.writer = false;
         struct bench_median one = tree_row_median(results, &alone, &bench_qtdb, row);
         double share = one.count > 0 ? own.value / one.value : 0;
-        (void)fprintf(to, "  qtdb %.2fx of alone, at least %.1fx:", share, row->least);
+        (void)fprintf(to->file, "  qtdb %.2fx of alone, at least %.1fx:", share, row->least);
         verdict(to, share >= row->least);
-        (void)fprintf(to, "  (aim %.1fx)", row->aim);
+        (void)fprintf(to->file, "  (aim %.1fx)", row->aim);
     } else if (row->against == BELOW) {
         double best = best_peer(options, results, sizes, row, &name);
 
-        (void)fprintf(to, "  qtdb %.2f, the lowest of the peers %.2f (%s):", own.value, best, name);
+        (void)fprintf(to->file, "  qtdb %.2f, the lowest of the peers %.2f (%s):", own.value, best,
+                      name);
         verdict(to, best == 0 || own.value < best);
     } else if (row->against == BOUNDS) {
         print_bounds(to, results, sizes, row, own.value);
     } else if (row->against == READS) {
-        print_reads(to, options, sizes, row, own.value);
+        print_reads(to, results, sizes, row);
     }
     if (row->against == NUMBER || (row->against == BELOW && row->least > 0)) {
         double least = bench_tree_row_least(row, sizes->rows);
 
-        (void)fprintf(to, "  %s %g:", less ? "at most" : "at least", least);
+        (void)fprintf(to->file, "  %s %g:", less ? "at most" : "at least", least);
         verdict(to, less ? own.value <= least : own.value >= least);
         if (row->aim > 0)
-            (void)fprintf(to, "  (aim %g)", row->aim);
+            (void)fprintf(to->file, "  (aim %g)", row->aim);
     }
     if (row->figure == LEAF_READS)
-        (void)fprintf(to, "; %.2f with inner pages and the page map",
+        (void)fprintf(to->file, "; %.2f with inner pages and the page map",
                       bench_median_by(results, sizes, &bench_qtdb, figure_of, PAGE_READS).value);
-    (void)fprintf(to, "%s%s\n", row->note != NULL ? "  " : "", row->note != NULL ? row->note : "");
-}
-
-void
-tree_row_keep(const struct bench_options *options, const struct tree_row *row, const char *figure,
-              const char *line)
-{
-    const char *newline = strchr(line, '\n');
-
-    if (options->targets != NULL)
-        text_buffer_print(options->targets, "| %s | %s | %.*s |\n", row->name, figure,
-                          newline == NULL ? (int)strlen(line) : (int)(newline - line), line);
+    (void)fprintf(to->file, "%s%s\n", row->note != NULL ? "  " : "",
+                  row->note != NULL ? row->note : "");
 }
 
 void
@@ -231,17 +246,17 @@ tree_row_judge(const struct bench_options *options, const struct bench_results *
 {
     struct bench_median own = tree_row_median(results, sizes, &bench_qtdb, row);
     char figure[BENCH_NUMBER_SIZE] = "-";
-    char line[LINE_SIZE] = "";
-    FILE *to = fmemopen(line, sizeof(line), "w");
+    char text[LINE_SIZE] = "";
+    struct line line = {.file = fmemopen(text, sizeof(text), "w")};
 
-    if (to == NULL)
+    if (line.file == NULL)
         return;
-    print_verdict(to, options, results, sizes, row);
-    (void)fclose(to); /* What does not fit is cut off. */
-    line[sizeof(line) - 1] = '\0';
-    printf("%s", line);
+    print_verdict(&line, options, results, sizes, row);
+    (void)fclose(line.file); /* What does not fit is cut off. */
+    text[sizeof(text) - 1] = '\0';
+    printf("%s", text);
     if (own.count > 0)
         (void)bench_format_number(own.value, figure);
-    tree_row_keep(options, row, figure,
-                  own.count > 0 ? line + strspn(line, " ->") : "not measured");
+    bench_targets_add(options->targets, row->name, figure,
+                      own.count > 0 ? text + strspn(text, " ->") : "not measured", line.state);
 }

@@ -12,10 +12,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "tools/qtdb-bench/bench_budget.h"
 #include "tools/qtdb-bench/bench_command.h"
 #include "tools/qtdb-bench/bench_device.h"
-#include "tools/qtdb-bench/bench_plan.h"
 #include "tools/qtdb-bench/bench_print.h"
+#include "tools/qtdb-bench/bench_trees.h"
 
 struct wa_case {
     const char *what;
@@ -52,10 +53,12 @@ sizes_of(const struct bench_options *options, const struct wa_case *wa)
 {
     struct bench_case sizes = bench_case_of(options, bench_workload_find(wa->workload));
 
-    sizes.rows /= wa->divisor;
-    sizes.rows = sizes.rows == 0 ? 1 : sizes.rows;
+    /* As the tables of targets count them: what both want is measured once. */
+    if (wa->divisor > 1)
+        sizes.rows = sizes.rows / wa->divisor + 1;
     sizes.batch = wa->batch < sizes.rows ? wa->batch : sizes.rows;
-    sizes.seconds = 0; /* Figures of different amounts could not be compared. */
+    /* Figures of different amounts could not be compared. */
+    sizes.seconds = options->budget != NULL ? BENCH_SUITE_SECONDS : 0;
     sizes.zipf = wa->zipf;
     sizes.own_device = options->own_device;
     if (wa->value_size > 0)
@@ -128,6 +131,7 @@ print_case(const struct bench_options *options, const struct bench_results *resu
            "write", "process", "device", "space", "hit rate", "rows/s", "log", "pages", "meta");
     for (size_t i = 0; i < options->engine_count; i++)
         print_engine(results, sizes, options->engines[i]);
+    tree_rows_print_cut(results, sizes);
     bench_case_print_notes(options, results, sizes);
     (void)fflush(stdout);
 }
@@ -174,17 +178,17 @@ open_device(struct bench_options *own, struct bench_device *device)
     return own->own_device;
 }
 
-double
-bench_wa_seconds(const struct bench_options *options)
+void
+bench_wa_plan(const struct bench_options *options, struct bench_budget *budget)
 {
-    double seconds = 0;
+    struct bench_options own = *options;
 
+    own.own_device = bench_device_may();
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct bench_case sizes = sizes_of(options, &cases[i]);
+        struct bench_case sizes = sizes_of(&own, &cases[i]);
 
-        seconds += bench_case_seconds(options, &sizes, false);
+        bench_budget_add(budget, &own, &sizes);
     }
-    return seconds;
 }
 
 void

@@ -115,6 +115,7 @@ static const struct bench_workload workloads[] = {
      .small_pool = true,
      .cold = true,
      .batch = 32,
+     .depth = 32,
      .measure = workload_batchget},
     {.name = "mixed",
      .what = "half reads, half updates, uniform, with a pool of a tenth of the data",
