@@ -128,6 +128,7 @@ struct bench_outcome {
     uint64_t write_size;   /* Bytes passed to write by this process, from /proc. */
     uint64_t process_size; /* Bytes this process caused to be written, from /proc. */
     uint64_t device_size;  /* Bytes at the device; 0: not measured. */
+    uint64_t device_base;  /* The device's counter where measuring began; 0: where the run did. */
     uint64_t file_size;    /* Of all files after the run. */
     uint64_t live_size;    /* Bytes of live keys and values. */
     struct bench_written written;

@@ -193,6 +193,13 @@ bench_measure_begin(struct bench_run *run)
     if (run->engine->written != NULL)
         run->engine->written(run->db, &run->base);
     bench_process_written(&run->outcome->write_size, &run->outcome->process_size);
+    if (run->options->own_device) {
+        struct bench_counters now;
+
+        bench_dir_flush(run->store->dir);
+        bench_counters_read(run->store->dir, &now);
+        run->outcome->device_base = now.disk_size;
+    }
 }
 
 /* Between opening and measuring: an engine that keeps nothing is filled now; reads are warmed. */

@@ -3,6 +3,7 @@
  * are read and bounded, engines that are not in the build are named, and results are written.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -384,6 +385,8 @@ main(int argc, char **argv)
 
     if (!tool_env_open(&tool, &options.env))
         return TOOL_FAILED;
+    /* A file at the process's limit is an error of its write, as a full disk is, in every engine's process too. */
+    (void)signal(SIGXFSZ, SIG_IGN);
     set_defaults(&options);
     int result = start(&options, argc, argv);
     bench_keys_deinit(&options.keys, options.env.memory);

@@ -93,7 +93,9 @@ bench_counters_judge(const struct bench_counters *before, const struct bench_cou
     if (seconds <= 0)
         return;
     if (own_device) {
-        outcome->device_size = after->disk_size - before->disk_size;
+        uint64_t base = outcome->device_base > 0 ? outcome->device_base : before->disk_size;
+
+        outcome->device_size = after->disk_size - base;
         disk = 0;
     }
     outcome->others_cpu = cpu > 0 ? cpu / seconds : 0;
@@ -205,15 +207,20 @@ enum status
 bench_dir_make(const char *dir)
 {
     char path[BENCH_PATH_SIZE];
+    int code = 0; /* Of the first that is missing and could not be made: it is the reason. */
 
     (void)snprintf(path, sizeof(path), "%s", dir);
     for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        (void)mkdir(path, 0755); /* What is wrong shows at the last one. */
+        int failed = mkdir(path, 0755) != 0 ? errno : 0;
+
+        if (failed != 0 && code == 0 && access(path, F_OK) != 0)
+            code = failed;
         *slash = '/';
     }
     if (mkdir(path, 0755) != 0 && errno != EEXIST)
-        return error_raise(STATUS_IO, "%s cannot be made: %s", dir, strerror(errno));
+        return error_raise(STATUS_IO, "%s cannot be made: %s", dir,
+                           strerror(code != 0 ? code : errno));
     return STATUS_OK;
 }
 
