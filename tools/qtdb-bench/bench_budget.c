@@ -60,7 +60,8 @@ bench_budget_add(struct bench_budget *budget, const struct bench_options *option
     own.engine_count = 1;
     own.engines[0] = &bench_qtdb;
     once.runs = 1;
-    *item = (struct bench_budget_item){.sizes = *sizes};
+    *item =
+        (struct bench_budget_item){.sizes = *sizes, .engines = bench_case_engines(options, sizes)};
     item->first = bench_case_seconds(options, &once, loaded);
     item->own = bench_case_seconds(&own, &once, loaded);
     item->further = bench_case_seconds(options, sizes, loaded) - item->first;
@@ -124,6 +125,20 @@ double
 bench_budget_left(const struct bench_budget *budget)
 {
     return left_of(budget).first;
+}
+
+void
+bench_budget_skip(struct bench_budget *budget, const struct bench_results *measured)
+{
+    for (size_t i = 0; i < budget->count; i++) {
+        struct bench_budget_item *item = &budget->items[i];
+        uint32_t count = 0;
+
+        for (size_t k = 0; k < measured->count && item->sizes.workload != NULL; k++)
+            count += measured->list[k].run == 0 &&
+                     bench_case_same(&measured->list[k].sizes, &item->sizes);
+        item->over = item->sizes.workload != NULL && count >= item->engines;
+    }
 }
 
 void

@@ -23,6 +23,7 @@ struct bench_budget_item {
     double first;   /* Seconds by estimate: first runs of all engines with their loading, */
     double own;     /* of these qtdb's, */
     double further; /* and of all further runs. */
+    uint32_t engines;
     bool over;
 };
 
@@ -53,6 +54,8 @@ double bench_budget_all(const struct bench_budget *budget);
 /** Seconds of what is still to come, as the pace is: first runs of all engines. */
 double bench_budget_left(const struct bench_budget *budget);
 
+/** What a journal has of first runs takes no time. */
+void bench_budget_skip(struct bench_budget *budget, const struct bench_results *measured);
 /** The clock begins. */
 void bench_budget_begin(struct bench_budget *budget, double seconds);
 /** Sets the limits for the case, which is over from here on; NULL `budget`: nothing. */

@@ -41,7 +41,7 @@ static const struct tool tool = {
         "  --value-size B     bytes of a value (default 100, at most 65536)\n"
         "  --batch N          rows a transaction (default: as the workload has it)\n"
         "  --threads N        clients (default 1, at most 256)\n"
-        "  --seconds S        longest time of one run (default 5; 0: no limit)\n"
+        "  --seconds S        longest time of one run (default 5, suite 2; 0: no limit)\n"
         "  --pool SIZE        cache of each engine, such as 64M or 1G (default 256M)\n"
         "  --durability D     sync (default) or async\n"
         "  --runs N           runs of each engine (default 3)\n"

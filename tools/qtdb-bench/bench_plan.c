@@ -70,16 +70,24 @@ bench_run_seconds(const struct bench_case *sizes, bool loading)
     return run + (loading ? load_seconds(sizes) : 0);
 }
 
+uint32_t
+bench_case_engines(const struct bench_options *options, const struct bench_case *sizes)
+{
+    uint32_t engines = 0;
+
+    for (size_t i = 0; i < options->engine_count; i++)
+        engines += takes_part(options->engines[i], sizes);
+    return engines;
+}
+
 double
 bench_case_seconds(const struct bench_options *options, const struct bench_case *sizes, bool loaded)
 {
     double seconds = bench_run_seconds(sizes, !loaded) +
                      (double)(sizes->runs - 1) * bench_run_seconds(sizes, false);
-    uint32_t engines = 0;
 
-    for (size_t i = 0; i < options->engine_count; i++)
-        engines += takes_part(options->engines[i], sizes);
-    return engines * seconds + (double)sizes->runs * (sizes->device_depth > 0 ? DEVICE_SECONDS : 0);
+    return bench_case_engines(options, sizes) * seconds +
+           (double)sizes->runs * (sizes->device_depth > 0 ? DEVICE_SECONDS : 0);
 }
 
 void

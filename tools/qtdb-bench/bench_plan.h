@@ -29,6 +29,8 @@ double bench_case_seconds(const struct bench_options *options, const struct benc
 
 /** The same of one run of one engine. */
 double bench_run_seconds(const struct bench_case *sizes, bool loading);
+/** How many of its engines can run the case, as far as the estimate knows. */
+uint32_t bench_case_engines(const struct bench_options *options, const struct bench_case *sizes);
 
 /** "12 steps, about 9 minutes" on standard error; begins the clock. */
 void bench_plan_begin(struct bench_plan_time *plan, const char *what, size_t steps, double seconds,

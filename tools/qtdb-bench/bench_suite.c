@@ -144,24 +144,6 @@ make_plan(const struct bench_options *options, struct plan *plan)
     step->part = bench_budget_add_part(&plan->budget, learned, LEARNED_OWN * learned);
 }
 
-/* What the journal of a continued run has takes no time. */
-static void
-note_measured(const struct bench_options *options, struct plan *plan)
-{
-    const struct bench_results *before = &options->archive->journal.before;
-
-    for (size_t i = 0; i < plan->budget.count; i++) {
-        struct bench_budget_item *item = &plan->budget.items[i];
-        size_t count = 0;
-
-        if (item->sizes.workload == NULL)
-            continue;
-        for (size_t k = 0; k < options->engine_count; k++)
-            count += bench_results_find(before, &item->sizes, options->engines[k], 0) != NULL;
-        item->over = count == options->engine_count;
-    }
-}
-
 static void
 run_cases(const struct bench_options *options, const struct step *step,
           struct bench_results *results)
@@ -247,7 +229,7 @@ bench_command_suite(const struct bench_options *options, struct bench_results *r
     /* Cases know by it that they are of a suite. */
     own.budget = &plan.budget;
     make_plan(&own, &plan);
-    note_measured(&own, &plan);
+    bench_budget_skip(&plan.budget, &own.archive->journal.before);
     bench_plan_begin(&time, "suite", plan.count, bench_budget_all(&plan.budget), budget);
     time.budget = &plan.budget;
     bench_budget_begin(&plan.budget, budget);

@@ -28,8 +28,9 @@ struct tree_row {
     const char *workload; /* NULL: `program` measures it, or `note` says where it is measured. */
     enum tree_figure figure;
     enum tree_against against;
-    const char *peers;    /* With PEERS and BELOW: their names. */
-    double least;         /* Ratio at least, or number at most (NS, WRITTEN) or at least. */
+    const char *peers; /* With PEERS and BELOW: their names. */
+    double
+        least; /* Ratio at least, or number at most (NS, WRITTEN) or at least; 0: the aim counts. */
     double least_two;     /* Against the second peer named. */
     double least_ten;     /* In place of `least` from 10 M rows on; 0: the same. */
     double least_hundred; /* From 100 M rows on. */

@@ -182,6 +182,16 @@ print_bounds(struct line *to, const struct bench_results *results, const struct 
         future.value < row->least ? ": no policy can meet it" : "");
 }
 
+/* As it stands in the targets: 1.05, 120, 150000; millions as such. */
+static const char *
+format_wanted(double wanted, char out[BENCH_NUMBER_SIZE])
+{
+    if (wanted >= 1e6)
+        return bench_format_number(wanted, out);
+    (void)snprintf(out, BENCH_NUMBER_SIZE, "%g", wanted);
+    return out;
+}
+
 static void
 print_verdict(struct line *to, const struct bench_options *options,
               const struct bench_results *results, const struct bench_case *sizes,
@@ -229,10 +239,13 @@ print_verdict(struct line *to, const struct bench_options *options,
     }
     if (row->against == NUMBER || (row->against == BELOW && row->least > 0)) {
         double least = bench_tree_row_least(row, sizes->rows);
+        double wanted = least > 0 ? least : row->aim;
+        char number[BENCH_NUMBER_SIZE];
 
-        (void)fprintf(to->file, "  %s %g:", less ? "at most" : "at least", least);
-        verdict(to, less ? own.value <= least : own.value >= least);
-        if (row->aim > 0)
+        (void)fprintf(to->file, "  %s%s %s:", least > 0 ? "" : "aim, ",
+                      less ? "at most" : "at least", format_wanted(wanted, number));
+        verdict(to, less ? own.value <= wanted : own.value >= wanted);
+        if (row->aim > 0 && least > 0)
             (void)fprintf(to->file, "  (aim %g)", row->aim);
     }
     if (row->figure == LEAF_READS)

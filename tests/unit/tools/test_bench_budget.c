@@ -145,3 +145,22 @@ Test(bench_budget, a_part_learns_how_often_it_fits)
     budget.end_ns = tool_clock_ns();
     cr_assert_lt(bench_budget_enter_part(&budget, part), 0);
 }
+
+Test(bench_budget, what_a_journal_has_takes_no_time)
+{
+    struct bench_case cases[3];
+    struct bench_result list[] = {{.engine = &bench_qtdb}, {.engine = &bench_legacy}};
+    struct bench_results measured = {.list = list, .count = 1};
+
+    plan_three(cases);
+    double all = bench_budget_left(&budget);
+    list[0].sizes = list[1].sizes = cases[1];
+    bench_budget_skip(&budget, &measured);
+    cr_assert_eq(bench_budget_left(&budget), all, "one of two engines is missing");
+    measured.count = 2;
+    bench_budget_skip(&budget, &measured);
+    cr_assert_float_eq(bench_budget_left(&budget), all - budget.items[1].first, 1e-9);
+    list[1].run = 1;
+    bench_budget_skip(&budget, &measured);
+    cr_assert_eq(bench_budget_left(&budget), all, "a second run is no first one");
+}
