@@ -4,6 +4,7 @@
 #include "executor/ast_print.h"
 #include "executor/bind_private.h"
 #include "executor/table_rules.h"
+#include "executor/zone.h"
 #include "kernel/base/check.h"
 
 /* Binding. */
@@ -51,6 +52,27 @@ rules_bind_one(struct bind *bind, const struct table *table, const struct ast_ex
     return expr_rewrite(bind->arena, expr, place_column, bind, out);
 }
 
+static bool is_zoneless(void *context, const struct expr *expr);
+
+/* An index of earlier versions may have an expression that goes by clocks: they are those of UTC, and a session with
+ * others does not find it. */
+static enum status
+hide_zoned(struct bind *bind, struct expr **expr)
+{
+    if (zone_session() == zone_utc() || expr_visit(*expr, is_zoneless, NULL))
+        return STATUS_OK;
+    struct expr *hidden = bind__take(bind, sizeof(*hidden));
+
+    if (hidden == NULL)
+        return STATUS_NO_MEMORY;
+    *hidden = (struct expr){.kind = EXPR_CONSTANT,
+                            .type = (*expr)->type,
+                            .location = -1,
+                            .constant = value_null((*expr)->type.type)};
+    *expr = hidden;
+    return STATUS_OK;
+}
+
 enum status
 rules_bind_exprs(struct bind *bind, struct rel *rel)
 {
@@ -69,11 +91,14 @@ rules_bind_exprs(struct bind *bind, struct rel *rel)
         struct ast_expr *ast = NULL;
 
         TRY(ast_read(table->exprs[i].text, bind->arena, &ast, bind->error));
+        const struct zone *zone = zone_enter(NULL);
         enum status status = bind__expr(bind, &scope, ast, &rel->index_exprs[i]);
+        (void)zone_enter(zone);
         if (status == STATUS_INVALID)
             bind->error->location = -1;
         TRY(status);
         TRY(bind__settle(bind, &rel->index_exprs[i]));
+        TRY(hide_zoned(bind, &rel->index_exprs[i]));
     }
     return STATUS_OK;
 }
@@ -85,7 +110,9 @@ bind_text(struct bind *bind, const struct table *table, const char *text, const 
     struct ast_expr *ast = NULL;
 
     TRY(ast_read(text, bind->arena, &ast, bind->error));
+    const struct zone *zone = zone_enter(NULL);
     enum status status = rules_bind_one(bind, table, ast, clause, type, out);
+    (void)zone_enter(zone);
     if (status == STATUS_INVALID)
         bind->error->location = -1; /* Places in the stored text mean nothing in the statement. */
     return status;
@@ -172,16 +199,70 @@ rules_check_immutable(const struct ast_expr *ast, const char *message, struct sq
     return STATUS_OK;
 }
 
+/* By names, where an argument or the result is a timestamptz: the clocks of the session's zone. */
+static bool
+asks_clocks(const struct expr *expr)
+{
+    static const char *const names[] = {
+        "+",         "-",        "date_trunc",       "extract",      "date_part", "to_char",
+        "to_json",   "to_jsonb", "make_timestamptz", "to_timestamp", "age",       "concat",
+        "concat_ws", "format",   "overlaps",         "||",           NULL,
+    };
+    bool moment = expr->type.type == QTDB_TYPE_TIMESTAMPTZ, plain = true;
+
+    for (uint32_t i = 0; i < expr->argument_count; i++) {
+        enum qtdb_type type = expr->arguments[i]->type.type;
+
+        moment = moment || type == QTDB_TYPE_TIMESTAMPTZ;
+        plain = plain && (type == QTDB_TYPE_TIMESTAMPTZ || type == QTDB_TYPE_FLOAT8);
+    }
+    /* The difference of two, and seconds since 1970, ask for none. */
+    if (!moment || (plain && expr->argument_count <= 2))
+        return false;
+    for (const char *const *name = names; *name != NULL; name++) {
+        if (strcmp(*name, expr->function->name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Stops at what depends on the session's time zone. */
+static bool
+is_zoneless(void *context, const struct expr *expr)
+{
+    (void)context;
+    if (expr->kind == EXPR_FUNCTION)
+        return !asks_clocks(expr);
+    if (expr->kind != EXPR_CAST)
+        return true;
+    enum qtdb_type from = value_element(expr->arguments[0]->type.type);
+    enum qtdb_type to = value_element(expr->type.type);
+    return from == to || (from != QTDB_TYPE_TIMESTAMPTZ && to != QTDB_TYPE_TIMESTAMPTZ);
+}
+
+enum status
+rules_check_zoneless(const struct expr *expr, const char *message, struct sql_error *error)
+{
+    return expr_visit(expr, is_zoneless, NULL) ? STATUS_OK
+                                               : sql_error_set(error, "42P17", -1, "%s", message);
+}
+
 /* Applying. */
 
 enum status
 rules_generate(const struct table_rules *rules, struct eval *eval, struct value *row)
 {
-    for (uint32_t i = 0; rules->generates && i < rules->table->column_count; i++) {
+    enum status status = STATUS_OK;
+
+    if (!rules->generates)
+        return STATUS_OK;
+    const struct zone *zone = zone_enter(NULL);
+    for (uint32_t i = 0; status == STATUS_OK && i < rules->table->column_count; i++) {
         if (rules->generated[i] != NULL)
-            TRY(expr_eval(rules->generated[i], row, eval, &row[i]));
+            status = expr_eval(rules->generated[i], row, eval, &row[i]);
     }
-    return STATUS_OK;
+    (void)zone_enter(zone);
+    return status;
 }
 
 enum status
@@ -211,7 +292,14 @@ rules_check(const struct table_rules *rules, struct eval *eval, const struct val
 enum status
 rules_extend(const struct table_rules *rules, struct eval *eval, struct value *row)
 {
-    for (uint32_t i = 0; i < rules->table->expr_count; i++)
-        TRY(expr_eval(rules->exprs[i], row, eval, &row[rules->table->column_count + i]));
-    return STATUS_OK;
+    const struct table *table = rules->table;
+    enum status status = STATUS_OK;
+
+    if (table->expr_count == 0)
+        return STATUS_OK;
+    const struct zone *zone = zone_enter(NULL);
+    for (uint32_t i = 0; status == STATUS_OK && i < table->expr_count; i++)
+        status = expr_eval(rules->exprs[i], row, eval, &row[table->column_count + i]);
+    (void)zone_enter(zone);
+    return status;
 }

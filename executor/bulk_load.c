@@ -122,6 +122,7 @@ qtdb_load_rows(struct qtdb_load *load, const struct qtdb_value *values, size_t r
     enum status status = STATUS_OK;
     size_t taken = 0;
 
+    session_use_zone(statement->session);
     if (load->failed)
         status = sql_error_set(&statement->error, "25P02", -1,
                                "the load has failed: it takes nothing more and is to be discarded");
@@ -172,6 +173,7 @@ begin(struct qtdb_load *load)
     struct qtdb_statement *statement = &load->statement;
     struct bulk_target target;
 
+    session_use_zone(statement->session);
     atomic_store(&statement->session->interrupted, false);
     TRY(statement__enter(statement));
     TRY(bulk_find(&statement->context, &load->copy, &load->arena, &target));
@@ -208,6 +210,7 @@ qtdb_load_end(struct qtdb_load *load)
 {
     enum status status = STATUS_OK;
 
+    session_use_zone(load->statement.session);
     if (load->failed)
         status = sql_error_set(&load->statement.error, "25P02", -1, "the load has failed");
     if (status == STATUS_OK)

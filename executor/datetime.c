@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "executor/zone.h"
 #include "kernel/base/check.h"
 
 static const int64_t DAY_US = INT64_C(86400000000);
@@ -306,57 +307,84 @@ take_time(struct scan *scan, int64_t *microseconds_out)
     return true;
 }
 
-/* Abbreviations that PostgreSQL knows without asking its time zones; hours east of Greenwich. */
-static bool
-take_zone_name(struct scan *scan, int64_t *seconds_out)
-{
-    static const struct {
-        const char *name;
-        int32_t hours;
-    } zones[] = {
-        {"z", 0},    {"utc", 0},   {"gmt", 0},   {"ut", 0},    {"zulu", 0}, {"wet", 0},
-        {"west", 1}, {"bst", 1},   {"cet", 1},   {"cest", 2},  {"met", 1},  {"mest", 2},
-        {"eet", 2},  {"eest", 3},  {"msk", 3},   {"jst", 9},   {"kst", 9},  {"est", -5},
-        {"edt", -4}, {"cst", -6},  {"cdt", -5},  {"mst", -7},  {"mdt", -6}, {"pst", -8},
-        {"pdt", -7}, {"akst", -9}, {"akdt", -8}, {"hst", -10}, {"ast", -4}, {"adt", -3},
-    };
-    size_t size = word_size(scan);
+/* What a text says of its zone. */
+struct zone_given {
+    const struct zone *zone; /* NULL: */
+    int32_t offset;
+};
 
-    for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++) {
-        if (strlen(zones[i].name) == size && strncasecmp(zones[i].name, scan->next, size) == 0) {
-            scan->next += size;
-            *seconds_out = (int64_t)zones[i].hours * 3600;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Seconds east of Greenwich: a name, +2, +05:30, +0530. */
+/* +2, +05:30, +0530, +05:30:15. */
 static bool
-take_zone(struct scan *scan, int64_t *seconds_out)
+take_offset(struct scan *scan, int32_t *seconds_out)
 {
-    int64_t hours, minutes = 0;
+    int64_t hours, minutes = 0, seconds = 0;
     bool west = take_char(scan, '-');
 
-    if (!west && take_zone_name(scan, seconds_out))
-        return true;
     if (!west && !take_char(scan, '+'))
         return false;
     if (!take_number(scan, 1, 2, &hours))
         return false;
-    bool more = take_char(scan, ':') ||
-                (scan->next < scan->end && *scan->next >= '0' && *scan->next <= '9');
+    bool colon = take_char(scan, ':');
+    bool more = colon || (scan->next < scan->end && *scan->next >= '0' && *scan->next <= '9');
     if (more && !take_number(scan, 2, 2, &minutes))
         return false;
-    if (hours > 15 || minutes > 59)
+    if (colon && take_char(scan, ':') && !take_number(scan, 2, 2, &seconds))
         return false;
-    *seconds_out = (hours * 60 + minutes) * 60 * (west ? -1 : 1);
+    if (hours > 15 || minutes > 59 || seconds > 59)
+        return false;
+    *seconds_out = (int32_t)((hours * 60 + minutes) * 60 + seconds) * (west ? -1 : 1);
     return true;
 }
 
+/* PostgreSQL names the zone as it has read it, in lower case. */
+static void
+refuse_zone(const char *name, size_t size, struct sql_error *error)
+{
+    char shown[100];
+
+    if (error->sqlstate[0] != '\0')
+        return;
+    size = size < sizeof(shown) ? size : sizeof(shown) - 1;
+    for (size_t i = 0; i < size; i++)
+        shown[i] = (char)tolower((unsigned char)name[i]);
+    (void)sql_error_set(error, "22023", -1, "time zone \"%.*s\" not recognized", (int)size, shown);
+}
+
+/* A word alone is an abbreviation first; with more than letters it is a zone's name, or a POSIX string. */
+static bool
+take_zone_name(struct scan *scan, struct zone_given *out, struct sql_error *error)
+{
+    const char *name = scan->next, *zone = NULL;
+    enum status status = STATUS_OK;
+    size_t letters = word_size(scan), size = letters;
+
+    while (name + size < scan->end && (isalnum((unsigned char)name[size]) ||
+                                       (name[size] != '\0' && strchr("/_+-:", name[size]) != NULL)))
+        size++;
+    if (letters == 0)
+        return false;
+    if (size == letters && zone_abbreviation(name, size, &out->offset, &zone)) {
+        scan->next += size;
+        return zone == NULL || zone_get(zone, strlen(zone), &out->zone, error) == STATUS_OK;
+    }
+    out->zone = zone_find(name, size, error, &status);
+    if (out->zone == NULL && size > letters)
+        refuse_zone(name, size, error);
+    scan->next += size;
+    return out->zone != NULL;
+}
+
+static bool
+take_zone(struct scan *scan, struct zone_given *out, struct sql_error *error)
+{
+    *out = (struct zone_given){NULL, 0};
+    if (scan->next < scan->end && (*scan->next == '+' || *scan->next == '-'))
+        return take_offset(scan, &out->offset);
+    return take_zone_name(scan, out, error);
+}
+
 bool
-datetime_parse_date(const char *text, size_t size, int64_t *days_out)
+datetime_parse_date(const char *text, size_t size, int64_t *days_out, struct sql_error *error)
 {
     struct scan scan = {text, text + size};
     struct date date;
@@ -367,7 +395,7 @@ datetime_parse_date(const char *text, size_t size, int64_t *days_out)
     if (scan.next == scan.end)
         return days_of(&date, days_out);
     /* A time behind it is checked, and means nothing. */
-    return datetime_parse_timestamp(text, size, false, days_out) && days_of(&date, days_out);
+    return datetime_parse_timestamp(text, size, false, days_out, error) && days_of(&date, days_out);
 }
 
 bool
@@ -379,26 +407,36 @@ datetime_parse_time(const char *text, size_t size, int64_t *microseconds_out)
 }
 
 bool
-datetime_parse_timestamp(const char *text, size_t size, bool with_zone, int64_t *microseconds_out)
+datetime_parse_timestamp(const char *text, size_t size, bool with_zone, int64_t *microseconds_out,
+                         struct sql_error *error)
 {
     struct scan scan = {text, text + size};
     struct date date;
-    int64_t days, time = 0, zone = 0;
+    struct zone_given zone = {zone_session(), 0};
+    int64_t days, time = 0;
 
     if (!take_date(&scan, &date))
         return false;
     take_bc(&scan, &date);
+    /* The time may be left out before a zone. */
+    const struct scan before_time = scan;
     if ((take_char(&scan, ' ') || take_char(&scan, 'T')) && !take_time(&scan, &time))
-        return false;
-    /* PostgreSQL ignores a zone in a timestamp without one. */
-    const struct scan before = scan;
+        scan = before_time;
+    take_bc(&scan, &date);
     (void)take_char(&scan, ' ');
-    if (scan.next < scan.end && !take_zone(&scan, &zone))
-        scan = before;
+    /* PostgreSQL checks a zone in a timestamp without one, and ignores it. */
+    if (scan.next < scan.end && !take_zone(&scan, &zone, error))
+        return false;
     take_bc(&scan, &date);
     if (scan.next != scan.end || !days_of(&date, &days))
         return false;
-    *microseconds_out = days * DAY_US + time - (with_zone ? zone * 1000000 : 0);
+    int64_t local = days * DAY_US + time;
+    if (!with_zone)
+        *microseconds_out = local;
+    else if (zone.zone != NULL)
+        *microseconds_out = zone_to_moment(zone.zone, local);
+    else
+        *microseconds_out = local - zone.offset * INT64_C(1000000);
     return true;
 }
 
@@ -458,17 +496,43 @@ datetime_print_time(int64_t microseconds, char *out)
 }
 
 size_t
+datetime_print_offset(int32_t seconds, char *out)
+{
+    int32_t left = seconds < 0 ? -seconds : seconds;
+    char *end = out;
+
+    *end++ = seconds < 0 ? '-' : '+';
+    end = put_two(end, left / 3600);
+    if (left % 3600 != 0) {
+        *end++ = ':';
+        end = put_two(end, left / 60 % 60);
+    }
+    if (left % 60 != 0) {
+        *end++ = ':';
+        end = put_two(end, left % 60);
+    }
+    *end = '\0';
+    return (size_t)(end - out);
+}
+
+size_t
 datetime_print_timestamp(int64_t microseconds, bool with_zone, char *out)
 {
-    int64_t time = microseconds % DAY_US;
-    char date[DATETIME_TEXT_SIZE], clock[DATETIME_TEXT_SIZE];
+    char date[DATETIME_TEXT_SIZE], clock[DATETIME_TEXT_SIZE], zone[16] = "";
 
+    if (with_zone) {
+        int32_t offset = zone_at(zone_session(), microseconds).offset;
+
+        microseconds += offset * INT64_C(1000000);
+        (void)datetime_print_offset(offset, zone);
+    }
+    int64_t time = microseconds % DAY_US;
     time += time < 0 ? DAY_US : 0;
     size_t date_size = datetime_print_date((microseconds - time) / DAY_US, date);
     bool bc = date_size > 3 && date[date_size - 1] == 'C';
     (void)datetime_print_time(time, clock);
     if (bc)
         date[date_size - 3] = '\0';
-    return (size_t)snprintf(out, DATETIME_TEXT_SIZE, "%.20s %.16s%s%s", date, clock,
-                            with_zone ? "+00" : "", bc ? " BC" : "");
+    return (size_t)snprintf(out, DATETIME_TEXT_SIZE, "%.20s %.16s%s%s", date, clock, zone,
+                            bc ? " BC" : "");
 }

@@ -261,6 +261,8 @@ define_generated(struct define *define, uint32_t column, const struct ast_constr
     TRY(rules_check_immutable(ast->expr, "generation expression is not immutable",
                               define->context->error));
     TRY(rules_bind_one(&bind, table, ast->expr, target->name, &target->type, &expr));
+    TRY(rules_check_zoneless(expr, "generation expression is not immutable",
+                             define->context->error));
     TRY(ast_print(ast->expr, define->arena, &target->expr, define->context->error));
     target->generated = TABLE_STORED;
     return STATUS_OK;

@@ -22,13 +22,12 @@ add_expr(const struct exec_context *context, struct table *table, const struct a
         return STATUS_NO_MEMORY;
     if (table->expr_count == TABLE_RULES_MAX)
         return sql_error_set(context->error, "54011", -1, "too many expressions in indexes");
-    TRY(rules_check_immutable(ast,
-                              type != NULL
-                                  ? "functions in index predicate must be marked IMMUTABLE"
-                                  : "functions in index expression must be marked IMMUTABLE",
-                              context->error));
+    const char *message = type != NULL ? "functions in index predicate must be marked IMMUTABLE"
+                                       : "functions in index expression must be marked IMMUTABLE";
+    TRY(rules_check_immutable(ast, message, context->error));
     TRY(rules_bind_one(&bind, table, ast, type != NULL ? "WHERE" : "index expressions", type,
                        &expr));
+    TRY(rules_check_zoneless(expr, message, context->error));
     if (table->expr_count > 0)
         memcpy(exprs, table->exprs, table->expr_count * sizeof(*exprs));
     exprs[table->expr_count].type = expr->type;

@@ -30,6 +30,7 @@ extern const struct function function_power_table[];
 extern const struct function function_number_table[];
 extern const struct function function_moment_table[];
 extern const struct function function_more_table[];
+extern const struct function function_zone_table[];
 
 /* Not found by name: ARRAY[...], and what stands behind `x op ANY (array)` and ALL, whose operator is the
  * expression's. */
@@ -58,6 +59,11 @@ MUST_CHECK enum status json_put_value(const struct value *value, struct text_out
 /** The square root of a numeric, to `scale` decimals; below 0: as many as PostgreSQL's sqrt gives. */
 MUST_CHECK enum status numeric_sqrt_value(const struct value *value, int32_t scale,
                                           struct eval *eval, struct value *out);
+
+struct zone;
+/** The zone that a text names; an abbreviation of one offset too. */
+MUST_CHECK enum status function_zone(const struct value *name, struct eval *eval,
+                                     const struct zone **out);
 
 /** Whole calls: evaluates the arguments, gives null where the function does not take it. */
 MUST_CHECK enum status function_eval(const struct expr *expr, const struct value *row,

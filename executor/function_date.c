@@ -1,6 +1,6 @@
 /*
- * Functions and operators of dates, times and intervals. A timestamp with time zone is one of UTC; zones
- * are UTC and fixed offsets.
+ * Functions and operators of dates, times and intervals. A timestamp with time zone is one of UTC; what asks for its
+ * parts sees the clocks of the session's zone (zone.h), or of a named one (function_zone.c).
  */
 #include <math.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include "executor/function.h"
 #include "executor/interval.h"
 #include "executor/numeric.h"
+#include "executor/zone.h"
 #include "kernel/base/check.h"
 #include "kernel/base/io.h"
 
@@ -46,27 +47,45 @@ floor_divide(int64_t value, int64_t by)
 
 /* Operators. */
 
+/* Of a clock's time. */
 static enum status
-add_interval(const struct expr *expr, int64_t moment, struct interval interval, struct eval *eval,
-             struct value *out)
+add_months(const struct expr *expr, int64_t *local, int64_t count, struct eval *eval)
 {
-    int64_t days = floor_divide(moment, DAY_US), time = moment - days * DAY_US;
+    int64_t days = floor_divide(*local, DAY_US), time = *local - days * DAY_US;
+    int64_t year, month, day;
 
+    datetime_civil(days, &year, &month, &day);
+    int64_t months = year * 12 + month - 1 + count;
+    year = floor_divide(months, 12);
+    month = months - year * 12 + 1;
+    if (year < -4713 || year > 294276)
+        return refuse(expr, eval, "timestamp");
+    if (day > datetime_month_days(year, month))
+        day = datetime_month_days(year, month);
+    *local = datetime_days(year, month, day) * DAY_US + time;
+    return STATUS_OK;
+}
+
+/* Months and days go by the clocks of `zone` (NULL: there is none), each with its own look at it. */
+static enum status
+add_interval(const struct expr *expr, int64_t moment, struct interval interval,
+             const struct zone *zone, struct eval *eval, struct value *out)
+{
     if (interval.months != 0) {
-        int64_t year, month, day;
+        int64_t local = zone != NULL ? zone_to_local(zone, moment) : moment;
 
-        datetime_civil(days, &year, &month, &day);
-        int64_t months = year * 12 + month - 1 + interval.months;
-        year = floor_divide(months, 12);
-        month = months - year * 12 + 1;
-        if (year < -4713 || year > 294276)
-            return refuse(expr, eval, "timestamp");
-        if (day > datetime_month_days(year, month))
-            day = datetime_month_days(year, month);
-        days = datetime_days(year, month, day);
+        TRY(add_months(expr, &local, interval.months, eval));
+        moment = zone != NULL ? zone_to_moment(zone, local) : local;
     }
-    days += interval.days;
-    return give_stamp(expr, (__int128)days * DAY_US + time + interval.microseconds, eval, out);
+    if (interval.days != 0) {
+        int64_t local = zone != NULL ? zone_to_local(zone, moment) : moment;
+        __int128 sum = (__int128)local + (__int128)interval.days * DAY_US;
+
+        if (sum < STAMP_MIN || sum >= STAMP_MAX)
+            return refuse(expr, eval, "timestamp");
+        moment = zone != NULL ? zone_to_moment(zone, (int64_t)sum) : (int64_t)sum;
+    }
+    return give_stamp(expr, (__int128)moment + interval.microseconds, eval, out);
 }
 
 /* timestamp or date, and interval, in either order. */
@@ -86,7 +105,8 @@ call_plus_interval(const struct expr *expr, const struct value *arguments, struc
         *out = value_integer(QTDB_TYPE_TIME, time < 0 ? time + DAY_US : time);
         return STATUS_OK;
     }
-    return add_interval(expr, moment->integer, interval, eval, out);
+    const struct zone *zone = moment->type == QTDB_TYPE_TIMESTAMPTZ ? zone_session() : NULL;
+    return add_interval(expr, moment->integer, interval, zone, eval, out);
 }
 
 /* date + time */
@@ -248,6 +268,8 @@ enum field {
     FIELD_EPOCH,
     FIELD_JULIAN,
     FIELD_ZONE,
+    FIELD_ZONE_HOUR,
+    FIELD_ZONE_MINUTE,
 };
 
 static enum field
@@ -262,8 +284,8 @@ find_field(const struct value *name)
         const char *name;
         enum field field;
     } others[] = {
-        {"timezone_hour", FIELD_ZONE},
-        {"timezone_minute", FIELD_ZONE},
+        {"timezone_hour", FIELD_ZONE_HOUR},
+        {"timezone_minute", FIELD_ZONE_MINUTE},
         {"mon", FIELD_MONTH},
         {"microsecond", FIELD_MICROSECONDS},
         {"millisecond", FIELD_MILLISECONDS},
@@ -433,6 +455,14 @@ epoch_of(const struct value *value)
     return (__int128)value->integer + EPOCH_DAYS * DAY_US;
 }
 
+static int64_t
+zone_part(enum field field, int32_t offset)
+{
+    return field == FIELD_ZONE        ? offset
+           : field == FIELD_ZONE_HOUR ? offset / 3600
+                                      : offset / 60 % 60;
+}
+
 /* extract(field, value) and date_part. */
 static enum status
 call_extract(const struct expr *expr, const struct value *arguments, struct eval *eval,
@@ -446,6 +476,8 @@ call_extract(const struct expr *expr, const struct value *arguments, struct eval
 
     if (interval)
         parts = split_interval(interval_get(value));
+    else if (value->type == QTDB_TYPE_TIMESTAMPTZ)
+        parts = split_stamp(zone_to_local(zone_session(), value->integer));
     else
         parts =
             split_stamp(value->type == QTDB_TYPE_DATE ? value->integer * DAY_US : value->integer);
@@ -464,8 +496,9 @@ call_extract(const struct expr *expr, const struct value *arguments, struct eval
         return give_part(expr, seconds, 3, eval, out);
     if (field == FIELD_SECOND)
         return give_part(expr, seconds, 6, eval, out);
-    if (field == FIELD_ZONE && value->type == QTDB_TYPE_TIMESTAMPTZ)
-        return give_part(expr, 0, 0, eval, out);
+    if (field >= FIELD_ZONE && value->type == QTDB_TYPE_TIMESTAMPTZ)
+        return give_part(expr, zone_part(field, zone_at(zone_session(), value->integer).offset), 0,
+                         eval, out);
     if (field == FIELD_JULIAN && value->type == QTDB_TYPE_DATE)
         return give_part(expr, value->integer + 2451545, 0, eval, out);
     if (!whole_field(field, &parts, !interval && !time, &whole))
@@ -481,24 +514,20 @@ cut_years(int64_t year, int64_t size)
     return year > 0 ? (year - 1) / size * size + 1 : -((size - 1 - (year - 1)) / size) * size + 1;
 }
 
+/* A clock's time, cut to a field that is no shorter than a day. */
 static enum status
-trunc_stamp(const struct expr *expr, const struct value *arguments, enum field field,
-            struct eval *eval, struct value *out)
+trunc_days(const struct expr *expr, const struct value *arguments, enum field field, int64_t *local,
+           struct eval *eval)
 {
-    static const int64_t sizes[] = {0, 1, 1000, 1000000, 60000000, INT64_C(3600000000), 0};
-    int64_t moment = arguments[1].integer;
-    struct parts parts = split_stamp(moment);
+    struct parts parts = split_stamp(*local);
 
-    if (field < FIELD_DAY && field != FIELD_NONE)
-        return give_stamp(expr, (__int128)floor_divide(moment, sizes[field]) * sizes[field], eval,
-                          out);
     switch (field) {
     case FIELD_DAY:
-        return give_stamp(expr, (__int128)parts.days * DAY_US, eval, out);
-    case FIELD_WEEK: {
-        int64_t weekday = ((parts.days + 5) % 7 + 7) % 7;
-        return give_stamp(expr, (__int128)(parts.days - weekday) * DAY_US, eval, out);
-    }
+        *local = parts.days * DAY_US;
+        return STATUS_OK;
+    case FIELD_WEEK:
+        *local = (parts.days - ((parts.days + 5) % 7 + 7) % 7) * DAY_US;
+        return STATUS_OK;
     case FIELD_MONTH:
         break;
     case FIELD_QUARTER:
@@ -522,8 +551,26 @@ trunc_stamp(const struct expr *expr, const struct value *arguments, enum field f
     default:
         return bad_field(expr, arguments, field != FIELD_NONE, eval);
     }
-    return give_stamp(expr, (__int128)datetime_days(parts.year, parts.month, 1) * DAY_US, eval,
-                      out);
+    *local = datetime_days(parts.year, parts.month, 1) * DAY_US;
+    return STATUS_OK;
+}
+
+/* Parts of a day are cut by the offset that the moment has, longer ones by that of where they begin. */
+static enum status
+trunc_stamp(const struct expr *expr, const struct value *arguments, const struct zone *zone,
+            struct eval *eval, struct value *out)
+{
+    static const int64_t sizes[] = {0, 1, 1000, 1000000, 60000000, INT64_C(3600000000)};
+    enum field field = find_field(&arguments[0]);
+    int64_t moment = arguments[1].integer;
+    int64_t local = zone != NULL ? zone_to_local(zone, moment) : moment;
+
+    if (field < FIELD_DAY && field != FIELD_NONE)
+        return give_stamp(
+            expr, (__int128)floor_divide(local, sizes[field]) * sizes[field] - (local - moment),
+            eval, out);
+    TRY(trunc_days(expr, arguments, field, &local, eval));
+    return give_stamp(expr, zone != NULL ? zone_to_moment(zone, local) : local, eval, out);
 }
 
 static enum status
@@ -553,11 +600,19 @@ static enum status
 call_trunc(const struct expr *expr, const struct value *arguments, struct eval *eval,
            struct value *out)
 {
-    enum field field = find_field(&arguments[0]);
+    const struct zone *zone = arguments[1].type == QTDB_TYPE_TIMESTAMPTZ ? zone_session() : NULL;
 
-    return arguments[1].type == QTDB_TYPE_INTERVAL
-               ? trunc_interval(expr, arguments, field, eval, out)
-               : trunc_stamp(expr, arguments, field, eval, out);
+    if (arguments[1].type == QTDB_TYPE_INTERVAL)
+        return trunc_interval(expr, arguments, find_field(&arguments[0]), eval, out);
+    if (expr->argument_count > 2)
+        TRY(function_zone(&arguments[2], eval, &zone));
+    return trunc_stamp(expr, arguments, zone, eval, out);
+}
+
+static int64_t
+now_us(const struct eval *eval)
+{
+    return eval->context == NULL ? 0 : eval->context->now_us;
 }
 
 /* age: years, months and days by the calendar. */
@@ -570,7 +625,12 @@ call_age(const struct expr *expr, const struct value *arguments, struct eval *ev
 
     if (expr->argument_count == 1) { /* From midnight of today. */
         right = left;
-        left = eval->context == NULL ? 0 : floor_divide(eval->context->now_us, DAY_US) * DAY_US;
+        left = floor_divide(zone_to_local(zone_session(), now_us(eval)), DAY_US) * DAY_US;
+    }
+    if (arguments[0].type ==
+        QTDB_TYPE_TIMESTAMPTZ) { /* By the clocks, whatever their offsets are. */
+        left = expr->argument_count > 1 ? zone_to_local(zone_session(), left) : left;
+        right = zone_to_local(zone_session(), right);
     }
     bool negative = left < right;
     struct parts a = split_stamp(negative ? right : left), b = split_stamp(negative ? left : right);
@@ -593,18 +653,15 @@ call_age(const struct expr *expr, const struct value *arguments, struct eval *ev
 
 /* The clock. */
 
-static int64_t
-now_us(const struct eval *eval)
-{
-    return eval->context == NULL ? 0 : eval->context->now_us;
-}
-
 static enum status
 call_now(const struct expr *expr, const struct value *arguments, struct eval *eval,
          struct value *out)
 {
-    int64_t now = now_us(eval), days = floor_divide(now, DAY_US);
+    int64_t now = now_us(eval);
 
+    if (expr->type.type != QTDB_TYPE_TIMESTAMPTZ)
+        now = zone_to_local(zone_session(), now);
+    int64_t days = floor_divide(now, DAY_US);
     (void)arguments;
     if (eval->context == NULL)
         return sql_error_set(eval->error, "0A000", expr->location,
@@ -663,10 +720,12 @@ call_make_stamp(const struct expr *expr, const struct value *arguments, struct e
         return sql_error_set(eval->error, "22008", expr->location,
                              "time field value out of range: %lld:%02lld:%02g", (long long)hour,
                              (long long)minute, second);
-    return give_stamp(expr,
-                      (__int128)days * DAY_US + (hour * 60 + minute) * 60 * SECOND_US +
-                          (int64_t)rint(second * 1e6),
-                      eval, out);
+    const struct zone *zone = expr->type.type == QTDB_TYPE_TIMESTAMPTZ ? zone_session() : NULL;
+    int64_t local =
+        days * DAY_US + (hour * 60 + minute) * 60 * SECOND_US + (int64_t)rint(second * 1e6);
+    if (expr->argument_count > 6)
+        TRY(function_zone(&arguments[6], eval, &zone));
+    return give_stamp(expr, zone != NULL ? zone_to_moment(zone, local) : local, eval, out);
 }
 
 static enum status
@@ -713,61 +772,6 @@ call_to_timestamp(const struct expr *expr, const struct value *arguments, struct
     if (!(fabs(seconds) < 9e12))
         return refuse(expr, eval, "timestamp");
     return give_stamp(expr, (__int128)rint(seconds * 1e6) - EPOCH_DAYS * DAY_US, eval, out);
-}
-
-/* Zones. */
-
-/* Seconds east of Greenwich. In a name `+2` and `UTC+2` lie west, as POSIX has it. */
-static bool
-zone_offset(const struct value *zone, int64_t *out)
-{
-    char text[40];
-    char *at = text, *end = NULL;
-
-    if (zone->size >= sizeof(text))
-        return false;
-    memcpy(text, zone->bytes, zone->size);
-    text[zone->size] = '\0';
-    if (strncasecmp(at, "utc", 3) == 0 || strncasecmp(at, "gmt", 3) == 0)
-        at += 3;
-    else if (strcasecmp(at, "z") == 0 || strcasecmp(at, "zulu") == 0 ||
-             strcasecmp(at, "etc/utc") == 0)
-        at += strlen(at);
-    *out = 0;
-    if (*at == '\0')
-        return at != text;
-    if (*at != '+' && *at != '-')
-        return false;
-    long hours = strtol(at + 1, &end, 10), minutes = 0;
-    if (end == at + 1 || hours > 15)
-        return false;
-    if (*end == ':') {
-        const char *from = end + 1;
-
-        minutes = strtol(from, &end, 10);
-        if (end == from || minutes > 59 || minutes < 0)
-            return false;
-    }
-    *out = (*at == '+' ? -1 : 1) * (hours * 60 + minutes) * 60;
-    return *end == '\0';
-}
-
-/* timezone(zone, timestamp) is a timestamptz, of a timestamptz a timestamp. */
-static enum status
-call_zone(const struct expr *expr, const struct value *arguments, struct eval *eval,
-          struct value *out)
-{
-    int64_t seconds = 0;
-
-    if (arguments[0].type == QTDB_TYPE_INTERVAL)
-        seconds = interval_get(&arguments[0]).microseconds / SECOND_US;
-    else if (!zone_offset(&arguments[0], &seconds))
-        return sql_error_set(eval->error, "22023", expr->location,
-                             "time zone \"%.*s\" not recognized", (int)arguments[0].size,
-                             (const char *)arguments[0].bytes);
-    bool to_utc = arguments[1].type == QTDB_TYPE_TIMESTAMP;
-    return give_stamp(
-        expr, (__int128)arguments[1].integer + (to_utc ? -1 : 1) * seconds * SECOND_US, eval, out);
 }
 
 #define STAMP QTDB_TYPE_TIMESTAMP
@@ -826,6 +830,7 @@ const struct function function_date_table[] = {
     TWO("date_trunc", TEXT, STAMPTZ, STAMPTZ, call_trunc),
     TWO("date_trunc", TEXT, STAMP, STAMP, call_trunc),
     TWO("date_trunc", TEXT, SPAN, SPAN, call_trunc),
+    {"date_trunc", 3, 3, {TEXT, STAMPTZ, TEXT}, STAMPTZ, false, false, call_trunc},
     TWO("age", STAMPTZ, STAMPTZ, SPAN, call_age),
     TWO("age", STAMP, STAMP, SPAN, call_age),
     {"age", 1, 1, {STAMPTZ}, SPAN, false, false, call_age},
@@ -850,8 +855,8 @@ const struct function function_date_table[] = {
      call_make_stamp},
     {"make_timestamptz",
      6,
-     6,
-     {INT4, INT4, INT4, INT4, INT4, REAL},
+     7,
+     {INT4, INT4, INT4, INT4, INT4, REAL, TEXT},
      STAMPTZ,
      false,
      false,
@@ -865,9 +870,5 @@ const struct function function_date_table[] = {
      false,
      call_make_interval},
     {"to_timestamp", 1, 1, {REAL}, STAMPTZ, false, false, call_to_timestamp},
-    TWO("timezone", TEXT, STAMPTZ, STAMP, call_zone),
-    TWO("timezone", TEXT, STAMP, STAMPTZ, call_zone),
-    TWO("timezone", SPAN, STAMPTZ, STAMP, call_zone),
-    TWO("timezone", SPAN, STAMP, STAMPTZ, call_zone),
     {NULL, 0, 0, {0}, 0, false, false, NULL},
 };

@@ -12,6 +12,7 @@
 #include "executor/interval.h"
 #include "executor/numeric.h"
 #include "executor/text_out.h"
+#include "executor/zone.h"
 #include "kernel/base/check.h"
 
 static const int64_t DAY_US = INT64_C(86400000000);
@@ -24,10 +25,10 @@ static const char *const days[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
 
 /* Longer ones before those they begin with. Case tells that of names. */
 static const char *const patterns[] = {
-    "HH24", "HH12",  "HH",    "MI",    "SSSS", "SS",  "MS",   "US", "YYYY", "YYY", "YY",
-    "Y",    "Month", "MONTH", "month", "Mon",  "MON", "mon",  "MM", "Day",  "DAY", "day",
-    "Dy",   "DY",    "dy",    "DDD",   "DD",   "D",   "IYYY", "ID", "IW",   "WW",  "W",
-    "Q",    "CC",    "AM",    "PM",    "am",   "pm",  "TZ",   "OF", "J",
+    "HH24",  "HH12",  "HH",    "MI",  "SSSS", "SS",  "MS", "US",  "YYYY", "YYY", "YY", "Y",
+    "Month", "MONTH", "month", "Mon", "MON",  "mon", "MM", "Day", "DAY",  "day", "Dy", "DY",
+    "dy",    "DDD",   "DD",    "D",   "IYYY", "ID",  "IW", "WW",  "W",    "Q",   "CC", "AM",
+    "PM",    "am",    "pm",    "TZH", "TZM",  "TZ",  "tz", "OF",  "J",
 };
 enum { PATTERN_COUNT = sizeof(patterns) / sizeof(patterns[0]) };
 
@@ -37,10 +38,10 @@ find_pattern(const char *text, size_t left)
 {
     for (size_t i = 0; i < PATTERN_COUNT; i++) {
         size_t size = strlen(patterns[i]);
-        bool names = strpbrk(patterns[i], "onay") != NULL ||
-                     strncasecmp(patterns[i], "dy", 2) == 0 ||
-                     strncasecmp(patterns[i], "mon", 3) == 0 ||
-                     strncasecmp(patterns[i], "day", 3) == 0 || patterns[i][size - 1] == 'M';
+        bool names =
+            strpbrk(patterns[i], "onay") != NULL || strncasecmp(patterns[i], "dy", 2) == 0 ||
+            strncasecmp(patterns[i], "mon", 3) == 0 || strncasecmp(patterns[i], "day", 3) == 0 ||
+            strncasecmp(patterns[i], "tz", 3) == 0 || patterns[i][size - 1] == 'M';
         bool exact = names && size > 1 && strcmp(patterns[i], "MM") != 0;
 
         if (size <= left && (exact ? memcmp(patterns[i], text, size) == 0
@@ -52,6 +53,7 @@ find_pattern(const char *text, size_t left)
 
 struct clock {
     int64_t year, month, day, hour, minute, second, microsecond, day_number;
+    struct zone_clock zone; /* Its word "": there is none. */
 };
 
 static struct clock
@@ -161,8 +163,27 @@ put_month_name(struct text_out *out, const char *pattern, const struct clock *cl
 }
 
 static void
+put_zone(struct text_out *out, const char *pattern, const struct zone_clock *zone)
+{
+    char text[ZONE_WORD_SIZE];
+    int32_t minutes = zone->offset / 60;
+
+    if (strcmp(pattern, "TZH") == 0)
+        (void)snprintf(text, sizeof(text), "%c%02d", minutes < 0 ? '-' : '+', abs(minutes) / 60);
+    else if (strcmp(pattern, "TZM") == 0)
+        (void)snprintf(text, sizeof(text), "%02d", abs(minutes) % 60);
+    else if (strcmp(pattern, "OF") == 0)
+        (void)datetime_print_offset(minutes * 60, text);
+    else
+        (void)snprintf(text, sizeof(text), "%s", zone->word);
+    for (char *at = text; pattern[0] == 't' && *at != '\0'; at++)
+        *at = (char)tolower((unsigned char)*at);
+    text_out_puts(out, text);
+}
+
+static void
 put_field(struct text_out *out, const char *pattern, const struct clock *clock, bool fill,
-          bool zone, bool *number)
+          bool *number)
 {
     int64_t twelve = clock->hour % 12 == 0 ? 12 : clock->hour % 12;
 
@@ -188,10 +209,8 @@ put_field(struct text_out *out, const char *pattern, const struct clock *clock, 
         text_out_puts(out, islower((unsigned char)pattern[0]) ? (clock->hour < 12 ? "am" : "pm")
                            : clock->hour < 12                 ? "AM"
                                                               : "PM");
-    else if (strcmp(pattern, "TZ") == 0)
-        text_out_puts(out, zone ? "UTC" : "");
-    else if (strcmp(pattern, "OF") == 0)
-        text_out_puts(out, "+00");
+    else if (strncasecmp(pattern, "TZ", 2) == 0 || strcmp(pattern, "OF") == 0)
+        put_zone(out, pattern, &clock->zone);
     else if (strncasecmp(pattern, "mon", 3) == 0)
         put_month_name(out, pattern, clock, fill);
     else
@@ -226,7 +245,7 @@ call_char_stamp(const struct expr *expr, const struct value *arguments, struct e
                 struct value *out)
 {
     const char *at = (const char *)arguments[1].bytes, *end = at + arguments[1].size;
-    bool zone = arguments[0].type == QTDB_TYPE_TIMESTAMPTZ, number = false;
+    bool number = false;
     struct text_out text = {.arena = eval->arena};
     struct clock clock;
 
@@ -242,8 +261,15 @@ call_char_stamp(const struct expr *expr, const struct value *arguments, struct e
         clock.year = interval.months / 12;
         clock.month = interval.months % 12;
         clock.day = interval.days;
+        clock.zone.word = "";
     } else {
-        clock = clock_of(arguments[0].integer);
+        bool zone = arguments[0].type == QTDB_TYPE_TIMESTAMPTZ;
+        struct zone_clock here = {0, false, ""};
+
+        if (zone)
+            here = zone_at(zone_session(), arguments[0].integer);
+        clock = clock_of(arguments[0].integer + here.offset * INT64_C(1000000));
+        clock.zone = here;
     }
     while (at < end) {
         bool fill = true;
@@ -270,7 +296,7 @@ call_char_stamp(const struct expr *expr, const struct value *arguments, struct e
                                  "invalid format specification for an interval value");
         at += strlen(pattern);
         number = false;
-        put_field(&text, pattern, &clock, fill, zone, &number);
+        put_field(&text, pattern, &clock, fill, &number);
         if (number && end - at >= 2 && strncasecmp(at, "th", 2) == 0) {
             put_ordinal(&text, *at == 'T');
             at += 2;
@@ -419,10 +445,10 @@ call_read_stamp(const struct expr *expr, const struct value *arguments, struct e
                              (const char *)arguments[0].bytes);
     int64_t day = datetime_days(clock->year, clock->month, clock->day);
     int64_t seconds = (clock->hour * 60 + clock->minute) * 60 + clock->second;
-    *out =
-        value_integer(expr->type.type, expr->type.type == QTDB_TYPE_DATE
-                                           ? day
-                                           : day * DAY_US + seconds * 1000000 + clock->microsecond);
+    int64_t local = day * DAY_US + seconds * 1000000 + clock->microsecond;
+    *out = value_integer(expr->type.type, expr->type.type == QTDB_TYPE_DATE
+                                              ? day
+                                              : zone_to_moment(zone_session(), local));
     return STATUS_OK;
 }
 

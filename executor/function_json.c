@@ -1,4 +1,5 @@
 /* Functions and operators of json and jsonb. A json keeps its text; a jsonb is canonical (json.h). */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -571,17 +572,17 @@ json_put_value(const struct value *value, struct text_out *text, struct eval *ev
     case QTDB_TYPE_TIMESTAMP:
     case QTDB_TYPE_TIMESTAMPTZ: {
         char stamp[DATETIME_TEXT_SIZE + 8];
-        size_t kept = size < sizeof(stamp) - 4 ? size : sizeof(stamp) - 4;
+        size_t used = strcspn(printed, " ");
+        const char *clock = printed[used] == ' ' ? printed + used + 1 : "";
+        size_t shown = strcspn(clock, " ");
+        const char *zone = strpbrk(clock, "+-");
+        /* An offset has its minutes; BC stands last. */
+        bool short_zone = zone != NULL && memchr(zone, ':', shown - (size_t)(zone - clock)) == NULL;
 
-        memcpy(stamp, printed, kept);
-        char *blank = memchr(stamp, ' ', kept);
-        if (blank != NULL)
-            *blank = 'T';
-        if (value->type == QTDB_TYPE_TIMESTAMPTZ) {
-            memcpy(stamp + kept, ":00", 4);
-            kept += 3;
-        }
-        json_put_string(text, stamp, kept);
+        int kept = snprintf(stamp, sizeof(stamp), "%.*s%s%.*s%s%s", (int)used, printed,
+                            clock[0] != '\0' ? "T" : "", (int)shown, clock, short_zone ? ":00" : "",
+                            clock + shown);
+        json_put_string(text, stamp, (size_t)kept);
         return STATUS_OK;
     }
     default:

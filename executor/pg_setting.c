@@ -4,7 +4,9 @@
 #include <strings.h>
 
 #include "executor/ast_define.h"
+#include "executor/interval.h"
 #include "executor/pg_private.h"
+#include "executor/text_out.h"
 #include "kernel/qtdb.h"
 
 /* Transaction modes. */
@@ -43,13 +45,44 @@ pg__modes(struct pg__conversion *conversion, List *options, struct ast_transacti
 
 /* SET, RESET, SHOW. */
 
+/* SET TIME ZONE INTERVAL '2' HOUR becomes INTERVAL '02:00:00'. */
+static const char *
+interval_value_text(struct pg__conversion *conversion, const TypeCast *cast)
+{
+    const A_Const *constant = (const A_Const *)cast->arg;
+    const List *fields = cast->typeName->typmods;
+    struct sql_type type = {QTDB_TYPE_INTERVAL, -1, -1};
+    struct text_out text = {.arena = conversion->arena};
+    struct value value, quoted;
+    size_t size = 0;
+
+    if (fields != NIL)
+        type.precision = intVal(&((A_Const *)linitial(fields))->val);
+    const char *given = strVal(&constant->val);
+    enum status status =
+        interval_parse(&type, given, strlen(given), conversion->arena, &value, conversion->error);
+    if (status == STATUS_INVALID)
+        conversion->error->location = constant->location;
+    const char *shown =
+        status == STATUS_OK ? interval_print(&value, conversion->arena, &size) : NULL;
+    text_out_puts(&text, "INTERVAL '");
+    if (shown != NULL)
+        text_out_put(&text, shown, size);
+    text_out_puts(&text, "'");
+    if (status == STATUS_OK)
+        status = shown == NULL ? STATUS_NO_MEMORY : text_out_value(&text, QTDB_TYPE_TEXT, &quoted);
+    if (status != STATUS_OK)
+        conversion->status = status;
+    return status == STATUS_OK ? text.bytes : NULL;
+}
+
 static const char *
 setting_value(struct pg__conversion *conversion, Node *node)
 {
     char digits[32];
 
-    if (IsA(node, TypeCast))
-        node = ((TypeCast *)node)->arg;
+    if (IsA(node, TypeCast) && IsA(((TypeCast *)node)->arg, A_Const))
+        return interval_value_text(conversion, (TypeCast *)node);
     if (!IsA(node, A_Const))
         return pg__unsupported(conversion, -1, "this form of SET");
     A_Const *constant = (A_Const *)node;

@@ -143,6 +143,13 @@ struct qtdb_statement {
     struct qtdb_statement *inner; /* EXECUTE: what it runs, to its reset; NULL: not begun. */
 };
 
+/** What is evaluated and printed in this thread from here on goes by the session's time zone. */
+static inline void
+session_use_zone(const struct qtdb_session *session)
+{
+    (void)zone_enter(settings_zone(session->settings));
+}
+
 /** Turns what went wrong into the thread's qtdb_error; positions count characters of `sql`. */
 enum qtdb_code session_report(enum status status, const struct sql_error *error, const char *sql);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "executor/interval.h"
 #include "executor/plan.h"
 #include "kernel/base/check.h"
 
@@ -21,6 +22,7 @@ enum kind {
     ISOLATION = 6,
     MILLISECONDS = 7,
     MEMORY = 8, /* In kB, at least WORK_MEM_MIN. */
+    ZONE = 9,   /* Its name, canonical. */
 };
 
 /* PostgreSQL's bounds of work_mem, in kB. */
@@ -35,6 +37,7 @@ enum {
     LOCK_TIMEOUT = 17,
     SEARCH_PATH = 20,
     SYNCHRONOUS_COMMIT = 26,
+    TIME_ZONE = 27,
     WORK_MEM = 28,
     SETTING_COUNT = 30,
 };
@@ -51,7 +54,7 @@ static const struct setting {
     {"check_function_bodies", FREE, "on", NULL},
     {"client_encoding", FIXED, "UTF8", ",utf8,utf-8,unicode,"},
     {"client_min_messages", FREE, "notice", NULL},
-    {"datestyle", FIXED, "ISO, MDY", ",iso,iso; mdy,"},
+    {"DateStyle", FIXED, "ISO, MDY", ",iso,iso; mdy,"},
     [DEFAULT_ISOLATION] = {"default_transaction_isolation", ISOLATION, "read committed", NULL},
     [DEFAULT_READ_ONLY] = {"default_transaction_read_only", BOOLEAN, "off", NULL},
     {"default_table_access_method", FREE, "heap", NULL},
@@ -61,7 +64,7 @@ static const struct setting {
     [ENABLE_LOOP_JOIN] = {"enable_nestloop", BOOLEAN, "on", NULL},
     {"extra_float_digits", FIXED, "1", ",1,2,3,"},
     {"idle_in_transaction_session_timeout", FIXED, "0", ",0,"},
-    {"intervalstyle", FIXED, "postgres", ",postgres,"},
+    {"IntervalStyle", FIXED, "postgres", ",postgres,"},
     {"lc_messages", READ_ONLY, "C", NULL},
     [LOCK_TIMEOUT] = {"lock_timeout", MILLISECONDS, "0", NULL},
     {"maintenance_work_mem", FREE, "64MB", NULL},
@@ -73,7 +76,7 @@ static const struct setting {
     {"standard_conforming_strings", FIXED, "on", ",on,true,1,"},
     {"statement_timeout", FIXED, "0", ",0,"},
     [SYNCHRONOUS_COMMIT] = {"synchronous_commit", BOOLEAN, "on", NULL},
-    {"timezone", FIXED, "UTC", ",utc,gmt,etc/utc,0,default,"},
+    [TIME_ZONE] = {"TimeZone", ZONE, "UTC", NULL},
     [WORK_MEM] = {"work_mem", MEMORY, "64MB", NULL},
     {"xmloption", FREE, "content", NULL},
 };
@@ -89,6 +92,7 @@ struct settings {
     struct arena path_arena;
     uint64_t path_epoch;
     char *file_path; /* The path's default; NULL: that of the table. */
+    const struct zone *zone;
 };
 
 /* Texts. */
@@ -197,6 +201,19 @@ settings_set_file_path(struct settings *settings, const char *text)
     return settings->file_path == NULL ? STATUS_NO_MEMORY : renew_path(settings);
 }
 
+/* Names that stand in a setting have been found before. */
+static void
+renew_zone(struct settings *settings)
+{
+    const char *name = value_of(settings, TIME_ZONE);
+    struct sql_error error = {.location = -1};
+    const struct zone *zone = NULL;
+
+    CHECK(zone_get(name, strlen(name), &zone, &error) == STATUS_OK);
+    settings->path_epoch += zone != settings->zone; /* Constants in plans went by the other. */
+    settings->zone = zone;
+}
+
 struct settings *
 settings_new(struct memory *memory)
 {
@@ -205,6 +222,7 @@ settings_new(struct memory *memory)
     if (settings == NULL)
         return NULL;
     settings->memory = memory;
+    settings->zone = zone_utc();
     arena_init(&settings->path_arena, memory, MEMORY_SQL);
     if (renew_path(settings) != STATUS_OK) {
         settings_free(settings);
@@ -276,6 +294,8 @@ store(struct settings *settings, uint32_t index, const char *value, bool local, 
         goto no_memory;
     }
     drop(settings, &old);
+    if (index == TIME_ZONE)
+        renew_zone(settings);
     if (!in_block)
         return STATUS_OK;
     if (!settings->changed[index])
@@ -296,7 +316,7 @@ no_memory:
 void
 settings_end(struct settings *settings, bool committed)
 {
-    bool path = settings->changed[SEARCH_PATH];
+    bool path = settings->changed[SEARCH_PATH], zone = settings->changed[TIME_ZONE];
 
     if (!settings->any_changed)
         return;
@@ -313,6 +333,8 @@ settings_end(struct settings *settings, bool committed)
         settings->changed[i] = false;
     }
     settings->any_changed = false;
+    if (zone)
+        renew_zone(settings);
     if (path && renew_path(settings) != STATUS_OK)
         settings->path.count =
             0; /* Names without a schema are then not found, rather than wrong. */
@@ -463,6 +485,53 @@ check_value(const struct setting *setting, const char *value, struct sql_error *
     }
 }
 
+/* INTERVAL '...', without months and days. */
+static enum status
+zone_of_interval(const struct settings *settings, const char *text, const struct zone **out,
+                 struct sql_error *error)
+{
+    static const struct sql_type type = {QTDB_TYPE_INTERVAL, -1, -1};
+    const char *from = strchr(text, '\''), *end = strrchr(text, '\'');
+    struct interval interval = {0, 0, 0};
+    struct value value;
+    struct arena arena;
+
+    if (from == end)
+        return invalid("TimeZone", text, error);
+    arena_init(&arena, settings->memory, MEMORY_SQL);
+    enum status status =
+        interval_parse(&type, from + 1, (size_t)(end - from) - 1, &arena, &value, error);
+    if (status == STATUS_OK)
+        interval = interval_get(&value);
+    arena_deinit(&arena);
+    TRY(status);
+    if (interval.months != 0)
+        return sql_error_set(error, "22023", -1, "Cannot specify months in time zone interval.");
+    if (interval.days != 0)
+        return sql_error_set(error, "22023", -1, "Cannot specify days in time zone interval.");
+    return zone_fixed((int32_t)(interval.microseconds / 1000000), out, error);
+}
+
+/* SET TIME ZONE: INTERVAL '...', a number of hours, or a name. */
+static enum status
+find_zone(const struct settings *settings, const char *text, const struct zone **out,
+          struct sql_error *error)
+{
+    enum status status = STATUS_OK;
+    char *end = NULL;
+
+    if (strncasecmp(text, "interval ", 9) == 0)
+        return zone_of_interval(settings, text, out, error);
+    double hours = strtod(text, &end);
+    if (end != text && *end == '\0') {
+        if (!(hours >= -167 && hours <= 167))
+            return invalid("TimeZone", text, error);
+        return zone_fixed((int32_t)(hours * 3600), out, error);
+    }
+    *out = zone_find(text, strlen(text), error, &status);
+    return *out != NULL || status != STATUS_OK ? status : invalid("TimeZone", text, error);
+}
+
 /* A list as SHOW gives it; names that are not plain get quotes. */
 static enum status
 join(const char *const *values, uint32_t count, bool names, char *out, size_t room)
@@ -518,6 +587,12 @@ settings_set(struct settings *settings, const char *name, const char *const *val
 
     if (table[index].kind == MEMORY && read_memory(text, &size))
         write_memory(size, text, sizeof(text));
+    if (table[index].kind == ZONE) {
+        const struct zone *zone = NULL;
+
+        TRY(find_zone(settings, text, &zone, error));
+        (void)snprintf(text, sizeof(text), "%s", zone_name(zone));
+    }
     if (local && !in_block)
         return STATUS_OK; /* PostgreSQL warns that it has no effect. */
     return store(settings, index, text, local, in_block);
@@ -572,6 +647,12 @@ settings_set_temporary(struct settings *settings, const char *schema)
 {
     settings->path.temporary = schema;
     settings->path_epoch++;
+}
+
+const struct zone *
+settings_zone(const struct settings *settings)
+{
+    return settings->zone;
 }
 
 uint64_t

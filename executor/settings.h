@@ -7,6 +7,7 @@
 #define EXECUTOR_SETTINGS_H
 
 #include "executor/search_path.h"
+#include "executor/zone.h"
 
 struct settings;
 
@@ -43,8 +44,9 @@ bool settings_at(const struct settings *settings, uint32_t index, const char **n
 const struct search_path *settings_path(const struct settings *settings);
 /** Names without a schema are looked for in this one first, from now on; the text is the caller's. */
 void settings_set_temporary(struct settings *settings, const char *schema);
-/** Changes whenever the path does. */
+/** Changes whenever the path or the time zone does: plans made before do not fit. */
 uint64_t settings_path_epoch(const struct settings *settings);
+const struct zone *settings_zone(const struct settings *settings);
 enum qtdb_isolation settings_isolation(const struct settings *settings);
 bool settings_read_only(const struct settings *settings);
 bool settings_asynchronous(const struct settings *settings);

@@ -529,6 +529,7 @@ statement__fail(struct qtdb_statement *statement, enum status status)
 bool
 statement__prepare_rows(struct qtdb_statement *statement)
 {
+    session_use_zone(statement->session);
     enum status status = ensure_bound(statement);
 
     if (status != STATUS_OK)
@@ -734,6 +735,7 @@ qtdb_step(struct qtdb_statement *statement)
 {
     if (statement->phase == STATEMENT_DONE)
         return QTDB_DONE;
+    session_use_zone(statement->session);
     if (statement->ast->kind == AST_EXECUTE)
         return statement__step_execute(statement);
     if (is_query(statement->ast))

@@ -258,6 +258,7 @@ qtdb_column_text(struct qtdb_statement *statement, uint32_t column, size_t *size
 
     if (value.null)
         return NULL;
+    session_use_zone(statement->session);
     const char *text = value_print(&value, &statement->row, &size);
     if (text != NULL && size_out != NULL)
         *size_out = size;

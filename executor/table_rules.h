@@ -31,6 +31,9 @@ MUST_CHECK enum status rules_default(struct bind *bind, const struct table *tabl
 /** The functions it calls, and its shape, may stand in a generated column or an index; 42P17. */
 MUST_CHECK enum status rules_check_immutable(const struct ast_expr *ast, const char *message,
                                              struct sql_error *error);
+/** The same of a bound one that goes by the session's time zone. What a table keeps is read and evaluated by UTC. */
+MUST_CHECK enum status rules_check_zoneless(const struct expr *expr, const char *message,
+                                            struct sql_error *error);
 /** Gives another result each time, or has effects. */
 bool rules_is_volatile(const struct ast_expr *ast);
 

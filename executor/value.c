@@ -240,18 +240,22 @@ parse_moment(const struct sql_type *type, const char *text, size_t size, struct 
     bool ok;
 
     trim(&text, &size);
+    error->sqlstate[0] = '\0';
     if (type->type == QTDB_TYPE_DATE)
-        ok = datetime_parse_date(text, size, &moment);
+        ok = datetime_parse_date(text, size, &moment, error);
     else if (type->type == QTDB_TYPE_TIME)
         ok = datetime_parse_time(text, size, &moment);
     else
-        ok = datetime_parse_timestamp(text, size, type->type == QTDB_TYPE_TIMESTAMPTZ, &moment);
+        ok = datetime_parse_timestamp(text, size, type->type == QTDB_TYPE_TIMESTAMPTZ, &moment,
+                                      error);
     if (!ok && type->type != QTDB_TYPE_TIME && size == 5 && strncasecmp(text, "epoch", 5) == 0) {
         int64_t epoch = type->type == QTDB_TYPE_DATE ? -10957 : INT64_C(-946684800000000);
 
         *out = value_integer(type->type, epoch);
         return STATUS_OK;
     }
+    if (!ok && error->sqlstate[0] != '\0')
+        return STATUS_INVALID; /* A zone that is not known. */
     if (!ok && has_moment_form(text, size))
         return sql_error_set(error, "22008", -1, "date/time field value out of range: \"%.*s\"",
                              (int)(size < 100 ? size : 100), text);

@@ -11,6 +11,7 @@
 #include "executor/json.h"
 #include "executor/numeric.h"
 #include "executor/value.h"
+#include "executor/zone.h"
 #include "kernel/base/check.h"
 
 static const int64_t DAY_US = INT64_C(86400000000);
@@ -248,6 +249,17 @@ to_text(const struct value *value, enum qtdb_type type, struct arena *arena, str
     return STATUS_OK;
 }
 
+/* Between clocks and moments, by the session's zone. */
+static int64_t
+by_zone(int64_t moment, enum qtdb_type from, enum qtdb_type to)
+{
+    if (from == QTDB_TYPE_TIMESTAMPTZ && to != QTDB_TYPE_TIMESTAMPTZ)
+        return zone_to_local(zone_session(), moment);
+    if (to == QTDB_TYPE_TIMESTAMPTZ && from != QTDB_TYPE_TIMESTAMPTZ)
+        return zone_to_moment(zone_session(), moment);
+    return moment;
+}
+
 static enum status
 to_moment(const struct value *value, enum qtdb_type type, struct arena *arena, struct value *out,
           struct sql_error *error)
@@ -262,14 +274,17 @@ to_moment(const struct value *value, enum qtdb_type type, struct arena *arena, s
     if (from == QTDB_TYPE_INTERVAL && type == QTDB_TYPE_TIME) {
         moment = (interval_get(value).microseconds % DAY_US + DAY_US) % DAY_US;
     } else if (from == QTDB_TYPE_DATE && to_stamp) {
-        moment *= DAY_US;
+        moment = by_zone(moment * DAY_US, QTDB_TYPE_TIMESTAMP, type);
     } else if (from_stamp && type == QTDB_TYPE_DATE) {
+        moment = by_zone(moment, from, QTDB_TYPE_TIMESTAMP);
         int64_t rest = moment % DAY_US;
 
         moment = (moment - rest) / DAY_US - (rest < 0);
     } else if (from_stamp && type == QTDB_TYPE_TIME) {
-        moment = (moment % DAY_US + DAY_US) % DAY_US;
-    } else if (!(from_stamp && to_stamp)) {
+        moment = (by_zone(moment, from, QTDB_TYPE_TIMESTAMP) % DAY_US + DAY_US) % DAY_US;
+    } else if (from_stamp && to_stamp) {
+        moment = by_zone(moment, from, type);
+    } else {
         return refuse_cast(from, type, error);
     }
     *out = value_integer(type, moment);

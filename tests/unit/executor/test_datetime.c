@@ -7,6 +7,8 @@
 
 #include "executor/datetime.h"
 
+static struct sql_error error = {.location = -1};
+
 Test(datetime, every_day_prints_and_parses_back)
 {
     char text[DATETIME_TEXT_SIZE];
@@ -15,7 +17,7 @@ Test(datetime, every_day_prints_and_parses_back)
         int64_t back = 0;
         size_t size = datetime_print_date(day, text);
 
-        cr_assert(datetime_parse_date(text, size, &back), "%s", text);
+        cr_assert(datetime_parse_date(text, size, &back, &error), "%s", text);
         cr_assert_eq(back, day, "%s", text);
     }
 }
@@ -24,9 +26,9 @@ Test(datetime, counts_from_the_year_2000)
 {
     int64_t days = 1;
 
-    cr_assert(datetime_parse_date("2000-01-01", 10, &days));
+    cr_assert(datetime_parse_date("2000-01-01", 10, &days, &error));
     cr_assert_eq(days, 0);
-    cr_assert(datetime_parse_date("1970-01-01", 10, &days));
+    cr_assert(datetime_parse_date("1970-01-01", 10, &days, &error));
     cr_assert_eq(days, -10957);
 }
 
@@ -53,7 +55,7 @@ Test(datetime, prints_timestamps_with_what_is_not_zero)
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         cr_assert(datetime_parse_timestamp(cases[i].text, strlen(cases[i].text), cases[i].with_zone,
-                                           &moment),
+                                           &moment, &error),
                   "%s", cases[i].text);
         datetime_print_timestamp(moment, cases[i].with_zone, text);
         cr_assert_str_eq(text, cases[i].printed);
@@ -67,6 +69,7 @@ Test(datetime, refuses_days_that_do_not_exist)
     int64_t days;
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        cr_assert_not(datetime_parse_date(texts[i], strlen(texts[i]), &days), "%s", texts[i]);
-    cr_assert(datetime_parse_date("2000-02-29", 10, &days));
+        cr_assert_not(datetime_parse_date(texts[i], strlen(texts[i]), &days, &error), "%s",
+                      texts[i]);
+    cr_assert(datetime_parse_date("2000-02-29", 10, &days, &error));
 }

@@ -485,7 +485,6 @@ Test(define, refuses_by_name_what_definitions_do_not_do)
     refuse("alter table t cluster on t_pkey", "0A000");
     refuse("create index on t using hash (n)", "42704");
     refuse("create table s (a int check ((select 1) > a))", "0A000");
-    refuse("set timezone to 'Europe/Berlin'", "0A000");
     refuse("begin isolation level repeatable read; alter table t add column x int", "0A000");
     (void)rows_of("rollback");
 }
