@@ -259,6 +259,7 @@ struct ast_set {
     const char *name;     /* SHOW: NULL: all. */
     const char *database; /* ALTER DATABASE. */
     bool local;
+    bool to_default; /* RESET written as SET ... TO DEFAULT. */
     uint32_t value_count;
     const char **values;
     struct ast_transaction_modes modes;

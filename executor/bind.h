@@ -61,10 +61,13 @@ struct bound_merge_when {
 };
 
 struct search_path;
+struct settings;
 
 struct bind {
     struct qtdb_txn *txn;
-    const struct search_path *path; /* NULL: "public" alone. */
+    const struct search_path *path;  /* NULL: "public" alone. */
+    const struct settings *settings; /* NULL: none are shown. */
+    bool once;                       /* What was bound shows settings: it is for one run. */
     struct arena *arena;
     const struct value *parameters; /* For their types. */
     uint32_t parameter_count;

@@ -682,8 +682,8 @@ find_view(const struct catalog_view *all, const struct ast_name *name)
 enum status
 bind__catalog_view(struct bind *bind, const struct ast_name *name, struct bind__query *out)
 {
-    static const struct catalog_view *const families[] = {views, catalog__class_views,
-                                                          catalog__type_views};
+    static const struct catalog_view *const families[] = {
+        views, catalog__class_views, catalog__type_views, catalog__setting_views};
     const struct catalog_view *view = NULL;
     struct listing listing = {.bind = bind};
     uint32_t count = 0;

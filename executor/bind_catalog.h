@@ -41,8 +41,9 @@ struct catalog_view {
 };
 
 /* Ended by a view without a name. */
-extern const struct catalog_view catalog__class_views[]; /* bind_pg_class.c */
-extern const struct catalog_view catalog__type_views[];  /* bind_pg_type.c */
+extern const struct catalog_view catalog__class_views[];   /* bind_pg_class.c */
+extern const struct catalog_view catalog__type_views[];    /* bind_pg_type.c */
+extern const struct catalog_view catalog__setting_views[]; /* bind_pg_settings.c */
 
 /** One cell a column, as text in the type's input syntax; NULL: null. */
 MUST_CHECK enum status listing__row(struct listing *listing, const char *const *cells);

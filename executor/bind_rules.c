@@ -152,16 +152,11 @@ rules_default(struct bind *bind, const struct table *table, uint32_t column, str
 }
 
 static const char *const volatile_names[] = {
-    "nextval",
-    "currval",
-    "setval",
-    "lastval",
-    "random",
-    "gen_random_uuid",
-    "clock_timestamp",
-    "timeofday",
-    "qtdb_sequence_next_value",
-    NULL,
+    "nextval",         "currval",   "setval",
+    "lastval",         "random",    "gen_random_uuid",
+    "clock_timestamp", "timeofday", "qtdb_sequence_next_value",
+    "set_config",      "pg_sleep",  "pg_sleep_for",
+    "pg_sleep_until",  NULL,
 };
 
 static const char *const stable_names[] = {
@@ -180,6 +175,7 @@ static const char *const stable_names[] = {
     "current_database",
     "session_user",
     "version",
+    "pg_backend_pid",
     "pg_get_serial_sequence",
     "age",
     NULL,

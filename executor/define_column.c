@@ -13,7 +13,12 @@ struct bind
 define_bind(const struct exec_context *context, struct arena *arena)
 {
     return (struct bind){
-        .txn = context->txn, .path = context->path, .arena = arena, .error = context->error};
+        .txn = context->txn,
+        .path = context->path,
+        .settings = context->settings,
+        .arena = arena,
+        .error = context->error,
+    };
 }
 
 enum status

@@ -107,22 +107,29 @@ exec__release(struct exec *exec)
     exec->holds = false;
 }
 
-/* False: the statement is to end. Told at every 64th look, which is soon enough. */
-static bool
-goes_on(struct exec_progress *progress)
+enum status
+exec__timed_out(const struct exec_context *context)
 {
-    if (progress == NULL || progress->call == NULL || ++progress->check_count % 64 != 0)
-        return true;
-    return progress->call(progress->context, progress->row_count);
+    (void)sql_error_set(context->error, "57014", -1,
+                        "canceling statement due to statement timeout");
+    return STATUS_STOPPED;
 }
 
+/* Others are asked at every 64th look, which is soon enough. */
 enum status
 exec__check_interrupt(const struct exec_context *context)
 {
+    struct exec_progress *progress = context->progress;
     bool interrupted = context->interrupted != NULL &&
                        atomic_load_explicit(context->interrupted, memory_order_relaxed);
 
-    if (!interrupted && goes_on(context->progress))
+    if (!interrupted && progress != NULL && ++progress->check_count % 64 == 0) {
+        if (context->deadline_ns != 0 && io_clock_ns(context->io) >= context->deadline_ns)
+            return exec__timed_out(context);
+        interrupted =
+            progress->call != NULL && !progress->call(progress->context, progress->row_count);
+    }
+    if (!interrupted)
         return STATUS_OK;
     (void)sql_error_set(context->error, "57014", -1, "canceling statement due to user request");
     return STATUS_STOPPED;

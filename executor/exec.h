@@ -75,6 +75,10 @@ struct exec_context {
     uint64_t catalog_version;       /* 0: definitions may have changed within the transaction. */
     uint64_t txn_number;            /* Of the session's transactions; 0: not known. */
     struct sequence_memory *sequences;
+    struct settings *settings; /* The session's; NULL: none. */
+    bool in_block;
+    bool read_only;
+    uint64_t deadline_ns; /* By io's clock: statement_timeout ends it then; 0: never. */
     /* For who plans within the run: when it has filled this he gives STATUS_MISSING. NULL: it does not matter. */
     struct plan_stale *stale;
 

@@ -72,6 +72,8 @@ MUST_CHECK enum status exec__charge_arena(struct exec_context *context, const st
 /** Empties `held` and gives its share of the budget back. */
 void exec__release(struct exec *exec);
 MUST_CHECK enum status exec__check_interrupt(const struct exec_context *context);
+/** 57014, for who has seen that the deadline is past. */
+MUST_CHECK enum status exec__timed_out(const struct exec_context *context);
 /** Fills the slots one after the other: a later source may read an earlier slot. */
 MUST_CHECK enum status exec__fill_slots(struct exec *exec, const struct plan_slots *slots,
                                         const struct value *row, struct arena *arena);

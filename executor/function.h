@@ -31,6 +31,7 @@ extern const struct function function_number_table[];
 extern const struct function function_moment_table[];
 extern const struct function function_more_table[];
 extern const struct function function_zone_table[];
+extern const struct function function_session_table[];
 
 /* Not found by name: ARRAY[...], and what stands behind `x op ANY (array)` and ALL, whose operator is the
  * expression's. */

@@ -49,10 +49,12 @@ function_find(const char *name, const enum qtdb_type *types, uint32_t count,
               bool (*casts)(enum qtdb_type from, enum qtdb_type to))
 {
     static const struct function *const tables[] = {
-        function_text_table,   function_math_table,     function_array_table, function_date_table,
-        function_format_table, function_json_table,     function_regex_table, function_bytes_table,
-        function_digest_table, function_sequence_table, function_power_table, function_number_table,
-        function_moment_table, function_more_table,     function_zone_table};
+        function_text_table,     function_math_table,   function_array_table,
+        function_date_table,     function_format_table, function_json_table,
+        function_regex_table,    function_bytes_table,  function_digest_table,
+        function_sequence_table, function_power_table,  function_number_table,
+        function_moment_table,   function_more_table,   function_zone_table,
+        function_session_table};
     const struct function *best = NULL;
     int best_match = -1;
 

@@ -127,6 +127,7 @@ convert_set(struct pg__conversion *conversion, VariableSetStmt *source)
     if (source->kind == VAR_SET_CURRENT)
         return pg__unsupported(conversion, -1, "SET ... FROM CURRENT");
     out->what = source->kind == VAR_SET_VALUE ? AST_SET_VALUE : AST_SET_RESET;
+    out->to_default = source->kind == VAR_SET_DEFAULT;
     out->name = source->name == NULL ? NULL : pg__copy(conversion, source->name);
     out->values = pg__take(conversion, (size_t)list_length(source->args) * sizeof(*out->values));
     if (out->values == NULL)

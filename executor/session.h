@@ -169,6 +169,8 @@ MUST_CHECK enum status session_refuse_load(const struct qtdb_session *session,
                                            struct sql_error *error);
 
 /* session_setting.c */
+/** The longest wait for a lock: lock_timeout, and no longer than a statement may take. 0: without end. */
+uint32_t session_lock_timeout_ms(const struct qtdb_session *session);
 /** SET, RESET, SET TRANSACTION and SET SESSION CHARACTERISTICS; sets the tag. */
 MUST_CHECK enum status session_set(struct qtdb_session *session, const struct ast_statement *ast,
                                    const char **tag_out, struct sql_error *error);

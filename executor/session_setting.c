@@ -5,6 +5,15 @@
 #include "executor/session.h"
 #include "kernel/base/check.h"
 
+uint32_t
+session_lock_timeout_ms(const struct qtdb_session *session)
+{
+    uint32_t lock_ms = settings_lock_timeout_ms(session->settings);
+    uint32_t statement_ms = settings_statement_timeout_ms(session->settings);
+
+    return lock_ms == 0 || (statement_ms != 0 && statement_ms < lock_ms) ? statement_ms : lock_ms;
+}
+
 enum status
 session_begin(struct qtdb_session *session, enum qtdb_isolation isolation, bool read_only,
               struct qtdb_txn_statistics *statistics, struct qtdb_txn **out,
@@ -16,7 +25,7 @@ session_begin(struct qtdb_session *session, enum qtdb_isolation isolation, bool 
         .read_only = read_only,
         .isolation = isolation,
         .durability = settings_asynchronous(settings) ? QTDB_ASYNC : QTDB_SYNC,
-        .lock_timeout_ms = settings_lock_timeout_ms(settings),
+        .lock_timeout_ms = session_lock_timeout_ms(session),
         .statistics = statistics,
     };
 
@@ -68,18 +77,47 @@ set_characteristics(struct qtdb_session *session, const struct ast_transaction_m
     return STATUS_OK;
 }
 
+/* SET transaction_isolation and transaction_read_only are SET TRANSACTION. False: it is another setting. */
+static bool
+read_modes(const struct ast_set *ast, struct ast_transaction_modes *out)
+{
+    static const struct {
+        const char *text;
+        enum qtdb_isolation isolation;
+    } levels[] = {{"serializable", QTDB_SERIALIZABLE},
+                  {"repeatable read", QTDB_REPEATABLE_READ},
+                  {"read committed", QTDB_READ_COMMITTED},
+                  {"read uncommitted", QTDB_READ_COMMITTED}};
+
+    if (ast->what != AST_SET_VALUE || ast->value_count != 1)
+        return false;
+    *out = (struct ast_transaction_modes){-1, -1};
+    if (strcmp(ast->name, "transaction_read_only") == 0)
+        out->read_only = strcmp(ast->values[0], "on") == 0    ? 1
+                         : strcmp(ast->values[0], "off") == 0 ? 0
+                                                              : -1;
+    for (size_t i = 0; i < 4 && strcmp(ast->name, "transaction_isolation") == 0; i++) {
+        if (strcmp(ast->values[0], levels[i].text) == 0)
+            out->isolation = levels[i].isolation;
+    }
+    return out->isolation >= 0 || out->read_only >= 0;
+}
+
 static enum status
 set(struct qtdb_session *session, const struct ast_set *ast, struct sql_error *error)
 {
     bool block = session->txn != NULL;
+    struct ast_transaction_modes modes;
 
     TRY(session_refuse_aborted(session, error));
+    if (read_modes(ast, &modes))
+        return set_transaction(session, &modes, error);
     switch (ast->what) {
     case AST_SET_VALUE:
         return settings_set(session->settings, ast->name, ast->values, ast->value_count, ast->local,
                             block, error);
     case AST_SET_RESET:
-        return settings_reset(session->settings, ast->name, block, error);
+        return settings_reset(session->settings, ast->name, ast->local, block, error);
     case AST_SET_TRANSACTION:
         return set_transaction(session, &ast->modes, error);
     default:
@@ -94,7 +132,7 @@ session_set(struct qtdb_session *session, const struct ast_statement *ast, const
 {
     enum status status = set(session, ast->set, error);
 
-    *tag_out = ast->set->what == AST_SET_RESET ? "RESET" : "SET";
+    *tag_out = ast->set->what == AST_SET_RESET && !ast->set->to_default ? "RESET" : "SET";
     if (status != STATUS_OK && session->txn != NULL)
         session->aborted = true;
     return status;
@@ -148,11 +186,11 @@ show_one(const struct qtdb_session *session, const char *name, struct arena *are
 static enum status
 show_all(const struct qtdb_session *session, struct arena *arena, struct ast_select *out)
 {
-    static const char *const names[] = {"name", "setting"};
-    const char *name = NULL, *value = NULL;
+    static const char *const names[] = {"name", "setting", "description"};
+    struct settings_fact fact;
     uint32_t count = 0;
 
-    while (settings_at(session->settings, count, &name, &value))
+    while (settings_at(session->settings, count, &fact))
         count++;
     struct ast_from *from = arena_alloc(arena, sizeof(*from));
     struct ast_select *values = arena_alloc(arena, sizeof(*values));
@@ -161,19 +199,22 @@ show_all(const struct qtdb_session *session, struct arena *arena, struct ast_sel
     struct ast_expr *star = arena_alloc(arena, sizeof(*star));
     if (from == NULL || values == NULL || out->from == NULL || out->targets == NULL || star == NULL)
         return STATUS_NO_MEMORY;
-    *values = (struct ast_select){.location = -1, .row_count = count, .row_width = 2};
-    values->rows = arena_alloc(arena, 2 * (size_t)count * sizeof(*values->rows));
+    *values = (struct ast_select){.location = -1, .row_count = count, .row_width = 3};
+    values->rows = arena_alloc(arena, 3 * (size_t)count * sizeof(*values->rows));
     if (values->rows == NULL)
         return STATUS_NO_MEMORY;
-    for (uint32_t i = 0; settings_at(session->settings, i, &name, &value); i++) {
-        values->rows[2 * i] = text_expr(arena, name);
-        values->rows[2 * i + 1] = text_expr(arena, value);
-        if (values->rows[2 * i] == NULL || values->rows[2 * i + 1] == NULL)
+    for (uint32_t i = 0; settings_at(session->settings, i, &fact); i++) {
+        struct ast_expr **row = values->rows + 3 * (size_t)i;
+
+        row[0] = text_expr(arena, fact.name);
+        row[1] = text_expr(arena, fact.value);
+        row[2] = text_expr(arena, fact.description);
+        if (row[0] == NULL || row[1] == NULL || row[2] == NULL)
             return STATUS_NO_MEMORY;
     }
     *from = (struct ast_from){.kind = AST_FROM_QUERY,
                               .alias = "settings",
-                              .column_name_count = 2,
+                              .column_name_count = 3,
                               .column_names = (const char **)(uintptr_t)names,
                               .query = values};
     *star = (struct ast_expr){.kind = AST_STAR, .location = -1};

@@ -1,92 +1,32 @@
 /*
  * Settings (settings.h). For each one three texts: what counts now, what will after COMMIT, and what
- * will after ROLLBACK; NULL is the default. Outside a block they are one.
+ * will after ROLLBACK; NULL is the default. Outside a block they are one. Behind those of settings__table stand the
+ * session's own ones, whose names have a dot; they are made when they are first set, and their default is "".
  */
-#include "executor/settings.h"
-
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "executor/interval.h"
 #include "executor/plan.h"
+#include "executor/settings_private.h"
 #include "kernel/base/check.h"
 
-enum kind {
-    FREE = 1,      /* Any text; nothing depends on it. */
-    FIXED = 2,     /* One of the texts in `accepted`, which all mean what we do. */
-    READ_ONLY = 3, /* Shown only. */
-    PATH = 4,
-    BOOLEAN = 5,
-    ISOLATION = 6,
-    MILLISECONDS = 7,
-    MEMORY = 8, /* In kB, at least WORK_MEM_MIN. */
-    ZONE = 9,   /* Its name, canonical. */
-};
+enum { SLOTS_MAX = SETTING_COUNT + 1000, NAME_MAX_SIZE = 64 };
 
-/* PostgreSQL's bounds of work_mem, in kB. */
-enum { WORK_MEM_MIN = 64, WORK_MEM_MAX = INT32_MAX };
-
-enum {
-    DEFAULT_ISOLATION = 6,
-    DEFAULT_READ_ONLY = 7,
-    ENABLE_HASH_JOIN = 10,
-    ENABLE_MERGE_JOIN = 11,
-    ENABLE_LOOP_JOIN = 12,
-    LOCK_TIMEOUT = 17,
-    SEARCH_PATH = 20,
-    SYNCHRONOUS_COMMIT = 26,
-    TIME_ZONE = 27,
-    WORK_MEM = 28,
-    SETTING_COUNT = 30,
-};
-
-/* In order of names. */
-static const struct setting {
-    const char *name;
-    enum kind kind;
-    const char *value;    /* The default. */
-    const char *accepted; /* FIXED: lower case, with commas around each. */
-} table[SETTING_COUNT] = {
-    {"application_name", FREE, "", NULL},
-    {"bytea_output", FIXED, "hex", ",hex,"},
-    {"check_function_bodies", FREE, "on", NULL},
-    {"client_encoding", FIXED, "UTF8", ",utf8,utf-8,unicode,"},
-    {"client_min_messages", FREE, "notice", NULL},
-    {"DateStyle", FIXED, "ISO, MDY", ",iso,iso; mdy,"},
-    [DEFAULT_ISOLATION] = {"default_transaction_isolation", ISOLATION, "read committed", NULL},
-    [DEFAULT_READ_ONLY] = {"default_transaction_read_only", BOOLEAN, "off", NULL},
-    {"default_table_access_method", FREE, "heap", NULL},
-    {"default_tablespace", FREE, "", NULL},
-    [ENABLE_HASH_JOIN] = {"enable_hashjoin", BOOLEAN, "on", NULL},
-    [ENABLE_MERGE_JOIN] = {"enable_mergejoin", BOOLEAN, "on", NULL},
-    [ENABLE_LOOP_JOIN] = {"enable_nestloop", BOOLEAN, "on", NULL},
-    {"extra_float_digits", FIXED, "1", ",1,2,3,"},
-    {"idle_in_transaction_session_timeout", FIXED, "0", ",0,"},
-    {"IntervalStyle", FIXED, "postgres", ",postgres,"},
-    {"lc_messages", READ_ONLY, "C", NULL},
-    [LOCK_TIMEOUT] = {"lock_timeout", MILLISECONDS, "0", NULL},
-    {"maintenance_work_mem", FREE, "64MB", NULL},
-    {"row_security", FREE, "on", NULL},
-    [SEARCH_PATH] = {"search_path", PATH, "\"$user\", public", NULL},
-    {"server_encoding", READ_ONLY, "UTF8", NULL},
-    {"server_version", READ_ONLY, "15.0 (qtdb " QTDB_VERSION_STRING ")", NULL},
-    {"server_version_num", READ_ONLY, "150000", NULL},
-    {"standard_conforming_strings", FIXED, "on", ",on,true,1,"},
-    {"statement_timeout", FIXED, "0", ",0,"},
-    [SYNCHRONOUS_COMMIT] = {"synchronous_commit", BOOLEAN, "on", NULL},
-    [TIME_ZONE] = {"TimeZone", ZONE, "UTC", NULL},
-    [WORK_MEM] = {"work_mem", MEMORY, "64MB", NULL},
-    {"xmloption", FREE, "content", NULL},
+struct slot {
+    char *name; /* NULL: of settings__table. */
+    char *now;
+    char *committed; /* Where `changed`. */
+    char *before;
+    bool changed; /* In the block. */
 };
 
 struct settings {
     struct memory *memory;
-    char *now[SETTING_COUNT];
-    char *committed[SETTING_COUNT]; /* Of settings changed in the block. */
-    char *before[SETTING_COUNT];
-    bool changed[SETTING_COUNT];
+    struct slot *slots; /* SETTING_COUNT and the session's own. */
+    uint32_t slot_count;
     bool any_changed;
     struct search_path path;
     struct arena path_arena;
@@ -117,12 +57,27 @@ drop(struct settings *settings, char **text)
 }
 
 static const char *
+default_of(const struct settings *settings, uint32_t index)
+{
+    if (index >= SETTING_COUNT)
+        return "";
+    return index == SETTING_SEARCH_PATH && settings->file_path != NULL
+               ? settings->file_path
+               : settings__table[index].value;
+}
+
+static const char *
 value_of(const struct settings *settings, uint32_t index)
 {
-    if (settings->now[index] != NULL)
-        return settings->now[index];
-    return index == SEARCH_PATH && settings->file_path != NULL ? settings->file_path
-                                                               : table[index].value;
+    const char *now = settings->slots[index].now;
+
+    return now != NULL ? now : default_of(settings, index);
+}
+
+static const char *
+name_of(const struct settings *settings, uint32_t index)
+{
+    return index < SETTING_COUNT ? settings__table[index].name : settings->slots[index].name;
 }
 
 /* The path. */
@@ -180,7 +135,7 @@ renew_path(struct settings *settings)
     struct arena arena;
 
     arena_init(&arena, settings->memory, MEMORY_SQL);
-    enum status status = read_path(value_of(settings, SEARCH_PATH), &arena, &path);
+    enum status status = read_path(value_of(settings, SETTING_SEARCH_PATH), &arena, &path);
     if (status != STATUS_OK) {
         arena_deinit(&arena);
         return status;
@@ -205,7 +160,7 @@ settings_set_file_path(struct settings *settings, const char *text)
 static void
 renew_zone(struct settings *settings)
 {
-    const char *name = value_of(settings, TIME_ZONE);
+    const char *name = value_of(settings, SETTING_TIME_ZONE);
     struct sql_error error = {.location = -1};
     const struct zone *zone = NULL;
 
@@ -224,7 +179,9 @@ settings_new(struct memory *memory)
     settings->memory = memory;
     settings->zone = zone_utc();
     arena_init(&settings->path_arena, memory, MEMORY_SQL);
-    if (renew_path(settings) != STATUS_OK) {
+    settings->slots = memory_alloc(memory, MEMORY_SQL, SETTING_COUNT * sizeof(struct slot));
+    settings->slot_count = settings->slots != NULL ? SETTING_COUNT : 0;
+    if (settings->slots == NULL || renew_path(settings) != STATUS_OK) {
         settings_free(settings);
         return NULL;
     }
@@ -236,11 +193,16 @@ settings_free(struct settings *settings)
 {
     if (settings == NULL)
         return;
-    for (uint32_t i = 0; i < SETTING_COUNT; i++) {
-        drop(settings, &settings->now[i]);
-        drop(settings, &settings->committed[i]);
-        drop(settings, &settings->before[i]);
+    for (uint32_t i = 0; i < settings->slot_count; i++) {
+        struct slot *slot = &settings->slots[i];
+
+        drop(settings, &slot->name);
+        drop(settings, &slot->now);
+        drop(settings, &slot->committed);
+        drop(settings, &slot->before);
     }
+    memory_free(settings->memory, MEMORY_SQL, settings->slots,
+                settings->slot_count * sizeof(struct slot));
     drop(settings, &settings->file_path);
     arena_deinit(&settings->path_arena);
     memory_free(settings->memory, MEMORY_SQL, settings, sizeof(*settings));
@@ -248,14 +210,15 @@ settings_free(struct settings *settings)
 
 /* Changing. */
 
+/* UINT32_MAX: there is none. */
 static uint32_t
-find(const char *name)
+find(const struct settings *settings, const char *name)
 {
-    for (uint32_t i = 0; i < SETTING_COUNT; i++) {
-        if (strcasecmp(table[i].name, name) == 0)
+    for (uint32_t i = 0; i < settings->slot_count; i++) {
+        if (strcasecmp(name_of(settings, i), name) == 0)
             return i;
     }
-    return SETTING_COUNT;
+    return UINT32_MAX;
 }
 
 static enum status
@@ -264,47 +227,98 @@ unknown(const char *name, struct sql_error *error)
     return sql_error_set(error, "42704", -1, "unrecognized configuration parameter \"%s\"", name);
 }
 
-static enum status
-invalid(const char *name, const char *value, struct sql_error *error)
+/* Names between dots, two at least. */
+static bool
+is_own_name(const char *name)
 {
-    return sql_error_set(error, "22023", -1, "invalid value for parameter \"%s\": \"%s\"", name,
-                         value);
+    bool begins = true, dot = false;
+
+    for (const char *at = name; *at != '\0'; at++) {
+        if (*at == '.' && !begins) {
+            begins = dot = true;
+            continue;
+        }
+        bool letter = isalpha((unsigned char)*at) || *at == '_' || (*at & 0x80) != 0;
+        if (!letter && (begins || (!isdigit((unsigned char)*at) && *at != '$')))
+            return false;
+        begins = false;
+    }
+    return dot && !begins;
+}
+
+/* A setting of the session's own. */
+static enum status
+add(struct settings *settings, const char *name, uint32_t *out, struct sql_error *error)
+{
+    uint32_t count = settings->slot_count;
+
+    if (strchr(name, '.') == NULL)
+        return unknown(name, error);
+    if (!is_own_name(name) || strlen(name) >= 2 * NAME_MAX_SIZE)
+        return sql_error_set(error, "42602", -1, "invalid configuration parameter name \"%s\"",
+                             name);
+    if (count == SLOTS_MAX)
+        return sql_error_set(error, "54000", -1, "too many settings");
+    char *kept = copy(settings, name);
+    if (kept == NULL)
+        return STATUS_NO_MEMORY;
+    struct slot *slots = memory_resize(settings->memory, MEMORY_SQL, settings->slots,
+                                       count * sizeof(*slots), (count + 1) * sizeof(*slots));
+    if (slots == NULL) {
+        drop(settings, &kept);
+        return STATUS_NO_MEMORY;
+    }
+    settings->slots = slots;
+    slots[count].name = kept;
+    settings->slot_count = count + 1;
+    *out = count;
+    return STATUS_OK;
+}
+
+/* What a change of the value means to others. STATUS_NO_MEMORY: nothing. */
+static enum status
+renew(struct settings *settings, uint32_t index)
+{
+    if (index == SETTING_SEARCH_PATH)
+        return renew_path(settings);
+    if (index == SETTING_TIME_ZONE)
+        renew_zone(settings);
+    return STATUS_OK;
 }
 
 /* `out` is what counts from here on; the texts of a block are kept beside. */
 static enum status
 store(struct settings *settings, uint32_t index, const char *value, bool local, bool in_block)
 {
+    struct slot *slot = &settings->slots[index];
     char *now = NULL, *committed = NULL, *before = NULL;
 
     if (value != NULL && (now = copy(settings, value)) == NULL)
         return STATUS_NO_MEMORY;
     if (in_block && value != NULL && !local && (committed = copy(settings, value)) == NULL)
         goto no_memory;
-    if (in_block && !settings->changed[index] && settings->now[index] != NULL &&
-        (before = copy(settings, settings->now[index])) == NULL)
+    if (in_block && !slot->changed && slot->now != NULL &&
+        (before = copy(settings, slot->now)) == NULL)
         goto no_memory;
-    if (in_block && local && !settings->changed[index] && settings->now[index] != NULL &&
-        (committed = copy(settings, settings->now[index])) == NULL)
+    if (in_block && local && !slot->changed && slot->now != NULL &&
+        (committed = copy(settings, slot->now)) == NULL)
         goto no_memory;
-    char *old = settings->now[index];
-    settings->now[index] = now;
-    if (index == SEARCH_PATH && renew_path(settings) != STATUS_OK) {
-        settings->now[index] = old;
+    char *old = slot->now;
+    slot->now = now;
+    if (renew(settings, index) != STATUS_OK) {
+        slot->now = old;
         goto no_memory;
     }
     drop(settings, &old);
-    if (index == TIME_ZONE)
-        renew_zone(settings);
     if (!in_block)
         return STATUS_OK;
-    if (!settings->changed[index])
-        settings->before[index] = before;
-    if (!local || !settings->changed[index]) {
-        drop(settings, &settings->committed[index]);
-        settings->committed[index] = committed;
+    if (!slot->changed)
+        slot->before = before;
+    if (!local || !slot->changed) {
+        drop(settings, &slot->committed);
+        slot->committed = committed;
     }
-    settings->changed[index] = settings->any_changed = true;
+    slot->changed = settings->any_changed = true;
     return STATUS_OK;
 no_memory:
     drop(settings, &now);
@@ -316,21 +330,24 @@ no_memory:
 void
 settings_end(struct settings *settings, bool committed)
 {
-    bool path = settings->changed[SEARCH_PATH], zone = settings->changed[TIME_ZONE];
+    bool path = settings->slots[SETTING_SEARCH_PATH].changed;
+    bool zone = settings->slots[SETTING_TIME_ZONE].changed;
 
     if (!settings->any_changed)
         return;
-    for (uint32_t i = 0; i < SETTING_COUNT; i++) {
-        if (!settings->changed[i])
-            continue;
-        char **kept = committed ? &settings->committed[i] : &settings->before[i];
+    for (uint32_t i = 0; i < settings->slot_count; i++) {
+        struct slot *slot = &settings->slots[i];
 
-        drop(settings, &settings->now[i]);
-        settings->now[i] = *kept;
+        if (!slot->changed)
+            continue;
+        char **kept = committed ? &slot->committed : &slot->before;
+
+        drop(settings, &slot->now);
+        slot->now = *kept;
         *kept = NULL;
-        drop(settings, &settings->committed[i]);
-        drop(settings, &settings->before[i]);
-        settings->changed[i] = false;
+        drop(settings, &slot->committed);
+        drop(settings, &slot->before);
+        slot->changed = false;
     }
     settings->any_changed = false;
     if (zone)
@@ -338,198 +355,6 @@ settings_end(struct settings *settings, bool committed)
     if (path && renew_path(settings) != STATUS_OK)
         settings->path.count =
             0; /* Names without a schema are then not found, rather than wrong. */
-}
-
-static bool
-read_boolean(const char *text, bool *out)
-{
-    static const char *const words[2][4] = {{"off", "false", "no", "0"},
-                                            {"on", "true", "yes", "1"}};
-
-    for (uint32_t value = 0; value < 2; value++) {
-        for (uint32_t i = 0; i < 4; i++) {
-            if (strcasecmp(words[value][i], text) == 0) {
-                *out = value != 0;
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-/* A number with an optional unit. */
-static bool
-read_milliseconds(const char *text, uint32_t *out)
-{
-    char *end = NULL;
-    unsigned long value = strtoul(text, &end, 10);
-
-    if (end == text || value > INT32_MAX || *text == '-')
-        return false;
-    if (strcmp(end, "s") == 0 && value < INT32_MAX / 1000)
-        value *= 1000;
-    else if (strcmp(end, "min") == 0 && value < INT32_MAX / 60000)
-        value *= 60000;
-    else if (*end != '\0' && strcmp(end, "ms") != 0)
-        return false;
-    *out = (uint32_t)value;
-    return true;
-}
-
-/* A whole number of kB, or of what its unit says; in kB. */
-static bool
-read_memory(const char *text, uint64_t *out)
-{
-    static const struct {
-        const char *name;
-        uint64_t size;
-    } units[] = {{"", 1024},
-                 {"B", 1},
-                 {"kB", 1024},
-                 {"MB", UINT64_C(1) << 20},
-                 {"GB", UINT64_C(1) << 30},
-                 {"TB", UINT64_C(1) << 40}};
-    char *end = NULL;
-
-    if (*text < '0' || *text > '9')
-        return false;
-    unsigned long long value = strtoull(text, &end, 10);
-    while (*end == ' ')
-        end++;
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        if (strcmp(end, units[i].name) == 0 && value <= INT64_MAX / units[i].size) {
-            *out = value * units[i].size / 1024;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* In the largest unit that leaves no rest, as PostgreSQL shows it. */
-static void
-write_memory(uint64_t value, char *out, size_t room)
-{
-    static const char *const units[] = {"kB", "MB", "GB", "TB"};
-    uint32_t unit = 0;
-
-    for (; unit < 3 && value % 1024 == 0; unit++)
-        value /= 1024;
-    (void)snprintf(out, room, "%llu%s", (unsigned long long)value, units[unit]);
-}
-
-static bool
-is_accepted(const struct setting *setting, const char *value)
-{
-    char wanted[64] = ",";
-    size_t size = 1;
-
-    for (; *value != '\0' && size < sizeof(wanted) - 2; value++) {
-        char letter = *value;
-
-        if (letter == ',')
-            letter = ';';
-        else if (letter >= 'A' && letter <= 'Z')
-            letter = (char)(letter + 32);
-        wanted[size++] = letter;
-    }
-    wanted[size++] = ',';
-    wanted[size] = '\0';
-    return strstr(setting->accepted, wanted) != NULL;
-}
-
-static enum status
-check_memory(const struct setting *setting, const char *value, struct sql_error *error)
-{
-    uint64_t size = 0;
-
-    if (!read_memory(value, &size))
-        return invalid(setting->name, value, error);
-    if (size < WORK_MEM_MIN || size > WORK_MEM_MAX)
-        return sql_error_set(error, "22023", -1,
-                             "%llu kB is outside the valid range for parameter \"%s\" (%d .. %d)",
-                             (unsigned long long)size, setting->name, WORK_MEM_MIN, WORK_MEM_MAX);
-    return STATUS_OK;
-}
-
-static enum status
-check_value(const struct setting *setting, const char *value, struct sql_error *error)
-{
-    uint32_t milliseconds = 0;
-    bool on = false;
-
-    switch (setting->kind) {
-    case FIXED:
-        return is_accepted(setting, value)
-                   ? STATUS_OK
-                   : sql_error_set(error, "0A000", -1,
-                                   "setting \"%s\" to \"%s\" is not supported yet", setting->name,
-                                   value);
-    case READ_ONLY:
-        return sql_error_set(error, "55P02", -1, "parameter \"%s\" cannot be changed",
-                             setting->name);
-    case BOOLEAN:
-        return read_boolean(value, &on) ? STATUS_OK : invalid(setting->name, value, error);
-    case ISOLATION:
-        return strcmp(value, "serializable") == 0 || strcmp(value, "repeatable read") == 0 ||
-                       strcmp(value, "read committed") == 0 ||
-                       strcmp(value, "read uncommitted") == 0
-                   ? STATUS_OK
-                   : invalid(setting->name, value, error);
-    case MILLISECONDS:
-        return read_milliseconds(value, &milliseconds) ? STATUS_OK
-                                                       : invalid(setting->name, value, error);
-    case MEMORY:
-        return check_memory(setting, value, error);
-    default:
-        return STATUS_OK;
-    }
-}
-
-/* INTERVAL '...', without months and days. */
-static enum status
-zone_of_interval(const struct settings *settings, const char *text, const struct zone **out,
-                 struct sql_error *error)
-{
-    static const struct sql_type type = {QTDB_TYPE_INTERVAL, -1, -1};
-    const char *from = strchr(text, '\''), *end = strrchr(text, '\'');
-    struct interval interval = {0, 0, 0};
-    struct value value;
-    struct arena arena;
-
-    if (from == end)
-        return invalid("TimeZone", text, error);
-    arena_init(&arena, settings->memory, MEMORY_SQL);
-    enum status status =
-        interval_parse(&type, from + 1, (size_t)(end - from) - 1, &arena, &value, error);
-    if (status == STATUS_OK)
-        interval = interval_get(&value);
-    arena_deinit(&arena);
-    TRY(status);
-    if (interval.months != 0)
-        return sql_error_set(error, "22023", -1, "Cannot specify months in time zone interval.");
-    if (interval.days != 0)
-        return sql_error_set(error, "22023", -1, "Cannot specify days in time zone interval.");
-    return zone_fixed((int32_t)(interval.microseconds / 1000000), out, error);
-}
-
-/* SET TIME ZONE: INTERVAL '...', a number of hours, or a name. */
-static enum status
-find_zone(const struct settings *settings, const char *text, const struct zone **out,
-          struct sql_error *error)
-{
-    enum status status = STATUS_OK;
-    char *end = NULL;
-
-    if (strncasecmp(text, "interval ", 9) == 0)
-        return zone_of_interval(settings, text, out, error);
-    double hours = strtod(text, &end);
-    if (end != text && *end == '\0') {
-        if (!(hours >= -167 && hours <= 167))
-            return invalid("TimeZone", text, error);
-        return zone_fixed((int32_t)(hours * 3600), out, error);
-    }
-    *out = zone_find(text, strlen(text), error, &status);
-    return *out != NULL || status != STATUS_OK ? status : invalid("TimeZone", text, error);
 }
 
 /* A list as SHOW gives it; names that are not plain get quotes. */
@@ -564,8 +389,7 @@ enum status
 settings_join(const char *name, const char *const *values, uint32_t count,
               char out[SETTINGS_TEXT_SIZE], struct sql_error *error)
 {
-    uint32_t index = find(name);
-    bool names = index != SETTING_COUNT && table[index].kind == PATH;
+    bool names = strcasecmp(name, settings__table[SETTING_SEARCH_PATH].name) == 0;
 
     if (join(values, count, names, out, SETTINGS_TEXT_SIZE) == STATUS_OK)
         return STATUS_OK;
@@ -573,40 +397,48 @@ settings_join(const char *name, const char *const *values, uint32_t count,
 }
 
 enum status
-settings_set(struct settings *settings, const char *name, const char *const *values, uint32_t count,
-             bool local, bool in_block, struct sql_error *error)
+settings_set_text(struct settings *settings, const char *name, const char *value, bool local,
+                  bool in_block, struct sql_error *error)
 {
-    uint32_t index = find(name);
+    uint32_t index = find(settings, name);
     char text[SETTINGS_TEXT_SIZE];
 
-    if (index == SETTING_COUNT)
-        return unknown(name, error);
-    TRY(settings_join(name, values, count, text, error));
-    TRY(check_value(&table[index], text, error));
-    uint64_t size = 0;
-
-    if (table[index].kind == MEMORY && read_memory(text, &size))
-        write_memory(size, text, sizeof(text));
-    if (table[index].kind == ZONE) {
-        const struct zone *zone = NULL;
-
-        TRY(find_zone(settings, text, &zone, error));
-        (void)snprintf(text, sizeof(text), "%s", zone_name(zone));
-    }
+    if (strlen(value) >= sizeof(text))
+        return sql_error_set(error, "22023", -1, "the value of \"%s\" is too long", name);
+    memcpy(text, value, strlen(value) + 1);
+    if (index == UINT32_MAX)
+        TRY(add(settings, name, &index, error));
+    if (index < SETTING_COUNT)
+        TRY(settings__take(&settings__table[index], text, settings->memory, error));
     if (local && !in_block)
         return STATUS_OK; /* PostgreSQL warns that it has no effect. */
     return store(settings, index, text, local, in_block);
 }
 
 enum status
-settings_reset(struct settings *settings, const char *name, bool in_block, struct sql_error *error)
+settings_set(struct settings *settings, const char *name, const char *const *values, uint32_t count,
+             bool local, bool in_block, struct sql_error *error)
 {
-    uint32_t index = name == NULL ? 0 : find(name);
+    char text[SETTINGS_TEXT_SIZE];
 
-    if (index == SETTING_COUNT)
+    TRY(settings_join(name, values, count, text, error));
+    return settings_set_text(settings, name, text, local, in_block, error);
+}
+
+enum status
+settings_reset(struct settings *settings, const char *name, bool local, bool in_block,
+               struct sql_error *error)
+{
+    uint32_t index = name == NULL ? 0 : find(settings, name);
+
+    if (index == UINT32_MAX)
         return unknown(name, error);
-    for (uint32_t i = index; i < (name == NULL ? SETTING_COUNT : index + 1); i++)
-        TRY(store(settings, i, NULL, false, in_block));
+    if (local && !in_block)
+        return STATUS_OK;
+    if (name != NULL && index < SETTING_COUNT && settings__table[index].kind == SETTING_READ_ONLY)
+        return sql_error_set(error, "55P02", -1, "parameter \"%s\" cannot be changed", name);
+    for (uint32_t i = index; i < (name == NULL ? settings->slot_count : index + 1); i++)
+        TRY(store(settings, i, NULL, local, in_block));
     return STATUS_OK;
 }
 
@@ -616,23 +448,52 @@ enum status
 settings_get(const struct settings *settings, const char *name, const char **name_out,
              const char **out, struct sql_error *error)
 {
-    uint32_t index = find(name);
+    uint32_t index = find(settings, name);
 
-    if (index == SETTING_COUNT)
+    if (index == UINT32_MAX)
         return unknown(name, error);
-    *name_out = table[index].name;
+    *name_out = name_of(settings, index);
     *out = value_of(settings, index);
     return STATUS_OK;
 }
 
-bool
-settings_at(const struct settings *settings, uint32_t index, const char **name_out,
-            const char **out)
+/* pg_settings gives numbers in the unit of the setting. */
+static void
+tell_number(struct settings_fact *fact, enum settings__kind kind)
 {
-    if (index >= SETTING_COUNT)
+    int64_t milliseconds = 0;
+    uint64_t size = 0;
+
+    fact->unit = kind == SETTING_MEMORY ? "kB" : "ms";
+    fact->type = "integer";
+    if (kind == SETTING_MILLISECONDS && settings__read_milliseconds(fact->value, &milliseconds))
+        fact->number = milliseconds;
+    else if (settings__read_memory(fact->value, &size))
+        fact->number = (int64_t)size;
+}
+
+bool
+settings_at(const struct settings *settings, uint32_t index, struct settings_fact *out)
+{
+    if (index >= settings->slot_count)
         return false;
-    *name_out = table[index].name;
-    *out = value_of(settings, index);
+    const struct settings__entry *entry = index < SETTING_COUNT ? &settings__table[index] : NULL;
+    enum settings__kind kind = entry != NULL ? entry->kind : SETTING_FREE;
+
+    *out = (struct settings_fact){
+        .name = name_of(settings, index),
+        .value = value_of(settings, index),
+        .standard = default_of(settings, index),
+        .category = entry != NULL ? entry->category : "Customized Options",
+        .description = entry != NULL ? entry->description : "",
+        .type = kind == SETTING_BOOLEAN                               ? "bool"
+                : kind == SETTING_CHOICE || kind == SETTING_ISOLATION ? "enum"
+                                                                      : "string",
+        .read_only = kind == SETTING_READ_ONLY,
+        .is_set = settings->slots[index].now != NULL,
+    };
+    if (kind == SETTING_MEMORY || kind == SETTING_MILLISECONDS)
+        tell_number(out, kind);
     return true;
 }
 
@@ -664,7 +525,7 @@ settings_path_epoch(const struct settings *settings)
 enum qtdb_isolation
 settings_isolation(const struct settings *settings)
 {
-    const char *value = settings->now[DEFAULT_ISOLATION];
+    const char *value = settings->slots[SETTING_DEFAULT_ISOLATION].now;
 
     /* Here and below: what nobody has set is not read as a text with each transaction. */
     if (value == NULL)
@@ -679,20 +540,33 @@ is_on(const struct settings *settings, uint32_t index)
 {
     bool on = false;
 
-    CHECK(read_boolean(value_of(settings, index), &on));
+    CHECK(settings__read_boolean(value_of(settings, index), &on));
     return on;
 }
 
 bool
 settings_read_only(const struct settings *settings)
 {
-    return settings->now[DEFAULT_READ_ONLY] != NULL && is_on(settings, DEFAULT_READ_ONLY);
+    return settings->slots[SETTING_DEFAULT_READ_ONLY].now != NULL &&
+           is_on(settings, SETTING_DEFAULT_READ_ONLY);
 }
 
 bool
 settings_asynchronous(const struct settings *settings)
 {
-    return settings->now[SYNCHRONOUS_COMMIT] != NULL && !is_on(settings, SYNCHRONOUS_COMMIT);
+    return settings->slots[SETTING_SYNCHRONOUS_COMMIT].now != NULL &&
+           !is_on(settings, SETTING_SYNCHRONOUS_COMMIT);
+}
+
+static uint32_t
+milliseconds_of(const struct settings *settings, uint32_t index)
+{
+    int64_t milliseconds = 0;
+
+    if (settings->slots[index].now == NULL)
+        return 0;
+    CHECK(settings__read_milliseconds(settings->slots[index].now, &milliseconds));
+    return (uint32_t)milliseconds;
 }
 
 unsigned
@@ -701,13 +575,13 @@ settings_joins_off(const struct settings *settings)
     static const struct {
         uint32_t index;
         enum plan_join_off off;
-    } joins[] = {{ENABLE_HASH_JOIN, PLAN_HASH_JOIN_OFF},
-                 {ENABLE_MERGE_JOIN, PLAN_MERGE_JOIN_OFF},
-                 {ENABLE_LOOP_JOIN, PLAN_LOOP_JOIN_OFF}};
+    } joins[] = {{SETTING_HASH_JOIN, PLAN_HASH_JOIN_OFF},
+                 {SETTING_MERGE_JOIN, PLAN_MERGE_JOIN_OFF},
+                 {SETTING_LOOP_JOIN, PLAN_LOOP_JOIN_OFF}};
     unsigned off = 0;
 
     for (size_t i = 0; i < sizeof(joins) / sizeof(joins[0]); i++) {
-        if (settings->now[joins[i].index] != NULL && !is_on(settings, joins[i].index))
+        if (settings->slots[joins[i].index].now != NULL && !is_on(settings, joins[i].index))
             off |= joins[i].off;
     }
     return off;
@@ -716,12 +590,13 @@ settings_joins_off(const struct settings *settings)
 uint32_t
 settings_lock_timeout_ms(const struct settings *settings)
 {
-    uint32_t milliseconds = 0;
+    return milliseconds_of(settings, SETTING_LOCK_TIMEOUT);
+}
 
-    if (settings->now[LOCK_TIMEOUT] == NULL)
-        return 0;
-    CHECK(read_milliseconds(settings->now[LOCK_TIMEOUT], &milliseconds));
-    return milliseconds;
+uint32_t
+settings_statement_timeout_ms(const struct settings *settings)
+{
+    return milliseconds_of(settings, SETTING_STATEMENT_TIMEOUT);
 }
 
 size_t
@@ -729,8 +604,8 @@ settings_work_mem(const struct settings *settings)
 {
     uint64_t size = 0;
 
-    if (settings->now[WORK_MEM] == NULL)
+    if (settings->slots[SETTING_WORK_MEM].now == NULL)
         return 0;
-    CHECK(read_memory(settings->now[WORK_MEM], &size) && size <= WORK_MEM_MAX);
+    CHECK(settings__read_memory(settings->slots[SETTING_WORK_MEM].now, &size));
     return (size_t)size * 1024;
 }

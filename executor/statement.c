@@ -187,6 +187,15 @@ statement_time(struct qtdb_session *session)
     return session->block_us;
 }
 
+/* When statement_timeout ends a statement that begins now. */
+static uint64_t
+deadline(const struct qtdb_session *session)
+{
+    uint32_t timeout_ms = settings_statement_timeout_ms(session->settings);
+
+    return timeout_ms == 0 ? 0 : clock_ns(session) + timeout_ms * UINT64_C(1000000);
+}
+
 enum status
 statement__enter(struct qtdb_statement *statement)
 {
@@ -227,6 +236,10 @@ statement__enter(struct qtdb_statement *statement)
         .path = settings_path(session->settings),
         .path_epoch = settings_path_epoch(session->settings),
         .sequences = session->sequences,
+        .settings = session->settings,
+        .in_block = block,
+        .read_only = block ? session->read_only : settings_read_only(session->settings),
+        .deadline_ns = deadline(session),
         .io = database_io(session->db),
         .now_us = statement_time(session),
         .stale = sees_new && !statement->looked ? &statement->stale : NULL,
@@ -242,7 +255,20 @@ statement__enter(struct qtdb_statement *statement)
     }
     statement->context.txn_number = session->txn_number;
     session->used = true;
+    database_set_lock_timeout(session->txn, session_lock_timeout_ms(session));
     return sql_from_code(qtdb_refresh(session->txn), &statement->error);
+}
+
+/* A lock was waited for no longer than the statement might take. */
+static void
+tell_timeout(struct qtdb_statement *statement)
+{
+    struct sql_error *error = &statement->error;
+    uint64_t deadline_ns = statement->context.deadline_ns;
+
+    if (deadline_ns != 0 && strcmp(error->sqlstate, "55P03") == 0 &&
+        clock_ns(statement->session) >= deadline_ns)
+        (void)sql_error_set(error, "57014", -1, "canceling statement due to statement timeout");
 }
 
 enum status
@@ -250,6 +276,8 @@ statement__leave(struct qtdb_statement *statement, enum status status)
 {
     struct qtdb_txn *txn = statement->context.txn;
 
+    if (status != STATUS_OK)
+        tell_timeout(statement);
     statement__end_run(statement, status);
     statement->context.txn = NULL;
     if (!statement->own_txn) {
@@ -318,6 +346,7 @@ plan_anew(struct qtdb_statement *statement, const struct ast_statement *ast, uin
     struct qtdb_txn *txn = statement->context.txn;
     struct bind bind = {.txn = txn,
                         .path = statement->context.path,
+                        .settings = statement->session->settings,
                         .arena = &statement->bound,
                         .parameters = statement->parameters,
                         .parameter_count = statement->parameter_count,
@@ -342,8 +371,8 @@ plan_anew(struct qtdb_statement *statement, const struct ast_statement *ast, uin
     planned->keepable = exec_is_keepable(planned);
     statement->planned = planned;
     statement->planned_uses = 0;
-    /* What a block that changed definitions has planned fits no later run. */
-    statement->planned_version = session->catalog_changed ? UINT64_MAX : version;
+    /* What a block that changed definitions has planned, or what has settings in it, fits no later run. */
+    statement->planned_version = session->catalog_changed || bind.once ? UINT64_MAX : version;
     statement->planned_statistics = statistics;
     statement->planned_path_epoch = statement->context.path_epoch;
     statement->planned_joins_off = context.joins_off;

@@ -85,7 +85,7 @@ discard(struct qtdb_statement *statement)
                              "DISCARD ALL cannot run inside a transaction block");
     }
     if (all) {
-        TRY(settings_reset(session->settings, NULL, false, &statement->error));
+        TRY(settings_reset(session->settings, NULL, false, false, &statement->error));
         session_forget_prepared(session);
     }
     if (all || what == AST_DISCARD_TEMPORARY)

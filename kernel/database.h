@@ -55,6 +55,8 @@ void database_sample_fetch(struct qtdb_txn *txn, struct qtdb_tree *tree, const d
                            uint32_t count);
 /** None of its savepoints will be rolled back to any more: what they need is not kept. */
 void database_forget_savepoints(struct qtdb_txn *txn);
+/** How long it waits for a row lock from now on, as qtdb_txn_options has it. */
+void database_set_lock_timeout(struct qtdb_txn *txn, uint32_t timeout_ms);
 /** The CSN of the last commit that the transaction sees; it changes with qtdb_refresh. */
 uint64_t database_snapshot(const struct qtdb_txn *txn);
 /**

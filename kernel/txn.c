@@ -180,6 +180,12 @@ lock_timeout_ns(uint32_t timeout_ms)
     return timeout_ms == 0 ? LOCK_WAIT_FOR_EVER : timeout_ms * UINT64_C(1000000);
 }
 
+void
+database_set_lock_timeout(struct qtdb_txn *txn, uint32_t timeout_ms)
+{
+    txn->lock_timeout_ns = lock_timeout_ns(timeout_ms);
+}
+
 static void
 start(struct qtdb_txn *txn, struct qtdb *db, const struct qtdb_txn_options *options)
 {

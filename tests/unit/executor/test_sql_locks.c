@@ -7,7 +7,9 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "executor/session.h"
 #include "tests/support/sql_rig.h"
@@ -49,6 +51,10 @@ Test(sql_locks, an_exclusive_row_is_nobody_elses)
     sql_refuse(other, "select n from t where id = 1 for share nowait", "55P03");
     expect_other("select n from t where id = 1", "10\n");
     expect_other("select id from t where id < 4 order by id for update skip locked", "2\n3\n");
+    /* LOCAL counts from the next statement on. */
+    expect_other("set lock_timeout = 0; begin; set local lock_timeout = '10ms'", "");
+    sql_refuse(other, "update t set n = 0 where id = 1", "55P03");
+    expect_other("rollback", "");
     expect_other("set lock_timeout = '10ms'", "");
     sql_refuse(other, "update t set n = 0 where id = 1", "55P03");
     expect("select n from t where id = 1 for update; commit", "10\n");
@@ -287,4 +293,31 @@ Test(sql_locks, survives_every_refused_allocation)
                 expect("drop table l", "");
         }
     }
+}
+
+/* On a disk, for the simulated one's clock stands while a lock is waited for. */
+Test(sql_locks, a_statements_time_ends_its_wait)
+{
+    struct qtdb_options options = {.size = sizeof(options), .create = true, .no_threads = true};
+    struct qtdb_session *first = NULL, *second = NULL;
+    struct qtdb *db = NULL;
+    char path[200];
+
+    (void)snprintf(path, sizeof(path), "%s/test_sql_locks.%d.qtdb",
+                   getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp", (int)getpid());
+    cr_assert_eq(qtdb_open(path, &options, &db), QTDB_OK);
+    cr_assert_eq(qtdb_session_open(db, &first), QTDB_OK);
+    cr_assert_eq(qtdb_session_open(db, &second), QTDB_OK);
+    sql_expect(first, "create table w (id int primary key)", "");
+    sql_expect(first, "insert into w values (1); begin; select id from w for update", "1\n");
+    sql_expect(second, "set statement_timeout = '20ms'", "");
+    sql_refuse(second, "delete from w", "57014");
+    sql_refuse(second, "select id from w for update nowait", "55P03");
+    sql_expect(second, "set lock_timeout = '5ms'; set statement_timeout = '1min'", "");
+    sql_refuse(second, "delete from w", "55P03");
+    sql_expect(first, "rollback", "");
+    qtdb_session_close(first);
+    qtdb_session_close(second);
+    cr_assert_eq(qtdb_close(db), QTDB_OK);
+    (void)unlink(path);
 }

@@ -100,3 +100,12 @@ Test(sql_progress, ends_a_statement)
         sql_expect(session, "select count(*), sum(n) from t", "20000|59998\n");
     }
 }
+
+Test(sql_progress, ends_a_pause)
+{
+    listen(1);
+    cr_assert_eq(qtdb_exec(session, "select pg_sleep(60)", NULL, NULL), QTDB_STOPPED);
+    cr_assert_str_eq(qtdb_error_last()->sqlstate, "57014");
+    qtdb_session_set_progress(session, NULL, NULL);
+    sql_expect(session, "select pg_sleep(0.001)", "\n");
+}
