@@ -186,6 +186,7 @@ struct ast_cte {
     uint32_t column_name_count;
     const char **column_names;
     struct ast_select *query;
+    struct ast_statement *change; /* INSERT, UPDATE or DELETE in place of the query; else NULL. */
 };
 
 enum ast_lock_wait {
@@ -254,8 +255,8 @@ struct ast_conflict {
 
 enum ast_overriding { AST_OVERRIDING_NONE = 0, AST_OVERRIDING_USER = 1, AST_OVERRIDING_SYSTEM = 2 };
 
-/* WITH before INSERT is part of the query that gives the rows. */
 struct ast_insert {
+    const struct ast_select *with; /* Of which only WITH counts; NULL: none. */
     struct ast_name table;
     const char *alias;
     enum ast_overriding overriding;
@@ -268,7 +269,7 @@ struct ast_insert {
 };
 
 struct ast_update {
-    const struct ast_select *with; /* Of which only WITH counts; NULL: none. */
+    const struct ast_select *with; /* As of INSERT. */
     struct ast_name table;
     const char *alias;
     uint32_t set_count;
@@ -281,7 +282,7 @@ struct ast_update {
 };
 
 struct ast_delete {
-    const struct ast_select *with; /* As of UPDATE. */
+    const struct ast_select *with; /* As of INSERT. */
     struct ast_name table;
     const char *alias;
     uint32_t from_count; /* USING */
@@ -363,7 +364,8 @@ struct ast_statement {
     enum ast_statement_kind kind;
     int32_t location; /* Where the statement starts and how long it is, in bytes. */
     int32_t size;
-    bool locks; /* A query in it, or it itself, is FOR UPDATE or FOR SHARE. */
+    bool locks;   /* A query in it, or it itself, is FOR UPDATE or FOR SHARE. */
+    bool changes; /* A query of its WITH is INSERT, UPDATE or DELETE. */
     enum ast_transaction_kind transaction;
     const char *savepoint;
     struct ast_select *select;

@@ -320,6 +320,7 @@ struct ast_merge_when {
 };
 
 struct ast_merge {
+    const struct ast_select *with; /* Of which only WITH counts; NULL: none. */
     struct ast_name table;
     const char *alias;
     struct ast_from *source;

@@ -24,6 +24,7 @@ struct bound {
     uint32_t column_count;
     struct rel_column *columns;
 
+    const char *name;                /* Of a change in WITH. */
     struct table *table;             /* Changed. */
     struct bound_conflict *conflict; /* NULL: duplicates fail. */
 
@@ -40,6 +41,8 @@ struct bound {
     uint32_t slot_count; /* Slots and work tables that running needs. */
     uint32_t work_count;
     uint32_t shared_count; /* Queries of WITH whose rows may be shared. */
+    uint32_t part_count;   /* INSERT, UPDATE and DELETE in WITH, in their order. */
+    struct bound **parts;
 };
 
 /* ON CONFLICT: over the row that is there (`target_relation`) and the one that was to be inserted. */
@@ -75,7 +78,9 @@ struct bind {
     uint32_t relation_count; /* Handed out so far. */
     uint32_t slot_count;
     uint32_t work_count;
-    uint32_t shared_count;     /* Queries of WITH whose rows may be shared. */
+    uint32_t shared_count; /* Queries of WITH whose rows may be shared. */
+    uint32_t part_count;   /* Changes in WITH bound so far. */
+    struct bound **parts;
     uint32_t recursion_depth;  /* Second halves of recursions being bound inside each other. */
     uint32_t view_depth;       /* Views being bound inside each other. */
     struct bind__enum *enums;  /* Those looked up so far. */

@@ -1,6 +1,6 @@
 /*
- * INSERT, UPDATE, DELETE: queries that give the rows concerned in a fixed shape (bind.h), the rows'
- * new values among them, and RETURNING over the changed row.
+ * UPDATE and DELETE: queries that give the rows concerned in a fixed shape (bind.h), the rows' new values
+ * among them, RETURNING over the changed row, and what they share with INSERT (bind_insert.c).
  */
 #include <string.h>
 
@@ -87,9 +87,9 @@ bind__default(struct bind *bind, const struct table *table, uint32_t column, str
 }
 
 /* Columns whose values the table gives take none from a statement. */
-static enum status
-check_given(struct bind *bind, const struct table *table, uint32_t column,
-            enum ast_overriding overriding)
+enum status
+bind__check_given(struct bind *bind, const struct table *table, uint32_t column,
+                  enum ast_overriding overriding)
 {
     const struct table_column *definition = &table->columns[column];
 
@@ -101,17 +101,10 @@ check_given(struct bind *bind, const struct table *table, uint32_t column,
     return STATUS_OK;
 }
 
-static bool
-ignores_given(const struct table *table, uint32_t column, enum ast_overriding overriding)
-{
-    return overriding == AST_OVERRIDING_USER &&
-           table->columns[column].generated >= TABLE_IDENTITY_DEFAULT;
-}
-
 /* A value for a column: DEFAULT, or an assignment cast. */
-static enum status
-assigned(struct bind *bind, struct bind__scope *scope, const struct table *table, uint32_t column,
-         const struct ast_expr *ast, struct expr **out)
+enum status
+bind__assign(struct bind *bind, struct bind__scope *scope, const struct table *table,
+             uint32_t column, const struct ast_expr *ast, struct expr **out)
 {
     struct expr *expr = NULL;
 
@@ -133,12 +126,12 @@ bind__assigned(struct bind *bind, struct bind__scope *scope, const struct table 
     const struct table_column *target = &table->columns[column];
 
     if (ast->kind != AST_DEFAULT && insert)
-        TRY(check_given(bind, table, column, AST_OVERRIDING_NONE));
+        TRY(bind__check_given(bind, table, column, AST_OVERRIDING_NONE));
     if (ast->kind != AST_DEFAULT && !insert &&
         (target->generated == TABLE_STORED || target->generated == TABLE_IDENTITY_ALWAYS))
         return sql_error_set(bind->error, "428C9", -1,
                              "column \"%s\" can only be updated to DEFAULT", target->name);
-    return assigned(bind, scope, table, column, ast, out);
+    return bind__assign(bind, scope, table, column, ast, out);
 }
 
 /* RETURNING. */
@@ -176,9 +169,9 @@ carry_column(void *context, struct expr *expr, struct expr **out)
 
 enum { CARRIED_MAX = 64 };
 
-static enum status
-bind_returning(struct bind *bind, struct bind__scope *scope, const struct ast_target *targets,
-               uint32_t count, struct rel *project, struct bound *bound)
+enum status
+bind__returning(struct bind *bind, struct bind__scope *scope, const struct ast_target *targets,
+                uint32_t count, struct rel *project, struct bound *bound)
 {
     static const struct sql_type text = {QTDB_TYPE_TEXT, -1, -1};
     struct carry carry = {bind, bound, project, 0};
@@ -201,210 +194,22 @@ bind_returning(struct bind *bind, struct bind__scope *scope, const struct ast_ta
 }
 
 /* A projection with room for what RETURNING carries. */
-static enum status
-new_projection(struct bind *bind, struct rel *input, uint32_t column_count, struct rel **out)
+enum status
+bind__new_projection(struct bind *bind, struct rel *input, uint32_t column_count, struct rel **out)
 {
     TRY(bind__defining(bind, REL_PROJECT, input, column_count + CARRIED_MAX, out));
     (*out)->column_count = column_count;
     return STATUS_OK;
 }
 
-static enum status
-finish(const struct rel *project, struct bound *bound)
+enum status
+bind__finish_change(const struct rel *project, struct bound *bound)
 {
     bound->rel = (struct rel *)(uintptr_t)project;
     bound->relation = project->relation;
     bound->column_count = project->column_count;
     bound->columns = project->columns;
     return STATUS_OK;
-}
-
-/* INSERT. */
-
-struct insert {
-    struct bind *bind;
-    const struct ast_insert *ast;
-    struct table *table;
-    uint32_t given; /* Columns that the source has. */
-    uint32_t *columns;
-};
-
-static enum status
-name_targets(struct insert *insert, uint32_t width)
-{
-    struct bind *bind = insert->bind;
-    const struct ast_insert *ast = insert->ast;
-    const struct table *table = insert->table;
-    uint32_t named = ast->column_count > 0 ? ast->column_count : table->column_count;
-    bool *seen = bind__take(bind, table->column_count * sizeof(*seen));
-
-    insert->columns = bind__take(bind, (named + 1) * sizeof(*insert->columns));
-    if (seen == NULL || insert->columns == NULL)
-        return STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < named; i++) {
-        uint32_t column = i;
-
-        if (ast->column_count > 0)
-            TRY(bind__find_column(bind, table, ast->columns[i], ast->table.location, &column));
-        if (seen[column])
-            return sql_error_set(bind->error, "42701", ast->table.location,
-                                 "column \"%s\" specified more than once",
-                                 table->columns[column].name);
-        seen[column] = true;
-        insert->columns[i] = column;
-    }
-    if (width > named)
-        return sql_error_set(bind->error, "42601", ast->table.location,
-                             "INSERT has more expressions than target columns");
-    if (ast->column_count > 0 && width < named && ast->source != NULL)
-        return sql_error_set(bind->error, "42601", ast->table.location,
-                             "INSERT has more target columns than expressions");
-    insert->given = width;
-    return STATUS_OK;
-}
-
-/* A plain VALUES list takes the columns' types, so that untyped literals are read as those. */
-static enum status
-bind_typed_values(struct insert *insert, struct rel **out)
-{
-    const struct ast_select *source = insert->ast->source;
-    struct bind *bind = insert->bind;
-    struct bind__level level = {.outer = NULL};
-    struct bind__scope nothing;
-    struct rel *values = NULL;
-    size_t count = (size_t)source->row_count * source->row_width;
-
-    bind__scope_init(&nothing, &level, NULL);
-    nothing.clause = "VALUES";
-    TRY(name_targets(insert, source->row_width));
-    TRY(bind__defining(bind, REL_VALUES, NULL, source->row_width, &values));
-    values->row_count = source->row_count;
-    values->exprs = bind__take(bind, count * sizeof(struct expr *));
-    if (values->exprs == NULL)
-        return STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < source->row_width; i++) {
-        const struct table_column *column = &insert->table->columns[insert->columns[i]];
-
-        values->columns[i] = (struct rel_column){column->name, column->type};
-    }
-    for (size_t i = 0; i < count; i++) {
-        uint32_t column = insert->columns[i % source->row_width];
-
-        if (source->rows[i]->kind != AST_DEFAULT)
-            TRY(check_given(bind, insert->table, column, insert->ast->overriding));
-        if (ignores_given(insert->table, column, insert->ast->overriding))
-            TRY(bind__default(bind, insert->table, column, &values->exprs[i]));
-        else
-            TRY(assigned(bind, &nothing, insert->table, column, source->rows[i],
-                         &values->exprs[i]));
-    }
-    *out = values;
-    return STATUS_OK;
-}
-
-static enum status
-bind_insert_query(struct insert *insert, struct bind__query *out)
-{
-    struct bind *bind = insert->bind;
-    struct bind__level *level = bind__take(bind, sizeof(*level));
-
-    if (level == NULL)
-        return STATUS_NO_MEMORY;
-    TRY(bind__select_open(bind, level, NULL, insert->ast->source, out));
-    TRY(name_targets(insert, out->column_count));
-    for (uint32_t i = 0; i < out->column_count; i++) {
-        const struct table_column *column = &insert->table->columns[insert->columns[i]];
-
-        TRY(check_given(bind, insert->table, insert->columns[i], insert->ast->overriding));
-        if (out->columns[i].type.type == QTDB_TYPE_NULL)
-            TRY(bind__retype(bind, out, i, &column->type));
-        if (!value_assigns(out->columns[i].type.type, column->type.type))
-            return sql_error_set(bind->error, "42804", -1,
-                                 "column \"%s\" is of type %s but expression is of type %s",
-                                 column->name, value_type_name(column->type.type),
-                                 value_type_name(out->columns[i].type.type));
-    }
-    return STATUS_OK;
-}
-
-/* The source's columns in the table's order, defaults for the rest. */
-static enum status
-arrange(struct insert *insert, const struct bind__query *query, struct rel **out)
-{
-    struct bind *bind = insert->bind;
-    const struct table *table = insert->table;
-    struct rel view = {.relation = query->relation,
-                       .column_count = query->column_count,
-                       .columns = query->columns};
-    struct rel *project = NULL;
-
-    TRY(new_projection(bind, query->rel, table->column_count, &project));
-    for (uint32_t i = 0; i < insert->given; i++) {
-        uint32_t column = insert->columns[i];
-        struct expr *expr = NULL;
-
-        if (insert->ast->source->row_count == 0 &&
-            ignores_given(table, column, insert->ast->overriding))
-            continue;
-        TRY(bind__column(bind, &view, i, &expr));
-        TRY(bind__cast(bind, expr, &table->columns[column].type, &project->exprs[column]));
-    }
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        project->columns[i] = (struct rel_column){table->columns[i].name, table->columns[i].type};
-        if (project->exprs[i] == NULL)
-            TRY(bind__default(bind, table, i, &project->exprs[i]));
-    }
-    *out = project;
-    return STATUS_OK;
-}
-
-/* ON CONFLICT. */
-
-static enum status
-bind_sets(struct bind *bind, struct bind__scope *scope, const struct table *table,
-          const struct ast_target *sets, uint32_t count, struct expr **exprs)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t column = 0;
-
-        TRY(bind__find_column(bind, table, sets[i].name, sets[i].location, &column));
-        if (exprs[column] != NULL)
-            return sql_error_set(bind->error, "42601", sets[i].location,
-                                 "multiple assignments to same column \"%s\"", sets[i].name);
-        TRY(bind__assigned(bind, scope, table, column, sets[i].expr, false, &exprs[column]));
-    }
-    return STATUS_OK;
-}
-
-static enum status
-bind_conflict(struct bind *bind, struct bind__scope *scope, const struct ast_insert *ast,
-              struct table *table, struct bound *bound)
-{
-    struct bound_conflict *conflict = bind__take(bind, sizeof(*conflict));
-    struct bind__scope both = *scope;
-    struct rel *excluded = NULL;
-
-    if (conflict == NULL)
-        return STATUS_NO_MEMORY;
-    bound->conflict = conflict;
-    conflict->update = ast->conflict->update;
-    TRY(bind__find_constraint(bind, ast->conflict, table, conflict));
-    if (!conflict->update)
-        return STATUS_OK;
-    TRY(bind__table_rel(bind, table, &excluded));
-    conflict->excluded_relation = excluded->relation;
-    uint32_t name_count = both.name_count;
-    TRY(bind__add_table(bind, &both, excluded, table->column_count, "excluded", NULL, NULL));
-    both.name_count = name_count; /* Plain names are the table's. */
-    both.clause = "ON CONFLICT";
-    conflict->exprs = bind__take(bind, table->column_count * sizeof(struct expr *));
-    if (conflict->exprs == NULL)
-        return STATUS_NO_MEMORY;
-    TRY(bind_sets(bind, &both, table, ast->conflict->sets, ast->conflict->set_count,
-                  conflict->exprs));
-    return ast->conflict->where == NULL
-               ? STATUS_OK
-               : bind__condition(bind, &both, ast->conflict->where, "WHERE", &conflict->where);
 }
 
 static enum status
@@ -420,10 +225,10 @@ refuse_view(struct bind *bind, const struct ast_name *name)
 }
 
 /* The changed table as a scope of its own. */
-static enum status
-open_target(struct bind *bind, const struct ast_name *name, const char *alias,
-            const struct ast_select *with, struct bind__scope *scope, struct rel **rel,
-            struct bound *bound)
+enum status
+bind__open_target(struct bind *bind, const struct ast_name *name, const char *alias,
+                  const struct ast_select *with, struct bind__cte *ctes, struct bind__scope *scope,
+                  struct rel **rel, struct bound *bound)
 {
     struct bind__level *level = bind__take(bind, sizeof(*level));
     struct table *table = NULL;
@@ -432,7 +237,7 @@ open_target(struct bind *bind, const struct ast_name *name, const char *alias,
     bound->rules = bind__take(bind, sizeof(*bound->rules));
     if (level == NULL || bound->rules == NULL)
         return STATUS_NO_MEMORY;
-    bind__scope_init(scope, level, NULL);
+    bind__scope_init(scope, level, ctes);
     if (with != NULL)
         TRY(bind__with(bind, level, with, &scope->ctes));
     TRY(search_path_find(bind->txn, bind->path, name, "tw", &found, bind->error));
@@ -447,35 +252,20 @@ open_target(struct bind *bind, const struct ast_name *name, const char *alias,
                            NULL);
 }
 
-static enum status
-bind_insert(struct bind *bind, const struct ast_insert *ast, struct bound *bound)
+enum status
+bind__sets(struct bind *bind, struct bind__scope *scope, const struct table *table,
+           const struct ast_target *sets, uint32_t count, struct expr **exprs)
 {
-    struct bind__scope *scope = bind__take(bind, sizeof(*scope));
-    struct insert insert = {.bind = bind, .ast = ast};
-    struct bind__query query;
-    struct rel *target = NULL, *rel = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t column = 0;
 
-    if (scope == NULL)
-        return STATUS_NO_MEMORY;
-    TRY(open_target(bind, &ast->table, ast->alias, ast->source, scope, &target, bound));
-    insert.table = bound->table;
-    if (ast->source == NULL) {
-        TRY(bind__rel(bind, REL_RESULT, NULL, &rel));
-        TRY(name_targets(&insert, 0));
-        query = (struct bind__query){rel, 0, 0, NULL};
-    } else if (ast->source->row_count > 0 && ast->source->order_count == 0 &&
-               ast->source->limit == NULL && ast->source->offset == NULL &&
-               ast->source->cte_count == 0) {
-        TRY(bind_typed_values(&insert, &rel));
-        query = (struct bind__query){rel, rel->relation, rel->column_count, rel->columns};
-    } else {
-        TRY(bind_insert_query(&insert, &query));
+        TRY(bind__find_column(bind, table, sets[i].name, sets[i].location, &column));
+        if (exprs[column] != NULL)
+            return sql_error_set(bind->error, "42601", sets[i].location,
+                                 "multiple assignments to same column \"%s\"", sets[i].name);
+        TRY(bind__assigned(bind, scope, table, column, sets[i].expr, false, &exprs[column]));
     }
-    TRY(arrange(&insert, &query, &rel));
-    if (ast->conflict != NULL)
-        TRY(bind_conflict(bind, scope, ast, bound->table, bound));
-    TRY(bind_returning(bind, scope, ast->returning, ast->returning_count, rel, bound));
-    return finish(rel, bound);
+    return STATUS_OK;
 }
 
 /* UPDATE and DELETE. */
@@ -487,7 +277,7 @@ project_old(struct bind *bind, const struct rel *target, struct rel *input, uint
 {
     uint32_t count = target->table->column_count;
 
-    TRY(new_projection(bind, input, width, out));
+    TRY(bind__new_projection(bind, input, width, out));
     for (uint32_t i = 0; i <= count; i++) {
         uint32_t place = i == count ? 0 : i + 1;
 
@@ -498,7 +288,8 @@ project_old(struct bind *bind, const struct rel *target, struct rel *input, uint
 }
 
 static enum status
-bind_update(struct bind *bind, const struct ast_update *ast, struct bound *bound)
+bind_update(struct bind *bind, const struct ast_update *ast, struct bind__cte *ctes,
+            struct bound *bound)
 {
     struct bind__scope *scope = bind__take(bind, sizeof(*scope));
     struct expr *where = NULL;
@@ -506,7 +297,7 @@ bind_update(struct bind *bind, const struct ast_update *ast, struct bound *bound
 
     if (scope == NULL)
         return STATUS_NO_MEMORY;
-    TRY(open_target(bind, &ast->table, ast->alias, ast->with, scope, &target, bound));
+    TRY(bind__open_target(bind, &ast->table, ast->alias, ast->with, ctes, scope, &target, bound));
     rel = target;
     TRY(bind__from(bind, scope, ast->from, ast->from_count, &rel));
     scope->clause = "UPDATE";
@@ -516,20 +307,21 @@ bind_update(struct bind *bind, const struct ast_update *ast, struct bound *bound
     }
     uint32_t count = bound->table->column_count;
     TRY(project_old(bind, target, rel, 1 + 2 * count, &project));
-    TRY(bind_sets(bind, scope, bound->table, ast->sets, ast->set_count,
-                  project->exprs + 1 + count));
+    TRY(bind__sets(bind, scope, bound->table, ast->sets, ast->set_count,
+                   project->exprs + 1 + count));
     for (uint32_t i = 0; i < count; i++) {
         if (project->exprs[1 + count + i] == NULL)
             project->exprs[1 + count + i] = project->exprs[1 + i];
         project->columns[1 + count + i] =
             (struct rel_column){bound->table->columns[i].name, bound->table->columns[i].type};
     }
-    TRY(bind_returning(bind, scope, ast->returning, ast->returning_count, project, bound));
-    return finish(project, bound);
+    TRY(bind__returning(bind, scope, ast->returning, ast->returning_count, project, bound));
+    return bind__finish_change(project, bound);
 }
 
 static enum status
-bind_delete(struct bind *bind, const struct ast_delete *ast, struct bound *bound)
+bind_delete(struct bind *bind, const struct ast_delete *ast, struct bind__cte *ctes,
+            struct bound *bound)
 {
     struct bind__scope *scope = bind__take(bind, sizeof(*scope));
     struct expr *where = NULL;
@@ -537,7 +329,7 @@ bind_delete(struct bind *bind, const struct ast_delete *ast, struct bound *bound
 
     if (scope == NULL)
         return STATUS_NO_MEMORY;
-    TRY(open_target(bind, &ast->table, ast->alias, ast->with, scope, &target, bound));
+    TRY(bind__open_target(bind, &ast->table, ast->alias, ast->with, ctes, scope, &target, bound));
     rel = target;
     TRY(bind__from(bind, scope, ast->from, ast->from_count, &rel));
     scope->clause = "DELETE";
@@ -546,8 +338,8 @@ bind_delete(struct bind *bind, const struct ast_delete *ast, struct bound *bound
         TRY(bind__filter(bind, where, &rel));
     }
     TRY(project_old(bind, target, rel, 1 + bound->table->column_count, &project));
-    TRY(bind_returning(bind, scope, ast->returning, ast->returning_count, project, bound));
-    return finish(project, bound);
+    TRY(bind__returning(bind, scope, ast->returning, ast->returning_count, project, bound));
+    return bind__finish_change(project, bound);
 }
 
 /* SELECT. */
@@ -569,6 +361,19 @@ bind_query(struct bind *bind, const struct ast_select *ast, struct bound *bound)
 }
 
 enum status
+bind__change(struct bind *bind, const struct ast_statement *statement, struct bind__cte *ctes,
+             struct bound *bound)
+{
+    bound->kind = statement->kind;
+    if (statement->kind == AST_INSERT)
+        return bind__insert(bind, statement->insert, ctes, bound);
+    if (statement->kind == AST_UPDATE)
+        return bind_update(bind, statement->update, ctes, bound);
+    CHECK(statement->kind == AST_DELETE);
+    return bind_delete(bind, statement->delete_from, ctes, bound);
+}
+
+enum status
 bind_statement(struct bind *bind, const struct ast_statement *statement, struct bound **out)
 {
     struct bound *bound = bind__take(bind, sizeof(*bound));
@@ -576,26 +381,17 @@ bind_statement(struct bind *bind, const struct ast_statement *statement, struct 
     if (bound == NULL)
         return STATUS_NO_MEMORY;
     bound->kind = statement->kind;
-    switch (statement->kind) {
-    case AST_SELECT:
+    if (statement->kind == AST_SELECT)
         TRY(bind_query(bind, statement->select, bound));
-        break;
-    case AST_INSERT:
-        TRY(bind_insert(bind, statement->insert, bound));
-        break;
-    case AST_UPDATE:
-        TRY(bind_update(bind, statement->update, bound));
-        break;
-    case AST_MERGE:
+    else if (statement->kind == AST_MERGE)
         TRY(bind__merge(bind, statement->merge, bound));
-        break;
-    default:
-        CHECK(statement->kind == AST_DELETE);
-        TRY(bind_delete(bind, statement->delete_from, bound));
-    }
+    else
+        TRY(bind__change(bind, statement, NULL, bound));
     bound->slot_count = bind->slot_count;
     bound->work_count = bind->work_count;
     bound->shared_count = bind->shared_count;
+    bound->part_count = bind->part_count;
+    bound->parts = bind->parts;
     *out = bound;
     return STATUS_OK;
 }

@@ -44,6 +44,7 @@ bind_join(struct merge *merge, struct rel **out)
     struct bind *bind = merge->bind;
     const struct ast_merge *ast = merge->ast;
     struct bind__level *level = bind__take(bind, sizeof(*level));
+    struct bind__cte *ctes = NULL;
     struct ast_from *target = bind__take(bind, sizeof(*target));
     struct ast_from *join = bind__take(bind, sizeof(*join));
 
@@ -55,7 +56,9 @@ bind_join(struct merge *merge, struct rel **out)
                               .left = (struct ast_from *)(uintptr_t)ast->source,
                               .right = target,
                               .on = ast->on};
-    bind__scope_init(&merge->both, level, NULL);
+    if (ast->with != NULL)
+        TRY(bind__with(bind, level, ast->with, &ctes));
+    bind__scope_init(&merge->both, level, ctes);
     merge->both.clause = "MERGE";
     return bind__from(bind, &merge->both, &join, 1, out);
 }

@@ -38,9 +38,11 @@ struct bind__cte {
     const struct ast_cte *ast;
     bool recursive;
     struct rel *work;
-    struct rel *shared;        /* Its first use; NULL: none, or its rows cannot be shared. */
-    struct bind__level *level; /* Where it was written. */
-    struct bind__cte *next;    /* The one before it. */
+    struct rel *shared;          /* Its first use; NULL: none, or its rows cannot be shared. */
+    const struct bound *part;    /* A change; NULL: a query. */
+    struct rel_shared *returned; /* The rows of a change's RETURNING. */
+    struct bind__level *level;   /* Where it was written. */
+    struct bind__cte *next;      /* The one before it. */
 };
 
 struct bind__aggregation {
@@ -324,7 +326,37 @@ MUST_CHECK enum status bind__match(struct bind *bind, const char *what, struct b
 MUST_CHECK enum status bind__merge(struct bind *bind, const struct ast_merge *ast,
                                    struct bound *bound);
 
+/* bind_insert.c */
+MUST_CHECK enum status bind__insert(struct bind *bind, const struct ast_insert *ast,
+                                    struct bind__cte *ctes, struct bound *bound);
+
 /* bind_change.c */
+/** INSERT, UPDATE or DELETE, which sees the queries of WITH in `ctes` and its own. */
+MUST_CHECK enum status bind__change(struct bind *bind, const struct ast_statement *statement,
+                                    struct bind__cte *ctes, struct bound *bound);
+/** The changed table as a scope of its own, with its WITH. */
+MUST_CHECK enum status bind__open_target(struct bind *bind, const struct ast_name *name,
+                                         const char *alias, const struct ast_select *with,
+                                         struct bind__cte *ctes, struct bind__scope *scope,
+                                         struct rel **rel, struct bound *bound);
+/** A projection with room for what RETURNING carries. */
+MUST_CHECK enum status bind__new_projection(struct bind *bind, struct rel *input,
+                                            uint32_t column_count, struct rel **out);
+MUST_CHECK enum status bind__returning(struct bind *bind, struct bind__scope *scope,
+                                       const struct ast_target *targets, uint32_t count,
+                                       struct rel *project, struct bound *bound);
+MUST_CHECK enum status bind__finish_change(const struct rel *project, struct bound *bound);
+/** SET: values by column, cast to them. */
+MUST_CHECK enum status bind__sets(struct bind *bind, struct bind__scope *scope,
+                                  const struct table *table, const struct ast_target *sets,
+                                  uint32_t count, struct expr **exprs);
+/** 428C9 for a column that the table gives its values itself. */
+MUST_CHECK enum status bind__check_given(struct bind *bind, const struct table *table,
+                                         uint32_t column, enum ast_overriding overriding);
+/** DEFAULT, or a value with an assignment cast. */
+MUST_CHECK enum status bind__assign(struct bind *bind, struct bind__scope *scope,
+                                    const struct table *table, uint32_t column,
+                                    const struct ast_expr *ast, struct expr **out);
 MUST_CHECK enum status bind__find_column(struct bind *bind, const struct table *table,
                                          const char *name, int32_t location, uint32_t *out);
 /** A value for a column, cast to it; 428C9 where the table gives the value itself. */

@@ -3,12 +3,54 @@
  * share it (rel.h: REL_SHARED). One of a query that reads rows around it, or that is first used in the
  * second half of a recursion, has different rows each time: it is bound anew wherever its name stands, as
  * if its text stood there; so is one that says NOT MATERIALIZED. A recursive one becomes a recursion over
- * a work table.
+ * a work table. A change is bound where it is written, for it runs whether it is named or not.
  */
 #include <string.h>
 
 #include "executor/bind_private.h"
 #include "kernel/base/check.h"
+
+/* INSERT, UPDATE or DELETE: a part of the statement, at its outermost level alone. */
+static enum status
+bind_part(struct bind *bind, struct bind__cte *cte, uint32_t count_max)
+{
+    struct bound *part = bind__take(bind, sizeof(*part));
+
+    if (bind->parts == NULL)
+        bind->parts = bind__take(bind, count_max * sizeof(*bind->parts));
+    cte->returned = bind__take(bind, sizeof(*cte->returned));
+    if (part == NULL || bind->parts == NULL || cte->returned == NULL)
+        return STATUS_NO_MEMORY;
+    TRY(bind__change(bind, cte->ast->change, cte->recursive ? cte : cte->next, part));
+    *cte->returned = (struct rel_shared){.name = cte->ast->name,
+                                         .index = bind->shared_count++,
+                                         .always = true,
+                                         .is_change = true,
+                                         .part = bind->part_count};
+    part->name = cte->ast->name;
+    bind->parts[bind->part_count++] = part;
+    cte->part = part;
+    return STATUS_OK;
+}
+
+/* What RETURNING of a change gives. */
+static enum status
+use_part(struct bind *bind, const struct bind__cte *cte, const struct ast_name *name,
+         struct bind__query *out)
+{
+    const struct bound *part = cte->part;
+    struct rel *rel = NULL;
+
+    if (part->returning_count == 0)
+        return sql_error_set(bind->error, "0A000", name->location,
+                             "WITH query \"%s\" does not have a RETURNING clause", name->name);
+    TRY(bind__defining(bind, REL_SHARED, NULL, part->returning_count, &rel));
+    memcpy(rel->columns, part->returning_columns, part->returning_count * sizeof(*rel->columns));
+    rel->shared = cte->returned;
+    rel->shared->use_count++;
+    *out = (struct bind__query){rel, rel->relation, rel->column_count, rel->columns};
+    return STATUS_OK;
+}
 
 enum status
 bind__with(struct bind *bind, struct bind__level *level, const struct ast_select *ast,
@@ -27,6 +69,8 @@ bind__with(struct bind *bind, struct bind__level *level, const struct ast_select
         }
         *cte = (struct bind__cte){
             .ast = &ast->ctes[i], .recursive = ast->recursive, .level = level, .next = *ctes};
+        if (cte->ast->change != NULL)
+            TRY(bind_part(bind, cte, ast->cte_count));
         *ctes = cte;
     }
     return STATUS_OK;
@@ -198,6 +242,14 @@ bind__cte(struct bind *bind, struct bind__scope *scope, const struct ast_name *n
         return STATUS_NOT_FOUND;
     if (cte->work != NULL)
         return bind_work(bind, cte, out);
+    if (cte->ast->change != NULL && cte->part == NULL)
+        return sql_error_set(bind->error, "42P19", cte->ast->location,
+                             "recursive query \"%s\" must not contain data-modifying statements",
+                             cte->ast->name);
+    if (cte->part != NULL) {
+        TRY(use_part(bind, cte, name, out));
+        return rename_columns(bind, cte->ast, out);
+    }
     if (cte->shared != NULL)
         return use_again(bind, cte, out);
     if (cte->recursive && cte->ast->query->set == AST_UNION)

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "executor/change_run.h"
 #include "executor/exec_private.h"
 #include "kernel/base/check.h"
 #include "kernel/base/io.h"
@@ -160,6 +161,7 @@ exec_context_open(struct exec_context *context, const struct planned *planned)
     context->subplans = NULL;
     context->works = NULL;
     context->shared = NULL;
+    context->parts = NULL;
     if (planned->slot_count > 0) {
         context->slots = memory_alloc(context->memory, MEMORY_SQL,
                                       planned->slot_count * sizeof(*context->slots));
@@ -173,7 +175,8 @@ exec_context_open(struct exec_context *context, const struct planned *planned)
             return STATUS_NO_MEMORY;
     }
     TRY(exec__open_shared(context));
-    return exec__open_subplans(context);
+    TRY(exec__open_subplans(context));
+    return exec__open_parts(context);
 }
 
 void
@@ -181,6 +184,7 @@ exec_context_close(struct exec_context *context)
 {
     if (context->planned == NULL)
         return;
+    exec__close_parts(context);
     exec__close_subplans(context);
     exec__close_shared(context);
     memory_free(context->memory, MEMORY_SQL, context->slots,
@@ -330,7 +334,7 @@ exec_is_keepable(const struct planned *planned)
 {
     size_t size = 0;
 
-    if (planned->subplan_count > 0 || planned->bound->work_count > 0)
+    if (planned->subplan_count > 0 || planned->bound->work_count > 0 || planned->part_count > 0)
         return false;
     for (const struct plan *plan = planned->root; plan != NULL; plan = plan->input) {
         if (!is_keepable(plan->kind) || plan->right != NULL)

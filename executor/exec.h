@@ -88,6 +88,7 @@ struct exec_context {
     struct exec__subplan *subplans;
     struct exec__work *works;
     struct exec__shared *shared; /* Rows of queries of WITH. */
+    struct exec__parts *parts;   /* Changes in WITH; NULL: none. */
 };
 
 struct batch {
@@ -151,6 +152,11 @@ MUST_CHECK enum status exec_change_run(struct exec_change *change, uint64_t *row
 bool exec_change_park(struct exec_change *change);
 /** NULL is fine. */
 void exec_change_close(struct exec_change *change);
+
+/** Ends a query whose WITH has changes, once all its rows have been taken. */
+MUST_CHECK enum status exec_finish_parts(struct exec_context *context);
+/** How many rows a change in WITH has changed. */
+uint64_t exec_part_count(const struct exec_context *context, uint32_t part);
 
 /** Runs a MERGE to its end. */
 MUST_CHECK enum status exec_merge(struct exec_context *context, uint64_t *row_count_out);

@@ -5,23 +5,8 @@
  */
 #include <string.h>
 
-#include "executor/change.h"
+#include "executor/change_run.h"
 #include "kernel/base/check.h"
-
-/* What a run changes with; kept from run to run of a prepared statement. */
-
-struct exec_change {
-    struct change change;
-    struct exec_context *context;
-    const struct planned *planned;
-    struct exec_rows *returned;
-    struct value *row; /* The changed row, then the root's row, for RETURNING. */
-    struct foreign_queue *queue;
-    struct exec *exec;
-    bool parked;         /* `exec` waits for its next run. */
-    uint64_t locked_txn; /* The last transaction that locked the table's definition. */
-    uint64_t count;
-};
 
 static struct eval
 eval_of(struct exec_change *run)
@@ -45,6 +30,8 @@ note_changed(struct exec_change *run, const struct value *row, const struct valu
     struct eval eval = eval_of(run);
     struct value *out;
 
+    if (run->noted)
+        return STATUS_OK;
     run->count++;
     if (bound->returning_count == 0)
         return STATUS_OK;
@@ -204,6 +191,8 @@ collect_new(struct exec_change *run, struct exec *exec, struct exec__table *seen
 
             if (keyed && seen != NULL)
                 TRY(exec__table_get(seen, row, &entry, &is_new));
+            if (is_new && keyed)
+                TRY(exec__parts_take(run->context, run->change.table, &row[0], &is_new));
             if (is_new)
                 TRY(exec__rows_add(rows, row));
         }
@@ -234,25 +223,62 @@ scans(const struct plan *plan)
     return false;
 }
 
+enum status
+exec__change_write(struct exec_change *run, const struct exec_rows *rows)
+{
+    if (run->planned->bound->kind == AST_DELETE)
+        return delete_all(run, rows);
+    if (run->planned->bound->kind == AST_UPDATE)
+        return update_all(run, rows);
+    for (size_t i = 0; i < rows->count; i++)
+        TRY(insert_one(run, rows->rows[i]));
+    return STATUS_OK;
+}
+
+enum status
+exec__change_note(struct exec_change *run, const struct exec_rows *rows)
+{
+    enum ast_statement_kind kind = run->planned->bound->kind;
+    uint32_t first = kind == AST_INSERT   ? 0
+                     : kind == AST_DELETE ? 1
+                                          : 1 + run->change.table->column_count;
+
+    for (size_t i = 0; i < rows->count; i++) {
+        struct value *made = NULL;
+
+        arena_reset(&run->change.arena);
+        TRY(kind == AST_DELETE ? change_extend(&run->change, rows->rows[i] + first, &made)
+                               : change_prepare(&run->change, rows->rows[i] + first, &made));
+        TRY(note_changed(run, made, rows->rows[i]));
+    }
+    run->noted = true;
+    return STATUS_OK;
+}
+
+/* Queries in RETURNING see the tables as they were before the statement. */
+static bool
+notes_early(const struct exec_change *run)
+{
+    const struct planned *planned = run->planned;
+
+    return planned->bound->returning_count > 0 && planned->bound->conflict == NULL &&
+           run->context->planned->subplan_count > 0;
+}
+
 /* The rows are all known before the first change, unless they come from no table. */
 static enum status
-change_collected(struct exec_change *run, struct exec *exec)
+change_collected(struct exec_change *run)
 {
     enum status status = STATUS_OK;
     struct exec_rows rows = {.width = run->planned->root->width};
-    struct exec__table seen;
 
     arena_init(&rows.arena, run->context->memory, MEMORY_SQL);
-    exec__table_init(&seen, &rows.arena, 1);
-    TRY_OUT(collect_new(run, exec, joins(run->planned->root) ? &seen : NULL, &rows));
-    if (run->planned->bound->kind == AST_DELETE) {
-        TRY_OUT(delete_all(run, &rows));
-    } else if (run->planned->bound->kind == AST_UPDATE) {
-        TRY_OUT(update_all(run, &rows));
-    } else {
-        for (size_t i = 0; i < rows.count; i++)
-            TRY_OUT(insert_one(run, rows.rows[i]));
-    }
+    TRY_OUT(exec__change_collect(run, &rows));
+    if (notes_early(run))
+        TRY_OUT(exec__change_note(run, &rows));
+    TRY_OUT(exec__parts_before(run->context));
+    TRY_OUT(exec__change_write(run, &rows));
+    TRY_OUT(exec__parts_after(run->context));
 out:
     arena_deinit(&rows.arena);
     return status;
@@ -299,14 +325,15 @@ open_parts(struct exec_change *run)
 }
 
 enum status
-exec_change_open(struct exec_context *context, struct exec_rows *returned, struct exec_change **out)
+exec__change_open(struct exec_context *context, const struct planned *planned,
+                  struct exec_rows *returned, struct exec_change **out)
 {
     struct exec_change *run = memory_alloc(context->memory, MEMORY_SQL, sizeof(*run));
 
     if (run == NULL)
         return STATUS_NO_MEMORY;
     run->context = context;
-    run->planned = context->planned;
+    run->planned = planned;
     run->returned = returned;
     enum status status = open_parts(run);
     if (status == STATUS_OK)
@@ -314,6 +341,12 @@ exec_change_open(struct exec_context *context, struct exec_rows *returned, struc
     else
         exec_change_close(run);
     return status;
+}
+
+enum status
+exec_change_open(struct exec_context *context, struct exec_rows *returned, struct exec_change **out)
+{
+    return exec__change_open(context, context->planned, returned, out);
 }
 
 void
@@ -333,7 +366,7 @@ exec_change_close(struct exec_change *run)
 bool
 exec_change_park(struct exec_change *run)
 {
-    if (run->queue != NULL || !run->planned->keepable)
+    if (run->queue != NULL || run->planned->part_count > 0 || !run->planned->keepable)
         return false;
     exec_park(run->exec);
     arena_reset(&run->change.arena);
@@ -356,21 +389,44 @@ lock_definition(struct exec_change *run)
     return STATUS_OK;
 }
 
-enum status
-exec_change_run(struct exec_change *run, uint64_t *row_count_out)
+/* What every run begins with. */
+static enum status
+begin_run(struct exec_change *run)
 {
-    const struct planned *planned = run->planned;
-    bool streams =
-        planned->bound->kind == AST_INSERT && !scans(planned->root) && planned->subplan_count == 0;
-
-    CHECK(run->context->planned == planned);
-    run->returned->width = planned->bound->returning_count;
+    run->returned->width = run->planned->bound->returning_count;
     run->count = 0;
+    run->noted = false;
     TRY(lock_definition(run));
     if (run->parked)
         exec_resume(run->exec);
     run->parked = false;
-    TRY(streams ? insert_streaming(run, run->exec) : change_collected(run, run->exec));
+    return STATUS_OK;
+}
+
+enum status
+exec__change_collect(struct exec_change *run, struct exec_rows *rows)
+{
+    struct exec__table seen;
+
+    TRY(begin_run(run));
+    exec__table_init(&seen, &rows->arena, 1);
+    return collect_new(run, run->exec, joins(run->planned->root) ? &seen : NULL, rows);
+}
+
+enum status
+exec_change_run(struct exec_change *run, uint64_t *row_count_out)
+{
+    const struct planned *planned = run->planned;
+    bool streams = planned->bound->kind == AST_INSERT && !scans(planned->root) &&
+                   planned->subplan_count == 0 && planned->part_count == 0;
+
+    CHECK(run->context->planned == planned);
+    if (streams) {
+        TRY(begin_run(run));
+        TRY(insert_streaming(run, run->exec));
+    } else {
+        TRY(change_collected(run));
+    }
     if (run->queue != NULL)
         TRY(foreign_run(run->queue));
     *row_count_out = run->count;

@@ -245,6 +245,14 @@ exec_explain(const struct exec_explanation *explanation, struct arena *arena,
         TRY(put_line(&explain, depth++, "%s on %s", explain__change_word(planned),
                      planned->bound->table->name));
     TRY(explain_plan(&explain, planned->root, depth));
+    for (uint32_t i = 0; i < planned->part_count; i++) {
+        const struct planned *part = planned->parts[i];
+
+        TRY(put_line(&explain, depth * 6 + 2, "CTE %s", part->bound->name));
+        TRY(put_line(&explain, depth * 6 + 4, "->  %s on %s", explain__change_word(part),
+                     part->bound->table->name));
+        TRY(explain_plan(&explain, part->root, depth + 2));
+    }
     for (uint32_t i = 0; i < planned->shared_count; i++) {
         if (planned->shared[i] == NULL)
             continue;

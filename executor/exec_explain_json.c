@@ -176,6 +176,12 @@ explain__json(struct explain *explain)
     TRY(put_change(&text));
     TRY(put(&text, 2, "\"Plan\": "));
     TRY(put_plan(&text, what->planned->root, NULL, 3));
+    for (uint32_t i = 0; i < what->planned->part_count; i++) {
+        TRY(put(&text, 0, ",\n"));
+        TRY(put_name(&text, 2, "Changed In", what->planned->parts[i]->bound->table->name));
+        TRY(put(&text, 2, "\"Change %u\": ", i + 1));
+        TRY(put_plan(&text, what->planned->parts[i]->root, "InitPlan", 3));
+    }
     for (uint32_t i = 0; i < what->planned->shared_count; i++) {
         if (what->planned->shared[i] == NULL)
             continue;

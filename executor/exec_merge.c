@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "executor/change.h"
+#include "executor/change_run.h"
 #include "kernel/base/check.h"
 
 struct merging {
@@ -86,6 +86,8 @@ take_out(struct merging *merging, struct exec__table *seen, const struct value *
     bool is_new = false;
 
     TRY(exec__table_get(seen, row, &entry, &is_new));
+    if (is_new)
+        TRY(exec__parts_take(merging->context, merging->bound->table, &row[0], &is_new));
     if (!is_new)
         return sql_error_set(merging->context->error, "21000", -1,
                              "MERGE command cannot affect row a second time");
@@ -157,11 +159,13 @@ static enum status
 run(struct merging *merging, struct exec *exec)
 {
     TRY(collect(merging, exec));
+    TRY(exec__parts_before(merging->context));
     TRY(take_all_out(merging));
     for (size_t i = 0; i < merging->rows.count; i++) {
         if (merging->whens[i] != NULL)
             TRY(bring_in(merging, merging->whens[i], merging->rows.rows[i]));
     }
+    TRY(exec__parts_after(merging->context));
     return foreign_run(merging->queue);
 }
 

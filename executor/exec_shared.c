@@ -1,10 +1,12 @@
 /*
  * SHARED: one use of a query of WITH whose rows are made once. The query runs as far as its uses have
  * read; each use has a place of its own in the rows. Past the work limit the query runs to its end and
- * the rest of its rows go to a temporary file, which each use reads for itself.
+ * the rest of its rows go to a temporary file, which each use reads for itself. What a change in WITH
+ * returns has been made whole by the change (exec_parts.c).
  */
 #include <string.h>
 
+#include "executor/change_run.h"
 #include "executor/exec_private.h"
 #include "executor/exec_spill.h"
 #include "kernel/base/check.h"
@@ -123,6 +125,26 @@ read_rest(struct exec *exec, const struct exec__shared *shared, struct shared_us
     return STATUS_OK;
 }
 
+static void
+copy_rows(struct exec *exec, const struct exec_rows *rows, struct shared_use *use)
+{
+    while (use->next < rows->count && !exec__is_full(exec))
+        memcpy(exec__new_row(exec), rows->rows[use->next++],
+               exec->plan->width * sizeof(struct value));
+}
+
+static enum status
+next_returned(struct exec *exec)
+{
+    struct shared_use *use = exec->state;
+    const struct exec_rows *rows = NULL;
+
+    TRY(exec__part_rows(exec->context, exec->plan->shared->part, &rows));
+    copy_rows(exec, rows, use);
+    exec->done = use->next == rows->count;
+    return STATUS_OK;
+}
+
 static enum status
 next_shared(struct exec *exec)
 {
@@ -131,13 +153,13 @@ next_shared(struct exec *exec)
     struct exec__shared *shared = &context->shared[index];
     struct shared_use *use = exec->state;
 
+    if (exec->plan->shared->is_change)
+        return next_returned(exec);
     if (shared->exec == NULL)
         TRY(begin(context, context->planned->shared[index], shared));
     if (use->next == shared->rows.count && !shared->done)
         TRY(make_more(context, shared));
-    while (use->next < shared->rows.count && !exec__is_full(exec))
-        memcpy(exec__new_row(exec), shared->rows.rows[use->next++],
-               exec->plan->width * sizeof(struct value));
+    copy_rows(exec, &shared->rows, use);
     if (use->next < shared->rows.count || exec->batch.count > 0)
         return STATUS_OK;
     if (shared->has_rest)

@@ -294,6 +294,9 @@ convert_create_as(struct pg__conversion *conversion, CreateTableAsStmt *source)
     out->no_data = source->into->skipData;
     out->column_names = pg__names(conversion, source->into->colNames, &out->column_name_count);
     out->query = pg__select(conversion, (SelectStmt *)source->query);
+    if (conversion->changes)
+        return pg__unsupported(conversion, source->into->rel->location,
+                               "a change in WITH of CREATE TABLE AS");
     return out;
 }
 

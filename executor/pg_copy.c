@@ -75,6 +75,8 @@ pg__copy_statement(struct pg__conversion *conversion, CopyStmt *source)
         out->table = pg__range_name(conversion, source->relation);
     if (source->query != NULL)
         out->query = pg__select(conversion, (SelectStmt *)source->query);
+    if (conversion->changes)
+        return pg__unsupported(conversion, -1, "a change in WITH of COPY");
     if (source->whereClause != NULL && !source->is_from)
         return pg__fail(conversion, "42601", -1, "WHERE clause not allowed with COPY TO");
     out->columns = pg__names(conversion, source->attlist, &out->column_count);

@@ -309,6 +309,9 @@ convert_create_view(struct pg__conversion *conversion, ViewStmt *source)
     out->query = pg__select(conversion, (SelectStmt *)source->query);
     if (conversion->locks)
         return pg__unsupported(conversion, source->view->location, "FOR UPDATE in a view");
+    if (conversion->changes)
+        return pg__fail(conversion, "0A000", -1,
+                        "views must not contain data-modifying statements in WITH");
     return out;
 }
 

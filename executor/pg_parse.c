@@ -53,27 +53,6 @@ convert_conflict(struct pg__conversion *conversion, OnConflictClause *source)
     return out;
 }
 
-/* The entries come before those of the query itself, which may not have the same names. */
-static void
-join_with(struct pg__conversion *conversion, const struct ast_select *with,
-          const struct ast_insert *insert)
-{
-    struct ast_select *source = insert->source;
-
-    if (with == NULL || source == NULL)
-        return; /* No memory, or DEFAULT VALUES, which names nothing. */
-    size_t count = (size_t)with->cte_count + source->cte_count;
-    struct ast_cte *ctes = pg__take(conversion, count * sizeof(*ctes));
-    if (ctes == NULL)
-        return;
-    memcpy(ctes, with->ctes, with->cte_count * sizeof(*ctes));
-    if (source->cte_count > 0)
-        memcpy(ctes + with->cte_count, source->ctes, source->cte_count * sizeof(*ctes));
-    source->ctes = ctes;
-    source->cte_count = (uint32_t)count;
-    source->recursive = source->recursive || with->recursive;
-}
-
 static struct ast_insert *
 convert_insert(struct pg__conversion *conversion, InsertStmt *insert)
 {
@@ -82,6 +61,8 @@ convert_insert(struct pg__conversion *conversion, InsertStmt *insert)
 
     if (out == NULL)
         return NULL;
+    out->with = pg__with(conversion, insert->withClause);
+    conversion->nesting++;
     out->table = pg__range_name(conversion, insert->relation);
     if (insert->relation->alias != NULL)
         out->alias = pg__copy(conversion, insert->relation->alias->aliasname);
@@ -97,9 +78,8 @@ convert_insert(struct pg__conversion *conversion, InsertStmt *insert)
         out->columns[out->column_count++] = pg__copy(conversion, ((ResTarget *)lfirst(cell))->name);
     if (insert->selectStmt != NULL)
         out->source = pg__select(conversion, (SelectStmt *)insert->selectStmt);
-    if (insert->withClause != NULL && conversion->status == STATUS_OK)
-        join_with(conversion, pg__with(conversion, insert->withClause), out);
     out->returning = pg__targets(conversion, insert->returningList, &out->returning_count);
+    conversion->nesting--;
     return out;
 }
 
@@ -111,6 +91,7 @@ convert_update(struct pg__conversion *conversion, UpdateStmt *update)
     if (out == NULL)
         return NULL;
     out->with = pg__with(conversion, update->withClause);
+    conversion->nesting++;
     out->table = pg__range_name(conversion, update->relation);
     if (update->relation->alias != NULL)
         out->alias = pg__copy(conversion, update->relation->alias->aliasname);
@@ -118,6 +99,7 @@ convert_update(struct pg__conversion *conversion, UpdateStmt *update)
     out->from = pg__from(conversion, update->fromClause, &out->from_count);
     out->where = pg__optional(conversion, update->whereClause);
     out->returning = pg__targets(conversion, update->returningList, &out->returning_count);
+    conversion->nesting--;
     return out;
 }
 
@@ -129,12 +111,35 @@ convert_delete(struct pg__conversion *conversion, DeleteStmt *source)
     if (out == NULL)
         return NULL;
     out->with = pg__with(conversion, source->withClause);
+    conversion->nesting++;
     out->table = pg__range_name(conversion, source->relation);
     if (source->relation->alias != NULL)
         out->alias = pg__copy(conversion, source->relation->alias->aliasname);
     out->from = pg__from(conversion, source->usingClause, &out->from_count);
     out->where = pg__optional(conversion, source->whereClause);
     out->returning = pg__targets(conversion, source->returningList, &out->returning_count);
+    conversion->nesting--;
+    return out;
+}
+
+struct ast_statement *
+pg__change(struct pg__conversion *conversion, Node *node)
+{
+    struct ast_statement *out = pg__take(conversion, sizeof(*out));
+
+    if (out == NULL || !pg__enter(conversion, -1))
+        return NULL;
+    if (IsA(node, InsertStmt)) {
+        out->kind = AST_INSERT;
+        out->insert = convert_insert(conversion, (InsertStmt *)node);
+    } else if (IsA(node, UpdateStmt)) {
+        out->kind = AST_UPDATE;
+        out->update = convert_update(conversion, (UpdateStmt *)node);
+    } else {
+        out->kind = AST_DELETE;
+        out->delete_from = convert_delete(conversion, (DeleteStmt *)node);
+    }
+    pg__leave(conversion);
     return out;
 }
 
@@ -308,9 +313,14 @@ convert_kind(struct pg__conversion *conversion, Node *node, struct ast_statement
 static void
 convert_statement(struct pg__conversion *conversion, Node *node, struct ast_statement *out)
 {
-    conversion->locks = false;
+    uint32_t nesting = conversion->nesting;
+
+    conversion->locks = conversion->changes = false;
+    conversion->nesting = 0;
     convert_kind(conversion, node, out);
+    conversion->nesting = nesting;
     out->locks = conversion->locks;
+    out->changes = conversion->changes;
 }
 
 static struct ast_statement *

@@ -27,6 +27,8 @@ struct pg__conversion {
     uint32_t depth;
     uint32_t parameter_max; /* The highest $n so far. */
     bool locks;             /* FOR UPDATE or FOR SHARE stood somewhere. */
+    bool changes;           /* INSERT, UPDATE or DELETE stood in WITH. */
+    uint32_t nesting;       /* Queries around the one that is converted. */
 };
 
 /* pg_convert.c: errors, memory, depth, names. All return NULL or false once an error is set. */
@@ -109,6 +111,8 @@ struct ast_from **pg__from(struct pg__conversion *conversion, List *list, uint32
 struct ast_order *pg__orders(struct pg__conversion *conversion, List *list, uint32_t *count_out);
 struct ast_select *pg__select(struct pg__conversion *conversion, SelectStmt *select);
 /** WITH of a change: a query that has nothing else. NULL: none. */
+/** INSERT, UPDATE or DELETE as a query of WITH (pg_parse.c). */
+struct ast_statement *pg__change(struct pg__conversion *conversion, Node *node);
 struct ast_select *pg__with(struct pg__conversion *conversion, WithClause *with);
 
 #endif

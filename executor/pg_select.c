@@ -281,6 +281,26 @@ convert_lockings(struct pg__conversion *conversion, List *list, struct ast_selec
     }
 }
 
+/* A change in WITH has to stand where it runs once: before the statement itself. */
+static void
+convert_with_change(struct pg__conversion *conversion, CommonTableExpr *source, struct ast_cte *cte)
+{
+    if (IsA(source->ctequery, MergeStmt)) {
+        (void)pg__fail(conversion, "0A000", source->location, "MERGE not supported in WITH query");
+        return;
+    }
+    if (conversion->nesting > 0) {
+        (void)pg__fail(
+            conversion, "0A000", source->location,
+            "WITH clause containing a data-modifying statement must be at the top level");
+        return;
+    }
+    conversion->nesting++;
+    cte->change = pg__change(conversion, source->ctequery);
+    conversion->nesting--;
+    conversion->changes = true;
+}
+
 static void
 convert_with(struct pg__conversion *conversion, WithClause *with, struct ast_select *out)
 {
@@ -296,10 +316,8 @@ convert_with(struct pg__conversion *conversion, WithClause *with, struct ast_sel
         CommonTableExpr *source = lfirst(cell);
         struct ast_cte *cte = &out->ctes[out->cte_count++];
 
-        if (source->search_clause != NULL || source->cycle_clause != NULL ||
-            !IsA(source->ctequery, SelectStmt)) {
-            (void)pg__unsupported(conversion, source->location,
-                                  "SEARCH, CYCLE or a data change in WITH");
+        if (source->search_clause != NULL || source->cycle_clause != NULL) {
+            (void)pg__unsupported(conversion, source->location, "SEARCH or CYCLE in WITH");
             return;
         }
         cte->location = source->location;
@@ -309,7 +327,13 @@ convert_with(struct pg__conversion *conversion, WithClause *with, struct ast_sel
                                : AST_MATERIALIZE_SHARED;
         cte->name = pg__copy(conversion, source->ctename);
         cte->column_names = pg__names(conversion, source->aliascolnames, &cte->column_name_count);
-        cte->query = pg__select(conversion, (SelectStmt *)source->ctequery);
+        if (IsA(source->ctequery, SelectStmt)) {
+            conversion->nesting++;
+            cte->query = pg__select(conversion, (SelectStmt *)source->ctequery);
+            conversion->nesting--;
+        } else {
+            convert_with_change(conversion, source, cte);
+        }
     }
 }
 
@@ -350,6 +374,7 @@ pg__select(struct pg__conversion *conversion, SelectStmt *select)
         return NULL;
     out->location = -1;
     convert_with(conversion, select->withClause, out);
+    conversion->nesting++;
     if (select->op != SETOP_NONE)
         convert_set(conversion, select, out);
     else
@@ -358,6 +383,7 @@ pg__select(struct pg__conversion *conversion, SelectStmt *select)
     out->limit = pg__optional(conversion, select->limitCount);
     out->offset = pg__optional(conversion, select->limitOffset);
     convert_lockings(conversion, select->lockingClause, out);
+    conversion->nesting--;
     pg__leave(conversion);
     return out;
 }

@@ -209,10 +209,12 @@ convert_merge(struct pg__conversion *conversion, MergeStmt *source)
     uint32_t count = 0;
     ListCell *cell;
 
-    if (source->withClause != NULL)
-        return pg__unsupported(conversion, source->relation->location, "WITH before MERGE");
+    if (out == NULL)
+        return NULL;
+    out->with = pg__with(conversion, source->withClause);
+    conversion->nesting++;
     sources = pg__from(conversion, list_make1(source->sourceRelation), &count);
-    if (out == NULL || sources == NULL)
+    if (sources == NULL)
         return NULL;
     out->table = pg__range_name(conversion, source->relation);
     if (source->relation->alias != NULL)
@@ -225,6 +227,7 @@ convert_merge(struct pg__conversion *conversion, MergeStmt *source)
         return NULL;
     foreach (cell, source->mergeWhenClauses)
         convert_when(conversion, lfirst(cell), &out->whens[out->when_count++]);
+    conversion->nesting--;
     return out;
 }
 

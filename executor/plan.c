@@ -103,6 +103,41 @@ need_change(struct planner *planner, const struct bound *bound)
                                           : plan__need_expr(planner, bound->conflict->where);
 }
 
+/* Which columns are asked for has to be known of the whole statement before any of it is planned. */
+static enum status
+need_bound(struct planner *planner, const struct bound *bound)
+{
+    TRY(plan__decorrelate(planner, bound->rel));
+    TRY(need_change(planner, bound));
+    return plan__need_query(planner, bound->rel, bound->relation, bound->column_count);
+}
+
+static enum status
+plan_part(struct planner *planner, const struct bound *bound, struct planned *planned)
+{
+    planned->bound = bound;
+    TRY(plan__query(planner, bound->rel, bound->relation, bound->column_count, &planned->root));
+    return plan_change(planner, bound, planned);
+}
+
+static enum status
+plan_parts(struct planner *planner, const struct bound *bound)
+{
+    planner->parts = plan__take(planner, bound->part_count * sizeof(*planner->parts));
+    if (planner->parts == NULL)
+        return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < bound->part_count; i++)
+        TRY(need_bound(planner, bound->parts[i]));
+    TRY(need_bound(planner, bound));
+    for (uint32_t i = 0; i < bound->part_count; i++) {
+        planner->parts[i] = plan__take(planner, sizeof(*planner->parts[i]));
+        if (planner->parts[i] == NULL)
+            return STATUS_NO_MEMORY;
+        TRY(plan_part(planner, bound->parts[i], planner->parts[i]));
+    }
+    return STATUS_OK;
+}
+
 static enum status
 plan_bound(struct planner *planner, const struct bound *bound, struct planned **out)
 {
@@ -118,12 +153,10 @@ plan_bound(struct planner *planner, const struct bound *bound, struct planned **
         planner->shared_needed == NULL || planner->tables == NULL || planner->shared == NULL ||
         planner->shared_names == NULL)
         return STATUS_NO_MEMORY;
-    planned->bound = bound;
-    TRY(plan__decorrelate(planner, bound->rel));
-    TRY(need_change(planner, bound));
-    TRY(plan__need_query(planner, bound->rel, bound->relation, bound->column_count));
-    TRY(plan__query(planner, bound->rel, bound->relation, bound->column_count, &planned->root));
-    TRY(plan_change(planner, bound, planned));
+    TRY(plan_parts(planner, bound));
+    TRY(plan_part(planner, bound, planned));
+    planned->part_count = bound->part_count;
+    planned->parts = planner->parts;
     planned->subplan_count = planner->subplan_count;
     planned->subplans = planner->subplans;
     planned->shared_count = bound->shared_count;

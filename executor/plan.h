@@ -141,6 +141,8 @@ struct planned {
     struct expr **returning;      /* Over the changed row, then the root's row. */
     struct expr **conflict_exprs; /* Over the row there, then the one to be inserted. */
     struct expr *conflict_where;
+    uint32_t part_count; /* Changes in WITH; of theirs only root, returning and conflict are set. */
+    struct planned **parts;
 };
 
 /* Ways to join that are to be taken only where there is no other (SET enable_hashjoin = off). */

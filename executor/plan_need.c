@@ -136,7 +136,7 @@ need_shared(struct planner *planner, const struct rel *rel)
 {
     bool *seen = &planner->shared_needed[rel->shared->index];
 
-    if (*seen)
+    if (*seen || rel->shared->is_change)
         return STATUS_OK;
     *seen = true;
     return plan__need_query(planner, rel->input, rel->shared->relation, rel->column_count);

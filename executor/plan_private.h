@@ -30,6 +30,7 @@ struct planner {
     bool *shared_needed;
     struct plan **shared;
     const char **shared_names;
+    struct planned **parts;   /* Changes in WITH; each is planned before what may read its rows. */
     struct plan__size *sizes; /* Tables looked at so far. */
     struct plan__known *known;
     struct arena scratch;      /* For what is not part of the plan; ends with the planning. */

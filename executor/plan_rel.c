@@ -102,13 +102,14 @@ static enum status
 plan_shared(struct planner *planner, const struct rel *rel, struct plan **out)
 {
     const struct rel_shared *shared = rel->shared;
+    const struct plan *made;
 
-    if (planner->shared[shared->index] == NULL) {
+    if (!shared->is_change && planner->shared[shared->index] == NULL) {
         planner->shared_names[shared->index] = shared->name;
         TRY(plan__query(planner, rel->input, shared->relation, rel->column_count,
                         &planner->shared[shared->index]));
     }
-    const struct plan *made = planner->shared[shared->index];
+    made = shared->is_change ? planner->parts[shared->part]->root : planner->shared[shared->index];
     TRY(plan__new(planner, PLAN_SHARED, NULL, rel->column_count, out));
     lay_out(*out, rel->relation);
     (*out)->shared = shared;

@@ -157,6 +157,9 @@ struct rel_shared {
     uint32_t relation; /* Of the query; its leading columns are the rows. */
     uint32_t use_count;
     bool always; /* MATERIALIZED: even for one use. */
+    bool
+        is_change; /* Its rows are what RETURNING of the statement's change `part` gives; no input. */
+    uint32_t part;
 };
 
 /* One of several functions that give rows side by side: exprs[call] is its array, the `width` exprs behind it

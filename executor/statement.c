@@ -130,7 +130,7 @@ change_word(const struct ast_statement *ast)
            : ast->kind == AST_ANALYZE ? "ANALYZE"
            : ast->kind == AST_VACUUM  ? "VACUUM"
            : ast->kind == AST_LOCK    ? "LOCK TABLE"
-           : ast->kind == AST_SELECT  ? "SELECT FOR UPDATE"
+           : ast->kind == AST_SELECT  ? ast->locks ? "SELECT FOR UPDATE" : "SELECT"
                                       : "a definition";
 }
 
@@ -147,17 +147,18 @@ is_analyze(const struct ast_statement *ast)
     return ast->kind == AST_EXPLAIN && ast->explain.analyze;
 }
 
-/* A query that locks rows runs as a change does: to its end, and again where a row was changed. */
+/* A query that locks rows, or whose WITH changes some, runs as a change does: to its end, and again where
+ * a row was changed. */
 static bool
-is_locking(const struct ast_statement *ast)
+runs_whole(const struct ast_statement *ast)
 {
-    return ast->kind == AST_SELECT && ast->locks;
+    return ast->kind == AST_SELECT && (ast->locks || ast->changes);
 }
 
 static bool
 is_query(const struct ast_statement *ast)
 {
-    return (ast->kind == AST_SELECT && !ast->locks) || ast->kind == AST_EXPLAIN ||
+    return (ast->kind == AST_SELECT && !runs_whole(ast)) || ast->kind == AST_EXPLAIN ||
            ast->kind == AST_SHOW;
 }
 
@@ -173,7 +174,7 @@ static bool
 changes_nothing(const struct ast_statement *ast)
 {
     return reads(ast) &&
-           !(is_analyze(ast) && (is_change(ast->explained) || is_locking(ast->explained)));
+           !(is_analyze(ast) && (is_change(ast->explained) || runs_whole(ast->explained)));
 }
 
 /* now(): when the block began, or the statement outside of one. Microseconds since 2000-01-01. */
@@ -437,7 +438,7 @@ run_rows(struct qtdb_statement *statement)
     do
         TRY(exec_next(statement->exec, &batch));
     while (batch->count > 0);
-    return STATUS_OK;
+    return exec_finish_parts(&statement->context);
 }
 
 static enum status
@@ -529,7 +530,7 @@ ensure_bound(struct qtdb_statement *statement)
     enum status status;
 
     if (statement->phase != STATEMENT_READY ||
-        (!is_query(statement->ast) && !is_change(statement->ast) && !is_locking(statement->ast)))
+        (!is_query(statement->ast) && !is_change(statement->ast) && !runs_whole(statement->ast)))
         return STATUS_OK;
     atomic_store(&statement->session->interrupted, false);
     statement->session->progress.row_count = 0;
@@ -568,12 +569,14 @@ statement__prepare_rows(struct qtdb_statement *statement)
 
 /* Changes run whole, and their transaction ends, before the first row of RETURNING is given. */
 
-/* Rows of a query that locks are given once all are locked. */
+/* Rows of a query that locks are given once all are locked, and those of one that changes once all is
+ * written. */
 static enum status
-run_locking(struct qtdb_statement *statement)
+run_query_whole(struct qtdb_statement *statement)
 {
     TRY(statement__open_rows(statement));
     TRY(exec_collect(statement->exec, &statement->returned));
+    TRY(exec_finish_parts(&statement->context));
     statement->row_count = statement->returned.count;
     return STATUS_OK;
 }
@@ -588,7 +591,7 @@ run_change(struct qtdb_statement *statement)
                                         [AST_MERGE] = "MERGE"};
 
     TRY(statement->ast->kind == AST_MERGE ? exec_merge(&statement->context, &statement->row_count)
-        : is_locking(statement->ast)      ? run_locking(statement)
+        : runs_whole(statement->ast)      ? run_query_whole(statement)
                                           : statement__run_rows_changed(statement));
     statement__set_tag(statement, words[statement->ast->kind], statement->row_count);
     return STATUS_OK;
@@ -615,7 +618,7 @@ run_change_again(struct qtdb_statement *statement)
             return status;
         if (atomic_load(&statement->session->interrupted))
             return sql_error_set(error, "57014", -1, "canceling statement due to user request");
-        if (is_locking(statement->ast))
+        if (runs_whole(statement->ast))
             statement__drop_run(statement);
         exec_context_close(&statement->context);
         arena_reset(&statement->returned.arena);
@@ -626,6 +629,18 @@ run_change_again(struct qtdb_statement *statement)
         TRY(sql_from_code(qtdb_refresh(txn), error));
         TRY(ensure_planned(statement, statement->ast));
     }
+}
+
+static void
+note_changes(struct qtdb_statement *statement)
+{
+    const struct planned *planned = statement->planned;
+
+    if (planned->bound->table != NULL)
+        session_note_changes(statement->session, planned->bound->table, statement->row_count);
+    for (uint32_t i = 0; i < planned->part_count; i++)
+        session_note_changes(statement->session, planned->parts[i]->bound->table,
+                             exec_part_count(&statement->context, i));
 }
 
 static bool
@@ -646,9 +661,8 @@ step_change(struct qtdb_statement *statement)
         return statement__fail(statement, status);
     if (statement->phase == STATEMENT_BOUND) {
         status = run_change_again(statement);
-        if (status == STATUS_OK && !is_locking(statement->ast))
-            session_note_changes(statement->session, statement->planned->bound->table,
-                                 statement->row_count);
+        if (status == STATUS_OK)
+            note_changes(statement);
         status = statement__leave(statement, status);
         session_settle_changes(statement->session, status == STATUS_OK);
         if (status != STATUS_OK)
@@ -769,7 +783,7 @@ qtdb_step(struct qtdb_statement *statement)
         return statement__step_execute(statement);
     if (is_query(statement->ast))
         return step_query(statement);
-    if (is_change(statement->ast) || is_locking(statement->ast))
+    if (is_change(statement->ast) || runs_whole(statement->ast))
         return step_change(statement);
     statement->error = (struct sql_error){.location = -1};
     enum status status = run_whole(statement);
@@ -782,7 +796,7 @@ qtdb_step(struct qtdb_statement *statement)
 void
 qtdb_reset(struct qtdb_statement *statement)
 {
-    bool change = is_change(statement->ast) || is_locking(statement->ast);
+    bool change = is_change(statement->ast) || runs_whole(statement->ast);
 
     qtdb_finalize(statement->inner);
     statement->inner = NULL;

@@ -147,6 +147,19 @@ Test(sql_faults, changes_survive_every_refused_allocation)
     refuse_each("delete from b using a where a.id = b.a_id returning b.id, a.n",
                 "insert into b select g, g % 4, g * 1.5 from generate_series(1, 40) g "
                 "on conflict (id) do nothing");
+    refuse_each("with d as (delete from b where a_id = 1 returning *), i as (insert into a "
+                "select id + 100, a_id, null from d returning id, x) select * from i join a on "
+                "a.id < i.id",
+                "delete from a where id > 100; insert into b select g, g % 4, g * 1.5 from "
+                "generate_series(1, 40) g on conflict (id) do nothing");
+    refuse_each("with i as (insert into a values (1, 5, 'x'), (9, 9, 'nine') on conflict (id) do "
+                "update set x = excluded.x + a.x returning *) update b set v = i.x from i where "
+                "b.id = i.id + 100 returning *",
+                "delete from a where id = 9; update a set x = id * 10");
+    refuse_each("with i as (insert into a values (9, 9, 'nine') returning *) merge into b using i "
+                "on b.id = i.id when matched then update set v = i.x when not matched then "
+                "do nothing",
+                "delete from a where id = 9; update b set v = id * 1.5 where id = 9");
 }
 
 /* covers: E7 */
