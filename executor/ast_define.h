@@ -60,8 +60,9 @@ struct ast_constraint {
     const char **foreign_columns;
     enum ast_action on_update;
     enum ast_action on_delete;
-    bool not_valid; /* CHECK, REFERENCES: rows that are there are not looked at. */
-    bool always;    /* IDENTITY */
+    bool not_valid;   /* CHECK, REFERENCES: rows that are there are not looked at. */
+    bool nulls_equal; /* UNIQUE NULLS NOT DISTINCT */
+    bool always;      /* IDENTITY */
     uint32_t option_count;
     struct ast_sequence_option *options;
     int32_t location;
@@ -121,6 +122,8 @@ struct ast_create_index {
     uint32_t column_count;
     const char **columns;    /* NULL where an expression stands. */
     struct ast_expr **exprs; /* NULL where a column stands. */
+    uint8_t *orders;         /* Bits: 1 descending, 2 nulls first. */
+    bool nulls_equal;        /* NULLS NOT DISTINCT */
     uint32_t include_count;
     const char **includes;
     struct ast_expr *where; /* NULL: every row. */

@@ -436,6 +436,20 @@ description_rows(struct listing *listing, const struct table *table)
 
 /* pg_index, pg_indexes. */
 
+/* 1 descending, 2 nulls first, for each column of the key. */
+static const char *
+options(struct listing *listing, const struct table_index *index, uint32_t count)
+{
+    struct sql_text text;
+
+    sql_text_init(&text, listing->bind->arena);
+    sql_text_print(&text, "[0:%u]={", count - 1);
+    for (uint32_t i = 0; i < count; i++)
+        sql_text_print(&text, "%s%u", i > 0 ? "," : "", index == NULL ? 0U : index->orders[i]);
+    sql_text_add(&text, "}");
+    return listing__text(listing, &text);
+}
+
 static enum status
 add_index(struct listing *listing, const struct table *table, const struct table_index *index,
           const char *predicate)
@@ -454,7 +468,7 @@ add_index(struct listing *listing, const struct table *table, const struct table
         listing__digits(listing, key_count + include_count),
         listing__digits(listing, key_count),
         yes(index == NULL || index->unique),
-        "f",
+        yes(index != NULL && index->nulls_equal),
         yes(index == NULL),
         "f",
         "t",
@@ -465,6 +479,7 @@ add_index(struct listing *listing, const struct table *table, const struct table
         "t",
         "f",
         positions(listing, columns, key_count + include_count, "[0:%u]="),
+        options(listing, index, key_count),
         NULL,
         predicate,
     };
@@ -571,13 +586,13 @@ new_constraint(struct listing *listing, const char *name, const char *type)
 
 static enum status
 add_unique(struct listing *listing, const struct table *table, const char *name,
-           const uint32_t *columns, uint32_t count, bool key)
+           const uint32_t *columns, uint32_t count, const char *words)
 {
-    struct constraint constraint = new_constraint(listing, name, key ? "p" : "u");
+    struct constraint constraint = new_constraint(listing, name, words[0] == 'P' ? "p" : "u");
 
     constraint.index = name;
     constraint.columns = positions(listing, columns, count, "");
-    sql_text_add(&constraint.text, key ? "PRIMARY KEY " : "UNIQUE ");
+    sql_text_add(&constraint.text, words);
     add_columns(&constraint.text, table, columns, count);
     return add_constraint(listing, table, &constraint);
 }
@@ -607,13 +622,13 @@ constraint_rows(struct listing *listing, const struct table *table)
 {
     if (table->key_count > 0)
         TRY(add_unique(listing, table, key_name(listing, table), table->keys, table->key_count,
-                       true));
+                       "PRIMARY KEY "));
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct table_index *index = &table->indexes[i];
 
         if (index->constraint)
             TRY(add_unique(listing, table, index->name, index->columns, index->column_count,
-                           false));
+                           index->nulls_equal ? "UNIQUE NULLS NOT DISTINCT " : "UNIQUE "));
     }
     for (uint32_t i = 0; i < table->check_count; i++) {
         struct constraint constraint = new_constraint(listing, table->checks[i].name, "c");
@@ -787,6 +802,7 @@ const struct catalog_view catalog__class_views[] = {
       {"indislive", BOOL},
       {"indisreplident", BOOL},
       {"indkey", INT2S},
+      {"indoption", INT2S},
       {"indexprs", TEXT},
       {"indpred", TEXT}}},
     {"pg_catalog",

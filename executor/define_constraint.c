@@ -120,7 +120,10 @@ add_unique(struct define *define, const struct ast_constraint *ast, const char *
            uint32_t count)
 {
     struct table *table = define->table;
-    struct table_index unique = {.id = table->next_index, .unique = true, .constraint = true};
+    struct table_index unique = {.id = table->next_index,
+                                 .unique = true,
+                                 .constraint = true,
+                                 .nulls_equal = ast->nulls_equal};
 
     if (table->index_count == TABLE_INDEX_MAX)
         return sql_error_set(define->context->error, "54011", ast->location,

@@ -61,7 +61,7 @@ describe_scan(const struct plan *plan, char *out, size_t room)
     const char *filtered = plan->filter != NULL ? " (filtered)" : "";
     const char *backward = plan->path.backward ? " Backward" : "";
 
-    if (!plan_path_is_bounded(&plan->path))
+    if (!plan_path_is_bounded(&plan->path) && plan->path.index == UINT32_MAX)
         return snprintf(out, room, "Seq Scan%s on %s%s", backward, table->name, filtered);
     if (plan->path.index == UINT32_MAX)
         return snprintf(out, room, "Index Scan%s by key on %s%s", backward, table->name, filtered);

@@ -78,6 +78,7 @@ find_columns(const struct exec_context *context, const struct ast_create_index *
             TRY(check_type(context, table->exprs[column].type.type));
             column += TABLE_EXPR_BASE;
         }
+        index->orders[index->column_count] = ast->orders[i];
         index->columns[index->column_count++] = column;
     }
     for (uint32_t i = 0; i < ast->include_count; i++)
@@ -221,8 +222,11 @@ exec__create_index(struct exec_context *context, const struct ast_create_index *
             return status;
     }
     struct table_index *index = &table->indexes[table->index_count];
-    *index = (struct table_index){
-        .name = name.name, .id = table->next_index, .unique = ast->unique, .learned = ast->learned};
+    *index = (struct table_index){.name = name.name,
+                                  .id = table->next_index,
+                                  .unique = ast->unique,
+                                  .nulls_equal = ast->nulls_equal,
+                                  .learned = ast->learned};
     TRY(find_columns(context, ast, table, index, arena));
     index->stores = index->include_count > 0;
     table->index_count++;

@@ -123,10 +123,19 @@ close_scan(struct exec *exec)
 
 /* Ranges. */
 
+/* Of a column of the key. */
+static uint32_t
+order_of(const struct plan *plan, uint32_t position)
+{
+    return plan->path.index == UINT32_MAX ? KEY_ASCENDING
+                                          : plan->table->indexes[plan->path.index].orders[position];
+}
+
 /* Appends to a key. A value too long for any key leaves it as it is and sets *none_out: nothing equals
  * it, and as a bound it may be left out. */
 static void
-append_value(struct exec *exec, const struct value *value, struct scan_key *key, bool *none_out)
+append_value(struct exec *exec, const struct value *value, uint32_t position, struct scan_key *key,
+             bool *none_out)
 {
     const struct plan *plan = exec->plan;
     struct byte_writer writer =
@@ -137,7 +146,7 @@ append_value(struct exec *exec, const struct value *value, struct scan_key *key,
         key->size = sizeof(uint64_t);
         return;
     }
-    if (key_encode(value, &writer))
+    if (key_encode_in(value, order_of(plan, position), &writer))
         key->size += writer.offset;
     else
         *none_out = true;
@@ -145,8 +154,8 @@ append_value(struct exec *exec, const struct value *value, struct scan_key *key,
 
 /* Nothing equals null, and nothing is above or below it. */
 static enum status
-append_expr(struct exec *exec, const struct expr *expr, bool is_bound, struct scan_key *key,
-            bool *none_out)
+append_expr(struct exec *exec, const struct expr *expr, uint32_t position, bool is_bound,
+            struct scan_key *key, bool *none_out)
 {
     struct eval eval = exec__eval(exec);
     struct value value;
@@ -154,7 +163,7 @@ append_expr(struct exec *exec, const struct expr *expr, bool is_bound, struct sc
 
     TRY(expr_eval(expr, NULL, &eval, &value));
     if (!value.null)
-        append_value(exec, &value, key, &too_long);
+        append_value(exec, &value, position, key, &too_long);
     *none_out = *none_out || value.null || (too_long && !is_bound);
     return STATUS_OK;
 }
@@ -167,10 +176,11 @@ append_mark(struct scan_key *key, uint8_t mark)
         key->bytes[key->size++] = mark;
 }
 
-/* Values of IN, sorted, each once: the rows then come in key order. */
+/* Values of IN, sorted as the key's column is, each once: the rows then come in key order. */
 static enum status
 sort_in(struct exec *exec, struct scan *scan)
 {
+    bool descending = (order_of(exec->plan, exec->plan->path.equal_count) & KEY_DESCENDING) != 0;
     struct eval eval = exec__eval(exec);
 
     scan->in_count = scan->in_next = 0;
@@ -184,7 +194,9 @@ sort_in(struct exec *exec, struct scan *scan)
         while (low < high) {
             uint32_t middle = (low + high) / 2;
 
-            if (value_compare(&scan->in[middle], &value) < 0)
+            int sign = value_compare(&scan->in[middle], &value);
+
+            if (descending ? sign > 0 : sign < 0)
                 low = middle + 1;
             else
                 high = middle;
@@ -195,6 +207,31 @@ sort_in(struct exec *exec, struct scan *scan)
         TRY(exec__keep_value(&value, &exec->held, &scan->in[low]));
         scan->in_count++;
     }
+    return STATUS_OK;
+}
+
+/* The ends of the range in the column behind those that are equal; without nulls they are values. */
+static enum status
+append_bounds(struct exec *exec, struct scan *scan, bool *none)
+{
+    const struct plan_path *path = &exec->plan->path;
+    uint32_t position = path->equal_count, order = KEY_ASCENDING;
+
+    scan->end = scan->begin;
+    if (path->low == NULL && path->high == NULL && !path->not_null)
+        return STATUS_OK;
+    order = order_of(exec->plan, position);
+    bool descending = (order & KEY_DESCENDING) != 0;
+    const struct expr *begin = descending ? path->high : path->low;
+    const struct expr *end = descending ? path->low : path->high;
+    if (begin != NULL)
+        TRY(append_expr(exec, begin, position, true, &scan->begin, none));
+    else if (path->not_null)
+        append_mark(&scan->begin, key_mark(order, false));
+    if (end != NULL)
+        TRY(append_expr(exec, end, position, true, &scan->end, none));
+    else if (path->not_null)
+        append_mark(&scan->end, key_mark(order, false));
     return STATUS_OK;
 }
 
@@ -215,21 +252,15 @@ next_range(struct exec *exec, struct scan *scan)
     scan->begin.size = 0;
     for (uint32_t i = 0; i < path->equal_count; i++) {
         if ((path->nulls >> i & 1) != 0)
-            append_mark(&scan->begin, KEY_NULL);
+            append_mark(&scan->begin, key_mark(order_of(exec->plan, i), true));
         else
-            TRY(append_expr(exec, path->equals[i], false, &scan->begin, &none));
+            TRY(append_expr(exec, path->equals[i], i, false, &scan->begin, &none));
     }
     if (path->in_count > 0 && scan->in_next == scan->in_count)
         none = true;
     else if (path->in_count > 0)
-        append_value(exec, &scan->in[scan->in_next++], &scan->begin, &none);
-    scan->end = scan->begin;
-    if (path->low != NULL)
-        TRY(append_expr(exec, path->low, true, &scan->begin, &none));
-    if (path->high != NULL)
-        TRY(append_expr(exec, path->high, true, &scan->end, &none));
-    else if (path->not_null)
-        append_mark(&scan->end, KEY_VALUE);
+        append_value(exec, &scan->in[scan->in_next++], path->equal_count, &scan->begin, &none);
+    TRY(append_bounds(exec, scan, &none));
     exec->done = none;
     return STATUS_OK;
 }

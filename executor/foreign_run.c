@@ -22,8 +22,8 @@ struct children {
 
 /* The columns lead an index or the primary key: what their entries begin with. False: they do not. */
 static bool
-encode_prefix(const struct children *children, const uint32_t *columns, uint32_t count,
-              struct key_bytes *out)
+encode_prefix(const struct children *children, const uint32_t *columns, const uint8_t *orders,
+              uint32_t count, struct key_bytes *out)
 {
     const struct table_foreign *foreign = children->foreign;
     struct byte_writer writer = byte_writer_init(out->bytes, sizeof(out->bytes));
@@ -36,7 +36,7 @@ encode_prefix(const struct children *children, const uint32_t *columns, uint32_t
 
         while (foreign->columns[k] != columns[i])
             k++;
-        if (!key_encode(&children->values[k], &writer))
+        if (!key_encode_in(&children->values[k], orders[i], &writer))
             return false;
     }
     out->size = writer.offset;
@@ -48,12 +48,13 @@ static struct qtdb_tree *
 choose_tree(struct children *children, struct key_bytes *prefix)
 {
     const struct table *table = children->child->table;
+    static const uint8_t ascending[TABLE_KEY_COLUMNS_MAX] = {KEY_ASCENDING};
     const struct change *change = &children->child->change;
 
     prefix->size = 0;
     children->index = UINT32_MAX;
     if (table->key_count > 0 && !table_key_is_integer(table) &&
-        encode_prefix(children, table->keys, table->key_count, prefix))
+        encode_prefix(children, table->keys, ascending, table->key_count, prefix))
         return change->rows;
     if (table->key_count == 1 && table_key_is_integer(table) &&
         children->foreign->column_count == 1 && children->foreign->columns[0] == table->keys[0]) {
@@ -62,9 +63,10 @@ choose_tree(struct children *children, struct key_bytes *prefix)
         return change->rows;
     }
     for (uint32_t i = 0; i < table->index_count; i++) {
-        if (table->indexes[i].predicate == 0 &&
-            encode_prefix(children, table->indexes[i].columns, table->indexes[i].column_count,
-                          prefix)) {
+        const struct table_index *index = &table->indexes[i];
+
+        if (index->predicate == 0 &&
+            encode_prefix(children, index->columns, index->orders, index->column_count, prefix)) {
             children->index = i;
             return change->indexes[i];
         }

@@ -136,6 +136,32 @@ key_encode(const struct value *value, struct byte_writer *out)
     return !out->overflow;
 }
 
+uint8_t
+key_mark(uint32_t order, bool null)
+{
+    bool descending = (order & KEY_DESCENDING) != 0;
+    bool below = ((order & KEY_NULLS_FIRST) != 0) != descending;
+    uint8_t mark = !null ? KEY_VALUE : below ? 0 : KEY_NULL;
+
+    return descending ? (uint8_t)~mark : mark;
+}
+
+bool
+key_encode_in(const struct value *value, uint32_t order, struct byte_writer *out)
+{
+    size_t begin = out->offset;
+
+    if (value->null) {
+        byte_writer_put_u8(out, key_mark(order, true));
+        return !out->overflow;
+    }
+    if (!key_encode(value, out))
+        return false;
+    for (size_t i = begin; i < out->offset && (order & KEY_DESCENDING) != 0; i++)
+        out->data[i] = (uint8_t)~out->data[i];
+    return true;
+}
+
 /* Decoding. Numbers lose their scale, floats the sign of zero, char(n) its blanks: they cannot be had back. */
 
 static bool
@@ -225,4 +251,48 @@ key_decode(struct byte_reader *reader, enum qtdb_type type, struct arena *arena,
         return STATUS_OK;
     return is_number_or_moment(type) ? take_integer(reader, type, out)
                                      : take_bytes(reader, type, arena, out);
+}
+
+/* The complement of what may be the column, decoded as if it stood there. */
+static enum status
+decode_descending(struct byte_reader *reader, enum qtdb_type type, struct arena *arena,
+                  struct value *out)
+{
+    uint8_t number[1 + sizeof(uint64_t)];
+    const uint8_t *bytes = reader->data + reader->offset;
+    size_t left = byte_reader_left(reader);
+    size_t size = is_number_or_moment(type) && left > sizeof(number) ? sizeof(number) : left;
+    uint8_t *copy = size <= sizeof(number) ? number : arena_alloc(arena, size);
+
+    if (copy == NULL)
+        return STATUS_NO_MEMORY;
+    for (size_t i = 0; i < size; i++)
+        copy[i] = (uint8_t)~bytes[i];
+    /* What borrows from its key is longer than a number. */
+    if (copy == number && !is_number_or_moment(type)) {
+        copy = arena_alloc(arena, size);
+        if (copy == NULL)
+            return STATUS_NO_MEMORY;
+        memcpy(copy, number, size);
+    }
+    struct byte_reader inner = byte_reader_init(copy, size);
+    TRY(key_decode(&inner, type, arena, out));
+    reader->offset += inner.offset;
+    return STATUS_OK;
+}
+
+enum status
+key_decode_in(struct byte_reader *reader, enum qtdb_type type, uint32_t order, struct arena *arena,
+              struct value *out)
+{
+    uint8_t mark = key_mark(order, true);
+
+    if (byte_reader_left(reader) > 0 && reader->data[reader->offset] == mark) {
+        reader->offset++;
+        *out = value_null(type);
+        return STATUS_OK;
+    }
+    TRY((order & KEY_DESCENDING) != 0 ? decode_descending(reader, type, arena, out)
+                                      : key_decode(reader, type, arena, out));
+    return out->null ? STATUS_CORRUPT : STATUS_OK;
 }

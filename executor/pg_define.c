@@ -79,9 +79,10 @@ pg__constraint(struct pg__conversion *conversion, Constraint *source, struct ast
     out->name = source->conname == NULL ? NULL : pg__copy(conversion, source->conname);
     if (source->deferrable || source->initdeferred)
         (void)pg__unsupported(conversion, source->location, "a DEFERRABLE constraint");
-    if (source->nulls_not_distinct || source->including != NIL || source->indexname != NULL)
+    if (source->including != NIL || source->indexname != NULL)
         (void)pg__unsupported(conversion, source->location,
-                              "NULLS NOT DISTINCT, INCLUDE or USING INDEX in a constraint");
+                              "INCLUDE or USING INDEX in a constraint");
+    out->nulls_equal = source->contype == CONSTR_UNIQUE && source->nulls_not_distinct;
     out->columns =
         pg__names(conversion, foreign ? source->fk_attrs : source->keys, &out->column_count);
     out->expr = pg__optional(conversion, source->raw_expr);
@@ -247,6 +248,18 @@ check_order(struct pg__conversion *conversion, const IndexElem *element, int loc
         (void)pg__unsupported(conversion, location, "this operator class in an index");
 }
 
+/* Nulls come last, or first where the order is descending. */
+static uint8_t
+order_of(const IndexElem *element)
+{
+    bool descending = element->ordering == SORTBY_DESC;
+    bool nulls_first = element->nulls_ordering == SORTBY_NULLS_DEFAULT
+                           ? descending
+                           : element->nulls_ordering == SORTBY_NULLS_FIRST;
+
+    return (uint8_t)((descending ? 1 : 0) | (nulls_first ? 2 : 0));
+}
+
 static struct ast_create_index *
 convert_create_index(struct pg__conversion *conversion, IndexStmt *source)
 {
@@ -254,8 +267,8 @@ convert_create_index(struct pg__conversion *conversion, IndexStmt *source)
     int location = source->relation->location;
     ListCell *cell;
 
-    if (source->options != NIL || source->nulls_not_distinct || source->excludeOpNames != NIL)
-        return pg__unsupported(conversion, location, "WITH or NULLS NOT DISTINCT in CREATE INDEX");
+    if (source->options != NIL || source->excludeOpNames != NIL)
+        return pg__unsupported(conversion, location, "WITH in CREATE INDEX");
     if (strcmp(source->accessMethod, "btree") != 0 && strcmp(source->accessMethod, "rmi") != 0)
         return pg__fail(conversion, "42704", -1, "access method does not exist: use btree or rmi");
     if (out == NULL)
@@ -263,20 +276,23 @@ convert_create_index(struct pg__conversion *conversion, IndexStmt *source)
     out->name = source->idxname == NULL ? NULL : pg__copy(conversion, source->idxname);
     out->table = pg__range_name(conversion, source->relation);
     out->unique = source->unique;
+    out->nulls_equal = source->unique && source->nulls_not_distinct;
     out->if_not_exists = source->if_not_exists;
     out->learned = strcmp(source->accessMethod, "rmi") == 0;
     out->where = pg__optional(conversion, source->whereClause);
     size_t count = (size_t)list_length(source->indexParams);
     out->columns = pg__take(conversion, count * sizeof(*out->columns));
     out->exprs = pg__take(conversion, count * sizeof(*out->exprs));
+    out->orders = pg__take(conversion, count * sizeof(*out->orders));
     out->includes = pg__take(conversion, (size_t)list_length(source->indexIncludingParams) *
                                              sizeof(*out->includes));
-    if (out->columns == NULL || out->exprs == NULL || out->includes == NULL)
+    if (out->columns == NULL || out->exprs == NULL || out->orders == NULL || out->includes == NULL)
         return NULL;
     foreach (cell, source->indexParams) {
         IndexElem *element = lfirst(cell);
 
         check_order(conversion, element, location);
+        out->orders[out->column_count] = order_of(element);
         if (element->name != NULL)
             out->columns[out->column_count] = pg__copy(conversion, element->name);
         out->exprs[out->column_count++] = pg__optional(conversion, element->expr);

@@ -139,6 +139,8 @@ MUST_CHECK enum status plan__decorrelate(struct planner *planner, struct rel *re
 /* plan_order.c */
 /** True when the rows come in this order without a sort; the scan is turned round if it has to be. */
 bool plan__gives_order(struct plan *plan, const struct plan_sort_key *keys, uint32_t count);
+/** True when few rows are wanted of a sort and an index now gives them in its order, so that it can go. */
+bool plan__order_by_index(struct plan *sort, double wanted);
 
 /** The same, but nothing is turned round. */
 bool plan__is_ordered(struct plan *plan, const struct plan_sort_key *keys, uint32_t count);

@@ -2,6 +2,7 @@
  * From logical to physical, node by node. Conditions travel down as far as they may: through
  * projections and groups by substitution, into both sides of set operations, not past LIMIT.
  */
+#include <math.h>
 #include <string.h>
 
 #include "executor/plan_private.h"
@@ -301,14 +302,37 @@ plan_keyed(struct planner *planner, const struct rel *rel, const struct plan__li
     return plan__filter(planner, &above, out);
 }
 
-/* A sort below needs to keep no more rows than are asked for, if that is the same in every run. */
+/* How many rows are asked for, as far as that is known; else more than there are. */
+static double
+wanted_rows(const struct plan *limit)
+{
+    const struct expr *const both[] = {limit->limit, limit->offset};
+    double wanted = 0;
+
+    for (uint32_t i = 0; i < 2; i++) {
+        if (both[i] == NULL && i > 0)
+            continue;
+        if (both[i] == NULL || both[i]->kind != EXPR_CONSTANT || both[i]->constant.null)
+            return INFINITY;
+        wanted += (double)both[i]->constant.integer;
+    }
+    return wanted;
+}
+
+/* A sort below needs to keep no more rows than are asked for, if that is the same in every run; it goes where
+ * an index has its order. */
 static void
 bound_sort(struct plan *limit)
 {
-    struct plan *sort = limit->input;
+    struct plan **place = &limit->input;
 
-    while (sort->kind == PLAN_PROJECT)
-        sort = sort->input;
+    while ((*place)->kind == PLAN_PROJECT)
+        place = &(*place)->input;
+    struct plan *sort = *place;
+    if (sort->kind == PLAN_SORT && plan__order_by_index(sort, wanted_rows(limit))) {
+        *place = sort->input;
+        return;
+    }
     if (sort->kind != PLAN_SORT || limit->limit == NULL || plan__reads_slots(limit->limit) ||
         (limit->offset != NULL && plan__reads_slots(limit->offset)))
         return;

@@ -191,7 +191,8 @@ implies(const struct rel *rel, const struct expr *predicate, const struct plan__
     return implied;
 }
 
-/* Nulls and what lies beside them; false: the column is not asked for nulls. A unique index has none. */
+/* Nulls and what lies beside them; false: the column is not asked for nulls. Most unique indexes
+ * have none. */
 static bool
 note_nulls(struct planner *planner, const struct rel *rel, uint32_t column,
            const struct bounds *bounds, struct plan_path *path, double *share)
@@ -234,7 +235,7 @@ try_key(struct planner *planner, const struct rel *rel, const uint32_t *columns,
         struct bounds bounds = bounds_of(rel, columns[i], conditions);
 
         TRY(add_like_bounds(planner, rel, columns[i], conditions, &bounds));
-        if (path->index != UINT32_MAX && !rel->table->indexes[path->index].unique &&
+        if (path->index != UINT32_MAX && table_index_has_nulls(&rel->table->indexes[path->index]) &&
             note_nulls(planner, rel, columns[i], &bounds, path, share))
             continue;
         if (bounds.equal != NULL) {

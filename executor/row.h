@@ -34,11 +34,24 @@ MUST_CHECK enum status row_decode(const void *bytes, size_t size, const struct s
 
 /** Appends one key column; false when the writer is full. */
 bool key_encode(const struct value *value, struct byte_writer *out);
+/*
+ * The order of one column of an index, bits. What is descending has every byte of its column complemented;
+ * null begins with a byte above that of values, or below it where that puts nulls on the other side.
+ */
+enum key_order { KEY_ASCENDING = 0, KEY_DESCENDING = 1, KEY_NULLS_FIRST = 2 };
+
+/** As key_encode, in the order. */
+bool key_encode_in(const struct value *value, uint32_t order, struct byte_writer *out);
+/** What all values, or all nulls, of such a column begin with. */
+uint8_t key_mark(uint32_t order, bool null);
 /** The type's values can be had back from their keys. */
 bool key_keeps(enum qtdb_type type);
 /** The next column of a key, of a type that keeps its values; borrows from the key where it can.
  * STATUS_CORRUPT. */
 MUST_CHECK enum status key_decode(struct byte_reader *reader, enum qtdb_type type,
                                   struct arena *arena, struct value *out);
+/** As key_decode, of a column in the order. */
+MUST_CHECK enum status key_decode_in(struct byte_reader *reader, enum qtdb_type type,
+                                     uint32_t order, struct arena *arena, struct value *out);
 
 #endif

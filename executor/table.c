@@ -75,14 +75,14 @@ table_index_key(const struct table *table, uint32_t index, const struct value *v
                                              : table->column_count + column - TABLE_EXPR_BASE];
 
         any_null = any_null || value->null;
-        if (!key_encode(value, &writer))
+        if (!key_encode_in(value, definition->orders[i], &writer))
             return key_too_long(table, error);
     }
     if (!definition->unique)
         byte_writer_put(&writer, row_key, row_key_size);
     if (writer.overflow)
         return key_too_long(table, error);
-    *size_out = definition->unique && any_null ? 0 : writer.offset;
+    *size_out = any_null && !table_index_has_nulls(definition) ? 0 : writer.offset;
     return STATUS_OK;
 }
 

@@ -18,11 +18,13 @@
  *   varint foreign key count, each (text name, varint count, positions, text schema, text table,
  *       varint count, text parent columns, u8 on update, u8 on delete, u8 flags) |
  *   varint reference count, each (text schema, text table) | text name of the primary key | text comment
- * Flags of an index: 1 unique, 2 constraint, 4 USING rmi, 8 entries store INCLUDE's columns.
+ * Flags of an index: 1 unique, 2 constraint, 4 USING rmi, 8 entries store INCLUDE's columns, 16 a column is not in
+ * ascending order with nulls last, 32 NULLS NOT DISTINCT.
  * A column: text name | u8 type | u32 precision (of an enum: its number) | u32 scale | u8 flags | [text default] and, from format
  * 3, [text expression] | [text missing] | [text sequence] | [text comment] | u8 generated | varint slot.
  * An index: text name | varint count, positions | varint id | u8 flags and, from format 3, varint
- * predicate | varint count, positions of INCLUDE. Format 1 has neither next index id nor ids and flags:
+ * predicate | varint count, positions of INCLUDE | with flag 16, a u8 for each key column: 1 descending, 2 nulls
+ * first. DESC of indexes from before that flag was not kept: they ascend. Format 1 has neither next index id nor ids and flags:
  * every index is a unique constraint and its id its position.
  */
 #ifndef EXECUTOR_TABLE_H
@@ -72,11 +74,20 @@ struct table_index {
     bool learned;    /* USING rmi: its tree asks for that router. */
     uint32_t column_count;
     uint32_t columns[TABLE_KEY_COLUMNS_MAX]; /* From TABLE_EXPR_BASE on: of `exprs`. */
+    uint8_t orders[TABLE_KEY_COLUMNS_MAX];   /* Bits of enum key_order. */
+    bool nulls_equal;                        /* A unique one has entries for nulls too. */
     uint32_t predicate;                      /* One more than its place in `exprs`; 0: none. */
     uint32_t include_count;
     uint32_t includes[TABLE_KEY_COLUMNS_MAX];
     bool stores; /* Entries have the values of INCLUDE too; those of older indexes have not. */
 };
+
+/* False: rows with a null in the index's columns have no entry. */
+static inline bool
+table_index_has_nulls(const struct table_index *index)
+{
+    return !index->unique || index->nulls_equal;
+}
 
 /* An expression or predicate of an index. */
 struct table_expr {

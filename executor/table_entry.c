@@ -98,11 +98,13 @@ table_index_has(const struct table *table, uint32_t index, uint32_t column)
 }
 
 static enum status
-decode_columns(const struct table *table, const uint32_t *columns, uint32_t count,
-               struct byte_reader *reader, struct arena *arena, struct value *values)
+decode_columns(const struct table *table, const uint32_t *columns, const uint8_t *orders,
+               uint32_t count, struct byte_reader *reader, struct arena *arena,
+               struct value *values)
 {
     for (uint32_t i = 0; i < count; i++)
-        TRY(key_decode(reader, table->types[columns[i]].type, arena, &values[columns[i]]));
+        TRY(key_decode_in(reader, table->types[columns[i]].type, orders[i], arena,
+                          &values[columns[i]]));
     return STATUS_OK;
 }
 
@@ -111,14 +113,16 @@ static enum status
 decode_row_key(const struct table *table, const void *key, size_t size, struct arena *arena,
                struct value *values)
 {
+    static const uint8_t ascending[TABLE_KEY_COLUMNS_MAX] = {KEY_ASCENDING};
     struct byte_reader reader = byte_reader_init(key, size);
     uint64_t word = 0;
 
     if (table->key_count == 0)
         return STATUS_OK;
     if (!table_key_is_integer(table))
-        return decode_columns(table, table->keys, readable(table, table->keys, table->key_count),
-                              &reader, arena, values);
+        return decode_columns(table, table->keys, ascending,
+                              readable(table, table->keys, table->key_count), &reader, arena,
+                              values);
     if (size != sizeof(word) || !byte_reader_get(&reader, &word, sizeof(word)))
         return STATUS_CORRUPT;
     values[table->keys[0]] = value_integer(table->types[table->keys[0]].type,
@@ -155,7 +159,7 @@ table_decode_entry(const struct table *table, uint32_t index, const void *key, s
     size_t row_key_size = value_size;
 
     CHECK(index < table->index_count);
-    TRY(decode_columns(table, definition->columns,
+    TRY(decode_columns(table, definition->columns, definition->orders,
                        readable(table, definition->columns, definition->column_count), &reader,
                        arena, values));
     if (definition->stores) {

@@ -23,7 +23,9 @@ enum {
     INDEX_CONSTRAINT = 2,
     INDEX_LEARNED = 4,
     INDEX_STORES = 8,
-    INDEX_FLAGS = 15,
+    INDEX_ORDERED = 16,
+    INDEX_NULLS_EQUAL = 32,
+    INDEX_FLAGS = 63,
     RULE_NOT_VALID = 1,
 };
 
@@ -81,18 +83,33 @@ put_positions(struct byte_writer *out, const uint32_t *positions, uint32_t count
         byte_writer_put_varint(out, positions[i]);
 }
 
+static bool
+is_ordered(const struct table_index *index)
+{
+    for (uint32_t i = 0; i < index->column_count; i++) {
+        if (index->orders[i] != KEY_ASCENDING)
+            return true;
+    }
+    return false;
+}
+
 static void
 put_index(struct byte_writer *out, const struct table_index *index)
 {
+    bool ordered = is_ordered(index);
+
     put_text(out, index->name);
     put_positions(out, index->columns, index->column_count);
     byte_writer_put_varint(out, index->id);
     byte_writer_put_u8(
         out,
         (uint8_t)((index->unique ? INDEX_UNIQUE : 0) | (index->constraint ? INDEX_CONSTRAINT : 0) |
-                  (index->learned ? INDEX_LEARNED : 0) | (index->stores ? INDEX_STORES : 0)));
+                  (index->learned ? INDEX_LEARNED : 0) | (index->stores ? INDEX_STORES : 0) |
+                  (ordered ? INDEX_ORDERED : 0) | (index->nulls_equal ? INDEX_NULLS_EQUAL : 0)));
     byte_writer_put_varint(out, index->predicate);
     put_positions(out, index->includes, index->include_count);
+    if (ordered)
+        byte_writer_put(out, index->orders, index->column_count);
 }
 
 static bool
@@ -314,6 +331,18 @@ get_positions(struct decoder *decoder, uint64_t limit, uint32_t *out, uint32_t *
 }
 
 static bool
+get_orders(struct decoder *decoder, struct table_index *out)
+{
+    if (!byte_reader_get(&decoder->reader, out->orders, out->column_count))
+        return false;
+    for (uint32_t i = 0; i < out->column_count; i++) {
+        if (out->orders[i] > (KEY_DESCENDING | KEY_NULLS_FIRST))
+            return false;
+    }
+    return true;
+}
+
+static bool
 get_index(struct decoder *decoder, uint32_t position, struct table_index *out)
 {
     uint8_t flags = INDEX_UNIQUE | INDEX_CONSTRAINT;
@@ -334,7 +363,10 @@ get_index(struct decoder *decoder, uint32_t position, struct table_index *out)
     out->constraint = (flags & INDEX_CONSTRAINT) != 0;
     out->learned = (flags & INDEX_LEARNED) != 0;
     out->stores = (flags & INDEX_STORES) != 0;
-    return flags <= INDEX_FLAGS;
+    out->nulls_equal = (flags & INDEX_NULLS_EQUAL) != 0;
+    if (flags > INDEX_FLAGS || (out->nulls_equal && !out->unique))
+        return false;
+    return (flags & INDEX_ORDERED) == 0 || get_orders(decoder, out);
 }
 
 static bool

@@ -140,6 +140,40 @@ Test(row, nulls_come_after_every_key)
     }
 }
 
+static int
+compare_in(const struct value *left, const struct value *right, uint32_t order)
+{
+    uint8_t bytes[2][256];
+    struct byte_writer writers[2];
+
+    for (int i = 0; i < 2; i++) {
+        writers[i] = byte_writer_init(bytes[i], sizeof(bytes[i]));
+        cr_assert(key_encode_in(i == 0 ? left : right, order, &writers[i]));
+        cr_assert_eq(bytes[i][0], key_mark(order, (i == 0 ? left : right)->null));
+    }
+    size_t a = writers[0].offset, b = writers[1].offset;
+    int sign_of = memcmp(bytes[0], bytes[1], a < b ? a : b);
+    return sign_of != 0 ? sign(sign_of) : (a > b) - (a < b);
+}
+
+/* covers: E2 */
+Test(row, keys_of_each_order_order_as_it_says)
+{
+    for (int i = 0; i < 60000; i++) {
+        enum qtdb_type type = types[i % TYPE_COUNT];
+        struct value left = random_value(type), right = random_value(type), null = value_null(type);
+        uint32_t order = (uint32_t)(i / TYPE_COUNT) % 4;
+        bool descending = (order & KEY_DESCENDING) != 0, first = (order & KEY_NULLS_FIRST) != 0;
+        int expected = sign(value_compare(&left, &right));
+
+        cr_assert_eq(compare_in(&left, &right, order), descending ? -expected : expected,
+                     "type %s, order %u, at %d", value_type_name(type), order, i);
+        cr_assert_eq(compare_in(&null, &left, order), first ? -1 : 1);
+        cr_assert_eq(compare_in(&null, &null, order), 0);
+        arena_reset(&arena);
+    }
+}
+
 static void
 make_row(struct value values[TYPE_COUNT], struct sql_type row_types[TYPE_COUNT])
 {
@@ -162,15 +196,22 @@ Test(row, values_come_back_from_their_keys)
         enum qtdb_type type = kept[round % 6];
         struct value value = round % 11 == 0 ? value_null(type) : random_value(type), back;
         uint8_t bytes[256];
-        size_t size = encode_key(&value, bytes);
+        uint32_t order = (uint32_t)(round / 6) % 4;
+        struct byte_writer writer = byte_writer_init(bytes, sizeof(bytes));
 
-        for (size_t part = 0; part <= size; part++) {
+        cr_assert(key_encode_in(&value, order, &writer));
+        for (size_t part = 0; part <= writer.offset; part++) {
             struct byte_reader reader = byte_reader_init(bytes, part);
-            enum status status = key_decode(&reader, type, &arena, &back);
+            enum status status = key_decode_in(&reader, type, order, &arena, &back);
 
-            cr_assert_eq(status, part == size ? STATUS_OK : STATUS_CORRUPT);
+            cr_assert_eq(status, part == writer.offset ? STATUS_OK : STATUS_CORRUPT);
+            cr_assert(status != STATUS_OK || reader.offset == part);
         }
         cr_assert(back.null == value.null && (value.null || value_compare(&back, &value) == 0));
+        /* What stands behind the column is left alone. */
+        struct byte_reader longer = byte_reader_init(bytes, sizeof(bytes));
+        cr_assert_eq(key_decode_in(&longer, type, order, &arena, &back), STATUS_OK);
+        cr_assert_eq(longer.offset, writer.offset);
         arena_reset(&arena);
     }
 }

@@ -141,6 +141,61 @@ Test(sql_paths, an_index_with_all_columns_is_read_alone)
     db_check(rig.db);
 }
 
+/* Where the order of an index is that of a query, few rows are read in it and none are sorted. */
+Test(sql_paths, an_order_is_read_from_an_index_that_has_it)
+{
+    expect("create table t (id int primary key, a int, b int, c text); insert into t select g, "
+           "nullif(g % 97, 3), g % 89, 'c' || g from generate_series(1, 5000) g; "
+           "create index t_ab on t (a desc, b)",
+           "");
+    expect_run("select a, b, id from t order by a desc, b limit 5",
+               "Limit (actual rows=5 loops=1)\n"
+               "  ->  Index Only Scan using t_ab on t (actual rows=5 loops=1)\n"
+               "        Rows Read: 5\n");
+    expect_run("select c from t order by a, b desc limit 5 offset 5",
+               "Limit (actual rows=5 loops=1)\n"
+               "  ->  Index Scan Backward using t_ab on t (actual rows=10 loops=1)\n"
+               "        Rows Read: 10\n");
+    expect_plan("select a, b from t where a = 5 order by b limit 3",
+                "Limit\n"
+                "  ->  Index Only Scan using t_ab on t (filtered)\n");
+    expect_run("select count(*) from t where a >= 95",
+               "Aggregate (actual rows=1 loops=1)\n"
+               "  Memory: 4kB  Disk: 0kB\n"
+               "  ->  Index Only Scan using t_ab on t (filtered) (actual rows=102 loops=1)\n"
+               "        Rows Read: 102\n");
+    expect_run("select count(*) from t where a < 1",
+               "Aggregate (actual rows=1 loops=1)\n"
+               "  Memory: 4kB  Disk: 0kB\n"
+               "  ->  Index Only Scan using t_ab on t (filtered) (actual rows=51 loops=1)\n"
+               "        Rows Read: 103\n");
+    /* Not the index's order, too many rows, or an order that only some rows are in. */
+    expect_plan("select a from t order by a desc, b desc limit 5", "Limit\n"
+                                                                   "  ->  Sort (top rows)\n"
+                                                                   "        ->  Seq Scan on t\n");
+    expect_plan("select a from t order by a desc nulls last limit 5",
+                "Limit\n"
+                "  ->  Sort (top rows)\n"
+                "        ->  Seq Scan on t\n");
+    expect_plan("select c from t order by a desc limit 4000", "Limit\n"
+                                                              "  ->  Sort (top rows)\n"
+                                                              "        ->  Seq Scan on t\n");
+    expect("drop index t_ab; create unique index t_u on t (a desc, b, id); create index t_p on t "
+           "(c) where id > 7",
+           "");
+    expect_plan("select a from t order by a desc limit 5", "Limit\n"
+                                                           "  ->  Sort (top rows)\n"
+                                                           "        ->  Seq Scan on t\n");
+    expect_plan("select c from t order by c limit 5", "Limit\n"
+                                                      "  ->  Sort (top rows)\n"
+                                                      "        ->  Seq Scan on t\n");
+    expect("drop index t_u; create unique index t_u on t (a desc, b, id) nulls not distinct", "");
+    expect("select a, b, id from t order by a desc, b, id limit 2", "NULL|0|3204\nNULL|1|2137\n");
+    expect_plan("select a, b, id from t order by a desc, b, id limit 2",
+                "Limit\n"
+                "  ->  Index Only Scan using t_u on t\n");
+}
+
 Test(sql_paths, changes_by_an_index_alone)
 {
     expect("create table p (a int, b int, primary key (b)); create index p_a on p (a); "
