@@ -129,9 +129,12 @@ struct ast_create_index {
     struct ast_expr *where; /* NULL: every row. */
 };
 
+enum ast_check { AST_CHECK_NONE = 0, AST_CHECK_LOCAL = 1, AST_CHECK_CASCADED = 2 };
+
 struct ast_create_view {
     struct ast_name name;
     bool replace;
+    enum ast_check check; /* WITH CHECK OPTION */
     uint32_t column_name_count;
     const char **column_names;
     struct ast_select *query;

@@ -24,8 +24,11 @@ struct bound {
     uint32_t column_count;
     struct rel_column *columns;
 
-    const char *name;                /* Of a change in WITH. */
-    struct table *table;             /* Changed. */
+    const char *name;              /* Of a change in WITH. */
+    struct table *table;           /* Changed. */
+    const struct bind__view *view; /* Through which; NULL: none. */
+    uint32_t check_count;          /* WITH CHECK OPTION: conditions of every new row. */
+    struct bound_check *checks;
     struct bound_conflict *conflict; /* NULL: duplicates fail. */
 
     /* RETURNING: over the changed row (`target_relation`) and the columns of `relation`. */
@@ -43,6 +46,12 @@ struct bound {
     uint32_t shared_count; /* Queries of WITH whose rows may be shared. */
     uint32_t part_count;   /* INSERT, UPDATE and DELETE in WITH, in their order. */
     struct bound **parts;
+};
+
+/* Over the changed row (`target_relation`); 44000 unless it holds. */
+struct bound_check {
+    const char *view;
+    struct expr *condition;
 };
 
 /* ON CONFLICT: over the row that is there (`target_relation`) and the one that was to be inserted. */
@@ -81,9 +90,10 @@ struct bind {
     uint32_t shared_count; /* Queries of WITH whose rows may be shared. */
     uint32_t part_count;   /* Changes in WITH bound so far. */
     struct bound **parts;
-    uint32_t recursion_depth;  /* Second halves of recursions being bound inside each other. */
-    uint32_t view_depth;       /* Views being bound inside each other. */
-    struct bind__enum *enums;  /* Those looked up so far. */
+    uint32_t recursion_depth; /* Second halves of recursions being bound inside each other. */
+    uint32_t view_depth;      /* Views being bound inside each other. */
+    bool locking;             /* The FROM that is bound is of a query with FOR UPDATE or its kin. */
+    struct bind__enum *enums; /* Those looked up so far. */
     struct bind__known *known; /* Subqueries bound so far; `grouping`: taken again from here. */
     bool grouping;
 };

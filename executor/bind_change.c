@@ -213,15 +213,24 @@ bind__finish_change(const struct rel *project, struct bound *bound)
 }
 
 static enum status
-refuse_view(struct bind *bind, const struct ast_name *name)
+open_view(struct bind *bind, const struct ast_name *name, const char *alias,
+          struct bind__scope *scope, struct rel **rel, struct bound *bound)
 {
-    enum status status =
-        catalog_has(bind->txn, CATALOG_VIEW, name->schema != NULL ? name->schema : "public",
-                    name->name, bind->error);
+    static const char *const verbs[] = {
+        [AST_INSERT] = "insert into", [AST_UPDATE] = "update", [AST_DELETE] = "delete from"};
+    struct bind__view *view = bind__take(bind, sizeof(*view));
 
-    if (status == STATUS_OK)
-        return bind__unsupported(bind, name->location, "a change through a view");
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    if (view == NULL)
+        return STATUS_NO_MEMORY;
+    TRY(bind__open_view(bind, name, verbs[bound->kind], view));
+    TRY(rules_bind(bind, view->table, bound->rules));
+    *rel = view->base;
+    bound->view = view;
+    bound->table = view->table;
+    bound->target_relation = view->base->relation;
+    if (bound->kind != AST_DELETE)
+        TRY(bind__view_checks(bind, view, bound));
+    return bind__add_view(bind, scope, view, alias != NULL ? alias : name->name, NULL);
 }
 
 /* The changed table as a scope of its own. */
@@ -241,7 +250,11 @@ bind__open_target(struct bind *bind, const struct ast_name *name, const char *al
     if (with != NULL)
         TRY(bind__with(bind, level, with, &scope->ctes));
     TRY(search_path_find(bind->txn, bind->path, name, "tw", &found, bind->error));
-    TRY(refuse_view(bind, &found));
+    enum status status =
+        catalog_has(bind->txn, CATALOG_VIEW, found.schema != NULL ? found.schema : "public",
+                    found.name, bind->error);
+    if (status != STATUS_NOT_FOUND)
+        return status == STATUS_OK ? open_view(bind, &found, alias, scope, rel, bound) : status;
     TRY(table_find(bind->txn, &found, bind->arena, &table, bind->error));
     TRY(rules_bind(bind, table, bound->rules));
     TRY(bind__table_rel(bind, table, rel));
@@ -254,12 +267,14 @@ bind__open_target(struct bind *bind, const struct ast_name *name, const char *al
 
 enum status
 bind__sets(struct bind *bind, struct bind__scope *scope, const struct table *table,
-           const struct ast_target *sets, uint32_t count, struct expr **exprs)
+           const struct bind__view *view, const struct ast_target *sets, uint32_t count,
+           struct expr **exprs)
 {
     for (uint32_t i = 0; i < count; i++) {
         uint32_t column = 0;
 
-        TRY(bind__find_column(bind, table, sets[i].name, sets[i].location, &column));
+        TRY(bind__find_target(bind, table, view, sets[i].name, "update", sets[i].location,
+                              &column));
         if (exprs[column] != NULL)
             return sql_error_set(bind->error, "42601", sets[i].location,
                                  "multiple assignments to same column \"%s\"", sets[i].name);
@@ -298,7 +313,7 @@ bind_update(struct bind *bind, const struct ast_update *ast, struct bind__cte *c
     if (scope == NULL)
         return STATUS_NO_MEMORY;
     TRY(bind__open_target(bind, &ast->table, ast->alias, ast->with, ctes, scope, &target, bound));
-    rel = target;
+    rel = bound->view != NULL ? bound->view->rel : target;
     TRY(bind__from(bind, scope, ast->from, ast->from_count, &rel));
     scope->clause = "UPDATE";
     if (ast->where != NULL) {
@@ -307,7 +322,7 @@ bind_update(struct bind *bind, const struct ast_update *ast, struct bind__cte *c
     }
     uint32_t count = bound->table->column_count;
     TRY(project_old(bind, target, rel, 1 + 2 * count, &project));
-    TRY(bind__sets(bind, scope, bound->table, ast->sets, ast->set_count,
+    TRY(bind__sets(bind, scope, bound->table, bound->view, ast->sets, ast->set_count,
                    project->exprs + 1 + count));
     for (uint32_t i = 0; i < count; i++) {
         if (project->exprs[1 + count + i] == NULL)
@@ -330,7 +345,7 @@ bind_delete(struct bind *bind, const struct ast_delete *ast, struct bind__cte *c
     if (scope == NULL)
         return STATUS_NO_MEMORY;
     TRY(bind__open_target(bind, &ast->table, ast->alias, ast->with, ctes, scope, &target, bound));
-    rel = target;
+    rel = bound->view != NULL ? bound->view->rel : target;
     TRY(bind__from(bind, scope, ast->from, ast->from_count, &rel));
     scope->clause = "DELETE";
     if (ast->where != NULL) {

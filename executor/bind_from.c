@@ -318,6 +318,27 @@ bind_query_item(struct bind *bind, const struct bind__query *query, const struct
     return bind__add_table(bind, &out->scope, &view, query->column_count, alias, NULL, from);
 }
 
+/* FOR UPDATE of a view over one table locks the table's rows; of any other view it is refused by name later. */
+static enum status
+bind_locked_view(struct bind *bind, const struct ast_name *found, const struct ast_from *from,
+                 const char *alias, struct item *out)
+{
+    struct bind__view *view = bind__take(bind, sizeof(*view));
+
+    if (view == NULL)
+        return STATUS_NO_MEMORY;
+    enum status status = bind__open_view(bind, found, "lock", view);
+    if (status == STATUS_INVALID && strcmp(bind->error->sqlstate, "55000") == 0) {
+        *bind->error = (struct sql_error){.location = -1};
+        return STATUS_NOT_FOUND;
+    }
+    TRY(status);
+    out->rel = view->rel;
+    TRY(bind__add_view(bind, &out->scope, view, alias, from));
+    out->scope.tables->base = view->base;
+    return STATUS_OK;
+}
+
 static enum status
 bind_table(struct bind *bind, const struct ast_from *from, struct item *out)
 {
@@ -333,6 +354,11 @@ bind_table(struct bind *bind, const struct ast_from *from, struct item *out)
         TRY(search_path_find(bind->txn, bind->path, &from->table, "wt", &found, bind->error));
         status = bind__catalog_view(bind, &from->table, &query);
         view = status == STATUS_NOT_FOUND;
+        if (view && bind->locking) {
+            status = bind_locked_view(bind, &found, from, alias, out);
+            if (status != STATUS_NOT_FOUND)
+                return status;
+        }
         if (view)
             status = bind__view(bind, &found, &query);
     }

@@ -17,8 +17,9 @@ struct insert {
     struct bind *bind;
     const struct ast_insert *ast;
     struct table *table;
-    struct bind__cte *ctes; /* Those of WITH. */
-    uint32_t given;         /* Columns that the source has. */
+    const struct bind__view *view; /* NULL: none. */
+    struct bind__cte *ctes;        /* Those of WITH. */
+    uint32_t given;                /* Columns that the source has. */
     uint32_t *columns;
 };
 
@@ -28,17 +29,22 @@ name_targets(struct insert *insert, uint32_t width)
     struct bind *bind = insert->bind;
     const struct ast_insert *ast = insert->ast;
     const struct table *table = insert->table;
-    uint32_t named = ast->column_count > 0 ? ast->column_count : table->column_count;
+    uint32_t named = ast->column_count > 0  ? ast->column_count
+                     : insert->view != NULL ? insert->view->column_count
+                                            : table->column_count;
     bool *seen = bind__take(bind, table->column_count * sizeof(*seen));
 
     insert->columns = bind__take(bind, (named + 1) * sizeof(*insert->columns));
     if (seen == NULL || insert->columns == NULL)
         return STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < named; i++) {
+    for (uint32_t i = 0; i < named && (ast->column_count > 0 || i < width); i++) {
         uint32_t column = i;
 
         if (ast->column_count > 0)
-            TRY(bind__find_column(bind, table, ast->columns[i], ast->table.location, &column));
+            TRY(bind__find_target(bind, table, insert->view, ast->columns[i], "insert into",
+                                  ast->table.location, &column));
+        else if (insert->view != NULL)
+            TRY(bind__place_value(bind, insert->view, i, "insert into", &column));
         if (seen[column])
             return sql_error_set(bind->error, "42701", ast->table.location,
                                  "column \"%s\" specified more than once",
@@ -161,6 +167,9 @@ bind_conflict(struct bind *bind, struct bind__scope *scope, const struct ast_ins
 
     if (conflict == NULL)
         return STATUS_NO_MEMORY;
+    if (bound->view != NULL && (ast->conflict->update || ast->conflict->column_count > 0 ||
+                                ast->conflict->constraint != NULL))
+        return bind__unsupported(bind, ast->conflict->location, "this ON CONFLICT of a view");
     bound->conflict = conflict;
     conflict->update = ast->conflict->update;
     TRY(bind__find_constraint(bind, ast->conflict, table, conflict));
@@ -175,7 +184,7 @@ bind_conflict(struct bind *bind, struct bind__scope *scope, const struct ast_ins
     conflict->exprs = bind__take(bind, table->column_count * sizeof(struct expr *));
     if (conflict->exprs == NULL)
         return STATUS_NO_MEMORY;
-    TRY(bind__sets(bind, &both, table, ast->conflict->sets, ast->conflict->set_count,
+    TRY(bind__sets(bind, &both, table, NULL, ast->conflict->sets, ast->conflict->set_count,
                    conflict->exprs));
     return ast->conflict->where == NULL
                ? STATUS_OK
@@ -196,6 +205,7 @@ bind__insert(struct bind *bind, const struct ast_insert *ast, struct bind__cte *
     TRY(bind__open_target(bind, &ast->table, ast->alias, ast->with, ctes, scope, &target, bound));
     insert.ctes = scope->ctes;
     insert.table = bound->table;
+    insert.view = bound->view;
     if (ast->source == NULL) {
         TRY(bind__rel(bind, REL_RESULT, NULL, &rel));
         TRY(name_targets(&insert, 0));

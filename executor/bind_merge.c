@@ -33,6 +33,14 @@ open_target(struct merge *merge)
     if (bound->rules == NULL)
         return STATUS_NO_MEMORY;
     TRY(search_path_find(bind->txn, bind->path, &merge->ast->table, "tw", &found, bind->error));
+    enum status status =
+        catalog_has(bind->txn, CATALOG_VIEW, found.schema != NULL ? found.schema : "public",
+                    found.name, bind->error);
+    if (status == STATUS_OK)
+        return sql_error_set(bind->error, "0A000", -1, "cannot execute MERGE on relation \"%s\"",
+                             found.name);
+    if (status != STATUS_NOT_FOUND)
+        return status;
     TRY(table_find(bind->txn, &found, bind->arena, &bound->table, bind->error));
     return rules_bind(bind, bound->table, bound->rules);
 }

@@ -2,6 +2,7 @@
 #ifndef EXECUTOR_BIND_PRIVATE_H
 #define EXECUTOR_BIND_PRIVATE_H
 
+#include "executor/ast_define.h"
 #include "executor/bind.h"
 #include "executor/enumeration.h"
 
@@ -348,8 +349,9 @@ MUST_CHECK enum status bind__returning(struct bind *bind, struct bind__scope *sc
 MUST_CHECK enum status bind__finish_change(const struct rel *project, struct bound *bound);
 /** SET: values by column, cast to them. */
 MUST_CHECK enum status bind__sets(struct bind *bind, struct bind__scope *scope,
-                                  const struct table *table, const struct ast_target *sets,
-                                  uint32_t count, struct expr **exprs);
+                                  const struct table *table, const struct bind__view *view,
+                                  const struct ast_target *sets, uint32_t count,
+                                  struct expr **exprs);
 /** 428C9 for a column that the table gives its values itself. */
 MUST_CHECK enum status bind__check_given(struct bind *bind, const struct table *table,
                                          uint32_t column, enum ast_overriding overriding);
@@ -367,7 +369,53 @@ MUST_CHECK enum status bind__assigned(struct bind *bind, struct bind__scope *sco
 MUST_CHECK enum status bind__default(struct bind *bind, const struct table *table, uint32_t column,
                                      struct expr **out);
 
+/* bind_target.c: views over one table, looked through. */
+struct bind__view_column {
+    const char *name;
+    struct expr *expr;    /* Over the table's columns. */
+    uint32_t column;      /* Of the table; UINT32_MAX: takes no values, and why: */
+    const char *refusing; /* the view whose column is an expression, */
+    const char *refused;  /* and that column. */
+};
+
+struct bind__view {
+    const char *name;
+    struct bind__view *inner; /* It selects from; NULL: from the table. */
+    struct table *table;
+    struct rel *base; /* The table's. */
+    struct rel *rel;  /* With the conditions of the views on top. */
+    uint32_t column_count;
+    struct bind__view_column *columns;
+    struct expr *condition; /* Its own; NULL: none. */
+    enum ast_check check;
+};
+
+/** `verb`: "insert into", "update", "delete from" or "lock". 55000 for a view that is not one row of a table
+ * for each of its own. */
+MUST_CHECK enum status bind__open_view(struct bind *bind, const struct ast_name *name,
+                                       const char *verb, struct bind__view *out);
+/** The same from its definition. */
+MUST_CHECK enum status bind__look_through(struct bind *bind, const struct ast_create_view *ast,
+                                          const char *verb, struct bind__view *out);
+/** Its names stand for the expressions. */
+MUST_CHECK enum status bind__add_view(struct bind *bind, struct bind__scope *scope,
+                                      const struct bind__view *view, const char *alias,
+                                      const struct ast_from *from);
+/** The table's column that a value for a view's column goes to; 0A000. */
+MUST_CHECK enum status bind__place_value(struct bind *bind, const struct bind__view *view,
+                                         uint32_t index, const char *verb, uint32_t *out);
+/** By name; `view` NULL: of the table. */
+MUST_CHECK enum status bind__find_target(struct bind *bind, const struct table *table,
+                                         const struct bind__view *view, const char *name,
+                                         const char *verb, int32_t location, uint32_t *out);
+MUST_CHECK enum status bind__view_checks(struct bind *bind, const struct bind__view *view,
+                                         struct bound *bound);
+
 /* bind_view.c */
+/** The statement that made it, and the path its names are looked up along. */
+MUST_CHECK enum status bind__view_definition(struct bind *bind, const struct ast_name *name,
+                                             const struct search_path **path_out,
+                                             const struct ast_create_view **out);
 /** STATUS_NOT_FOUND when no view has the name. */
 MUST_CHECK enum status bind__view(struct bind *bind, const struct ast_name *name,
                                   struct bind__query *out);

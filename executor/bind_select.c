@@ -469,7 +469,11 @@ bind_plain(struct bind *bind, struct bind__level *level, struct bind__cte *ctes,
     if (positions == NULL || scope == NULL)
         return STATUS_NO_MEMORY;
     bind__scope_init(scope, level, ctes);
-    TRY(bind__from(bind, scope, ast->from, ast->from_count, &rel));
+    bool locking = bind->locking;
+    bind->locking = ast->locking_count > 0;
+    enum status status = bind__from(bind, scope, ast->from, ast->from_count, &rel);
+    bind->locking = locking;
+    TRY(status);
     TRY(bind__find_locks(bind, scope, ast, &locks));
     scope->clause = "WHERE";
     if (ast->where != NULL) {

@@ -41,26 +41,37 @@ bind_definition(struct bind *bind, const struct ast_create_view *view, struct bi
 }
 
 enum status
-bind__view(struct bind *bind, const struct ast_name *name, struct bind__query *out)
+bind__view_definition(struct bind *bind, const struct ast_name *name,
+                      const struct search_path **path_out, const struct ast_create_view **out)
 {
     struct ast_statement *statements = NULL;
-    const struct search_path *outer = bind->path, *path = NULL;
     const char *text = NULL;
     uint32_t count = 0;
 
     TRY(catalog_find(bind->txn, CATALOG_VIEW, name, bind->arena, &text, bind->error));
-    TRY(search_path_unstamp(text, bind->arena, &path, &text));
-    if (bind->view_depth == VIEW_DEPTH_MAX)
-        return sql_error_set(bind->error, "42P17", name->location,
-                             "infinite recursion detected in view \"%s\"", name->name);
+    TRY(search_path_unstamp(text, bind->arena, path_out, &text));
     TRY(sql_parse(text, bind->arena, &statements, &count, bind->error));
     if (count != 1 || statements[0].kind != AST_CREATE_VIEW)
         return sql_error_set(bind->error, "XX001", name->location,
                              "the definition of view \"%s\" is damaged: run qtdb-check",
                              name->name);
+    *out = statements[0].create_view;
+    return STATUS_OK;
+}
+
+enum status
+bind__view(struct bind *bind, const struct ast_name *name, struct bind__query *out)
+{
+    const struct search_path *outer = bind->path, *path = NULL;
+    const struct ast_create_view *view = NULL;
+
+    TRY(bind__view_definition(bind, name, &path, &view));
+    if (bind->view_depth == VIEW_DEPTH_MAX)
+        return sql_error_set(bind->error, "42P17", name->location,
+                             "infinite recursion detected in view \"%s\"", name->name);
     bind->view_depth++;
     bind->path = path;
-    enum status status = bind_definition(bind, statements[0].create_view, out);
+    enum status status = bind_definition(bind, view, out);
     bind->path = outer;
     bind->view_depth--;
     /* Places in the view's text mean nothing in the statement's. */
@@ -72,7 +83,16 @@ bind__view(struct bind *bind, const struct ast_name *name, struct bind__query *o
 enum status
 bind_view(struct bind *bind, const struct ast_create_view *view)
 {
+    struct bind__view through = {.name = view->name.name};
     struct bind__query query;
 
-    return bind_definition(bind, view, &query);
+    TRY(bind_definition(bind, view, &query));
+    if (view->check == AST_CHECK_NONE)
+        return STATUS_OK;
+    enum status status = bind__look_through(bind, view, "update", &through);
+    if (status == STATUS_INVALID && strcmp(bind->error->sqlstate, "55000") == 0)
+        return sql_error_set(
+            bind->error, "0A000", -1,
+            "WITH CHECK OPTION is supported only on automatically updatable views");
+    return status;
 }

@@ -21,6 +21,25 @@ eval_of(struct exec_change *run)
                          .context = context};
 }
 
+/* WITH CHECK OPTION. */
+static enum status
+check_views(struct exec_change *run, const struct value *row)
+{
+    const struct bound *bound = run->planned->bound;
+    struct eval eval = eval_of(run);
+
+    for (uint32_t i = 0; i < bound->check_count; i++) {
+        bool holds = false;
+
+        TRY(expr_is_true(run->planned->checks[i], row, &eval, &holds));
+        if (!holds)
+            return sql_error_set(run->context->error, "44000", -1,
+                                 "new row violates check option for view \"%s\"",
+                                 bound->checks[i].view);
+    }
+    return STATUS_OK;
+}
+
 /* Counts the row, and evaluates RETURNING over it. */
 static enum status
 note_changed(struct exec_change *run, const struct value *row, const struct value *source)
@@ -32,6 +51,7 @@ note_changed(struct exec_change *run, const struct value *row, const struct valu
 
     if (run->noted)
         return STATUS_OK;
+    TRY(check_views(run, row));
     run->count++;
     if (bound->returning_count == 0)
         return STATUS_OK;

@@ -314,12 +314,14 @@ convert_create_view(struct pg__conversion *conversion, ViewStmt *source)
 
     if (source->view->relpersistence != 'p')
         return pg__unsupported(conversion, source->view->location, "a temporary view");
-    if (source->options != NIL || source->withCheckOption != NO_CHECK_OPTION ||
-        !IsA(source->query, SelectStmt))
+    if (source->options != NIL || !IsA(source->query, SelectStmt))
         return pg__unsupported(conversion, source->view->location, "this form of CREATE VIEW");
     if (out == NULL)
         return NULL;
     out->name = pg__range_name(conversion, source->view);
+    out->check = source->withCheckOption == LOCAL_CHECK_OPTION      ? AST_CHECK_LOCAL
+                 : source->withCheckOption == CASCADED_CHECK_OPTION ? AST_CHECK_CASCADED
+                                                                    : AST_CHECK_NONE;
     out->replace = source->replace;
     out->column_names = pg__names(conversion, source->aliases, &out->column_name_count);
     out->query = pg__select(conversion, (SelectStmt *)source->query);

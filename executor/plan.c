@@ -78,6 +78,11 @@ plan_change(struct planner *planner, const struct bound *bound, struct planned *
     TRY(table_row(planner, bound->table, bound->target_relation, &row));
     TRY(resolve_all(planner, row, planned->root, bound->returning, bound->returning_count,
                     &planned->returning));
+    planned->checks = plan__take(planner, bound->check_count * sizeof(struct expr *));
+    if (planned->checks == NULL)
+        return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < bound->check_count; i++)
+        TRY(plan__resolve(planner, row, NULL, bound->checks[i].condition, &planned->checks[i]));
     if (conflict == NULL || !conflict->update)
         return STATUS_OK;
     TRY(table_row(planner, bound->table, conflict->excluded_relation, &excluded));
@@ -93,6 +98,8 @@ need_change(struct planner *planner, const struct bound *bound)
 {
     for (uint32_t i = 0; i < bound->returning_count; i++)
         TRY(plan__need_expr(planner, bound->returning[i]));
+    for (uint32_t i = 0; i < bound->check_count; i++)
+        TRY(plan__need_expr(planner, bound->checks[i].condition));
     if (bound->conflict == NULL || !bound->conflict->update)
         return STATUS_OK;
     for (uint32_t i = 0; i < bound->table->column_count; i++) {

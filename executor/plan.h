@@ -139,6 +139,7 @@ struct planned {
     bool
         keepable; /* Its nodes may stay for the next run (exec_is_keepable); set by who keeps plans. */
     struct expr **returning;      /* Over the changed row, then the root's row. */
+    struct expr **checks;         /* Over the changed row. */
     struct expr **conflict_exprs; /* Over the row there, then the one to be inserted. */
     struct expr *conflict_where;
     uint32_t part_count; /* Changes in WITH; of theirs only root, returning and conflict are set. */

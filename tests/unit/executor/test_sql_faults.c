@@ -160,6 +160,12 @@ Test(sql_faults, changes_survive_every_refused_allocation)
                 "on b.id = i.id when matched then update set v = i.x when not matched then "
                 "do nothing",
                 "delete from a where id = 9; update b set v = id * 1.5 where id = 9");
+    (void)rows_of(
+        "create view w as select n, id, x from a where x < 100; create view c as select x, "
+        "id from w where id > 0 with check option");
+    refuse_each("insert into c values (50, 9) returning *", "delete from a where id = 9");
+    refuse_each("update c set x = x + 1 where id = 1 returning *", "update a set x = id * 10");
+    refuse_each("select id from c where id = 1 for update", NULL);
 }
 
 /* covers: E7 */
