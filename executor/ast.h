@@ -233,6 +233,7 @@ struct ast_select {
     struct ast_order *orders;
     struct ast_expr *limit;
     struct ast_expr *offset;
+    bool ties; /* FETCH FIRST ... WITH TIES */
     /* VALUES (...), (...): rows of the same width; then there are no targets. */
     uint32_t row_count;
     uint32_t row_width;
@@ -367,6 +368,7 @@ struct ast_statement {
     bool locks;   /* A query in it, or it itself, is FOR UPDATE or FOR SHARE. */
     bool changes; /* A query of its WITH is INSERT, UPDATE or DELETE. */
     enum ast_transaction_kind transaction;
+    bool chain; /* COMMIT and ROLLBACK: AND CHAIN */
     const char *savepoint;
     struct ast_select *select;
     struct ast_insert *insert;

@@ -98,8 +98,9 @@ struct bind {
     bool grouping;
 };
 
-/** Checks a view's query, before it is stored. */
-MUST_CHECK enum status bind_view(struct bind *bind, const struct ast_create_view *view);
+/** Checks a view's query, before it is stored at `place`; one that replaces another begins with its columns. */
+MUST_CHECK enum status bind_view(struct bind *bind, const struct ast_name *place,
+                                 const struct ast_create_view *view);
 
 /** A query or a data change. */
 MUST_CHECK enum status bind_statement(struct bind *bind, const struct ast_statement *statement,

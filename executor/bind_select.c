@@ -242,27 +242,6 @@ add_keyed(struct bind *bind, enum rel_kind kind, const struct rel *columns,
 }
 
 static enum status
-bind_limit(struct bind *bind, struct bind__level *level, struct bind__cte *ctes,
-           const struct ast_select *ast, struct rel **rel)
-{
-    static const struct sql_type integer = {QTDB_TYPE_INT8, -1, -1};
-    struct bind__scope nothing;
-    struct rel *limit = NULL;
-
-    if (ast->limit == NULL && ast->offset == NULL)
-        return STATUS_OK;
-    bind__scope_init(&nothing, level, ctes);
-    nothing.clause = "LIMIT";
-    TRY(bind__rel(bind, REL_LIMIT, *rel, &limit));
-    if (ast->limit != NULL)
-        TRY(bind__expr_as(bind, &nothing, ast->limit, &integer, &limit->limit));
-    if (ast->offset != NULL)
-        TRY(bind__expr_as(bind, &nothing, ast->offset, &integer, &limit->offset));
-    *rel = limit;
-    return STATUS_OK;
-}
-
-static enum status
 bind_tail(struct bind *bind, const struct ast_select *ast, const struct rel *columns,
           uint32_t visible, const uint32_t *positions, struct rel **rel)
 {
@@ -274,6 +253,25 @@ bind_tail(struct bind *bind, const struct ast_select *ast, const struct rel *col
         TRY(add_keyed(bind, REL_DISTINCT, columns, positions + ast->order_count,
                       ast->distinct_count, NULL, rel));
     return STATUS_OK;
+}
+
+/* WITH TIES goes on while rows are equal in what they are sorted by. */
+static enum status
+bind_limit(struct bind *bind, struct bind__scope *nothing, const struct ast_select *ast,
+           const struct rel *columns, const uint32_t *positions, struct rel **rel)
+{
+    static const struct sql_type integer = {QTDB_TYPE_INT8, -1, -1};
+
+    if (ast->limit == NULL && ast->offset == NULL)
+        return STATUS_OK;
+    nothing->clause = "LIMIT";
+    TRY(add_keyed(bind, REL_LIMIT, columns, positions, ast->ties ? ast->order_count : 0,
+                  ast->orders, rel));
+    if (ast->limit != NULL)
+        TRY(bind__expr_as(bind, nothing, ast->limit, &integer, &(*rel)->limit));
+    return ast->offset == NULL
+               ? STATUS_OK
+               : bind__expr_as(bind, nothing, ast->offset, &integer, &(*rel)->offset);
 }
 
 /* VALUES. */
@@ -358,6 +356,7 @@ bind_scopeless(struct bind *bind, struct bind__level *level, struct bind__cte *c
                const struct ast_select *ast, struct bind__query *out)
 {
     uint32_t *positions = bind__take(bind, ast->order_count * sizeof(*positions));
+    struct bind__scope nothing;
     struct rel *rel = NULL;
 
     if (positions == NULL)
@@ -370,7 +369,8 @@ bind_scopeless(struct bind *bind, struct bind__level *level, struct bind__cte *c
     TRY(bind__refuse_locks(bind, ast, ast->row_count > 0 ? "VALUES" : "UNION/INTERSECT/EXCEPT"));
     *out = (struct bind__query){rel, rel->relation, rel->column_count, rel->columns};
     TRY(bind_tail(bind, ast, rel, rel->column_count, positions, &out->rel));
-    return bind_limit(bind, level, ctes, ast, &out->rel);
+    bind__scope_init(&nothing, level, ctes);
+    return bind_limit(bind, &nothing, ast, rel, positions, &out->rel);
 }
 
 /* SELECT. */
@@ -499,7 +499,9 @@ bind_plain(struct bind *bind, struct bind__level *level, struct bind__cte *ctes,
     struct rel *project = rel;
     TRY(bind_tail(bind, ast, project, visible, positions, &rel));
     TRY(bind__add_locks(bind, &locks, project, first_key, &rel));
-    TRY(bind_limit(bind, level, ctes, ast, &rel));
+    struct bind__scope nothing;
+    bind__scope_init(&nothing, level, ctes);
+    TRY(bind_limit(bind, &nothing, ast, project, positions, &rel));
     *out = (struct bind__query){rel, project->relation, visible, project->columns};
     return STATUS_OK;
 }

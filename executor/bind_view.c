@@ -80,13 +80,45 @@ bind__view(struct bind *bind, const struct ast_name *name, struct bind__query *o
     return status;
 }
 
+/* OR REPLACE: the columns that are there stay, and further ones may follow. */
+static enum status
+check_replaced(struct bind *bind, const struct ast_name *place, const struct bind__query *query)
+{
+    struct bind__query old = {.rel = NULL};
+    enum status status = bind__view(bind, place, &old);
+
+    if (status == STATUS_INVALID) /* What it reads is gone: any columns will do. */
+        *bind->error = (struct sql_error){.location = -1};
+    if (status == STATUS_NOT_FOUND || status == STATUS_INVALID)
+        return STATUS_OK;
+    TRY(status);
+    if (query->column_count < old.column_count)
+        return sql_error_set(bind->error, "42P16", -1, "cannot drop columns from view");
+    for (uint32_t i = 0; i < old.column_count; i++) {
+        enum qtdb_type from = old.columns[i].type.type, to = query->columns[i].type.type;
+
+        if (strcmp(old.columns[i].name, query->columns[i].name) != 0)
+            return sql_error_set(bind->error, "42P16", -1,
+                                 "cannot change name of view column \"%s\" to \"%s\"",
+                                 old.columns[i].name, query->columns[i].name);
+        if (from != to)
+            return sql_error_set(bind->error, "42P16", -1,
+                                 "cannot change data type of view column \"%s\" from %s to %s",
+                                 old.columns[i].name, bind__type_name(bind, from),
+                                 bind__type_name(bind, to));
+    }
+    return STATUS_OK;
+}
+
 enum status
-bind_view(struct bind *bind, const struct ast_create_view *view)
+bind_view(struct bind *bind, const struct ast_name *place, const struct ast_create_view *view)
 {
     struct bind__view through = {.name = view->name.name};
     struct bind__query query;
 
     TRY(bind_definition(bind, view, &query));
+    if (view->replace)
+        TRY(check_replaced(bind, place, &query));
     if (view->check == AST_CHECK_NONE)
         return STATUS_OK;
     enum status status = bind__look_through(bind, view, "update", &through);

@@ -228,6 +228,22 @@ create_table_as(struct exec_context *context, const struct ast_create_table_as *
 /* Views. What is stored is the text of the statement itself, behind the path its names were looked up
  * along where that is not "public" alone. */
 
+/* OR REPLACE replaces nothing but a view. */
+static enum status
+refuse_other(const struct exec_context *context, const struct ast_name *place)
+{
+    for (const char *kind = "tiq"; *kind != '\0'; kind++) {
+        enum status status = catalog_has(context->txn, (enum catalog_kind) * kind, place->schema,
+                                         place->name, context->error);
+
+        if (status == STATUS_OK)
+            return sql_error_set(context->error, "42809", -1, "\"%s\" is not a view", place->name);
+        if (status != STATUS_NOT_FOUND)
+            return status;
+    }
+    return STATUS_OK;
+}
+
 static enum status
 create_view(const struct exec_context *context, const char *sql,
             const struct ast_statement *statement, struct arena *arena)
@@ -247,7 +263,8 @@ create_view(const struct exec_context *context, const char *sql,
         path.temporary = NULL; /* What only this session sees is no part of a view. */
         bind.path = &path;
     }
-    TRY(bind_view(&bind, ast));
+    TRY(ast->replace ? refuse_other(context, &place) : STATUS_OK);
+    TRY(bind_view(&bind, &place, ast));
     TRY(search_path_stamp(context->path, sql + statement->location, (size_t)statement->size, arena,
                           &text));
     return catalog_put(context->txn, CATALOG_VIEW, &place, text, ast->replace, context->error);

@@ -59,6 +59,7 @@ struct limit {
     uint64_t seen;
     uint64_t offset;
     uint64_t end;
+    struct value *last; /* WITH TIES: the last row that was counted. */
 };
 
 static enum status
@@ -92,6 +93,32 @@ start_limit(struct exec *exec, struct limit *limit)
     return STATUS_OK;
 }
 
+/* Past the end only WITH TIES gives rows, those that are equal to the last one. */
+static bool
+is_tied(const struct exec *exec, const struct limit *limit, const struct value *row)
+{
+    const struct plan *plan = exec->plan;
+
+    return limit->last != NULL &&
+           exec__compare_rows(plan->sort_keys, plan->sort_count, limit->last, row) == 0;
+}
+
+static enum status
+take_row(struct exec *exec, struct limit *limit, const struct value *row)
+{
+    if (limit->seen >= limit->end && !is_tied(exec, limit, row)) {
+        exec->done = true;
+        return STATUS_OK;
+    }
+    if (limit->seen >= limit->offset)
+        memcpy(exec__new_row(exec), row, exec->plan->width * sizeof(struct value));
+    limit->seen++;
+    if (exec->plan->sort_count == 0 || limit->seen != limit->end)
+        return STATUS_OK;
+    TRY(exec__keep_row(row, exec->plan->width, &exec->held, &limit->last));
+    return exec__charge(exec);
+}
+
 static enum status
 next_limit(struct exec *exec)
 {
@@ -100,18 +127,15 @@ next_limit(struct exec *exec)
 
     if (!limit->started)
         TRY(start_limit(exec, limit));
-    if (limit->seen >= limit->end) {
+    if (limit->seen >= limit->end && limit->last == NULL) {
         exec->done = true;
         return STATUS_OK;
     }
-    exec->input->goal = limit->end - limit->seen;
+    exec->input->goal = limit->seen < limit->end ? limit->end - limit->seen : UINT64_MAX;
     TRY(exec_next(exec->input, &input));
-    for (uint32_t i = 0; i < input->count; i++, limit->seen++) {
-        if (limit->seen >= limit->offset && limit->seen < limit->end)
-            memcpy(exec__new_row(exec), exec__row(input, i),
-                   exec->plan->width * sizeof(struct value));
-    }
-    exec->done = input->count == 0;
+    for (uint32_t i = 0; i < input->count && !exec->done; i++)
+        TRY(take_row(exec, limit, exec__row(input, i)));
+    exec->done = exec->done || input->count == 0;
     return STATUS_OK;
 }
 
@@ -119,6 +143,7 @@ static void
 rewind_limit(struct exec *exec)
 {
     *(struct limit *)exec->state = (struct limit){.seen = 0};
+    exec__release(exec);
 }
 
 const struct exec__class exec__limit_class = {

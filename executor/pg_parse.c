@@ -165,8 +165,7 @@ convert_transaction(struct pg__conversion *conversion, TransactionStmt *source,
     else
         (void)pg__unsupported(conversion, -1, "this transaction statement");
     pg__modes(conversion, source->options, &out->modes);
-    if (source->chain)
-        (void)pg__unsupported(conversion, -1, "AND CHAIN");
+    out->chain = source->chain;
     if (source->savepoint_name != NULL)
         out->savepoint = pg__copy(conversion, source->savepoint_name);
 }

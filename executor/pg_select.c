@@ -238,16 +238,10 @@ convert_values(struct pg__conversion *conversion, List *lists, struct ast_select
 static bool
 select_is_plain(struct pg__conversion *conversion, SelectStmt *select)
 {
-    const char *what = NULL;
-
     /* That of a statement has become CREATE TABLE AS (pg_parse.c). */
     if (select->intoClause != NULL)
         (void)pg__fail(conversion, "42601", -1, "SELECT ... INTO is not allowed here");
-    if ((int)select->limitOption == LIBRARY_WITH_TIES)
-        what = "WITH TIES";
-    if (what != NULL)
-        (void)pg__unsupported(conversion, -1, what);
-    return what == NULL;
+    return select->intoClause == NULL;
 }
 
 static void
@@ -382,6 +376,10 @@ pg__select(struct pg__conversion *conversion, SelectStmt *select)
     out->orders = pg__orders(conversion, select->sortClause, &out->order_count);
     out->limit = pg__optional(conversion, select->limitCount);
     out->offset = pg__optional(conversion, select->limitOffset);
+    out->ties = (int)select->limitOption == LIBRARY_WITH_TIES;
+    if (out->ties && out->limit != NULL && out->limit->kind == AST_NULL)
+        (void)pg__fail(conversion, "2201W", -1,
+                       "row count cannot be null in FETCH FIRST ... WITH TIES clause");
     convert_lockings(conversion, select->lockingClause, out);
     conversion->nesting--;
     pg__leave(conversion);

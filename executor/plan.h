@@ -110,7 +110,7 @@ struct plan {
     const uint64_t *sets;
     uint32_t window_count; /* WINDOW: over the input's row. */
     struct rel_window *windows;
-    uint32_t sort_count; /* SORT, DISTINCT, WINDOW */
+    uint32_t sort_count; /* SORT, DISTINCT, WINDOW; LIMIT: WITH TIES in these. */
     struct plan_sort_key *sort_keys;
     struct expr *limit; /* LIMIT; SORT: no more than limit and offset are asked for; NULL: none. */
     struct expr *offset;

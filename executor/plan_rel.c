@@ -270,6 +270,25 @@ is_key_column(const struct rel *rel, const struct expr *expr)
 }
 
 static enum status
+take_sort_keys(struct planner *planner, const struct rel *rel, const struct plan *input,
+               struct plan *plan)
+{
+    plan->sort_keys = plan__take(planner, rel->sort_count * sizeof(*plan->sort_keys));
+    if (plan->sort_keys == NULL)
+        return STATUS_NO_MEMORY;
+    plan->sort_count = rel->sort_count;
+    for (uint32_t i = 0; i < rel->sort_count; i++) {
+        struct expr *column = NULL;
+
+        TRY(plan__resolve(planner, input, NULL, rel->sort_keys[i].expr, &column));
+        CHECK(column->kind == EXPR_COLUMN);
+        plan->sort_keys[i] = (struct plan_sort_key){column->index, rel->sort_keys[i].descending,
+                                                    rel->sort_keys[i].nulls_first};
+    }
+    return STATUS_OK;
+}
+
+static enum status
 plan_keyed(struct planner *planner, const struct rel *rel, const struct plan__list *conditions,
            struct plan **out)
 {
@@ -285,18 +304,7 @@ plan_keyed(struct planner *planner, const struct rel *rel, const struct plan__li
     TRY(plan__rel(planner, rel->input, &below, &plan));
     struct plan *input = plan;
     TRY(plan__new(planner, sort ? PLAN_SORT : PLAN_DISTINCT, input, input->width, &plan));
-    plan->sort_keys = plan__take(planner, rel->sort_count * sizeof(*plan->sort_keys));
-    if (plan->sort_keys == NULL)
-        return STATUS_NO_MEMORY;
-    plan->sort_count = rel->sort_count;
-    for (uint32_t i = 0; i < rel->sort_count; i++) {
-        struct expr *column = NULL;
-
-        TRY(plan__resolve(planner, input, NULL, rel->sort_keys[i].expr, &column));
-        CHECK(column->kind == EXPR_COLUMN);
-        plan->sort_keys[i] = (struct plan_sort_key){column->index, rel->sort_keys[i].descending,
-                                                    rel->sort_keys[i].nulls_first};
-    }
+    TRY(take_sort_keys(planner, rel, input, plan));
     plan->cost += plan->rows;
     *out = sort && plan__gives_order(input, plan->sort_keys, plan->sort_count) ? input : plan;
     return plan__filter(planner, &above, out);
@@ -333,7 +341,8 @@ bound_sort(struct plan *limit)
         *place = sort->input;
         return;
     }
-    if (sort->kind != PLAN_SORT || limit->limit == NULL || plan__reads_slots(limit->limit) ||
+    if (sort->kind != PLAN_SORT || limit->limit == NULL || limit->sort_count > 0 ||
+        plan__reads_slots(limit->limit) ||
         (limit->offset != NULL && plan__reads_slots(limit->offset)))
         return;
     sort->limit = limit->limit;
@@ -374,6 +383,7 @@ plan_limit(struct planner *planner, const struct rel *rel, const struct plan__li
         TRY(resolve_into(planner, NULL, rel->limit, plan, &plan->limit));
     if (rel->offset != NULL)
         TRY(resolve_into(planner, NULL, rel->offset, plan, &plan->offset));
+    TRY(take_sort_keys(planner, rel, input, plan));
     bound_sort(plan);
     if (rel->limit != NULL && rel->limit->kind == EXPR_CONSTANT && !rel->limit->constant.null &&
         (double)rel->limit->constant.integer < plan->rows)

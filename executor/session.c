@@ -192,21 +192,13 @@ session_refuse_load(const struct qtdb_session *session, struct sql_error *error)
     return sql_error_set(error, "55006", -1, "a load of the session has not ended");
 }
 
-enum status
-session_transaction(struct qtdb_session *session, const struct ast_statement *ast,
-                    const char **tag_out, struct sql_error *error)
+static enum status
+end_block(struct qtdb_session *session, const struct ast_statement *ast, const char **tag_out,
+          struct sql_error *error)
 {
     struct qtdb_txn *txn = session->txn;
     bool aborted = session->aborted, catalog_changed = session->catalog_changed;
 
-    TRY(session_refuse_load(session, error));
-    if (ast->transaction >= AST_SAVEPOINT)
-        return savepoint_statement(session, ast, tag_out, error);
-    if (ast->transaction == AST_BEGIN) {
-        *tag_out = "BEGIN";
-        session->block_us = 0;
-        return begin_block(session, &ast->modes, error);
-    }
     forget_savepoints(session, NULL);
     session->txn = NULL;
     session->aborted = session->catalog_changed = false;
@@ -231,6 +223,31 @@ session_transaction(struct qtdb_session *session, const struct ast_statement *as
     session_settle_changes(session, false);
     settings_end(session->settings, false);
     return STATUS_OK;
+}
+
+enum status
+session_transaction(struct qtdb_session *session, const struct ast_statement *ast,
+                    const char **tag_out, struct sql_error *error)
+{
+    struct ast_transaction_modes modes = {(int32_t)session->isolation, session->read_only};
+
+    TRY(session_refuse_load(session, error));
+    if (ast->transaction >= AST_SAVEPOINT)
+        return savepoint_statement(session, ast, tag_out, error);
+    if (ast->transaction == AST_BEGIN) {
+        *tag_out = "BEGIN";
+        session->block_us = 0;
+        return begin_block(session, &ast->modes, error);
+    }
+    if (ast->chain && session->txn == NULL)
+        return sql_error_set(error, "25P01", -1,
+                             "%s AND CHAIN can only be used in transaction blocks",
+                             ast->transaction == AST_COMMIT ? "COMMIT" : "ROLLBACK");
+    TRY(end_block(session, ast, tag_out, error));
+    if (!ast->chain)
+        return STATUS_OK;
+    session->block_us = 0;
+    return begin_block(session, &modes, error);
 }
 
 /* A 1-based character position from a byte offset. */

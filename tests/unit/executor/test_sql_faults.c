@@ -111,6 +111,7 @@ Test(sql_faults, queries_survive_every_refused_allocation)
         "select (select max(v) from b where b.a_id = a.id) as k, array_agg(array[id, x]) from a "
         "group by 1",
         NULL);
+    refuse_each("select a_id, v from b order by a_id fetch first 3 rows with ties", NULL);
     refuse_each("explain (analyze, timing off) select count(*) from a join b on a.id = b.id", NULL);
     refuse_each("explain select * from a, lateral (select v from b where b.id = a.id limit 1) s",
                 NULL);
