@@ -234,9 +234,33 @@ append(void *page, uint64_t number, const uint8_t *value, uint32_t size, bool is
     header->count = le16_of((uint16_t)(count + 1));
 }
 
+/* The same for rows of a node of fixed form, both arrays at once, if the page has their form. */
+static bool
+append_arrays(void *page, const struct node *source, uint32_t from, uint32_t to)
+{
+    struct node_int_header *header = header_of(page);
+    uint32_t count = le16_get(header->count);
+    size_t size = source->value_size;
+    const uint8_t *keys = source->bytes + NODE_INT_HEADER_SIZE;
+    const uint8_t *values = keys + (size_t)source->capacity * NODE_INT_KEY_SIZE;
+
+    if (source->form != NODE_INT_FIXED || header->form != NODE_INT_FIXED)
+        return false;
+    CHECK(from == to || le16_get(header->value_size) == source->value_size);
+    CHECK(from <= to && to <= source->count && count + (to - from) <= le16_get(header->capacity));
+    memcpy(keys_of(page) + (size_t)count * NODE_INT_KEY_SIZE,
+           keys + (size_t)from * NODE_INT_KEY_SIZE, (size_t)(to - from) * NODE_INT_KEY_SIZE);
+    memcpy(keys_of(page) + (size_t)le16_get(header->capacity) * NODE_INT_KEY_SIZE + count * size,
+           values + from * size, (to - from) * size);
+    header->count = le16_of((uint16_t)(count + (to - from)));
+    return true;
+}
+
 static void
 append_rows(void *page, const struct node *source, uint32_t from, uint32_t to)
 {
+    if (append_arrays(page, source, from, to))
+        return;
     for (uint32_t i = from; i < to; i++) {
         struct node_row row = node__row_own(source, i);
 
@@ -265,6 +289,12 @@ plan_row(struct plan *plan, uint32_t size, bool is_overflow)
 static void
 plan_rows(struct plan *plan, const struct node *source, uint32_t from, uint32_t to)
 {
+    if (source->form == NODE_INT_FIXED && from < to) {
+        plan_row(plan, source->value_size, false);
+        plan->count += to - from - 1;
+        plan->values += (to - from - 1) * source->value_size;
+        return;
+    }
     for (uint32_t i = from; i < to; i++) {
         struct node_row row = node__row_own(source, i);
 

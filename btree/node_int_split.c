@@ -22,6 +22,15 @@ separate_row(const struct node *node, uint32_t index, struct node_cut *out)
     separate(node__row_own(node, index).number, out);
 }
 
+static size_t
+row_size(const struct node *node, uint32_t index)
+{
+    size_t value_size =
+        node->form == NODE_INT_FIXED ? node->value_size : node__row_own(node, index).cell_size;
+
+    return NODE_INT_KEY_SIZE + value_size;
+}
+
 /* The row where half of the bytes, the new entry's included, lie to the left. */
 static uint32_t
 middle_row(const struct node *node, uint32_t index, const struct node_entry *entry)
@@ -32,9 +41,9 @@ middle_row(const struct node *node, uint32_t index, const struct node_entry *ent
     uint32_t i = 0;
 
     for (uint32_t j = 0; j < node->count; j++)
-        total += NODE_INT_KEY_SIZE + node__row_own(node, j).cell_size;
+        total += row_size(node, j);
     for (; i < node->count && left < total / 2; i++) {
-        left += NODE_INT_KEY_SIZE + node__row_own(node, i).cell_size;
+        left += row_size(node, i);
         if (i == index)
             left += new_size;
     }

@@ -1,8 +1,9 @@
 /*
  * The buffers of change sets: the table of pages with its hash, scratch pages, record bytes. There is
  * one set of them, because there is one change at a time. They start small and grow between
- * changes, when one said that it lacked room, or will (change_room.c): allocated without the commit
- * latch, swapped in under it (P9). They stay as large as the largest change needed.
+ * changes, when one said that it lacked room, or will (change_resolve.c): allocated without the commit
+ * latch, swapped in under it (P9). They stay as large as the largest change needed; scratch pages are
+ * mapped, so that those which no change touched take no memory.
  */
 #include "pager/pager_private.h"
 
@@ -47,7 +48,7 @@ buffers_free(struct pager *pager, struct buffers *buffers)
     memory_free(memory, MEMORY_POOL, buffers->pages, size.pages * sizeof(*buffers->pages));
     memory_free(memory, MEMORY_POOL, buffers->hash,
                 hash_size_of(size.pages) * sizeof(*buffers->hash));
-    memory_free(memory, MEMORY_POOL, buffers->scratch, (size_t)size.scratch * PAGE_SIZE);
+    memory_unmap(memory, MEMORY_POOL, buffers->scratch, (size_t)size.scratch * PAGE_SIZE);
     memory_free(memory, MEMORY_POOL, buffers->records, size.records);
 }
 
@@ -56,13 +57,17 @@ buffers_new(struct pager *pager, struct buffer_sizes size, struct buffers *out)
 {
     struct memory *memory = pager->env.memory;
     uint32_t hash_size = hash_size_of(size.pages);
+    void *scratch = NULL;
 
     *out = (struct buffers){.size = size};
     out->pages = memory_alloc(memory, MEMORY_POOL, size.pages * sizeof(*out->pages));
     out->hash = memory_alloc(memory, MEMORY_POOL, hash_size * sizeof(*out->hash));
-    out->scratch = memory_alloc_aligned(memory, MEMORY_POOL, (size_t)size.scratch * PAGE_SIZE, 64);
-    out->records = memory_alloc(memory, MEMORY_POOL, size.records);
-    if (out->pages == NULL || out->hash == NULL || out->scratch == NULL || out->records == NULL) {
+    out->records = memory_alloc_raw(memory, MEMORY_POOL, size.records);
+    enum status status =
+        memory_map(memory, MEMORY_POOL, (size_t)size.scratch * PAGE_SIZE, false, &scratch);
+
+    out->scratch = scratch;
+    if (out->pages == NULL || out->hash == NULL || status != STATUS_OK || out->records == NULL) {
         buffers_free(pager, out);
         return STATUS_NO_MEMORY;
     }
