@@ -86,19 +86,18 @@ node_row_at(const struct node *node, uint32_t index, struct node_row *out)
     return node__var_row_at(node, index, out);
 }
 
-bool
-node_row_value(const struct node *node, uint32_t index, const uint8_t **value_out,
-               uint32_t *size_out)
+uint32_t
+node_row_values(const struct node *node, uint32_t first, uint32_t count, const void **values,
+                uint32_t *sizes)
 {
-    struct node_row row;
+    uint32_t taken = 0;
 
-    if (node->kind == NODE_VAR)
-        return node__var_value(node, index, value_out, size_out);
-    if (!node__int_row_at(node, index, &row) || row.is_overflow)
-        return false;
-    *value_out = row.value;
-    *size_out = row.value_size;
-    return true;
+    if (node->kind == NODE_INT)
+        return node__int_values(node, first, count, values, sizes);
+    while (taken < count &&
+           node__var_value(node, first + taken, (const uint8_t **)&values[taken], &sizes[taken]))
+        taken++;
+    return taken;
 }
 
 bool

@@ -92,9 +92,10 @@ bool node_holds(const struct node *node, enum node_side side, const uint8_t *key
 bool node_search(const struct node *node, const uint8_t *key, size_t key_size, uint32_t *index_out,
                  bool *equal_out);
 bool node_row_at(const struct node *node, uint32_t index, struct node_row *out);
-/** The same of a row whose value is wanted alone; false also when that is large. */
-bool node_row_value(const struct node *node, uint32_t index, const uint8_t **value_out,
-                    uint32_t *size_out);
+/** Where the values of the rows from `first` on lie, `count` of them, all of which the node has; returns how many
+ * it has given, up to one that is large or impossible. */
+uint32_t node_row_values(const struct node *node, uint32_t first, uint32_t count,
+                         const void **values, uint32_t *sizes);
 /** Copies the whole key to `out` (NODE_KEY_SIZE_MAX bytes of room). */
 bool node_row_key(const struct node *node, const struct node_row *row, uint8_t *out,
                   size_t *size_out);

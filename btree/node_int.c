@@ -115,6 +115,44 @@ node__int_search(const struct node *node, const uint8_t *key, size_t key_size, u
     return true;
 }
 
+static uint32_t
+slotted_values(const struct node *node, uint32_t first, uint32_t count, const void **values,
+               uint32_t *sizes)
+{
+    const uint8_t *slots =
+        node->bytes + NODE_INT_HEADER_SIZE + (size_t)node->capacity * NODE_INT_KEY_SIZE;
+    uint32_t taken = 0;
+
+    for (; taken < count; taken++) {
+        struct node_int_slot slot;
+
+        memcpy(&slot, slots + (size_t)(first + taken) * NODE_INT_SLOT_SIZE, sizeof(slot));
+        uint32_t offset = le16_get(slot.offset), size = le16_get(slot.value);
+        /* A large value's bit makes the size too large for the page. */
+        if (offset < node->heap_offset || offset + size > PAGE_SIZE)
+            break;
+        values[taken] = node->bytes + offset;
+        sizes[taken] = size;
+    }
+    return taken;
+}
+
+uint32_t
+node__int_values(const struct node *node, uint32_t first, uint32_t count, const void **values,
+                 uint32_t *sizes)
+{
+    uint32_t array = NODE_INT_HEADER_SIZE + (uint32_t)node->capacity * NODE_INT_KEY_SIZE;
+
+    CHECK(first + count <= node->count && node->count <= node->capacity);
+    if (node->form != NODE_INT_FIXED)
+        return slotted_values(node, first, count, values, sizes);
+    for (uint32_t i = 0; i < count; i++) {
+        values[i] = node->bytes + array + (size_t)(first + i) * node->value_size;
+        sizes[i] = node->value_size;
+    }
+    return count;
+}
+
 bool
 node__int_row_at(const struct node *node, uint32_t index, struct node_row *out)
 {

@@ -112,6 +112,8 @@ bool node__int_load(const struct page_view *view, struct node *out);
 bool node__int_search(const struct node *node, const uint8_t *key, size_t key_size,
                       uint32_t *index_out, bool *equal_out);
 bool node__int_row_at(const struct node *node, uint32_t index, struct node_row *out);
+uint32_t node__int_values(const struct node *node, uint32_t first, uint32_t count,
+                          const void **values, uint32_t *sizes);
 MUST_CHECK enum status node__int_validate_shape(const void *page, const char **reason_out);
 MUST_CHECK enum status node__int_validate(const void *page, const char **reason_out);
 void node__int_init(void *page, const struct node_fences *fences);

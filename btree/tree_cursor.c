@@ -311,11 +311,7 @@ btree_cursor_span(struct btree_cursor *cursor, uint32_t count, const void **valu
     CHECK(cursor->valid && first <= node->count);
     if (count > node->count - first)
         count = node->count - first;
-    if (values == NULL)
-        taken = count;
-    while (taken < count &&
-           node_row_value(node, first + taken, (const uint8_t **)&values[taken], &sizes[taken]))
-        taken++;
+    taken = values == NULL ? count : node_row_values(node, first, count, values, sizes);
     /* The last one becomes the present row, with its key; a large value has to be arrived at. */
     while (taken > 0 && !btree_cursor_step_to(cursor, first + taken - 1))
         taken--;

@@ -6,23 +6,9 @@
  */
 #include <string.h>
 
-#include "executor/exec_private.h"
+#include "executor/aggregate_private.h"
 #include "executor/numeric.h"
 #include "kernel/base/check.h"
-
-struct aggregate_state {
-    uint64_t count;     /* Values taken. */
-    struct value value; /* MIN, MAX, BOOL_*, STRING_AGG; SUM of numeric: borrowing `buffer`. */
-    __int128 sum;       /* Of integers; of numerics in units of 10^-16 until `is_wide`. */
-    uint16_t scale;     /* The most decimals of the numerics. */
-    bool is_wide;       /* The sum of numerics is `value`. */
-    double real;
-    uint8_t *buffer; /* Text or number that grows. */
-    size_t buffer_size;
-    struct exec__table *seen;
-    struct exec_rows *rows; /* Arguments, then sort keys. */
-    struct exec_rows *kept; /* Arguments of aggregates that need them all. */
-};
 
 size_t
 aggregate_state_size(void)
@@ -57,8 +43,8 @@ reserve(struct aggregate_state *state, size_t size, struct arena *held)
     return STATUS_OK;
 }
 
-static enum status
-store(struct aggregate_state *state, const struct value *value, struct arena *held)
+enum status
+aggregate__store(struct aggregate_state *state, const struct value *value, struct arena *held)
 {
     state->value = *value;
     if (value->null || !value_type_is_bytes(value->type))
@@ -121,7 +107,7 @@ add_numeric(struct eval *eval, const struct value *value, struct arena *held,
         TRY(status);
         sum = value_bytes(QTDB_TYPE_NUMERIC, bytes, size);
     }
-    return store(state, &sum, held);
+    return aggregate__store(state, &sum, held);
 }
 
 static enum status
@@ -206,7 +192,7 @@ take(const struct rel_aggregate *call, struct eval *eval, const struct value *ar
             if (call->kind == REL_MIN ? order > 0 : order < 0)
                 return STATUS_OK;
         }
-        return store(state, value, held);
+        return aggregate__store(state, value, held);
     }
 }
 
@@ -218,6 +204,8 @@ is_first(const struct rel_aggregate *call, const struct value *arguments, struct
 {
     struct exec__entry *entry = NULL;
 
+    if (call->argument_count == 1 && value_type_is_integer(call->arguments[0]->type.type))
+        return aggregate__first_integer(arguments, held, state, out);
     if (state->seen == NULL) {
         state->seen = arena_alloc(held, sizeof(*state->seen));
         if (state->seen == NULL)
@@ -304,9 +292,9 @@ aggregate_shape(const struct rel_aggregate *call)
 }
 
 /* Most need no more than their sum; the first that does not fit goes the long way. */
-static inline enum status
-add_short_numeric(const struct rel_aggregate *call, struct eval *eval, const struct value *value,
-                  struct arena *held, struct aggregate_state *state)
+enum status
+aggregate__add_numeric(const struct rel_aggregate *call, struct eval *eval,
+                       const struct value *value, struct arena *held, struct aggregate_state *state)
 {
     if (state->is_wide || !add_scaled(value, state))
         return take(call, eval, value, held, state);
@@ -329,7 +317,7 @@ aggregate_add_shaped(const struct rel_aggregate *call, enum aggregate_shape shap
     if (value->null)
         return STATUS_OK;
     if (shape == AGGREGATE_SUMS_NUMERICS)
-        return add_short_numeric(call, eval, value, held, state);
+        return aggregate__add_numeric(call, eval, value, held, state);
     state->count++;
     if (shape == AGGREGATE_SUMS_INTEGERS)
         state->sum += value->integer;
@@ -366,81 +354,6 @@ aggregate_add(const struct rel_aggregate *call, struct eval *eval, const struct 
         return STATUS_OK;
     return call->sort_count > 0 ? hold(call, eval, row, arguments, held, state)
                                 : take(call, eval, arguments, held, state);
-}
-
-static void
-add_integers(const struct batch *batch, uint32_t column, struct aggregate_state *state)
-{
-    const struct value *value = batch->values + column;
-    __int128 sum = state->sum;
-
-    for (uint32_t i = 0; i < batch->count; i++, value += batch->width) {
-        sum += value->null ? 0 : value->integer;
-        state->count += !value->null;
-    }
-    state->sum = sum;
-}
-
-static void
-add_reals(const struct batch *batch, uint32_t column, struct aggregate_state *state)
-{
-    const struct value *value = batch->values + column;
-
-    for (uint32_t i = 0; i < batch->count; i++, value += batch->width) {
-        if (value->null)
-            continue;
-        state->real += value->real;
-        state->count++;
-    }
-}
-
-static enum status
-add_numerics(const struct rel_aggregate *call, struct eval *eval, const struct batch *batch,
-             struct arena *held, struct aggregate_state *state)
-{
-    const struct value *value = batch->values + call->arguments[0]->index;
-
-    for (uint32_t i = 0; i < batch->count; i++, value += batch->width) {
-        if (!value->null)
-            TRY(add_short_numeric(call, eval, value, held, state));
-    }
-    return STATUS_OK;
-}
-
-static void
-count_values(const struct batch *batch, uint32_t column, struct aggregate_state *state)
-{
-    const struct value *value = batch->values + column;
-
-    for (uint32_t i = 0; i < batch->count; i++, value += batch->width)
-        state->count += !value->null;
-}
-
-enum status
-aggregate_add_batch(const struct rel_aggregate *call, struct eval *eval, const struct batch *batch,
-                    struct arena *held, struct aggregate_state *state)
-{
-    switch (aggregate_shape(call)) {
-    case AGGREGATE_COUNTS_ROWS:
-        state->count += batch->count;
-        return STATUS_OK;
-    case AGGREGATE_COUNTS:
-        count_values(batch, call->arguments[0]->index, state);
-        return STATUS_OK;
-    case AGGREGATE_SUMS_INTEGERS:
-        add_integers(batch, call->arguments[0]->index, state);
-        return STATUS_OK;
-    case AGGREGATE_SUMS_REALS:
-        add_reals(batch, call->arguments[0]->index, state);
-        return STATUS_OK;
-    case AGGREGATE_SUMS_NUMERICS:
-        return add_numerics(call, eval, batch, held, state);
-    default:
-        break;
-    }
-    for (uint32_t i = 0; i < batch->count; i++)
-        TRY(aggregate_add(call, eval, exec__row(batch, i), held, state));
-    return STATUS_OK;
 }
 
 /* Taking rows out again. */

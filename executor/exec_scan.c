@@ -82,9 +82,8 @@ divide_filter(const struct plan *plan, struct scan *scan)
             scan->rest[scan->rest_count++] = one;
     }
     row_reader_set_tests(&scan->reader, scan->tests, scan->test_count);
-    scan->reads_whole = scan->rest_count == 0 && !scan->takes_key;
-    scan->reads_direct = scan->reads_whole && scan->test_count == 0;
-    if (scan->reads_direct)
+    scan->reads_spans = scan->rest_count == 0 && !scan->takes_key;
+    if (scan->reads_spans)
         row_reader_set_outputs(&scan->reader, plan->columns, plan->width);
 }
 
@@ -381,8 +380,7 @@ take_span(struct exec *exec, struct scan *scan, bool *ends_out)
         count = database_cursor_span(scan->cursor, most < SCAN_SPAN_MAX ? most : SCAN_SPAN_MAX,
                                      values, sizes);
         scan->span_count += count;
-        for (uint32_t i = 0; i < count; i++)
-            TRY(scan__borrow_row(exec, NULL, 0, values[i], sizes[i]));
+        TRY(scan__borrow_rows(exec, values, sizes, count));
     }
     *ends_out = exec->batch.count >= SCAN_BORROW_MIN || exec__is_full(exec);
     return *ends_out || exec->batch.count == first ? STATUS_OK : scan__keep_rows(exec, first);

@@ -10,7 +10,7 @@ enum {
     SCAN_LOOK_MAX = 64,
     SCAN_LOOK_FEW = 4,
     SCAN_TESTS_MAX = 8,
-    SCAN_SPAN_MAX = 64,
+    SCAN_SPAN_MAX = ROW_SPAN_MAX,
     SCAN_BORROW_MIN = 32,
     SCAN_LEAVES_MAX = 1024, /* Counted at once. */
 };
@@ -29,8 +29,7 @@ struct scan {
     uint32_t test_count;
     const struct expr **rest; /* The others. */
     uint32_t rest_count;
-    bool reads_whole;    /* row_reader_whole tells all about a row; */
-    bool reads_direct;   /* it fills the batch's row itself. */
+    bool reads_spans;    /* row_reader_span tells all about a row. */
     struct value *whole; /* What was decoded of a row, by column, and its key. */
     struct value *in;    /* IN: values in order, without duplicates. */
     uint32_t in_count;
@@ -65,6 +64,9 @@ MUST_CHECK enum status scan__take_row(struct exec *exec, const void *key, size_t
 /** The same, but the row's bytes stay where they are: until scan__keep_rows, or the batch is done with. */
 MUST_CHECK enum status scan__borrow_row(struct exec *exec, const void *key, size_t key_size,
                                         const void *bytes, size_t size);
+/** The same for rows beside each other, at most SCAN_SPAN_MAX and no more than the batch has room for. */
+MUST_CHECK enum status scan__borrow_rows(struct exec *exec, const void *const *bytes,
+                                         const uint32_t *sizes, uint32_t count);
 /** Copies the bytes of the batch's rows from `first` on. */
 MUST_CHECK enum status scan__keep_rows(struct exec *exec, uint32_t first);
 /** Reads a row by its key; nothing is added when it does not exist and may be missing. */

@@ -56,29 +56,15 @@ passes_rest(struct exec *exec, const struct scan *scan, bool *out)
     return STATUS_OK;
 }
 
-enum status
-scan__borrow_row(struct exec *exec, const void *key, size_t key_size, const void *bytes,
-                 size_t size)
+/* In two steps. */
+static enum status
+take_any_row(struct exec *exec, const void *key, size_t key_size, const void *bytes, size_t size)
 {
     struct scan *scan = exec->state;
     struct sql_error *error = exec->context->error;
     struct row_place place;
     bool wanted = true;
 
-    scan->read_count++;
-    if (scan->reads_whole) {
-        struct value *out =
-            scan->reads_direct ? exec__row(&exec->batch, exec->batch.count) : scan->whole;
-
-        CHECK(exec->batch.count < exec->capacity);
-        if (row_reader_whole(&scan->reader, bytes, size, out, &wanted)) {
-            if (wanted && scan->reads_direct)
-                exec->batch.count++;
-            else if (wanted)
-                give_row(exec, scan->whole);
-            return STATUS_OK;
-        }
-    }
     if (scan->takes_key)
         scan->whole[exec->plan->table->column_count] = value_bytes(QTDB_TYPE_BYTEA, key, key_size);
     TRY(row_reader_first(&scan->reader, bytes, size, &place, &exec->batch.arena, scan->whole,
@@ -92,6 +78,45 @@ scan__borrow_row(struct exec *exec, const void *key, size_t key_size, const void
     TRY(row_reader_rest(&scan->reader, &place, &exec->batch.arena, scan->whole, error));
     give_row(exec, scan->whole);
     return STATUS_OK;
+}
+
+enum status
+scan__borrow_rows(struct exec *exec, const void *const *bytes, const uint32_t *sizes,
+                  uint32_t count)
+{
+    struct scan *scan = exec->state;
+    struct row_span span = {.scratch = scan->whole, .width = exec->plan->width};
+
+    CHECK(count <= exec->capacity - exec->batch.count);
+    scan->read_count += count;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t passed = 0;
+
+        if (scan->reads_spans) {
+            span.bytes = bytes + i;
+            span.sizes = sizes + i;
+            span.count = count - i;
+            span.rows = exec__row(&exec->batch, exec->batch.count);
+            i += row_reader_span(&scan->reader, &span, &passed);
+            exec->batch.count += passed;
+        }
+        if (i < count)
+            TRY(take_any_row(exec, NULL, 0, bytes[i], sizes[i]));
+    }
+    return STATUS_OK;
+}
+
+enum status
+scan__borrow_row(struct exec *exec, const void *key, size_t key_size, const void *bytes,
+                 size_t size)
+{
+    struct scan *scan = exec->state;
+    const uint32_t size_32 = (uint32_t)size;
+
+    if (scan->reads_spans && size <= UINT32_MAX)
+        return scan__borrow_rows(exec, &bytes, &size_32, 1);
+    scan->read_count++;
+    return take_any_row(exec, key, key_size, bytes, size);
 }
 
 enum status

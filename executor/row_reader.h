@@ -13,6 +13,8 @@
 #include "executor/row_test.h"
 #include "executor/table.h"
 
+enum { ROW_SPAN_MAX = 64 };
+
 /* One place of a stored row. */
 struct row_slot {
     uint8_t how; /* Enums of row_reader.c. */
@@ -21,8 +23,9 @@ struct row_slot {
     uint16_t
         step; /* To the next slot: 1, or past numbers beside each other that nobody asks for. */
     enum qtdb_type type;
+    bool given;                   /* An output of row_reader_span, */
+    uint32_t out;                 /* which puts it there. */
     uint32_t column;              /* Of the table, whose value it is. */
-    uint32_t out;                 /* Where row_reader_whole puts it. */
     const struct row_test *tests; /* Asked once this slot is read; NULL: none. */
     uint32_t checked;             /* The next slot whose bytes are validated; UINT32_MAX: none. */
 };
@@ -33,8 +36,10 @@ struct row_reader {
     uint32_t first_end;           /* Slots below it are read by row_reader_first, */
     uint32_t end;                 /* those up to here by row_reader_rest. */
     uint32_t checked;             /* The first slot whose bytes are validated; UINT32_MAX: none. */
+    uint32_t head;                /* row_reader_span: a row's first bytes; 0: they vary. */
     const struct row_test *tests; /* All of them. */
     uint32_t test_count;
+    bool asks_rows;              /* Some of them are of more than one integer column. */
     const struct row_test *late; /* Those that cost more, asked when the others have passed. */
 };
 
@@ -67,14 +72,24 @@ MUST_CHECK enum status row_reader_rest(const struct row_reader *reader, struct r
                                        struct arena *arena, struct value *values,
                                        struct sql_error *error);
 
-/**
- * Both steps in one, for what most rows are: all slots asked for are there, and there are no nulls. False: the
- * row is for the two steps, and *passes_out and `values` say nothing. Values are by column, or as
- * row_reader_set_outputs says.
- */
-bool row_reader_whole(const struct row_reader *reader, const uint8_t *bytes, size_t size,
-                      struct value *values, bool *passes_out);
-/** Without tests: row_reader_whole puts columns[i] of the table at i; each column once. */
+/** row_reader_span puts columns[i] of the table at i of a row; each column once, all of them read. */
 void row_reader_set_outputs(struct row_reader *reader, const uint32_t *columns, uint32_t count);
+
+/* Rows that lie beside each other, and where those that pass their tests go. */
+struct row_span {
+    const void *const *bytes; /* `count` rows and their sizes. */
+    const uint32_t *sizes;
+    uint32_t count;
+    struct value *scratch; /* By column; what was in it is gone. */
+    struct value *rows;    /* `width` values each, by set_outputs, one behind the other. */
+    uint32_t width;
+};
+/**
+ * Both steps in one for rows as most are: all slots asked for are there, and there are no nulls. Returns how many
+ * were read, and in *passed_out those of them that are in `rows`, in their order; the next one, if there is one,
+ * is for the two steps. Values borrow from the bytes. At most ROW_SPAN_MAX rows.
+ */
+uint32_t row_reader_span(const struct row_reader *reader, const struct row_span *span,
+                         uint32_t *passed_out);
 
 #endif

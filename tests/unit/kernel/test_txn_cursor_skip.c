@@ -47,7 +47,7 @@ index_of(const struct world *world, const uint8_t *key)
     uint64_t number;
 
     if (world->kind != QTDB_KEY_INT)
-        return atoi((const char *)key + 3);
+        return (int)strtol((const char *)key + 3, NULL, 10);
     memcpy(&number, key, sizeof(number));
     return (int)__builtin_bswap64(number);
 }
