@@ -20,6 +20,7 @@ enum direction { FORWARD, BACKWARD };
 
 enum {
     TURNS_MIN = 2,            /* So many leaves further it is a scan. */
+    SKIP_FETCH = 8,           /* So many leaves ahead the headers of those passed over are asked for. */
     KEY_ROOM = 2 * PAGE_SIZE, /* Bytes of keys that are handed out together. */
 };
 static_assert((int)KEY_ROOM >= 2 * (int)BTREE_KEY_SIZE_MAX, "some long keys");
@@ -459,36 +460,67 @@ arrive(struct btree_cursor *cursor, enum direction direction)
     }
 }
 
+/* Asks for the header of a leaf that is likely to come soon: neighbours mostly have numbers that follow each other.
+ * What the page is decides nothing. */
+static inline void
+fetch_header(const struct btree *tree, uint32_t page_number)
+{
+    struct page_view view;
+
+    if (!page_view_begin(pager_table(tree->pager), page_number, &view))
+        return;
+    __builtin_prefetch(view.bytes);
+    __builtin_prefetch(view.bytes + 64);
+    (void)page_view_end(&view);
+}
+
+/* Fences of integer leaves are of 8 bytes: those cost no call. */
+static inline bool
+is_same(const uint8_t *a, const uint8_t *b, size_t size)
+{
+    uint64_t left, right;
+
+    if (size != sizeof(left))
+        return memcmp(a, b, size) == 0;
+    memcpy(&left, a, sizeof(left));
+    memcpy(&right, b, sizeof(right));
+    return left == right;
+}
+
 /* Counts the rows of the leaf that begins at skip->key when that is what the page `*link_io` is, in memory, and
  * no younger than wanted; then key and link are those of the leaf behind it. False: nothing has happened. */
 static bool
 skip_leaf(const struct btree *tree, struct btree_skip *skip, uint32_t *link_io)
 {
-    struct leaf_view leaf = {.tries = 0};
-    const struct node *node = &leaf.node;
+    struct page_view view;
+    struct node node;
     uint8_t high[BTREE_KEY_SIZE_MAX];
 
-    if (*link_io == PAGE_NONE ||
-        !tree__leaf_open_at(tree, *link_io, NODE_AT, skip->key, skip->key_size, &leaf))
+    if (*link_io == PAGE_NONE || !page_view_begin(pager_table(tree->pager), *link_io, &view))
         return false;
-    /* It holds the key; a leaf that was merged since begins before it. */
-    bool begins = node->low_size == skip->key_size &&
-                  memcmp(node->low, skip->key, skip->key_size) == 0 &&
-                  node->high_size <= sizeof(high);
-    uint64_t csn = tree__leaf_csn(&leaf.view);
-    if (begins)
-        memcpy(high, node->high, node->high_size);
-    if (!page_view_end(&leaf.view) || !begins)
+    /* B2: it proves to be the key's leaf. One that was merged since begins before the key. */
+    bool begins = node_load(&view, &node) && node.tree_id == tree->tree_id && node.level == 0 &&
+                  node.kind == tree__node_kind(tree) && node.low_size == skip->key_size &&
+                  is_same(node.low, skip->key, skip->key_size) && node.high_size <= sizeof(high);
+    uint64_t csn = tree__leaf_csn(&view);
+    if (begins && node.high_size == sizeof(uint64_t))
+        memcpy(high, node.high, sizeof(uint64_t));
+    else if (begins)
+        memcpy(high, node.high, node.high_size);
+    if (!page_view_end(&view) || !begins)
         return false;
     if (csn == BTREE_CSN_UNKNOWN)
         csn = atomic_load_explicit(skip->csn_run, memory_order_acquire);
     if (csn > skip->csn_most)
         return false;
-    skip->row_count += node->count;
+    skip->row_count += node.count;
     skip->leaf_count++;
-    skip->key_size = node->high_size;
-    memcpy(skip->key, high, skip->key_size);
-    *link_io = node->link;
+    skip->key_size = node.high_size;
+    if (skip->key_size == sizeof(uint64_t))
+        memcpy(skip->key, high, sizeof(uint64_t));
+    else
+        memcpy(skip->key, high, skip->key_size);
+    *link_io = node.link;
     return true;
 }
 
@@ -506,8 +538,10 @@ btree_cursor_skip(struct btree_cursor *cursor, struct btree_skip *skip)
     cursor->csn = 0;
     cursor->valid = false;
     while (skip->key_size > 0 && skip->leaf_count < skip->leaf_most &&
-           skip_leaf(&cursor->tree, skip, &link))
+           skip_leaf(&cursor->tree, skip, &link)) {
         cursor->turns++;
+        fetch_header(&cursor->tree, link + SKIP_FETCH);
+    }
     if (skip->key_size == 0)
         return STATUS_NOT_FOUND;
     TRY(turn_to(cursor, FORWARD, link, skip->key, skip->key_size));
