@@ -302,28 +302,45 @@ digit_of(const struct sortable *item, uint32_t digit)
     return (uint8_t)(item->prefix >> 8 * digit);
 }
 
-/* By prefix: a pass for each byte in which any two differ, the least first. */
-static struct sortable *
-radix_sort(struct sortable *items, struct sortable *other, size_t count)
+/* The bits of prefixes that tell most of so many apart: the highest in which any two differ and those behind, to
+ * 256 values for each of them, in whole bytes. */
+static uint64_t
+telling_bits(const struct sortable *items, size_t count)
 {
-    uint32_t counts[8][256] = {{0}};
+    uint64_t differing = 0;
+    uint32_t wanted = 64 - (uint32_t)__builtin_clzll(count) + 8;
 
-    for (size_t i = 0; i < count; i++)
-        for (uint32_t digit = 0; digit < 8; digit++)
-            counts[digit][digit_of(&items[i], digit)]++;
+    for (size_t i = 1; i < count; i++)
+        differing |= items[i].prefix ^ items[0].prefix;
+    if (differing == 0)
+        return 0;
+    uint32_t end = 64 - (uint32_t)__builtin_clzll(differing);
+    uint32_t first = end > wanted ? (end - wanted) / 8 * 8 : 0;
+
+    return UINT64_MAX << first;
+}
+
+/* By those bytes of the prefix: a pass for each, the least first. */
+static struct sortable *
+radix_sort(struct sortable *items, struct sortable *other, size_t count, uint64_t bits)
+{
     for (uint32_t digit = 0; digit < 8; digit++) {
-        uint32_t place = 0;
+        uint32_t counts[256] = {0}, place = 0;
 
-        if (counts[digit][digit_of(&items[0], digit)] == count)
+        if ((bits >> 8 * digit & 0xff) == 0)
+            continue;
+        for (size_t i = 0; i < count; i++)
+            counts[digit_of(&items[i], digit)]++;
+        if (counts[digit_of(&items[0], digit)] == count)
             continue;
         for (uint32_t i = 0; i < 256; i++) {
-            uint32_t here = counts[digit][i];
+            uint32_t here = counts[i];
 
-            counts[digit][i] = place;
+            counts[i] = place;
             place += here;
         }
         for (size_t i = 0; i < count; i++)
-            other[counts[digit][digit_of(&items[i], digit)]++] = items[i];
+            other[counts[digit_of(&items[i], digit)]++] = items[i];
         struct sortable *done = other;
 
         other = items;
@@ -332,17 +349,18 @@ radix_sort(struct sortable *items, struct sortable *other, size_t count)
     return items;
 }
 
-/* Keys that begin alike are told apart by all of their bytes. */
+/* Keys that are alike in those bytes are told apart by all that they have. */
 static const struct sortable *
 sort(struct sortable *items, struct sortable *other, size_t count)
 {
     if (count < RADIX_MIN)
         return merge_sort(items, other, count);
-    struct sortable *sorted = radix_sort(items, other, count);
+    uint64_t bits = telling_bits(items, count);
+    struct sortable *sorted = radix_sort(items, other, count, bits);
 
     other = sorted == items ? other : items;
     for (size_t i = 0, end; i < count; i = end) {
-        for (end = i + 1; end < count && sorted[end].prefix == sorted[i].prefix;)
+        for (end = i + 1; end < count && ((sorted[end].prefix ^ sorted[i].prefix) & bits) == 0;)
             end++;
         if (end - i == 1)
             continue;

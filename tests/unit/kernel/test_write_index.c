@@ -275,9 +275,18 @@ Test(write_index, each_allocation_that_fails_loses_nothing)
 
 enum { MANY = 70000 };
 
+/* Numbers in no order: anywhere, or close together in a few places far from each other. */
+static void
+many_key(uint32_t i, bool clustered, uint8_t out[8])
+{
+    int64_t far = (int64_t)(random_mix(i) >> 1), near = (int64_t)(i * UINT64_C(7919) % MANY);
+
+    qtdb_key_i64(clustered ? (far % 50 << 48) | near : far, out);
+}
+
 /* Adds until memory is refused; returns how many it took, all of which are found and settle in order. */
 static uint32_t
-fill_many(uint64_t refused)
+fill_many(uint64_t refused, bool clustered)
 {
     struct memory *memory = memory_new();
     struct arena arena;
@@ -289,14 +298,14 @@ fill_many(uint64_t refused)
     arena_init_raw(&arena, memory, MEMORY_WRITE_SET);
     memory_fail_at(memory, refused, true);
     for (uint32_t i = 0; i < MANY; i++, taken++) {
-        qtdb_key_i64((int64_t)(random_mix(i) >> 1), key);
+        many_key(i, clustered, key);
         struct write_entry *entry = key_map_entry_new(&arena, &map, key, sizeof(key), 100);
 
         if (entry == NULL || !write_index_add(index, entry))
             break;
     }
     for (uint32_t i = 0; i < MANY; i++) {
-        qtdb_key_i64((int64_t)(random_mix(i) >> 1), key);
+        many_key(i, clustered, key);
         found += write_index_find(index, key, sizeof(key)) != NULL;
     }
     cr_assert_eq(found, taken);
@@ -315,9 +324,10 @@ Test(write_index, tables_of_megabytes_fail_and_settle_like_small_ones)
 {
     uint32_t least = MANY;
 
-    cr_assert_eq(fill_many(UINT64_MAX), MANY);
+    cr_assert_eq(fill_many(UINT64_MAX, false), MANY);
+    cr_assert_eq(fill_many(UINT64_MAX, true), MANY);
     for (uint64_t refused = 0; refused < 40; refused += 3) {
-        uint32_t taken = fill_many(refused);
+        uint32_t taken = fill_many(refused, refused % 2 == 0);
 
         least = taken < least ? taken : least;
     }
