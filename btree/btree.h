@@ -113,6 +113,10 @@ struct btree_get {
  */
 MUST_CHECK enum status btree_get_batch(const struct btree *tree, struct btree_get *gets,
                                        size_t count);
+/** Brings in the leaves of the keys, or of what they are the start of, side by side; answers nothing, and what
+ * cannot be read shows when it is asked for. No leaf is named. How many pages were absent, those of two keys
+ * twice. */
+uint32_t btree_fetch_batch(const struct btree *tree, struct btree_get *gets, size_t count);
 
 /*
  * Leaves by number: for whoever knows, or believes to know, which leaf has a key, without the inner

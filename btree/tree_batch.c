@@ -37,7 +37,9 @@ struct lane {
 struct group {
     const struct btree *tree;
     const struct page_table *table;
-    bool named; /* Lanes begin at leaves. */
+    bool named;   /* Lanes begin at leaves. */
+    bool fetches; /* To the leaves and no further. */
+    uint32_t absent_count;
     uint32_t count;
     struct lane lane[GROUP_SIZE];
 };
@@ -271,6 +273,8 @@ run_var(struct group *group, uint32_t level)
         if (!lane_view(group, lane, &view))
             continue;
         (void)page_view_end(&view);
+        if (group->fetches)
+            continue;
         get->status = tree__get_at(group->tree, lane->page_number, get->key, get->key_size,
                                    get->value, &get->size, &get->csn);
         get->leaf = get->status != STATUS_MISSING ? lane->page_number : 0;
@@ -333,17 +337,21 @@ bring_absent(struct group *group)
         group->lane[count++] = lane;
     }
     group->count = count;
+    group->absent_count += count;
     if (count > 0)
         pager_prefetch(group->tree->pager, numbers, count);
     return count > 0;
 }
 
-/* Up to GROUP_SIZE look-ups. Those that are not done afterwards say STATUS_MISSING. */
-static void
-get_group(const struct btree *tree, struct btree_get *gets, uint32_t count)
+/* Up to GROUP_SIZE look-ups. Those that are not done afterwards say STATUS_MISSING. How many pages they waited
+ * for. */
+static uint32_t
+get_group(const struct btree *tree, struct btree_get *gets, uint32_t count, bool fetches)
 {
-    struct group group = {
-        .tree = tree, .table = pager_table(tree->pager), .named = gets[0].page_number != 0};
+    struct group group = {.tree = tree,
+                          .table = pager_table(tree->pager),
+                          .named = gets[0].page_number != 0,
+                          .fetches = fetches};
 
     for (uint32_t i = 0; i < count; i++) {
         struct lane *lane = &group.lane[group.count];
@@ -371,6 +379,7 @@ get_group(const struct btree *tree, struct btree_get *gets, uint32_t count)
         if (!bring_absent(&group))
             break;
     }
+    return group.absent_count;
 }
 
 /* From the leaf that is named, over its links, then from the root. */
@@ -398,7 +407,7 @@ btree_get_batch(const struct btree *tree, struct btree_get *gets, size_t count)
         size_t groups = (count - done - 1) / GROUP_SIZE + 1;
         uint32_t size = (uint32_t)((count - done + groups - 1) / groups);
 
-        get_group(tree, gets + done, size);
+        (void)get_group(tree, gets + done, size, false);
         for (uint32_t i = 0; i < size; i++) {
             struct btree_get *get = &gets[done + i];
 
@@ -412,4 +421,16 @@ btree_get_batch(const struct btree *tree, struct btree_get *gets, size_t count)
         done += size;
     }
     return STATUS_OK;
+}
+
+uint32_t
+btree_fetch_batch(const struct btree *tree, struct btree_get *gets, size_t count)
+{
+    uint32_t absent_count = 0;
+
+    for (size_t done = 0; done < count; done += GROUP_SIZE)
+        absent_count +=
+            get_group(tree, gets + done,
+                      (uint32_t)(count - done < GROUP_SIZE ? count - done : GROUP_SIZE), true);
+    return absent_count;
 }

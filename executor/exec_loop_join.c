@@ -1,6 +1,9 @@
 /*
  * LOOP_JOIN: every left row against the rows of the right side. A right side that takes slots runs
  * anew for each left row (a look-up by key, LATERAL); any other is held in memory after its first run.
+ *
+ * Look-ups by key are made for up to 64 left rows together (exec_scan_prime.c), few at first and no more than
+ * rows are wanted. Left rows that come in short batches are copied until there are enough.
  */
 #include <string.h>
 
@@ -19,13 +22,27 @@ struct loop {
     const struct batch *right;
     uint32_t right_index;
     struct arena slots; /* Values of the slots. */
-    struct value *pair; /* A left row and a right row, for the filter. */
+    bool primes;        /* The right side looks up for many left rows at once: */
+    uint32_t wanted;    /* for so many the next time; */
+    uint32_t primed_begin;
+    uint32_t primed_end;  /* for these rows of `left` it has; */
+    uint32_t primed_next; /* from here on it may. */
+    struct batch window;  /* Left rows of short batches. */
+    struct value *pair;   /* A left row and a right row, for the filter. */
 };
+
+enum { PRIME_FIRST = 4, WINDOW_LEAST = 32, WINDOW_MAX = WINDOW_LEAST + EXEC_BATCH_ROWS };
 
 static bool
 shows_right(const struct plan *plan)
 {
     return plan->join != REL_SEMI && plan->join != REL_ANTI;
+}
+
+static size_t
+window_size(const struct plan *plan)
+{
+    return (size_t)WINDOW_MAX * (plan->input->width + 1) * sizeof(struct value);
 }
 
 static enum status
@@ -36,6 +53,10 @@ open_loop(struct exec *exec)
 
     arena_init(&loop->held.arena, exec->context->memory, MEMORY_SQL);
     arena_init(&loop->slots, exec->context->memory, MEMORY_SQL);
+    arena_init(&loop->window.arena, exec->context->memory, MEMORY_SQL);
+    loop->window.width = exec->input->plan->width;
+    loop->primes = exec->plan->slots.count > 0 && exec__scan_primes(exec->right->plan);
+    loop->wanted = PRIME_FIRST;
     loop->held.width = exec->right->plan->width;
     loop->pair =
         memory_alloc(exec->context->memory, MEMORY_SQL, (width + 1) * sizeof(struct value));
@@ -51,6 +72,8 @@ close_loop(struct exec *exec)
     exec->context->held_size -= loop->charged;
     arena_deinit(&loop->held.arena);
     arena_deinit(&loop->slots);
+    arena_deinit(&loop->window.arena);
+    memory_free(exec->context->memory, MEMORY_SQL, loop->window.values, window_size(exec->plan));
     memory_free(exec->context->memory, MEMORY_SQL, loop->pair, (width + 1) * sizeof(struct value));
 }
 
@@ -69,6 +92,103 @@ hold_right(struct exec *exec, struct loop *loop)
     return STATUS_OK;
 }
 
+/* Left rows. */
+
+static enum status
+copy_to_window(struct exec *exec, struct loop *loop, const struct batch *from)
+{
+    struct batch *window = &loop->window;
+
+    if (window->values == NULL) {
+        window->values = memory_alloc(exec->context->memory, MEMORY_SQL, window_size(exec->plan));
+        if (window->values == NULL)
+            return STATUS_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < from->count; i++) {
+        struct value *to = exec__row(window, window->count++);
+
+        for (uint32_t k = 0; k < window->width; k++)
+            TRY(exec__keep_value(&exec__row(from, i)[k], &window->arena, &to[k]));
+    }
+    return STATUS_OK;
+}
+
+/* The next batch; where look-ups are made together, of rows enough if there are. */
+static enum status
+fetch_left(struct exec *exec, struct loop *loop)
+{
+    uint64_t least = exec->goal < WINDOW_LEAST ? exec->goal : WINDOW_LEAST;
+
+    loop->left_index = loop->primed_begin = loop->primed_end = loop->primed_next = 0;
+    TRY(exec_next(exec->input, &loop->left));
+    if (!loop->primes || loop->left->count == 0 || loop->left->count >= least)
+        return STATUS_OK;
+    arena_reset(&loop->window.arena);
+    loop->window.count = 0;
+    do {
+        TRY(copy_to_window(exec, loop, loop->left));
+        if (exec->input->done || loop->window.count >= least)
+            break;
+        TRY(exec_next(exec->input, &loop->left));
+    } while (loop->left->count > 0);
+    loop->left = &loop->window;
+    return STATUS_OK;
+}
+
+/* One step of priming for the row: to be looked up, or to have its entries gathered. */
+static enum status
+prime_row(struct exec *exec, struct loop *loop, uint32_t index, bool gathers, bool *out)
+{
+    arena_reset(&loop->slots);
+    TRY(exec__fill_slots(exec, &exec->plan->slots, exec__row(loop->left, index), &loop->slots));
+    return gathers ? exec__prime_gather(exec->right, out) : exec__prime_add(exec->right, out);
+}
+
+/* Looks up for the present left row and those behind it. */
+static enum status
+prime(struct exec *exec, struct loop *loop)
+{
+    uint64_t most = loop->left->count - loop->left_index, goal = exec->goal - exec->batch.count;
+    uint32_t wanted = loop->wanted, begin = loop->left_index, end = begin;
+    bool more = true, gathers = false;
+
+    loop->wanted = wanted * 4 < EXEC__PRIME_MAX ? wanted * 4 : EXEC__PRIME_MAX;
+    most = most < goal ? most : goal;
+    wanted = wanted < most ? wanted : (uint32_t)most;
+    loop->primed_begin = loop->primed_end = begin;
+    loop->primed_next = begin + 1;
+    if (wanted < 2)
+        return STATUS_OK;
+    TRY(exec__prime_begin(exec->right, wanted));
+    for (; end < begin + wanted && more; end += more)
+        TRY(prime_row(exec, loop, end, false, &more));
+    TRY(exec__prime_look_up(exec->right, &gathers));
+    if (gathers) {
+        wanted = end - begin;
+        for (more = true, end = begin; end < begin + wanted && more; end += more)
+            TRY(prime_row(exec, loop, end, true, &more));
+    }
+    TRY(exec__prime_end(exec->right));
+    loop->primed_end = end;
+    loop->primed_next = end > begin ? end : begin + 1;
+    return STATUS_OK;
+}
+
+static enum status
+run_right(struct exec *exec, struct loop *loop, const struct value *row)
+{
+    uint32_t index = loop->left_index;
+
+    if (loop->primes && index >= loop->primed_next)
+        TRY(prime(exec, loop));
+    arena_reset(&loop->slots);
+    TRY(exec__fill_slots(exec, &exec->plan->slots, row, &loop->slots));
+    exec_rescan(exec->right);
+    if (index >= loop->primed_begin && index < loop->primed_end)
+        exec__prime_use(exec->right, index - loop->primed_begin);
+    return STATUS_OK;
+}
+
 /* To the next left row; `done` when there is none. */
 static enum status
 next_left(struct exec *exec, struct loop *loop)
@@ -80,8 +200,7 @@ next_left(struct exec *exec, struct loop *loop)
                 loop->left_index--;
             return STATUS_OK;
         }
-        TRY(exec_next(exec->input, &loop->left));
-        loop->left_index = 0;
+        TRY(fetch_left(exec, loop));
         exec->done = loop->left->count == 0;
         if (exec->done)
             return STATUS_OK;
@@ -94,10 +213,7 @@ next_left(struct exec *exec, struct loop *loop)
     loop->right = NULL;
     if (exec->plan->slots.count == 0)
         return loop->right_run ? STATUS_OK : hold_right(exec, loop);
-    arena_reset(&loop->slots);
-    TRY(exec__fill_slots(exec, &exec->plan->slots, row, &loop->slots));
-    exec_rescan(exec->right);
-    return STATUS_OK;
+    return run_right(exec, loop, row);
 }
 
 /* The next right row; NULL at the end. */
@@ -197,6 +313,7 @@ rewind_loop(struct exec *exec)
 
     loop->left = NULL;
     loop->has_row = false;
+    loop->wanted = PRIME_FIRST;
     if (!exec->plan->right->reads_slots)
         return;
     loop->right_run = false;

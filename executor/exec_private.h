@@ -166,6 +166,22 @@ MUST_CHECK enum status aggregate_of_rows(const struct rel_aggregate *call, struc
 MUST_CHECK enum status aggregate_of_pairs(const struct rel_aggregate *call, struct eval *eval,
                                           const struct exec_rows *rows, struct value *out);
 
+/* exec_scan_prime.c: a scan that is run anew for each row of another side looks up for many of them at once. */
+enum { EXEC__PRIME_MAX = 64 };
+/** It can: its keys are slots, constants and parameters as they are. */
+bool exec__scan_primes(const struct plan *plan);
+/** Forgets earlier runs; `wanted` come next, 1 to EXEC__PRIME_MAX. */
+MUST_CHECK enum status exec__prime_begin(struct exec *scan, uint32_t wanted);
+/** Notes the run with the present values of the slots. False in *out: there is no room. */
+MUST_CHECK enum status exec__prime_add(struct exec *scan, bool *out);
+/** Looks the noted runs up. True in *gathers_out: each has to be gathered, in the same order, before the end. */
+MUST_CHECK enum status exec__prime_look_up(struct exec *scan, bool *gathers_out);
+/** With the slots as exec__prime_add had them. False in *out: neither this run nor those behind are primed. */
+MUST_CHECK enum status exec__prime_gather(struct exec *scan, bool *out);
+MUST_CHECK enum status exec__prime_end(struct exec *scan);
+/** After exec_rescan, with the slots filled: the run is the index-th of those primed. */
+void exec__prime_use(struct exec *scan, uint32_t index);
+
 /* exec_subquery.c */
 MUST_CHECK enum status exec__subquery(const struct expr *expr, const struct value *row,
                                       struct eval *eval, struct value *out);

@@ -116,6 +116,7 @@ close_scan(struct exec *exec)
 
     qtdb_cursor_close(scan->cursor);
     scan__look_free(exec);
+    scan__prime_free(exec);
     memory_free(exec->context->memory, MEMORY_SQL, scan->whole, whole_size(exec->plan));
     memory_free(exec->context->memory, MEMORY_SQL, scan->room, scan->room_size);
 }
@@ -235,8 +236,8 @@ append_bounds(struct exec *exec, struct scan *scan, bool *none)
 }
 
 /* The next range; `done` when there is none. */
-static enum status
-next_range(struct exec *exec, struct scan *scan)
+enum status
+scan__next_range(struct exec *exec, struct scan *scan)
 {
     const struct plan_path *path = &exec->plan->path;
     bool none = false;
@@ -407,7 +408,7 @@ fill_from_cursor(struct exec *exec, struct scan *scan)
         struct scan_entry entry;
 
         if (!scan->in_range)
-            TRY(next_range(exec, scan));
+            TRY(scan__next_range(exec, scan));
         if (exec->done)
             return STATUS_OK;
         enum status status = step(exec, scan, &entry);
@@ -442,8 +443,8 @@ wanted_rows(const struct exec *exec, struct scan *scan)
 }
 
 /* The next key into the gathered ones; STATUS_NOT_FOUND at the end of a range. */
-static enum status
-gather_one(struct exec *exec, struct scan *scan)
+enum status
+scan__gather_one(struct exec *exec, struct scan *scan)
 {
     const struct plan_path *path = &exec->plan->path;
     struct scan_entry entry;
@@ -467,8 +468,8 @@ fill_by_look_ups(struct exec *exec, struct scan *scan)
         TRY(scan__look_begin(exec, wanted_rows(exec, scan)));
         while (!exec->done && scan__look_has_room(scan)) {
             if (!scan->in_range)
-                TRY(next_range(exec, scan));
-            enum status status = exec->done ? STATUS_NOT_FOUND : gather_one(exec, scan);
+                TRY(scan__next_range(exec, scan));
+            enum status status = exec->done ? STATUS_NOT_FOUND : scan__gather_one(exec, scan);
 
             if (status != STATUS_NOT_FOUND)
                 TRY(status);
@@ -484,11 +485,13 @@ fill_batch(struct exec *exec, struct scan *scan)
     const struct plan_path *path = &exec->plan->path;
     bool by_key = path->index == UINT32_MAX && path->is_point;
 
+    if (scan->is_primed)
+        return scan__take_primed(exec);
     if (path->alone || (!by_key && path->index == UINT32_MAX))
         return fill_from_cursor(exec, scan);
     if (!by_key || path->in_count > 0)
         return fill_by_look_ups(exec, scan);
-    TRY(next_range(exec, scan));
+    TRY(scan__next_range(exec, scan));
     return exec->done ? STATUS_OK
                       : scan__take_by_key(exec, scan->begin.bytes, scan->begin.size, true);
 }
@@ -528,7 +531,7 @@ rewind_scan(struct exec *exec)
 {
     struct scan *scan = exec->state;
 
-    scan->started = scan->in_range = false;
+    scan->started = scan->in_range = scan->is_primed = false;
     scan->look_wanted = SCAN_LOOK_FEW;
     count_path(exec);
     exec__release(exec);

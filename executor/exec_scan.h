@@ -46,7 +46,11 @@ struct scan {
     size_t room_size;
     struct scan_look *look; /* NULL: not needed so far. */
     uint32_t look_capacity;
-    uint32_t look_wanted; /* To be gathered next. */
+    uint32_t look_wanted;     /* To be gathered next. */
+    uint32_t fetch_pause;     /* Batches whose leaves are not brought in beforehand, */
+    uint32_t fetch_idle;      /* for so many have nothing to bring. */
+    struct scan_prime *prime; /* NULL: not needed so far. */
+    bool is_primed;           /* Its rows are among those looked up for many runs. */
 };
 
 /* Where a cursor is. */
@@ -83,8 +87,27 @@ MUST_CHECK enum status scan__take_entry(struct exec *exec, const struct scan_ent
 MUST_CHECK enum status scan__look_begin(struct exec *exec, uint32_t wanted);
 bool scan__look_has_room(const struct scan *scan);
 void scan__look_add(struct scan *scan, const void *key, size_t key_size);
-/** Looks them up and adds their rows, in the order they were gathered. */
+uint32_t scan__look_count(const struct scan *scan);
+/** Forgets those from number `count` on. */
+void scan__look_cut(struct scan *scan, uint32_t count);
+/** Looks them up: `rows` among the rows; else only brings in, from where the keys are, the leaves they lead to. */
+MUST_CHECK enum status scan__look_fetch(struct exec *exec, bool rows);
+/** Adds the rows of some that were looked up, in the order they were gathered. */
+MUST_CHECK enum status scan__look_give(struct exec *exec, uint32_t from, uint32_t end,
+                                       bool may_miss);
+/** Both, for all. */
 MUST_CHECK enum status scan__look_up(struct exec *exec, bool may_miss);
 void scan__look_free(struct exec *exec);
+
+/* exec_scan.c */
+/** To the next range of keys; the node is `done` when there is none. */
+MUST_CHECK enum status scan__next_range(struct exec *exec, struct scan *scan);
+/** The row key of the next entry of the range into the gathered ones; STATUS_NOT_FOUND at its end. */
+MUST_CHECK enum status scan__gather_one(struct exec *exec, struct scan *scan);
+
+/* exec_scan_prime.c; the rest is in exec_private.h */
+/** The rows of the run that exec__prime_use named. */
+MUST_CHECK enum status scan__take_primed(struct exec *exec);
+void scan__prime_free(struct exec *exec);
 
 #endif

@@ -7,8 +7,9 @@
 
 #include "executor/exec_scan.h"
 #include "kernel/base/check.h"
+#include "kernel/database.h"
 
-enum { LOOK_ROOM = 256, LOOK_KEY_ROOM = 32 };
+enum { LOOK_ROOM = 256, LOOK_KEY_ROOM = 32, PAUSE_MAX = 16 };
 
 /* One piece of memory: this, the rooms of the rows, then the keys. */
 struct scan_look {
@@ -92,26 +93,82 @@ scan__look_add(struct scan *scan, const void *key, size_t key_size)
     look->count++;
 }
 
-enum status
-scan__look_up(struct exec *exec, bool may_miss)
+uint32_t
+scan__look_count(const struct scan *scan)
 {
-    const struct scan *scan = exec->state;
-    struct exec_context *context = exec->context;
+    return scan->look->count;
+}
+
+void
+scan__look_cut(struct scan *scan, uint32_t count)
+{
     struct scan_look *look = scan->look;
 
-    if (look->count == 0)
+    CHECK(count <= look->count);
+    if (count < look->count)
+        look->key_used = (uint32_t)((const uint8_t *)look->lookups[count].key - look->keys);
+    look->count = count;
+}
+
+/* Where all leaves are in memory the way to them is not gone twice: ever more batches are left out. */
+static enum status
+fetch_leaves(struct exec *exec)
+{
+    struct scan *scan = exec->state;
+    uint32_t absent_count = 0;
+
+    if (scan->fetch_pause > 0) {
+        scan->fetch_pause--;
         return STATUS_OK;
-    if (look->count == 1)
-        return scan__take_by_key(exec, look->lookups[0].key, look->lookups[0].key_size, may_miss);
-    TRY(sql_from_code(qtdb_get_batch(context->txn, scan->rows, look->lookups, look->count),
-                      context->error));
-    for (uint32_t i = 0; i < look->count; i++) {
+    }
+    TRY(database_fetch(exec->context->txn, scan->tree, scan->look->lookups, scan->look->count,
+                       &absent_count));
+    scan->fetch_idle = absent_count > 0                   ? 0
+                       : 2 * scan->fetch_idle < PAUSE_MAX ? 2 * scan->fetch_idle + 1
+                                                          : PAUSE_MAX;
+    scan->fetch_pause = scan->fetch_idle;
+    return STATUS_OK;
+}
+
+/* One by itself is read where it is asked for. */
+enum status
+scan__look_fetch(struct exec *exec, bool rows)
+{
+    const struct scan *scan = exec->state;
+    struct scan_look *look = scan->look;
+
+    if (look->count < 2)
+        return STATUS_OK;
+    if (!rows)
+        return fetch_leaves(exec);
+    return sql_from_code(qtdb_get_batch(exec->context->txn, scan->rows, look->lookups, look->count),
+                         exec->context->error);
+}
+
+enum status
+scan__look_give(struct exec *exec, uint32_t from, uint32_t end, bool may_miss)
+{
+    const struct scan *scan = exec->state;
+    const struct scan_look *look = scan->look;
+
+    for (uint32_t i = from; i < end; i++) {
         const struct qtdb_lookup *row = &look->lookups[i];
 
-        if (row->code == QTDB_OK)
+        if (look->count > 1 && row->code == QTDB_OK)
             TRY(scan__take_row(exec, row->key, row->key_size, row->value, row->value_size));
+        else if (look->count > 1 && row->code == QTDB_NOT_FOUND && may_miss)
+            continue;
         else
             TRY(scan__take_by_key(exec, row->key, row->key_size, may_miss));
     }
     return STATUS_OK;
+}
+
+enum status
+scan__look_up(struct exec *exec, bool may_miss)
+{
+    const struct scan *scan = exec->state;
+
+    TRY(scan__look_fetch(exec, true));
+    return scan__look_give(exec, 0, scan->look->count, may_miss);
 }

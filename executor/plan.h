@@ -169,6 +169,9 @@ struct plan_context {
     unsigned joins_off;                 /* enum plan_join_off, together. */
 };
 
+/** A cast that keeps order, equality and encoded key, and cannot fail. */
+bool plan_keeps_key(enum qtdb_type from, enum qtdb_type to);
+
 MUST_CHECK enum status plan_statement(const struct plan_context *context, const struct bound *bound,
                                       struct planned **out);
 

@@ -23,7 +23,7 @@ without_casts(struct expr *expr)
 {
     while (expr->kind == EXPR_CAST && expr->type.precision < 0 &&
            (expr->type.type == expr->arguments[0]->type.type ||
-            plan__keeps_key(expr->arguments[0]->type.type, expr->type.type)))
+            plan_keeps_key(expr->arguments[0]->type.type, expr->type.type)))
         expr = expr->arguments[0];
     return expr;
 }

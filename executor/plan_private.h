@@ -152,8 +152,6 @@ MUST_CHECK enum status plan__window(struct planner *planner, const struct rel *r
 /* plan_scan.c. Costs are in rows of a scan: a row looked up by its key, and the way to the first row of a
  * range, which sets up a cursor. */
 enum { PLAN__POINT_COST = 5, PLAN__RANGE_COST = 8 };
-/** A cast that keeps order, equality and encoded key. */
-bool plan__keeps_key(enum qtdb_type from, enum qtdb_type to);
 MUST_CHECK enum status plan__scan(struct planner *planner, const struct rel *rel,
                                   const struct plan__list *conditions, struct plan **out);
 

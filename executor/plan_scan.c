@@ -20,7 +20,7 @@ struct bounds {
 };
 
 bool
-plan__keeps_key(enum qtdb_type from, enum qtdb_type to)
+plan_keeps_key(enum qtdb_type from, enum qtdb_type to)
 {
     bool from_integer = from == QTDB_TYPE_INT2 || from == QTDB_TYPE_INT4 || from == QTDB_TYPE_INT8;
 
@@ -38,7 +38,7 @@ is_column(const struct rel *rel, uint32_t column, const struct expr *expr)
     if (column >= TABLE_EXPR_BASE)
         return expr_same(expr, rel->index_exprs[column - TABLE_EXPR_BASE]);
     if (expr->kind == EXPR_CAST && expr->type.precision < 0 &&
-        plan__keeps_key(expr->arguments[0]->type.type, expr->type.type))
+        plan_keeps_key(expr->arguments[0]->type.type, expr->type.type))
         expr = expr->arguments[0];
     return expr->kind == EXPR_COLUMN && expr->relation == rel->relation && expr->index == column;
 }

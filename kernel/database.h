@@ -50,6 +50,14 @@ uint32_t database_cursor_span(struct qtdb_cursor *cursor, uint32_t count, const 
  */
 enum qtdb_code database_cursor_skip(struct qtdb_cursor *cursor, uint32_t leaf_most,
                                     uint64_t *row_count_out, uint32_t *leaf_count_out);
+/**
+ * Brings in the leaves where the look-ups' keys are, or would be, with the waiting overlapped: for who goes there next
+ * with a cursor. Reads nothing, so nothing is noted; values and codes are not touched. `absent_out`: pages that
+ * were not in memory.
+ */
+MUST_CHECK enum status database_fetch(struct qtdb_txn *txn, struct qtdb_tree *tree,
+                                      const struct qtdb_lookup *lookups, size_t count,
+                                      uint32_t *absent_out);
 /** Brings in what database_sample will look at there, side by side; at most BTREE_SAMPLE_FETCH_MAX. */
 void database_sample_fetch(struct qtdb_txn *txn, struct qtdb_tree *tree, const double *shares,
                            uint32_t count);

@@ -112,6 +112,26 @@ get_batch(struct qtdb_txn *txn, struct qtdb_tree *handle, struct qtdb_lookup *lo
     return group.count > 0 ? settle(txn, tree, &group) : STATUS_OK;
 }
 
+enum status
+database_fetch(struct qtdb_txn *txn, struct qtdb_tree *handle, const struct qtdb_lookup *lookups,
+               size_t count, uint32_t *absent_out)
+{
+    struct btree_get gets[GROUP_SIZE];
+    struct txn_tree *tree;
+    uint32_t filled = 0, absent_count = 0;
+
+    TRY(txn__tree(txn, handle, &tree));
+    for (size_t i = 0; i < count && tree->btree.root != PAGE_NONE; i++) {
+        gets[filled++] = (struct btree_get){.key = lookups[i].key, .key_size = lookups[i].key_size};
+        if (filled < GROUP_SIZE && i + 1 < count)
+            continue;
+        absent_count += btree_fetch_batch(&tree->btree, gets, filled);
+        filled = 0;
+    }
+    *absent_out = absent_count;
+    return STATUS_OK;
+}
+
 enum qtdb_code
 qtdb_get_batch(struct qtdb_txn *txn, struct qtdb_tree *tree, struct qtdb_lookup *lookups,
                size_t count)

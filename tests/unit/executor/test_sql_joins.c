@@ -28,6 +28,10 @@ setup(void)
            "insert into c select g / 4, g % 4, case when g % 3 > 0 then 's' || g % 50 end from "
            "generate_series(0, "
            "1999) g;"
+           "create table d (id int primary key, k int, s text); create index d_k on d (k);"
+           "insert into d select g, case when g % 4 = 0 then 7 when g % 4 = 1 then g % 100 else g "
+           "end, repeat('x', g "
+           "% 400) from generate_series(1, 900) g;"
            "analyze",
            "");
 }
@@ -66,6 +70,18 @@ static const char *const queries[] = {
     "select count(*) from a join b on b.s = a.s and b.k = a.k join c on c.x = a.id and c.z = b.s",
     "select a.id, b.id from a join b on b.id = a.id order by a.id limit 3",
     "select a.id, b.id from a left join b on b.id = a.k order by a.id limit 40",
+    /* Some keys have more entries than are looked up at once, rows are longer than their room. */
+    "select a.id, count(*), sum(d.id), sum(length(d.s)) from a join d on d.k = a.id group by a.id "
+    "order by 1",
+    "select count(d.id), sum(d.id), sum(length(d.s)) from a left join d on d.k = a.k and d.id > "
+    "a.id",
+    "select id from a where exists (select 1 from d where d.k = a.k and length(d.s) > a.id) order "
+    "by 1",
+    "select id from a where not exists (select 1 from d where d.k = a.k and length(d.s) > a.id) "
+    "order by 1",
+    "select sum(x.id), sum(d.id), count(d.s) from (select a.id, b.k from a join b on a.id = b.id "
+    "where a.p = 1) x left "
+    "join d on d.id = x.k",
     "with recursive r(n) as (select 1 union select (b.k % 40)::int from r join b on b.id = r.n * "
     "2) select n from r "
     "order by 1",
@@ -207,4 +223,41 @@ Test(sql_joins, plans_are_made_anew_for_other_settings)
     cr_assert_eq(qtdb_step(kept), QTDB_ROW);
     cr_assert_eq(session->prepared_count, planned + 1, "the plan was not made anew");
     qtdb_finalize(kept);
+}
+
+/* Look-ups are made for many outer rows together, in their order, and for no more than are wanted. */
+Test(sql_joins, look_ups_are_made_together)
+{
+    (void)rows_of("set enable_hashjoin = off; set enable_mergejoin = off");
+    expect("explain (analyze, costs off, timing off, summary off) select a.id, d.s from a join d "
+           "on d.id = a.id "
+           "limit 3",
+           "Limit (actual rows=3 loops=1)\n"
+           "  ->  Nested Loop (actual rows=3 loops=1)\n"
+           "        ->  Seq Scan on a (actual rows=127 loops=1)\n"
+           "              Rows Read: 127\n"
+           "        ->  Index Scan by key on d (filtered) (actual rows=1 loops=3)\n"
+           "              Rows Read: 3\n");
+    expect("explain (analyze, costs off, timing off, summary off) select a.id, d.s from a join d "
+           "on d.k = a.id "
+           "where a.id between 5 and 8",
+           "Nested Loop (actual rows=236 loops=1)\n"
+           "  ->  Index Scan by key on a (filtered) (actual rows=4 loops=1)\n"
+           "        Rows Read: 4\n"
+           "  ->  Index Scan using d_k on d (filtered) (actual rows=59 loops=4)\n"
+           "        Rows Read: 236\n");
+    expect("select a.id, d.id from a join d on d.id = a.k where a.id between 8 and 12",
+           "8|6\n9|13\n10|20\n11|27\n12|34\n");
+}
+
+/* A key that cannot be made fails the statement only when its row is reached. */
+Test(sql_joins, rows_that_are_not_reached_do_not_fail)
+{
+    (void)rows_of("set enable_hashjoin = off; set enable_mergejoin = off");
+    expect("select c.x, c.y from a join c on c.x = 6 / (3 - a.id) limit 8",
+           "3|0\n3|1\n3|2\n3|3\n6|0\n6|1\n6|2\n6|3\n");
+    cr_assert_neq(
+        qtdb_exec(session, "select c.x from a join c on c.x = 6 / (3 - a.id)", NULL, NULL),
+        QTDB_OK);
+    cr_assert_str_eq(qtdb_error_last()->sqlstate, "22012");
 }
