@@ -157,27 +157,30 @@ run_cases(const struct bench_options *options, const struct step *step,
     bench_case_print(options, results, &sizes);
 }
 
-/* What such a step can do in the time that is there: its peers, its rows and its runs are not cases. */
-static void
+/* What such a step can do in the time that is there: its peers, its rows and its runs are not cases. False: nothing. */
+static bool
 fit_whole(struct bench_options *options, const struct step *step)
 {
     double times = bench_budget_enter_part(options->budget, step->part);
 
+    if (times <= 0)
+        printf("%s: left out, the suite's time is over: --resume measures it\n", step->name);
     options->base.runs = times < 2 ? 1 : options->base.runs;
-    if (times >= 1)
-        return;
+    if (times >= 1 || times <= 0)
+        return times > 0;
     if (!options->engines_given) {
         printf("%s: peers are left out, the suite's time is over\n", step->name);
         options->engine_count = 1;
         options->engines[0] = &bench_qtdb;
     }
     if (times >= LEARNED_OWN)
-        return;
+        return true;
     options->base.rows /= 10;
     if (options->base.rows < LEARNED_ROWS_LEAST)
         options->base.rows = LEARNED_ROWS_LEAST;
     printf("%s: with %llu rows, the suite's time is over\n", step->name,
            (unsigned long long)options->base.rows);
+    return true;
 }
 
 /* What a whole step prints is kept in NAME.txt and what it came to in NAME.targets, from where a continued suite has
@@ -197,11 +200,12 @@ run_whole(const struct bench_options *options, const struct step *step,
         uint64_t begin = tool_clock_ns();
         int old = bench_output_to(path);
 
-        fit_whole(&own, step);
-        step->run(&own, results);
+        bool fits = fit_whole(&own, step);
+        if (fits)
+            step->run(&own, results);
         bench_output_back(old);
         bool ok = bench_targets_write(options, options->targets, from, targets);
-        if (ok && !tool_stop_requested())
+        if (fits && ok && !tool_stop_requested())
             bench_journal_note_step(&options->archive->journal, step->name,
                                     (tool_clock_ns() - begin) / 1000000000u);
     } else {
