@@ -337,6 +337,9 @@ enum ast_statement_kind {
     AST_CHECKPOINT = 32,
     AST_DISCARD = 33,
     AST_ALTER_DATABASE = 34,
+    AST_DECLARE = 35,
+    AST_FETCH = 36,
+    AST_CLOSE = 37,
 };
 
 enum ast_discard {
@@ -391,6 +394,7 @@ struct ast_statement {
     struct ast_merge *merge;
     struct ast_copy *copy;
     struct ast_prepare *prepare;        /* PREPARE, EXECUTE, DEALLOCATE */
+    struct ast_cursor *cursor;          /* DECLARE, FETCH, CLOSE */
     struct ast_lock *lock;              /* LOCK */
     enum ast_discard discard;           /* DISCARD */
     struct ast_transaction_modes modes; /* BEGIN */

@@ -304,6 +304,24 @@ struct ast_prepare {
     struct ast_select *arguments; /* One row; NULL: none. */
 };
 
+/* DECLARE, FETCH and MOVE, CLOSE */
+enum ast_fetch {
+    AST_FETCH_FORWARD = 1,
+    AST_FETCH_BACKWARD = 2,
+    AST_FETCH_ABSOLUTE = 3,
+    AST_FETCH_RELATIVE = 4,
+};
+
+struct ast_cursor {
+    const char *name; /* CLOSE: NULL: all. */
+    struct ast_statement *query;
+    bool hold;
+    bool no_scroll;
+    bool moves;
+    enum ast_fetch direction;
+    int64_t count; /* INT64_MAX: ALL. */
+};
+
 /* LOCK TABLE */
 struct ast_lock {
     uint32_t count;

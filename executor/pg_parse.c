@@ -304,9 +304,15 @@ convert_kind(struct pg__conversion *conversion, Node *node, struct ast_statement
         convert_explain(conversion, (ExplainStmt *)node, out);
         return;
     default:
-        if (!pg__definition(conversion, node, out))
+        if (!pg__cursor(conversion, node, out) && !pg__definition(conversion, node, out))
             (void)pg__unsupported(conversion, -1, "this statement");
     }
+}
+
+void
+pg__statement(struct pg__conversion *conversion, Node *node, struct ast_statement *out)
+{
+    convert_statement(conversion, node, out);
 }
 
 static void

@@ -103,6 +103,12 @@ void pg__collation(struct pg__conversion *conversion, CollateClause *source);
 bool pg__setting(struct pg__conversion *conversion, Node *node, struct ast_statement *out);
 void pg__modes(struct pg__conversion *conversion, List *options, struct ast_transaction_modes *out);
 
+/* pg_cursor.c */
+/** False when the node is none of them. */
+bool pg__cursor(struct pg__conversion *conversion, Node *node, struct ast_statement *out);
+/** pg_parse.c: any statement. */
+void pg__statement(struct pg__conversion *conversion, Node *node, struct ast_statement *out);
+
 /* pg_copy.c */
 struct ast_copy *pg__copy_statement(struct pg__conversion *conversion, CopyStmt *source);
 

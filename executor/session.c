@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "executor/session_cursor.h"
 #include "executor/sql_sequence.h"
 #include "kernel/api_error.h"
 #include "kernel/base/check.h"
@@ -65,6 +66,7 @@ qtdb_session_close(struct qtdb_session *session)
         session_close_temporary(session);
     statement__cache_clear(session);
     session_forget_prepared(session);
+    session_cursor_close(session, NULL);
     settings_free(session->settings);
     sequence_memory_free(session->sequences);
     memory_free(session->memory, MEMORY_SQL, session, sizeof(*session));
@@ -130,6 +132,7 @@ add_savepoint(struct qtdb_session *session, const char *name, struct sql_error *
     *savepoint = (struct session_savepoint){.next = session->savepoints,
                                             .mark = mark,
                                             .catalog_changed = session->catalog_changed,
+                                            .cursor_serial = session->cursor_serial,
                                             .size = size};
     memcpy(savepoint->name, name, strlen(name) + 1);
     session->savepoints = savepoint;
@@ -160,6 +163,7 @@ use_savepoint(struct qtdb_session *session, const struct ast_statement *ast,
             "rolling a definition back to a savepoint is not supported yet: ROLLBACK "
             "the transaction");
     TRY(sql_from_code(qtdb_rollback_to(session->txn, savepoint->mark), error));
+    session_cursor_undo(session, savepoint->cursor_serial);
     forget_savepoints(session, savepoint);
     session->aborted = false;
     return STATUS_OK;
@@ -212,6 +216,7 @@ end_block(struct qtdb_session *session, const struct ast_statement *ast, const c
             status = sql_from_code(qtdb_commit(txn), error);
         else
             qtdb_rollback(txn);
+        session_cursor_end(session, status == STATUS_OK);
         settings_end(session->settings, status == STATUS_OK);
         if (catalog_changed)
             session_renew_plans(session);
@@ -221,6 +226,7 @@ end_block(struct qtdb_session *session, const struct ast_statement *ast, const c
     *tag_out = ast->transaction == AST_COMMIT && txn == NULL ? "COMMIT" : "ROLLBACK";
     qtdb_rollback(txn);
     session_settle_changes(session, false);
+    session_cursor_end(session, false);
     settings_end(session->settings, false);
     return STATUS_OK;
 }

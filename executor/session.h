@@ -11,7 +11,8 @@ struct session_savepoint {
     struct session_savepoint *next;
     uint64_t mark;
     bool catalog_changed; /* Before it. */
-    size_t size;          /* Of this with its name. */
+    uint64_t cursor_serial;
+    size_t size; /* Of this with its name. */
     char name[];
 };
 
@@ -68,6 +69,8 @@ struct qtdb_session {
     uint64_t path_counts[EXEC_PATH_COUNT]; /* Scans begun, by enum exec_path. */
     struct qtdb_copy copy;                 /* STDIN and STDOUT of COPY. */
     struct session_prepared *prepared;     /* PREPARE's, the last first. */
+    struct session_cursor *cursors;        /* DECLARE's, the last first. */
+    uint64_t cursor_serial;                /* Declared so far. */
     char temporary[TEMPORARY_NAME_SIZE];   /* Schema of its temporary tables; "": none yet. */
     struct session_on_commit *on_commit;
     struct qtdb_load *load;                              /* That has not ended; NULL: none. */
@@ -140,6 +143,11 @@ struct qtdb_statement {
     uint64_t tag_count; /* Behind them; */
     bool tag_counts;    /* when it has a count. */
     char tag_text[64];
+    /* FETCH; columns in `bound`. */
+    const struct rel_column *fetched_columns; /* NULL: it is something else. */
+    uint64_t fetched_serial;                  /* Of the cursor. */
+    int64_t fetch_left;                       /* Rows; -1: not begun. */
+    bool fetch_backward;
     struct qtdb_statement *inner; /* EXECUTE: what it runs, to its reset; NULL: not begun. */
 };
 
@@ -262,6 +270,15 @@ void statement__set_tag(struct qtdb_statement *statement, const char *words, uin
 struct qtdb_statement *statement__target(struct qtdb_statement *statement);
 /** Reports the failure; the statement is done. */
 enum qtdb_code statement__fail(struct qtdb_statement *statement, enum status status);
+
+/* statement_cursor.c */
+/** DECLARE and CLOSE; set the tag. */
+MUST_CHECK enum status statement__declare(struct qtdb_statement *statement);
+MUST_CHECK enum status statement__close_cursor(struct qtdb_statement *statement);
+/** FETCH: the cursor's columns become the statement's. */
+MUST_CHECK enum status statement__find_cursor(struct qtdb_statement *statement);
+/** A step of FETCH or MOVE. */
+MUST_CHECK enum qtdb_code statement__step_fetch(struct qtdb_statement *statement);
 
 /* statement_copy.c */
 /** COPY, in its transaction; sets the tag. */

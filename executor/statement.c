@@ -402,6 +402,8 @@ ensure_planned(struct qtdb_statement *statement, const struct ast_statement *ast
 const struct rel_column *
 statement__columns(const struct qtdb_statement *statement)
 {
+    if (statement->ast->kind == AST_FETCH)
+        return statement->fetched_columns;
     const struct bound *bound = statement->planned->bound;
 
     return bound->kind == AST_SELECT ? bound->columns : bound->returning_columns;
@@ -529,6 +531,8 @@ ensure_bound(struct qtdb_statement *statement)
 {
     enum status status;
 
+    if (statement->phase == STATEMENT_READY && statement->ast->kind == AST_FETCH)
+        return statement__find_cursor(statement);
     if (statement->phase != STATEMENT_READY ||
         (!is_query(statement->ast) && !is_change(statement->ast) && !runs_whole(statement->ast)))
         return STATUS_OK;
@@ -749,6 +753,10 @@ run_whole(struct qtdb_statement *statement)
         return statement__prepare(statement);
     if (statement->ast->kind == AST_DEALLOCATE)
         return statement__deallocate(statement);
+    if (statement->ast->kind == AST_DECLARE)
+        return statement__declare(statement);
+    if (statement->ast->kind == AST_CLOSE)
+        return statement__close_cursor(statement);
     if (statement->ast->kind >= AST_LOCK && statement->ast->kind <= AST_DISCARD)
         return statement__maintain(statement);
     if (exec_makes_temporary(statement->ast))
@@ -781,6 +789,8 @@ qtdb_step(struct qtdb_statement *statement)
     session_use_zone(statement->session);
     if (statement->ast->kind == AST_EXECUTE)
         return statement__step_execute(statement);
+    if (statement->ast->kind == AST_FETCH)
+        return statement__step_fetch(statement);
     if (is_query(statement->ast))
         return step_query(statement);
     if (is_change(statement->ast) || runs_whole(statement->ast))
@@ -796,13 +806,15 @@ qtdb_step(struct qtdb_statement *statement)
 void
 qtdb_reset(struct qtdb_statement *statement)
 {
-    bool change = is_change(statement->ast) || runs_whole(statement->ast);
+    bool change = is_change(statement->ast) || runs_whole(statement->ast) ||
+                  statement->ast->kind == AST_FETCH;
 
     qtdb_finalize(statement->inner);
     statement->inner = NULL;
     /* A change whose columns were asked for but that never ran ends without a trace; rows of
      * RETURNING have no transaction any more. */
-    if (statement->phase == STATEMENT_BOUND || (statement->phase == STATEMENT_ROWS && !change)) {
+    if ((statement->phase == STATEMENT_BOUND && statement->ast->kind != AST_FETCH) ||
+        (statement->phase == STATEMENT_ROWS && !change)) {
         enum status status = statement__leave(statement, STATUS_OK);
 
         CHECK(status != STATUS_MISSING); /* Ending a read cannot lose anything. */

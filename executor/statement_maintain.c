@@ -10,6 +10,7 @@
 
 #include "executor/ast_define.h"
 #include "executor/session.h"
+#include "executor/session_cursor.h"
 #include "executor/sql_sequence.h"
 #include "kernel/base/check.h"
 
@@ -87,6 +88,7 @@ discard(struct qtdb_statement *statement)
     if (all) {
         TRY(settings_reset(session->settings, NULL, false, false, &statement->error));
         session_forget_prepared(session);
+        session_cursor_close(session, NULL);
     }
     if (all || what == AST_DISCARD_TEMPORARY)
         TRY(discard_temporary(statement));

@@ -243,7 +243,25 @@ Test(define, settings_survive_every_refused_allocation)
     refuse_each("begin; set local search_path to other, public; set application_name to 'q'; "
                 "show all; commit",
                 "reset application_name");
+    refuse_each("select set_config('my.own', 'x', false), current_setting('my.own'), "
+                "(select count(*) from pg_settings)",
+                "reset my.own");
+    refuse_each("set time zone interval '2' hour", "reset timezone");
     expect("show search_path", "\"$user\", public\n");
+}
+
+Test(define, cursors_survive_every_refused_allocation)
+{
+    make_all();
+    refuse_each(
+        "begin; declare c cursor for select id, a, p from all_of order by id; fetch 1 from c; "
+        "move all in c; fetch backward all from c; close c; commit",
+        NULL);
+    expect("set work_mem = '64kB'", "");
+    refuse_each("begin; declare h cursor for select i, repeat('x', 100) from generate_series(1, "
+                "2000) i; fetch last from h; fetch absolute 1990 from h; commit",
+                NULL);
+    expect("reset work_mem", "");
 }
 
 static void
