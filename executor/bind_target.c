@@ -9,6 +9,7 @@
 #include "executor/ast_define.h"
 #include "executor/bind_private.h"
 #include "executor/search_path.h"
+#include "kernel/base/check.h"
 
 enum { VIEW_DEPTH_MAX = 100 };
 
@@ -165,6 +166,7 @@ bind__open_view(struct bind *bind, const struct ast_name *name, const char *verb
     const struct ast_create_view *ast = NULL;
 
     TRY(bind__view_definition(bind, name, &path, &ast));
+    CHECK(ast != NULL);
     if (bind->view_depth == VIEW_DEPTH_MAX)
         return sql_error_set(bind->error, "42P17", name->location,
                              "infinite recursion detected in view \"%s\"", name->name);

@@ -40,6 +40,21 @@ bind_definition(struct bind *bind, const struct ast_create_view *view, struct bi
     return STATUS_OK;
 }
 
+/* A temporary view sees its session's tables first. */
+static enum status
+see_temporary(struct bind *bind, const struct search_path **path)
+{
+    struct search_path *copy = bind__take(bind, sizeof(*copy));
+
+    if (copy == NULL)
+        return STATUS_NO_MEMORY;
+    if (*path != NULL)
+        *copy = **path;
+    copy->temporary = bind->path == NULL ? NULL : bind->path->temporary;
+    *path = copy;
+    return STATUS_OK;
+}
+
 enum status
 bind__view_definition(struct bind *bind, const struct ast_name *name,
                       const struct search_path **path_out, const struct ast_create_view **out)
@@ -56,7 +71,9 @@ bind__view_definition(struct bind *bind, const struct ast_name *name,
                              "the definition of view \"%s\" is damaged: run qtdb-check",
                              name->name);
     *out = statements[0].create_view;
-    return STATUS_OK;
+    return name->schema != NULL && search_path_is_temporary(name->schema)
+               ? see_temporary(bind, path_out)
+               : STATUS_OK;
 }
 
 enum status
@@ -66,6 +83,7 @@ bind__view(struct bind *bind, const struct ast_name *name, struct bind__query *o
     const struct ast_create_view *view = NULL;
 
     TRY(bind__view_definition(bind, name, &path, &view));
+    CHECK(view != NULL);
     if (bind->view_depth == VIEW_DEPTH_MAX)
         return sql_error_set(bind->error, "42P17", name->location,
                              "infinite recursion detected in view \"%s\"", name->name);

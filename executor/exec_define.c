@@ -255,12 +255,11 @@ create_view(const struct exec_context *context, const char *sql,
     char *text = NULL;
 
     TRY(search_path_new(context->txn, context->path, &ast->name, &place, context->error));
-    if (search_path_is_temporary(place.schema))
-        return sql_error_set(context->error, "0A000", ast->name.location,
-                             "a temporary view is not supported yet");
     if (context->path != NULL) {
         path = *context->path;
-        path.temporary = NULL; /* What only this session sees is no part of a view. */
+        /* What only this session sees is no part of a view that others see. */
+        if (!search_path_is_temporary(place.schema))
+            path.temporary = NULL;
         bind.path = &path;
     }
     TRY(ast->replace ? refuse_other(context, &place) : STATUS_OK);

@@ -312,8 +312,6 @@ convert_create_view(struct pg__conversion *conversion, ViewStmt *source)
 {
     struct ast_create_view *out = pg__take(conversion, sizeof(*out));
 
-    if (source->view->relpersistence != 'p')
-        return pg__unsupported(conversion, source->view->location, "a temporary view");
     if (source->options != NIL || !IsA(source->query, SelectStmt))
         return pg__unsupported(conversion, source->view->location, "this form of CREATE VIEW");
     if (out == NULL)

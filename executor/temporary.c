@@ -32,6 +32,8 @@ exec_makes_temporary(const struct ast_statement *statement)
         schema = statement->create_table->table.schema;
     else if (statement->kind == AST_CREATE_TABLE_AS)
         schema = statement->create_table_as->table.schema;
+    else if (statement->kind == AST_CREATE_VIEW)
+        schema = statement->create_view->name.schema;
     else if (statement->kind == AST_CREATE_SEQUENCE)
         schema = statement->sequence->name.schema;
     return schema != NULL && strcmp(schema, "pg_temp") == 0;

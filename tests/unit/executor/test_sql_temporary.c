@@ -100,6 +100,26 @@ Test(sql_temporary, belongs_to_its_session)
     refuse_in(other, "select nextval('s')", "42P01");
 }
 
+Test(sql_temporary, views_belong_to_their_session)
+{
+    expect("create table t (a int); insert into t values (1); create temp table x (b int); insert "
+           "into x values (5); create temp view v as select a, b from t, x; create view "
+           "pg_temp.w as select a from v",
+           "");
+    expect("select * from v; select * from w", "1|5\n1\n");
+    refuse_in(other, "select * from v", "42P01");
+    expect_in(other, "create view v as select 'theirs' as b; select * from v", "theirs\n");
+    expect("select * from v; select * from public.v", "1|5\ntheirs\n");
+    expect("select viewname from pg_views order by 1", "v\nv\nw\n");
+    expect_in(other, "select viewname from pg_views", "v\n");
+    expect("select count(*) from qtdb_definitions", "2\n"); /* t, and the other's view. */
+    expect("drop view w, v; select * from v", "theirs\n");
+    expect("create temp view v as select 2 as two", "");
+    qtdb_session_close(session);
+    cr_assert_eq(qtdb_session_open(rig.db, &session), QTDB_OK);
+    expect("select * from v; select count(*) from pg_views", "theirs\n1\n");
+}
+
 Test(sql_temporary, is_shown_to_its_session_alone)
 {
     expect("create temp table t (a int primary key)", "");
@@ -194,8 +214,6 @@ Test(sql_temporary, refuses)
     refuse_in(session, "create temp table y (a int references t)", "42P16");
     expect("create temp table y (a int references x)", "");
     refuse_in(session, "create view v as select * from x", "42P01");
-    refuse_in(session, "create temp view v as select 1", "0A000");
-    refuse_in(session, "create view pg_temp.v as select 1", "0A000");
     refuse_in(session, "alter table x set schema public", "0A000");
     refuse_in(session, "alter table t set schema pg_temp", "0A000");
     refuse_in(session, "create unlogged table u (a int)", "0A000");
