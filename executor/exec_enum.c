@@ -334,6 +334,33 @@ exec__move_enum(struct exec_context *context, const struct ast_name *name, const
     return enumeration_store(context->txn, type, arena, context->error);
 }
 
+/* One at a time: what goes with a column may be another one. */
+static enum status
+drop_columns(struct exec_context *context, const struct ast_name *name,
+             const struct enumeration *type, struct arena *arena)
+{
+    for (;;) {
+        struct ast_alter drop = {.kind = AST_DROP_COLUMN, .cascade = true};
+        struct ast_alter_table alter = {.table = *name, .count = 1, .alters = &drop};
+        struct table *table = NULL;
+
+        TRY(table_find(context->txn, name, arena, &table, context->error));
+        for (uint32_t i = 0; i < table->column_count && drop.name == NULL; i++) {
+            if (is_of(&table->columns[i].type, type->id))
+                drop.name = table->columns[i].name;
+        }
+        if (drop.name != NULL) {
+            TRY(exec__alter_table(context, &alter, arena));
+            continue;
+        }
+        if (!uses(table, type->id))
+            return STATUS_OK;
+        return sql_error_set(context->error, "0A000", -1,
+                             "cannot drop type %s and with it an index of table %s: drop it first",
+                             type->name, name->name);
+    }
+}
+
 enum status
 exec__drop_enum(struct exec_context *context, const struct ast_name *name, bool cascade,
                 struct arena *arena)
@@ -345,11 +372,11 @@ exec__drop_enum(struct exec_context *context, const struct ast_name *name, bool 
     TRY(enumeration_find(context->txn, name, arena, &type, context->error));
     CHECK(type != NULL);
     TRY(find_users(context, type->id, arena, &users));
-    if (users.count > 0)
-        return sql_error_set(
-            context->error, cascade ? "0A000" : "2BP01", -1,
-            cascade ? "cannot drop type %s and with it columns of table %s: drop them first"
-                    : "cannot drop type %s because other objects depend on it: table %s",
-            name->name, users.tables[0].name);
+    if (users.count > 0 && !cascade)
+        return sql_error_set(context->error, "2BP01", -1,
+                             "cannot drop type %s because other objects depend on it: table %s",
+                             name->name, users.tables[0].name);
+    for (uint32_t i = 0; i < users.count; i++)
+        TRY(drop_columns(context, &users.tables[i], type, arena));
     return catalog_remove(context->txn, CATALOG_ENUM, schema, name->name, context->error);
 }
