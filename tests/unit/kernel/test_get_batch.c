@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "kernel/base/random.h"
+#include "kernel/database.h"
 #include "tests/support/db_rig.h"
 
 enum { KEYS = 800, READERS = 4, BATCH_MAX = 120, LARGE_SIZE = 5000 };
@@ -258,4 +259,47 @@ Test(get_batch, no_memory_is_an_error_and_nothing_more)
         DB(qtdb_commit(txn));
     }
     world_deinit(&world);
+}
+
+/* The leaves of keys that are only the start of others: absent once, then there for whoever goes to them. */
+Test(get_batch, leaves_are_brought_in_beforehand)
+{
+    struct qtdb_lookup lookups[40];
+    uint8_t keys[40][8], value[200] = {1};
+    struct db_rig rig;
+    uint32_t absent = 0;
+
+    db_rig_init(&rig, 1);
+    struct qtdb_tree *tree = make_tree(&rig, QTDB_KEY_BYTES);
+    struct qtdb_txn *txn = db_begin(rig.db);
+    for (uint64_t i = 0; i < 4000; i++) {
+        uint8_t key[9] = {0};
+
+        qtdb_key_u64(i / 4, key);
+        key[8] = (uint8_t)(i % 4);
+        DB(qtdb_put(txn, tree, key, sizeof(key), value, sizeof(value), QTDB_PUT_INSERT));
+    }
+    DB(qtdb_commit(txn));
+    db_rig_close(&rig);
+    db_rig_open(&rig);
+    tree = db_tree(rig.db, "t");
+    txn = db_begin_read(rig.db);
+    for (uint64_t i = 0; i < 40; i++) {
+        qtdb_key_u64(i * 25, keys[i]);
+        lookups[i] = (struct qtdb_lookup){.key = keys[i], .key_size = 8, .code = QTDB_FAILED};
+    }
+    cr_assert_eq(database_fetch(txn, tree, lookups, 40, &absent), STATUS_OK);
+    cr_assert_geq(absent, 20);
+    uint64_t reads = io_sim_op_count(rig.io);
+    cr_assert_eq(database_fetch(txn, tree, lookups, 40, &absent), STATUS_OK);
+    cr_assert_eq(absent, 0);
+    struct qtdb_cursor *cursor = NULL;
+    DB(qtdb_cursor_open(txn, tree, &cursor));
+    for (uint32_t i = 0; i < 40; i++)
+        DB(qtdb_cursor_seek(cursor, keys[i], 8));
+    cr_assert_eq(io_sim_op_count(rig.io), reads, "a leaf was read again");
+    cr_assert(lookups[7].code == QTDB_FAILED && lookups[7].value_size == 0);
+    qtdb_cursor_close(cursor);
+    DB(qtdb_commit(txn));
+    db_rig_deinit(&rig);
 }
