@@ -37,7 +37,7 @@ enum { STEPS_MAX = 64, QUICK_MINUTES = 10, FULL_MINUTES = 100, SIZES_ROWS = 100 
 
 /* `learned`, by rows: the share of it that is left without peers, and the fewest that it makes sense with. */
 #define LEARNED_SECONDS 20.0
-#define LEARNED_ROW_SECONDS 1.5e-4
+#define LEARNED_ROW_SECONDS 2.5e-4
 #define LEARNED_OWN 0.6
 enum { LEARNED_ROWS_LEAST = 10000 };
 
