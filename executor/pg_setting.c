@@ -49,7 +49,7 @@ pg__modes(struct pg__conversion *conversion, List *options, struct ast_transacti
 static const char *
 interval_value_text(struct pg__conversion *conversion, const TypeCast *cast)
 {
-    const A_Const *constant = (const A_Const *)cast->arg;
+    A_Const *constant = (A_Const *)cast->arg;
     const List *fields = cast->typeName->typmods;
     struct sql_type type = {QTDB_TYPE_INTERVAL, -1, -1};
     struct text_out text = {.arena = conversion->arena};

@@ -98,7 +98,7 @@ read_modes(const struct ast_set *ast, struct ast_transaction_modes *out)
                                                               : -1;
     for (size_t i = 0; i < 4 && strcmp(ast->name, "transaction_isolation") == 0; i++) {
         if (strcmp(ast->values[0], levels[i].text) == 0)
-            out->isolation = levels[i].isolation;
+            out->isolation = (int32_t)levels[i].isolation;
     }
     return out->isolation >= 0 || out->read_only >= 0;
 }
