@@ -192,3 +192,22 @@ Test(sql_prepared, survives_every_refused_allocation)
     }
     expect("execute p (1, 'a', 'b')", "1|ax|b\n");
 }
+
+/* Settings are no definitions: a plan that shows them is not for the next run. */
+Test(sql_prepared, pg_settings_are_those_of_the_run)
+{
+    struct qtdb_statement *statement = NULL;
+
+    cr_assert_eq(qtdb_prepare(session,
+                              "select setting from pg_settings where name = 'application_name'",
+                              &statement, NULL),
+                 QTDB_OK);
+    for (uint32_t i = 0; i < 2; i++) {
+        expect(i == 0 ? "set application_name = 'one'" : "set application_name = 'two'", "");
+        cr_assert_eq(qtdb_step(statement), QTDB_ROW);
+        cr_assert_str_eq(qtdb_column_text(statement, 0, NULL), i == 0 ? "one" : "two");
+        cr_assert_eq(qtdb_step(statement), QTDB_DONE);
+        qtdb_reset(statement);
+    }
+    qtdb_finalize(statement);
+}
