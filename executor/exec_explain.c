@@ -205,6 +205,8 @@ explain__change_word(const struct planned *planned)
         return "Insert";
     case AST_UPDATE:
         return "Update";
+    case AST_MERGE:
+        return "Merge";
     default:
         return "Delete";
     }

@@ -456,8 +456,10 @@ run_explained(struct qtdb_statement *statement, uint64_t *changed_out)
         return STATUS_NO_MEMORY;
     context->measures = measures;
     context->measures_time = options->timing;
-    enum status status =
-        change ? exec_change(context, &statement->returned, changed_out) : run_rows(statement);
+    enum status status = statement->ast->explained->kind == AST_MERGE
+                             ? exec_merge(context, changed_out)
+                         : change ? exec_change(context, &statement->returned, changed_out)
+                                  : run_rows(statement);
     return statement->own_txn ? statement__leave(statement, status) : status;
 }
 

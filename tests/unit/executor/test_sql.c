@@ -226,6 +226,31 @@ Test(sql, subqueries_become_joins)
 }
 
 /* What was read is told, and no more is read than asked for. */
+Test(sql, explain_analyze_runs_merge_and_changes_in_with)
+{
+    expect("create table t (id int primary key, a int); insert into t values (1, 1)", "");
+    cr_assert_eq(qtdb_exec(session,
+                           "explain analyze merge into t using (values (1), (2)) s (x) on t.id = "
+                           "s.x when matched then update set a = 9 when not matched then insert "
+                           "values (x, 0)",
+                           NULL, NULL),
+                 QTDB_OK);
+    expect("select * from t order by id", "1|9\n2|0\n");
+    expect("explain (costs off) with d as (delete from t where id = 1 returning *) insert into t "
+           "select id + 10, a from d",
+           "Insert on t\n"
+           "  ->  CTE Scan on d\n"
+           "        CTE d\n"
+           "          ->  Delete on t\n"
+           "              ->  Index Scan by key on t (filtered)\n");
+    cr_assert_eq(qtdb_exec(session,
+                           "explain (analyze, format json) with d as (delete from t where id = 1 "
+                           "returning *) select * from d",
+                           NULL, NULL),
+                 QTDB_OK);
+    expect("select * from t", "2|0\n");
+}
+
 Test(sql, explain_analyze_tells_rows_and_bytes)
 {
     expect("create table n (id int primary key, v int); insert into n select g, g % 10 from "
