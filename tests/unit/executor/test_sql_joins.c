@@ -236,6 +236,7 @@ Test(sql_joins, look_ups_are_made_together)
            "  ->  Nested Loop (actual rows=3 loops=1)\n"
            "        ->  Seq Scan on a (actual rows=127 loops=1)\n"
            "              Rows Read: 127\n"
+           "              Rows Taken Together: 126  Leaves Counted: 0\n"
            "        ->  Index Scan by key on d (filtered) (actual rows=1 loops=3)\n"
            "              Rows Read: 3\n");
     expect("explain (analyze, costs off, timing off, summary off) select a.id, d.s from a join d "
