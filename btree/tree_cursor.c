@@ -19,8 +19,8 @@
 enum direction { FORWARD, BACKWARD };
 
 enum {
-    TURNS_MIN = 2,            /* So many leaves further it is a scan. */
-    SKIP_FETCH = 8,           /* So many leaves ahead the headers of those passed over are asked for. */
+    TURNS_MIN = 2,  /* So many leaves further it is a scan. */
+    SKIP_FETCH = 8, /* So many leaves ahead the headers of those passed over are asked for. */
     KEY_ROOM = 2 * PAGE_SIZE, /* Bytes of keys that are handed out together. */
 };
 static_assert((int)KEY_ROOM >= 2 * (int)BTREE_KEY_SIZE_MAX, "some long keys");
@@ -174,7 +174,7 @@ read_ahead(struct btree_cursor *cursor, enum direction direction, uint32_t link,
 static bool
 copy_link(struct btree_cursor *cursor, uint32_t link, const uint8_t *key, size_t key_size)
 {
-    struct leaf_view leaf;
+    struct leaf_view leaf = {.tries = 0};
 
     return page_view_begin(pager_table(cursor->tree.pager), link, &leaf.view) &&
            copy_view(cursor, &leaf) &&

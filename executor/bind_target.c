@@ -112,10 +112,11 @@ bind_columns(struct bind *bind, struct bind__scope *scope, const struct ast_crea
         return not_updatable(bind, out->name, verb);
     scope->aggregation = &aggregation;
     scope->windows = &windows;
-    TRY(bind__targets(bind, scope, ast->query->targets, ast->query->target_count, 0, &exprs,
-                      &columns, &out->column_count));
+    enum status status = bind__targets(bind, scope, ast->query->targets, ast->query->target_count,
+                                       0, &exprs, &columns, &out->column_count);
     scope->aggregation = NULL;
     scope->windows = NULL;
+    TRY(status);
     if (aggregation.count > 0 || windows.first != NULL)
         return not_updatable(bind, out->name, verb);
     out->columns = bind__take(bind, out->column_count * sizeof(*out->columns));

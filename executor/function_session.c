@@ -3,7 +3,6 @@
  * progress function and statement_timeout are looked for.
  */
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "executor/exec_private.h"
@@ -11,6 +10,7 @@
 #include "executor/interval.h"
 #include "executor/settings.h"
 #include "kernel/base/io.h"
+#include "kernel/base/sync.h"
 
 enum { SLICE_NS = 2000000 };
 
@@ -120,6 +120,7 @@ pause_ns(const struct eval *eval, uint64_t left_ns)
 {
     const struct exec_context *context = eval->context;
     uint64_t timeout_ns = UINT64_MAX;
+    struct event never = {0}; /* Nobody signals it. */
 
     if (context->deadline_ns != 0) {
         uint64_t now_ns = io_clock_ns(context->io);
@@ -128,12 +129,11 @@ pause_ns(const struct eval *eval, uint64_t left_ns)
     }
     for (uint64_t slept_ns = 0; slept_ns < left_ns; slept_ns += SLICE_NS) {
         uint64_t slice_ns = left_ns - slept_ns < SLICE_NS ? left_ns - slept_ns : SLICE_NS;
-        struct timespec slice = {0, (long)slice_ns};
 
         TRY(exec__check_interrupt(context));
         if (slept_ns >= timeout_ns)
             return exec__timed_out(context);
-        (void)nanosleep(&slice, NULL);
+        (void)event_wait_for(&never, event_count(&never), slice_ns);
     }
     return exec__check_interrupt(context);
 }

@@ -170,6 +170,7 @@ take_columns(const struct row_reader *reader, const struct row_span *span, uint3
 
     for (const struct row_slot *slot = &reader->slots[first]; slot < slots_end;
          slot += slot->step) {
+        /* cppcheck-suppress legacyUninitvar */
         struct value *out = slot->given ? span->rows + slot->out : tested;
         size_t stride = slot->given ? span->width : 1;
 

@@ -291,7 +291,7 @@ enum qtdb_code
 statement__step_fetch(struct qtdb_statement *statement)
 {
     bool moves = statement->ast->cursor->moves, row = false;
-    enum status status;
+    enum status status = STATUS_OK;
 
     if (!statement__prepare_rows(statement))
         return qtdb_error_last()->code;

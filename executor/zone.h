@@ -1,6 +1,6 @@
 /*
  * Time zones: the offsets from UTC that a place has had and will have, as the system's tz database tells
- * them (TZif files, RFC 8536; by default below /usr/share/zoneinfo, else below $TZDIR), or a POSIX TZ string does.
+ * them (TZif files, RFC 8536; below /usr/share/zoneinfo), or a POSIX TZ string does.
  *
  * A zone is made once a process and then only read, by any thread, to the process's end. UTC and GMT need no
  * database. Moments are microseconds since 2000-01-01 UTC, or of a clock on the wall; offsets are seconds

@@ -16,11 +16,13 @@
 
 #include "executor/zone_private.h"
 #include "kernel/base/check.h"
+#include "kernel/base/checksum.h"
 #include "kernel/base/io.h"
 
 enum { BUCKET_COUNT = 256, ZONES_MAX = 2000 };
 
-static const char database_path[] = "/usr/share/zoneinfo";
+/* Where the database is; a test has another, before any thread asks. */
+static const char *database = "/usr/share/zoneinfo";
 
 static const struct zone_type utc_type = {0, false, "UTC"}, gmt_type = {0, false, "GMT"};
 static const struct zone utc = {.key = "utc", .name = "UTC", .type_count = 1, .kinds = &utc_type};
@@ -45,11 +47,7 @@ zone_utc(void)
 static uint32_t
 bucket_of(const char *key)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a */
-
-    for (; *key != '\0'; key++)
-        hash = (hash ^ (uint8_t)*key) * 16777619u;
-    return hash % BUCKET_COUNT;
+    return (uint32_t)(checksum64(key, strlen(key), 0) % BUCKET_COUNT);
 }
 
 static const struct zone *
@@ -98,12 +96,10 @@ compare_name(void *context, const char *name, bool is_directory)
         memcpy(search->found, name, search->size + 1);
 }
 
-static const char *
-root_path(void)
+void
+zone__set_database(const char *path)
 {
-    const char *path = getenv("TZDIR");
-
-    return path != NULL && path[0] == '/' ? path : database_path;
+    database = path;
 }
 
 static bool
@@ -122,7 +118,7 @@ is_plain(const char *name)
 static enum status
 find_path(char name[ZONE_NAME_SIZE], char path[IO_PATH_SIZE])
 {
-    size_t used = (size_t)snprintf(path, IO_PATH_SIZE, "%s", root_path());
+    size_t used = (size_t)snprintf(path, IO_PATH_SIZE, "%s", database);
     char *part = name;
 
     if (!is_plain(name) || used + ZONE_NAME_SIZE + 2 > IO_PATH_SIZE)
@@ -204,7 +200,7 @@ database_is_missing(void)
 {
     struct search none = {.wanted = "", .size = 0};
 
-    return io_list(cache.io, root_path(), compare_name, &none) != STATUS_OK;
+    return io_list(cache.io, database, compare_name, &none) != STATUS_OK;
 }
 
 /* A POSIX string is named as it was written first, in upper case where that is PostgreSQL's way. */
@@ -274,7 +270,7 @@ explain(enum status status, const char *name, size_t size, struct sql_error *err
         *status_out = sql_error_set(error, "58P01", -1,
                                     "time zone \"%.*s\" cannot be looked up: there is no time "
                                     "zone database in \"%s\"",
-                                    shown, name, root_path());
+                                    shown, name, database);
     else if (status == STATUS_CORRUPT)
         *status_out = sql_error_set(error, "22023", -1, "the file of time zone \"%.*s\" is damaged",
                                     shown, name);

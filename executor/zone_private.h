@@ -69,4 +69,7 @@ const struct zone_type *zone__rule_at(const struct zone_rule *rule, int64_t seco
 /** The next change after `seconds`; false: there is none. */
 bool zone__rule_next(const struct zone_rule *rule, int64_t seconds, struct zone_boundary *out);
 
+/** For tests: the database's directory, before any thread asks for a zone. The text stays the caller's. */
+void zone__set_database(const char *path);
+
 #endif
