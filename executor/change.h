@@ -16,6 +16,12 @@ struct key_bytes {
     size_t size;
 };
 
+/* change_written.c: keys of the rows that a statement has put. */
+struct written {
+    struct arena arena;
+    struct exec__table rows; /* Schema and name of the table, key. */
+};
+
 struct foreign_queue;
 
 struct change {
@@ -23,6 +29,7 @@ struct change {
     const struct table *table;
     const struct table_rules *rules;
     struct foreign_queue *queue; /* NULL: no foreign keys are looked at. */
+    struct written *written;     /* NULL: nothing of the statement asks what it has put. */
     struct qtdb_tree *rows;
     struct qtdb_tree *indexes[TABLE_INDEX_MAX];
     struct arena arena; /* Of one row; the caller resets it. */
@@ -62,6 +69,17 @@ MUST_CHECK enum status change_read(struct change *change, const struct key_bytes
                                    struct value *out, bool *found_out);
 /** Fails when what is held passes the budget (53200). */
 MUST_CHECK enum status change_check_memory(struct exec_context *context, const struct arena *arena);
+
+/* change_written.c. */
+
+void written_init(struct written *written, struct memory *memory);
+/** As after written_init. */
+void written_clear(struct written *written);
+void written_deinit(struct written *written);
+/** The row under the key has been put. Nothing when nobody asks. */
+MUST_CHECK enum status written_note(struct change *change, const struct key_bytes *key);
+/** 21000 when the statement itself has put the row. */
+MUST_CHECK enum status written_refuse(struct change *change, const struct key_bytes *key);
 
 /* foreign_key.c: what a statement's changes have to answer to, looked at when it ends. */
 

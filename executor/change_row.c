@@ -203,6 +203,7 @@ put_row(struct change *change, const struct value *row, const struct key_bytes *
         return name == NULL ? STATUS_NO_MEMORY : refuse_duplicate(change, name);
     }
     TRY(sql_from_code(code, change->context->error));
+    TRY(written_note(change, key));
     return put_entries(change, row, key);
 }
 

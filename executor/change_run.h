@@ -18,6 +18,7 @@ struct exec_change {
     struct exec_rows *returned;
     struct value *row; /* The changed row, then the root's row, for RETURNING. */
     struct foreign_queue *queue;
+    struct written written; /* Of a statement of one part. */
     struct exec *exec;
     bool parked;         /* `exec` waits for its next run. */
     bool noted;          /* RETURNING has been evaluated and the rows are counted. */
@@ -50,6 +51,8 @@ MUST_CHECK enum status exec__part_rows(struct exec_context *context, uint32_t pa
 /** The first part of the statement that changes a row takes it. True without parts. */
 MUST_CHECK enum status exec__parts_take(struct exec_context *context, const struct table *table,
                                         const struct value *key, bool *is_first_out);
+/** What all parts and the main statement have put; NULL where none has ON CONFLICT DO UPDATE. */
+struct written *exec__parts_written(struct exec_context *context);
 /** The main statement has read all it reads, and writes between the two calls. */
 MUST_CHECK enum status exec__parts_before(struct exec_context *context);
 MUST_CHECK enum status exec__parts_after(struct exec_context *context);

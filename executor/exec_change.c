@@ -94,6 +94,7 @@ update_conflicting(struct exec_change *run, const struct key_bytes *key, const s
     if (both == NULL)
         return STATUS_NO_MEMORY;
     struct value *changed = both + 2 * (size_t)width;
+    TRY(written_refuse(change, key));
     TRY(change_read(change, key, both, &found));
     if (!found)
         return sql_error_set(change->context->error, "XX001", -1,
@@ -319,6 +320,28 @@ insert_streaming(struct exec_change *run, struct exec *exec)
 
 /* Life. */
 
+/* Of one row given, none is there to come upon it again. */
+static bool
+gives_one_row(const struct plan *plan)
+{
+    while (plan->kind == PLAN_PROJECT)
+        plan = plan->input;
+    return plan->kind == PLAN_RESULT || (plan->kind == PLAN_VALUES && plan->row_count == 1);
+}
+
+/* The parts of a statement share what they have put. */
+static struct written *
+written_of(struct exec_change *run)
+{
+    const struct bound_conflict *conflict = run->planned->bound->conflict;
+
+    if (run->context->parts != NULL)
+        return exec__parts_written(run->context);
+    return conflict != NULL && conflict->update && !gives_one_row(run->planned->root)
+               ? &run->written
+               : NULL;
+}
+
 static size_t
 row_size(const struct planned *planned)
 {
@@ -341,6 +364,7 @@ open_parts(struct exec_change *run)
             return STATUS_NO_MEMORY;
     }
     TRY(change_open(&run->change, context, bound->rules, run->queue));
+    run->change.written = written_of(run);
     return exec_open(context, run->planned->root, &run->exec);
 }
 
@@ -355,6 +379,7 @@ exec__change_open(struct exec_context *context, const struct planned *planned,
     run->context = context;
     run->planned = planned;
     run->returned = returned;
+    written_init(&run->written, context->memory);
     enum status status = open_parts(run);
     if (status == STATUS_OK)
         *out = run;
@@ -378,6 +403,7 @@ exec_change_close(struct exec_change *run)
 
     exec_close(run->exec);
     change_close(&run->change);
+    written_deinit(&run->written);
     foreign_queue_free(run->queue);
     memory_free(memory, MEMORY_SQL, run->row, row_size(run->planned));
     memory_free(memory, MEMORY_SQL, run, sizeof(*run));
@@ -390,6 +416,7 @@ exec_change_park(struct exec_change *run)
         return false;
     exec_park(run->exec);
     arena_reset(&run->change.arena);
+    written_clear(&run->written);
     run->change.next_row = 0;
     run->parked = true;
     return true;

@@ -185,6 +185,7 @@ exec_merge(struct exec_context *context, uint64_t *row_count_out)
     TRY_OUT(catalog_lock(context->txn, bound->table->schema, bound->table->name, QTDB_LOCK_SHARED,
                          context->error));
     TRY_OUT(change_open(&merging.change, context, bound->rules, merging.queue));
+    merging.change.written = exec__parts_written(context);
     TRY_OUT(exec_open(context, context->planned->root, &exec));
     TRY_OUT(run(&merging, exec));
     *row_count_out = merging.count;

@@ -34,6 +34,7 @@ struct exec__parts {
     bool taken_open;
     struct exec__table taken; /* Rows that are changed: schema and name of the table, key. */
     struct arena arena;
+    struct written written;
     struct part *parts;
 };
 
@@ -60,6 +61,7 @@ exec__open_parts(struct exec_context *context)
     parts->order = (uint32_t *)(parts->parts + count);
     arena_init(&parts->arena, context->memory, MEMORY_SQL);
     exec__table_init(&parts->taken, &parts->arena, 3);
+    written_init(&parts->written, context->memory);
     for (uint32_t i = 0; i < count; i++) {
         arena_init(&parts->parts[i].rows.arena, context->memory, MEMORY_SQL);
         arena_init(&parts->parts[i].returned.arena, context->memory, MEMORY_SQL);
@@ -81,6 +83,7 @@ exec__close_parts(struct exec_context *context)
         arena_deinit(&parts->parts[i].returned.arena);
     }
     arena_deinit(&parts->arena);
+    written_deinit(&parts->written);
     memory_free(context->memory, MEMORY_SQL, parts, parts_size(parts->count));
     context->parts = NULL;
 }
@@ -109,6 +112,23 @@ exec__parts_take(struct exec_context *context, const struct table *table, const 
     keys[2] = *key;
     TRY(exec__table_get(&parts->taken, keys, &entry, is_first_out));
     return change_check_memory(context, &parts->arena);
+}
+
+static bool
+updates_on_conflict(const struct planned *planned)
+{
+    return planned->bound->conflict != NULL && planned->bound->conflict->update;
+}
+
+struct written *
+exec__parts_written(struct exec_context *context)
+{
+    const struct planned *planned = context->planned;
+    bool asks = updates_on_conflict(planned);
+
+    for (uint32_t i = 0; i < planned->part_count; i++)
+        asks = asks || updates_on_conflict(planned->parts[i]);
+    return asks && context->parts != NULL ? &context->parts->written : NULL;
 }
 
 /* Collecting. */
@@ -152,6 +172,7 @@ try_part(struct exec_context *context, struct part *part)
     TRY(exec__change_write(part->run, &part->rows));
     TRY(sql_from_code(qtdb_rollback_to(context->txn, mark), context->error));
     set_queues(parts, true);
+    written_clear(&parts->written);
     part->run->noted = true;
     return STATUS_OK;
 }

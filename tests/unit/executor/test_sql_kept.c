@@ -203,6 +203,24 @@ Test(sql_kept, a_change_runs_again_after_failures_and_definitions)
 }
 
 /* The lock on the definition is one transaction's; the next one takes its own. */
+Test(sql_kept, a_run_of_on_conflict_knows_nothing_of_the_last_ones_rows)
+{
+    expect("create table t (a int primary key, n int)", "");
+    struct qtdb_statement *put = prepare("insert into t values (1, $1), (2, $1) on conflict (a) do "
+                                         "update set n = t.n + excluded.n returning n");
+
+    expect_run(put, 1, "1,1,");
+    expect_run(put, 10, "11,11,");
+    expect_run(put, 100, "111,111,");
+    qtdb_finalize(put);
+    put = prepare("insert into t values (1, 0), ($1, 0) on conflict (a) do update set n = 0");
+    expect_failure(put, 1, "21000");
+    expect_run(put, 2, "");
+    expect_failure(put, 1, "21000");
+    qtdb_finalize(put);
+    expect("select * from t order by a", "1|0\n2|0\n");
+}
+
 Test(sql_kept, each_transaction_locks_the_definition)
 {
     make_table();
