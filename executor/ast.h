@@ -398,6 +398,7 @@ struct ast_statement {
     struct ast_lock *lock;              /* LOCK */
     enum ast_discard discard;           /* DISCARD */
     struct ast_transaction_modes modes; /* BEGIN */
+    /* EXPLAIN: of what. EXPLAIN of an EXECUTE is an EXECUTE, whose prepared query is put into this EXPLAIN. */
     struct ast_statement *explained;
     struct ast_explain explain;
 };

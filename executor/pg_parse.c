@@ -176,13 +176,23 @@ static void convert_statement(struct pg__conversion *conversion, Node *node,
 static void
 convert_explain(struct pg__conversion *conversion, ExplainStmt *source, struct ast_statement *out)
 {
-    out->kind = AST_EXPLAIN;
-    out->explain = pg__explain(conversion, source->options);
-    out->explained = pg__take(conversion, sizeof(*out->explained));
-    if (out->explained != NULL && IsA(source->query, ExplainStmt))
+    struct ast_explain options = pg__explain(conversion, source->options);
+    struct ast_statement *other = pg__take(conversion, sizeof(*other));
+
+    if (other == NULL)
+        return;
+    if (IsA(source->query, ExplainStmt)) {
         (void)pg__unsupported(conversion, -1, "EXPLAIN of EXPLAIN");
-    else if (out->explained != NULL)
-        convert_statement(conversion, source->query, out->explained);
+    } else if (IsA(source->query, ExecuteStmt)) {
+        *other = (struct ast_statement){.kind = AST_EXPLAIN, .explain = options};
+        convert_statement(conversion, source->query, out);
+        out->explained = other;
+    } else {
+        convert_statement(conversion, source->query, other);
+        out->kind = AST_EXPLAIN;
+        out->explain = options;
+        out->explained = other;
+    }
 }
 
 static struct ast_prepare *

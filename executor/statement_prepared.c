@@ -120,6 +120,10 @@ open_inner(struct qtdb_statement *statement, const struct session_prepared *prep
         return take_report(statement, code, NULL);
     CHECK(*out != NULL && (*out)->asts[0].kind == AST_PREPARE);
     (*out)->ast = (*out)->asts[0].prepare->query;
+    if (statement->ast->kind == AST_EXECUTE && statement->ast->explained != NULL) {
+        statement->ast->explained->explained = (*out)->ast;
+        (*out)->ast = statement->ast->explained;
+    }
     return STATUS_OK;
 }
 

@@ -65,7 +65,6 @@ Test(sql_prepared, refuses)
     refuse("prepare r as select nix from t", "42703", 21, "column \"nix\" does not exist");
     refuse("prepare r as select * from nix", "42P01", 28, "relation \"nix\" does not exist");
     refuse("prepare r (colour) as select $1", "42704", 12, "type \"colour\" does not exist");
-    refuse("explain execute p (1, 'a')", "0A000", 0, "this cannot be explained");
     expect("deallocate p", "");
     refuse("execute p (1, 'a')", "26000", 0, "prepared statement \"p\" does not exist");
     expect("prepare p as select 1; prepare q as select 2; deallocate all", "");
@@ -173,9 +172,10 @@ Test(sql_prepared, survives_every_refused_allocation)
     static const char *const texts[] = {
         "prepare p (int, text) as select $1, $2 || 'x', $3",
         "execute p (1, 'a', 'b')",
+        "explain analyze execute p (1, 'a', 'b')",
     };
 
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         bool failed = true;
 
         for (uint64_t index = 0; failed; index++) {
@@ -210,4 +210,48 @@ Test(sql_prepared, pg_settings_are_those_of_the_run)
         qtdb_reset(statement);
     }
     qtdb_finalize(statement);
+}
+
+static bool
+line_is_there(const char *sql, const char *line)
+{
+    return strstr(rows_of(sql), line) != NULL;
+}
+
+Test(sql_prepared, explain_of_execute_shows_the_plan_and_analyze_runs_it)
+{
+    expect("create table t (a int primary key, n text); insert into t values (1, 'x'), (2, 'y')",
+           "");
+    expect("prepare p (int) as select n from t where a >= $1", "");
+    expect("prepare ins (int) as insert into t values ($1, 'new') returning a", "");
+    cr_assert(line_is_there("explain (costs off) execute p(1)", "Index Scan"), "%s",
+              rows_of("explain (costs off) execute p(1)"));
+    cr_assert(line_is_there("explain (costs off, format json) execute p(1)", "\"Plan\""));
+    expect("execute p(2)", "y\n");
+    cr_assert(line_is_there("explain (analyze, costs off) execute p(2)", "rows=1"));
+    expect("execute p(1)", "x\ny\n");
+    cr_assert(line_is_there("explain (costs off) execute ins(3)", "Insert on t"));
+    expect("select count(*) from t", "2\n");
+    cr_assert(line_is_there("explain (analyze, costs off) execute ins(3)", "Rows Changed: 1"));
+    expect("execute ins(4); select count(*) from t", "4\n4\n");
+    cr_assert(line_is_there("explain execute ins(5)", "Insert on t"));
+    expect("select count(*) from t", "4\n");
+}
+
+Test(sql_prepared, explain_of_execute_refuses_what_execute_does)
+{
+    expect("create table t (a int primary key, n text); insert into t values (2, 'y')", "");
+    expect("prepare p (int) as select n from t where a >= $1", "");
+    expect("prepare ins (int) as insert into t values ($1, 'new') returning a", "");
+    sql_refuse(session, "explain execute p", "42601");
+    sql_refuse(session, "explain execute p(1, 2)", "42601");
+    sql_refuse(session, "explain execute nosuch(1)", "26000");
+    sql_refuse(session, "explain execute p((select 1))", "0A000");
+    refuse("explain execute p('z')", "22P02", 19, "invalid input syntax for type integer: \"z\"");
+    sql_refuse(session, "explain execute p(1 / 0)", "22012");
+    sql_refuse(session, "explain analyze execute ins(2)", "23505");
+    expect("begin read only", "");
+    cr_assert_not_null(rows_of("explain execute ins(7)"));
+    sql_refuse(session, "explain analyze execute ins(7)", "25006");
+    expect("rollback; execute ins(7)", "7\n");
 }
