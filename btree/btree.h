@@ -159,6 +159,12 @@ MUST_CHECK enum status btree_leaves(const struct btree *tree, uint8_t *key, size
                                     void *context);
 
 /**
+ * Pages of the tree, leaves and inner ones; those of values in pages of their own are not among them. Reads inner
+ * pages only. Exact when nobody changes the tree meanwhile. STATUS_BUSY: it kept changing. Without the latch.
+ */
+MUST_CHECK enum status btree_page_count(const struct btree *tree, uint64_t *out);
+
+/**
  * One guess at the number of rows, from the way down that lies `share` (0 to 1) into the tree: the mean
  * over shares spread evenly is the number. `low_out`, BTREE_KEY_SIZE_MAX bytes, is the low fence of the
  * leaf there (size 0: it is the first). STATUS_BUSY: the tree kept changing. Without the latch.

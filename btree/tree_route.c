@@ -304,10 +304,10 @@ copy_node(const struct btree *tree, uint32_t page_number, uint8_t *page, struct 
     return STATUS_OK;
 }
 
-/* Copies the node of level 1 that holds the key, or the root if that is a leaf. */
+/* Copies the node of a level that holds the key, or the root if that is below it. */
 static enum status
-copy_lowest_inner(const struct btree *tree, const uint8_t *key, size_t key_size, uint8_t *page,
-                  struct node *out)
+try_level(const struct btree *tree, uint32_t wanted, const uint8_t *key, size_t key_size,
+          uint8_t *page, struct node *out)
 {
     uint32_t page_number = tree->root;
     uint32_t level = UINT32_MAX;
@@ -319,13 +319,28 @@ copy_lowest_inner(const struct btree *tree, const uint8_t *key, size_t key_size,
         if ((level != UINT32_MAX && out->level != level) ||
             !node_holds(out, NODE_AT, key, key_size))
             return STATUS_BUSY;
-        if (out->level <= 1)
+        if (out->level <= wanted)
             return STATUS_OK;
         if (!node_child_place(out, NODE_AT, key, key_size, &place) ||
             !node_child_at(out, place, &page_number))
             return STATUS_BUSY;
         level = out->level - 1u;
     }
+}
+
+static enum status
+copy_level(const struct btree *tree, uint32_t wanted, const uint8_t *key, size_t key_size,
+           uint8_t *page, struct node *out)
+{
+    enum status status = STATUS_BUSY;
+
+    CHECK(key_size <= BTREE_KEY_SIZE_MAX);
+    for (uint32_t tries = 0; tries < DESCENTS_MAX && status == STATUS_BUSY; tries++) {
+        if (tries > 0)
+            sync_pause();
+        status = try_level(tree, wanted, key, key_size, page, out);
+    }
+    return status;
 }
 
 /* Tells of the node's children. */
@@ -359,16 +374,9 @@ btree_leaves(const struct btree *tree, uint8_t *key, size_t *key_size_io,
              void *context)
 {
     _Alignas(8) uint8_t page[PAGE_SIZE];
-    enum status status = STATUS_BUSY;
     struct node node = {.count = 0};
 
-    CHECK(*key_size_io <= BTREE_KEY_SIZE_MAX);
-    for (uint32_t tries = 0; tries < DESCENTS_MAX && status == STATUS_BUSY; tries++) {
-        if (tries > 0)
-            sync_pause();
-        status = copy_lowest_inner(tree, key, *key_size_io, page, &node);
-    }
-    TRY(status);
+    TRY(copy_level(tree, 1, key, *key_size_io, page, &node));
     if (node.level == 1)
         TRY(tell(&node, leaf, context));
     else if (!leaf(context, key, 0, tree->root))
@@ -377,6 +385,31 @@ btree_leaves(const struct btree *tree, uint8_t *key, size_t *key_size_io,
     memcpy(key, node.high, node.high_size);
     *key_size_io = node.high_size;
     return STATUS_OK;
+}
+
+enum status
+btree_page_count(const struct btree *tree, uint64_t *out)
+{
+    _Alignas(8) uint8_t page[PAGE_SIZE];
+    uint8_t key[BTREE_KEY_SIZE_MAX];
+
+    *out = 0;
+    for (uint32_t level = 1;; level++) {
+        size_t key_size = 0;
+
+        do {
+            struct node node = {.count = 0};
+
+            TRY(copy_level(tree, level, key, key_size, page, &node));
+            if (node.level < level) { /* The root, which was counted unless it is a leaf. */
+                *out += node.level == 0 ? 1 : 0;
+                return STATUS_OK;
+            }
+            *out += level == 1 ? node.count + UINT64_C(2) : 1;
+            memcpy(key, node.high, node.high_size);
+            key_size = node.high_size;
+        } while (key_size > 0);
+    }
 }
 
 /* Rows of an integer leaf that lie within NEAR_BEFORE rows of where they would if its keys were spread evenly

@@ -21,6 +21,12 @@
     "FROM pg_catalog.pg_description \"?t\"(\"?o\", \"?k\", \"?s\", \"?d\") WHERE \"?o\" = $1 AND " \
     "\"?s\" = "
 
+/* By number, and by name where the number is none. */
+#define SIZE(call, fork)                                                                  \
+    "coalesce((SELECT \"" call "\"(\"?n\", true" fork ") FROM pg_catalog.\"?relations\" " \
+    "\"?t\"(\"?o\", \"?n\", \"?v\", \"?d\") WHERE \"?o\"::text = ($1)::text), \"" call    \
+    "\"(($1)::text, false" fork "))"
+
 static const struct rule {
     const char *name;
     uint32_t least;
@@ -47,6 +53,12 @@ static const struct rule {
     {"pg_client_encoding", 0, 0, "'UTF8'::text"},
     {"pg_is_in_recovery", 0, 0, "false"},
     {"pg_relation_is_publishable", 1, 1, "false"},
+    {"pg_relation_size", 1, 1, SIZE("relation size", ", 'main'")},
+    {"pg_relation_size", 2, 2, SIZE("relation size", ", $2")},
+    {"pg_table_size", 1, 1, SIZE("table size", "")},
+    {"pg_indexes_size", 1, 1, SIZE("indexes size", "")},
+    {"pg_total_relation_size", 1, 1, SIZE("total size", "")},
+    {"pg_database_size", 1, 1, "\"database size\"(($1)::text)"},
 };
 
 static const struct rule casts[] = {
@@ -275,6 +287,45 @@ bind_current_schemas(struct bind *bind, const struct ast_expr *ast, struct expr 
     return value_parse(&texts, text.bytes, text.size, bind->arena, &(*out)->constant, bind->error);
 }
 
+/* A literal that is a relation's name is looked up now, so that an error has its place. */
+static enum status
+bind_size(struct bind *bind, struct bind__scope *scope, const struct rule *rule,
+          const struct ast_expr *ast, struct expr **out)
+{
+    struct ast_expr *arguments[2] = {ast->arguments[0],
+                                     ast->argument_count > 1 ? ast->arguments[1] : NULL};
+    struct ast_expr cast = {.kind = AST_CAST,
+                            .location = ast->arguments[0]->location,
+                            .arguments = arguments,
+                            .argument_count = 1,
+                            .type = {.name = "regclass", .location = -1}};
+    struct ast_expr *call_arguments[2] = {&cast, arguments[1]};
+    struct ast_expr call = *ast;
+
+    call.arguments = call_arguments;
+    return apply(bind, scope, rule, &call, out);
+}
+
+/* The first schema of the path that is there; null: none is. */
+static enum status
+bind_current_schema(struct bind *bind, const struct ast_expr *ast, struct expr **out)
+{
+    const struct search_path *path = bind->path;
+
+    TRY(bind__new_expr(bind, EXPR_CONSTANT, QTDB_TYPE_TEXT, ast->location, 0, out));
+    (*out)->constant = value_null(QTDB_TYPE_TEXT);
+    for (uint32_t i = 0; i < (path != NULL ? path->count : 1); i++) {
+        const char *name = path != NULL ? path->names[i] : "public";
+        enum status status = schema_find(bind->txn, name, bind->error);
+
+        if (status == STATUS_OK)
+            (*out)->constant = value_bytes(QTDB_TYPE_TEXT, name, strlen(name));
+        if (status != STATUS_NOT_FOUND)
+            return status;
+    }
+    return STATUS_OK;
+}
+
 enum status
 bind__catalog_function(struct bind *bind, struct bind__scope *scope, const struct ast_expr *ast,
                        struct expr **out)
@@ -290,6 +341,8 @@ bind__catalog_function(struct bind *bind, struct bind__scope *scope, const struc
     if (ast->argument_count == 1 && strcmp(name, "current_schemas") == 0 &&
         ast->arguments[0]->kind == AST_BOOLEAN)
         return bind_current_schemas(bind, ast, out);
+    if (ast->argument_count == 0 && strcmp(name, "current_schema") == 0)
+        return bind_current_schema(bind, ast, out);
     const struct rule *rule =
         find_rule(functions, sizeof(functions) / sizeof(functions[0]), name, ast->argument_count);
     if (rule == NULL && ast->argument_count == 3 && strcmp(name, "pg_get_indexdef") == 0) {
@@ -302,5 +355,9 @@ bind__catalog_function(struct bind *bind, struct bind__scope *scope, const struc
 
         rule = &part;
     }
-    return rule == NULL ? STATUS_NOT_FOUND : apply(bind, scope, rule, ast, out);
+    if (rule == NULL)
+        return STATUS_NOT_FOUND;
+    return strncmp(rule->sql, "coalesce((SELECT", 16) == 0 && ast->arguments[0]->kind == AST_STRING
+               ? bind_size(bind, scope, rule, ast, out)
+               : apply(bind, scope, rule, ast, out);
 }

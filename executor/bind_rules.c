@@ -177,6 +177,11 @@ static const char *const stable_names[] = {
     "version",
     "pg_backend_pid",
     "pg_get_serial_sequence",
+    "relation size",
+    "table size",
+    "indexes size",
+    "total size",
+    "database size",
     "age",
     NULL,
 };

@@ -32,6 +32,7 @@ extern const struct function function_moment_table[];
 extern const struct function function_more_table[];
 extern const struct function function_zone_table[];
 extern const struct function function_session_table[];
+extern const struct function function_size_table[];
 
 /* Not found by name: ARRAY[...], and what stands behind `x op ANY (array)` and ALL, whose operator is the
  * expression's. */

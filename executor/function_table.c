@@ -54,7 +54,7 @@ function_find(const char *name, const enum qtdb_type *types, uint32_t count,
         function_regex_table,    function_bytes_table,  function_digest_table,
         function_sequence_table, function_power_table,  function_number_table,
         function_moment_table,   function_more_table,   function_zone_table,
-        function_session_table};
+        function_session_table,  function_size_table};
     const struct function *best = NULL;
     int best_match = -1;
 

@@ -36,6 +36,9 @@ struct pager *database_pager(const struct qtdb *db);
  */
 MUST_CHECK enum status database_sample(struct qtdb_txn *txn, struct qtdb_tree *tree, double share,
                                        double *rows_out, uint8_t *low_out, size_t *low_size_out);
+/** As btree_page_count: how the tree is now, not as of the snapshot; 0 while it has no commit. Notes no read. */
+MUST_CHECK enum status database_page_count(struct qtdb_txn *txn, struct qtdb_tree *tree,
+                                           uint64_t *out);
 /**
  * As qtdb_cursor_next as often as it would give a row that lies beside the present one, `count` times at most:
  * where the rows' values lie, or only how many there are (`values` NULL). The cursor is at the last of

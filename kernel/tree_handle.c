@@ -303,6 +303,16 @@ database_sample_fetch(struct qtdb_txn *txn, struct qtdb_tree *tree, const double
         btree_sample_fetch(&own->btree, shares, count);
 }
 
+enum status
+database_page_count(struct qtdb_txn *txn, struct qtdb_tree *tree, uint64_t *out)
+{
+    struct txn_tree *own;
+
+    *out = 0;
+    TRY(txn__tree(txn, tree, &own));
+    return own->btree.root != PAGE_NONE ? btree_page_count(&own->btree, out) : STATUS_OK;
+}
+
 uint64_t
 database_snapshot(const struct qtdb_txn *txn)
 {

@@ -434,3 +434,23 @@ Test(tree_route, leaves_to_be_sampled_are_brought_in)
         tree_rig_deinit(&rig);
     }
 }
+
+/* Trees of one page, of two levels, and of three: keys of 12 bytes under many leaves. */
+Test(tree_route, pages_are_counted_as_a_walk_over_them_counts)
+{
+    static const uint32_t numbers[] = {0, 10, 2000, 150000};
+
+    for (size_t i = 0; i < 2 * sizeof(numbers) / sizeof(numbers[0]); i++) {
+        struct btree_walk all = {.finding = NULL};
+        struct tree_rig rig;
+        uint64_t count = 0;
+
+        tree_rig_init(&rig, i % 2 == 0 ? UNIVERSE_DENSE : UNIVERSE_TEXT, 10, 8192);
+        run_rows(&rig, 1, numbers[i / 2], 1, false);
+        cr_assert_eq(btree_page_count(&rig.tree, &count), STATUS_OK);
+        cr_assert_eq(btree_verify(&rig.tree, false, &all), STATUS_OK);
+        cr_assert_eq(count, all.page_count);
+        cr_assert(i < 6 || btree_depth(&rig.tree) == 3, "%u", btree_depth(&rig.tree));
+        tree_rig_deinit(&rig);
+    }
+}
