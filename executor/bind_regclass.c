@@ -243,12 +243,33 @@ bind__catalog_cast(struct bind *bind, struct bind__scope *scope, const struct as
 
 /* Functions. */
 
+/* to_regclass, to_regtype, to_regnamespace of a literal: null where the name leads to nothing. STATUS_NOT_FOUND
+ * without an error set: the function is another. */
 static enum status
-bind_to_regclass(struct bind *bind, const struct ast_expr *ast, struct expr **out)
+bind_to_number(struct bind *bind, const char *name, const struct ast_expr *ast, struct expr **out)
 {
+    const char *text = ast->arguments[0]->text;
+    enum status status = STATUS_NOT_FOUND;
     int64_t number = 0;
-    enum status status = relation_number(bind, ast->arguments[0]->text, &number);
 
+    if (strcmp(name, "to_regclass") == 0) {
+        status = relation_number(bind, text, &number);
+    } else if (strcmp(name, "to_regnamespace") == 0) {
+        bool own = strcmp(text, "pg_catalog") == 0 || strcmp(text, "information_schema") == 0;
+
+        status = own ? STATUS_OK : schema_find(bind->txn, text, bind->error);
+        number = catalog__oid(CATALOG_OID_SCHEMA, text, "");
+    } else if (strcmp(name, "to_regtype") == 0) {
+        status = type_number(bind, text, &number);
+        if (status == STATUS_INVALID && strcmp(bind->error->sqlstate, "42704") == 0) {
+            bind->error->sqlstate[0] = '\0';
+            status = STATUS_NOT_FOUND;
+        }
+    } else {
+        return STATUS_NOT_FOUND;
+    }
+    if (status == STATUS_INVALID)
+        bind->error->location = ast->arguments[0]->location;
     if (status != STATUS_NOT_FOUND)
         TRY(status);
     TRY(give_number(bind, ast, number, out));
@@ -287,10 +308,17 @@ bind_current_schemas(struct bind *bind, const struct ast_expr *ast, struct expr 
     return value_parse(&texts, text.bytes, text.size, bind->arena, &(*out)->constant, bind->error);
 }
 
+/* pg_get_viewdef and the sizes of relations. */
+static bool
+takes_name(const struct rule *rule)
+{
+    return strncmp(rule->sql, "coalesce(", 9) == 0 || strcmp(rule->name, "pg_get_viewdef") == 0;
+}
+
 /* A literal that is a relation's name is looked up now, so that an error has its place. */
 static enum status
-bind_size(struct bind *bind, struct bind__scope *scope, const struct rule *rule,
-          const struct ast_expr *ast, struct expr **out)
+bind_by_name(struct bind *bind, struct bind__scope *scope, const struct rule *rule,
+             const struct ast_expr *ast, struct expr **out)
 {
     struct ast_expr *arguments[2] = {ast->arguments[0],
                                      ast->argument_count > 1 ? ast->arguments[1] : NULL};
@@ -335,9 +363,9 @@ bind__catalog_function(struct bind *bind, struct bind__scope *scope, const struc
     if (bind->txn == NULL || ast->star || ast->distinct || ast->order_count > 0 ||
         (ast->name_count > 1 && strcmp(ast->names[0], "pg_catalog") != 0))
         return STATUS_NOT_FOUND;
-    if (ast->argument_count == 1 && strcmp(name, "to_regclass") == 0 &&
+    if (ast->argument_count == 1 && strncmp(name, "to_reg", 6) == 0 &&
         ast->arguments[0]->kind == AST_STRING)
-        return bind_to_regclass(bind, ast, out);
+        return bind_to_number(bind, name, ast, out);
     if (ast->argument_count == 1 && strcmp(name, "current_schemas") == 0 &&
         ast->arguments[0]->kind == AST_BOOLEAN)
         return bind_current_schemas(bind, ast, out);
@@ -357,7 +385,7 @@ bind__catalog_function(struct bind *bind, struct bind__scope *scope, const struc
     }
     if (rule == NULL)
         return STATUS_NOT_FOUND;
-    return strncmp(rule->sql, "coalesce((SELECT", 16) == 0 && ast->arguments[0]->kind == AST_STRING
-               ? bind_size(bind, scope, rule, ast, out)
+    return ast->argument_count > 0 && ast->arguments[0]->kind == AST_STRING && takes_name(rule)
+               ? bind_by_name(bind, scope, rule, ast, out)
                : apply(bind, scope, rule, ast, out);
 }
