@@ -25,6 +25,14 @@ place_column(void *context, struct expr *expr, struct expr **out)
     return STATUS_OK;
 }
 
+/* What asks the catalog becomes a subquery when it is bound (bind_regclass.c). */
+static bool
+is_no_subquery(void *context, const struct expr *expr)
+{
+    (void)context;
+    return expr->kind != EXPR_SUBQUERY;
+}
+
 enum status
 rules_bind_one(struct bind *bind, const struct table *table, const struct ast_expr *ast,
                const char *clause, const struct sql_type *type, struct expr **out)
@@ -39,6 +47,9 @@ rules_bind_one(struct bind *bind, const struct table *table, const struct ast_ex
     TRY(bind__table_rel(bind, (struct table *)(uintptr_t)table, &rel));
     TRY(bind__add_table(bind, &scope, rel, table->column_count, table->name, table->schema, NULL));
     TRY(bind__expr(bind, &scope, ast, &expr));
+    if (!expr_visit(expr, is_no_subquery, NULL))
+        return sql_error_set(bind->error, "0A000", ast->location,
+                             "what asks the catalog cannot be used in %s yet", clause);
     if (type == NULL)
         TRY(bind__settle(bind, &expr));
     else if (!value_assigns(expr->type.type, type->type))

@@ -115,3 +115,13 @@ Test(sql_catalog, survives_every_refused_allocation)
     }
     cr_assert_gt(failures, 10);
 }
+
+/* The rows are tested where no query runs. */
+Test(sql_catalog, rules_of_tables_cannot_ask_it)
+{
+    expect("create table t (a int primary key)", "");
+    sql_refuse(session, "create table u (a int check (a > pg_relation_size('t')))", "0A000");
+    sql_refuse(session, "create table u (a int check (a::regclass <> 'x'))", "0A000");
+    sql_refuse(session, "create index on t ((pg_table_is_visible(a)))", "0A000");
+    expect("insert into t values (1)", "");
+}
