@@ -49,7 +49,7 @@ rules_bind_one(struct bind *bind, const struct table *table, const struct ast_ex
     TRY(bind__expr(bind, &scope, ast, &expr));
     if (!expr_visit(expr, is_no_subquery, NULL))
         return sql_error_set(bind->error, "0A000", ast->location,
-                             "what asks the catalog cannot be used in %s yet", clause);
+                             "cannot use a subquery, or what asks the catalog, in %s", clause);
     if (type == NULL)
         TRY(bind__settle(bind, &expr));
     else if (!value_assigns(expr->type.type, type->type))

@@ -86,11 +86,6 @@ may_filter(void *context, const struct expr *expr)
     const struct table *table = bulk->target.table;
     struct sql_error *error = bulk->context->error;
 
-    if (expr->kind == EXPR_SUBQUERY) {
-        (void)sql_error_set(error, "0A000", expr->location,
-                            "cannot use subquery in COPY FROM WHERE condition");
-        return false;
-    }
     if (expr->kind == EXPR_COLUMN && table->columns[expr->index].generated == TABLE_STORED) {
         (void)sql_error_set(error, "42P10", expr->location,
                             "generated columns are not supported in COPY FROM WHERE conditions: "

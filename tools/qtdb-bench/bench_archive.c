@@ -137,10 +137,11 @@ bench_archive_note(const struct bench_options *options, const struct bench_resul
             options->archive->log,
             "%" PRIu64 " operations, %" PRIu64
             " rows in %.3f s (of %.1f s, %.1f of them loading), others %.2f processors and "
-            "%.1f MB/s%s\n",
+            "%.1f MB/s%s%s\n",
             outcome->operations, outcome->rows, outcome->seconds, outcome->took_seconds,
             outcome->load_seconds, outcome->others_cpu, outcome->others_disk / 1e6,
-            outcome->disturbed ? ", disturbed" : "");
+            outcome->disturbed ? ", disturbed" : "",
+            outcome->stopped ? ", stopped: does not count" : "");
     else
         (void)fprintf(options->archive->log, "%s: %s\n",
                       outcome->state == BENCH_SKIPPED ? "skipped" : "FAILED", outcome->message);

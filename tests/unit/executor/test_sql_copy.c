@@ -347,7 +347,7 @@ Test(sql_copy, refuses_options)
         {"copy t from stdin where a", "42804",
          "argument of WHERE must be type boolean, not type integer"},
         {"copy t from stdin where a in (select 1)", "0A000",
-         "cannot use subquery in COPY FROM WHERE condition"},
+         "cannot use a subquery, or what asks the catalog, in COPY FROM WHERE conditions"},
         {"copy t from program 'ls'", "0A000", "COPY with PROGRAM is not supported yet"},
         {"copy t from stdin (format binary)", "0A000",
          "the binary format of COPY is not supported yet"},
