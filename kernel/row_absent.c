@@ -49,7 +49,8 @@ look(const struct qtdb_txn *txn, struct txn_tree *tree)
         known = false;
     }
     if (known && cursor.row.key_size <= sizeof(end->key)) {
-        memcpy(end->key, cursor.row.key, cursor.row.key_size);
+        if (cursor.row.key_size > 0) /* Else the tree has no row. */
+            memcpy(end->key, cursor.row.key, cursor.row.key_size);
         end->key_size = cursor.row.key_size;
         end->known = true;
     }
