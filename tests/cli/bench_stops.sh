@@ -22,9 +22,7 @@ interrupt() # LOG ARGUMENT...
 {
     log=$1 status=0
     shift
-    python3 -c 'import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execv(sys.argv[1], sys.argv[1:])' "$bench" "$@" >"$dir/out" 2>"$dir/err" &
+    env --default-signal=INT "$bench" "$@" >"$dir/out" 2>"$dir/err" &
     pid=$!
     wait_for_line "$log"
     kill -INT "$pid"

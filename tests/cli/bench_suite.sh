@@ -14,9 +14,7 @@ start() # OUTPUT ARGUMENT...
 {
     output=$1
     shift
-    python3 -c 'import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execv(sys.argv[1], sys.argv[1:])' "$bench" "$@" >"$output" 2>&1 &
+    env --default-signal=INT "$bench" "$@" >"$output" 2>&1 &
     pid=$!
 }
 
