@@ -142,6 +142,42 @@ print_peers(struct line *to, const struct bench_options *options,
         (void)fprintf(to->file, "  (aim %.1fx)", row->aim);
 }
 
+static const char no_peer[] = "  no peer was measured";
+
+static void
+print_best(struct line *to, const struct bench_options *options,
+           const struct bench_results *results, const struct bench_case *sizes,
+           const struct tree_row *row, double own)
+{
+    const char *name = NULL;
+    double best = best_peer(options, results, sizes, row, &name);
+
+    if (best == 0) {
+        (void)fputs(no_peer, to->file);
+        return;
+    }
+    (void)fprintf(to->file, "  %.2fx %s, the best; at least %.1fx:", own / best, name, row->least);
+    verdict(to, own >= row->least * best);
+    if (row->aim > 0)
+        (void)fprintf(to->file, "  (aim %.1fx)", row->aim);
+}
+
+static void
+print_below(struct line *to, const struct bench_options *options,
+            const struct bench_results *results, const struct bench_case *sizes,
+            const struct tree_row *row, double own)
+{
+    const char *name = NULL;
+    double best = best_peer(options, results, sizes, row, &name);
+
+    if (best == 0) {
+        (void)fputs(no_peer, to->file);
+        return;
+    }
+    (void)fprintf(to->file, "  qtdb %.2f, the lowest of the peers %.2f (%s):", own, best, name);
+    verdict(to, own < best);
+}
+
 /* Each run against the rate beside it. */
 static void
 print_reads(struct line *to, const struct bench_results *results, const struct bench_case *sizes,
@@ -200,7 +236,6 @@ print_verdict(struct line *to, const struct bench_options *options,
     struct bench_median own = tree_row_median(results, sizes, &bench_qtdb, row);
     bool less = row->figure == NS || row->figure == WRITTEN || row->figure == DEVICE ||
                 row->figure == LEAF_READS;
-    const char *name = "no peer";
 
     if (own.count == 0)
         return;
@@ -208,30 +243,24 @@ print_verdict(struct line *to, const struct bench_options *options,
     if (row->against == PEERS) {
         print_peers(to, options, results, sizes, row, own.value);
     } else if (row->against == BEST) {
-        double best = best_peer(options, results, sizes, row, &name);
-
-        (void)fprintf(to->file,
-                      "  %.2fx %s, the best; at least %.1fx:", best > 0 ? own.value / best : 0,
-                      name, row->least);
-        verdict(to, own.value >= row->least * best);
-        if (row->aim > 0)
-            (void)fprintf(to->file, "  (aim %.1fx)", row->aim);
+        print_best(to, options, results, sizes, row, own.value);
     } else if (row->against == ITSELF) {
         struct bench_case alone = *sizes;
 
         alone.threads = 1;
         alone.writer = false;
         struct bench_median one = tree_row_median(results, &alone, &bench_qtdb, row);
-        double share = one.count > 0 ? own.value / one.value : 0;
-        (void)fprintf(to->file, "  qtdb %.2fx of alone, at least %.1fx:", share, row->least);
-        verdict(to, share >= row->least);
-        (void)fprintf(to->file, "  (aim %.1fx)", row->aim);
-    } else if (row->against == BELOW) {
-        double best = best_peer(options, results, sizes, row, &name);
+        if (one.count == 0) {
+            (void)fprintf(to->file, "  one client was not measured");
+        } else {
+            double share = own.value / one.value;
 
-        (void)fprintf(to->file, "  qtdb %.2f, the lowest of the peers %.2f (%s):", own.value, best,
-                      name);
-        verdict(to, best == 0 || own.value < best);
+            (void)fprintf(to->file, "  qtdb %.2fx of alone, at least %.1fx:", share, row->least);
+            verdict(to, share >= row->least);
+            (void)fprintf(to->file, "  (aim %.1fx)", row->aim);
+        }
+    } else if (row->against == BELOW) {
+        print_below(to, options, results, sizes, row, own.value);
     } else if (row->against == BOUNDS) {
         print_bounds(to, results, sizes, row, own.value);
     } else if (row->against == READS) {
