@@ -64,6 +64,18 @@ exec__new_row(struct exec *exec)
     return exec__row(&exec->batch, exec->batch.count++);
 }
 
+void
+exec__give_pair(struct exec *exec, const struct value *left, const struct value *right)
+{
+    uint32_t left_width = exec->plan->input->width, right_width = exec->plan->right->width;
+    struct value *row = exec__new_row(exec);
+
+    for (uint32_t i = 0; i < left_width; i++)
+        row[i] = left == NULL ? value_null(QTDB_TYPE_NULL) : left[i];
+    for (uint32_t i = 0; i < right_width && exec__shows_right(exec->plan); i++)
+        row[left_width + i] = right == NULL ? value_null(QTDB_TYPE_NULL) : right[i];
+}
+
 bool
 exec__is_full(const struct exec *exec)
 {

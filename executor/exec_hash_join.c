@@ -39,12 +39,6 @@ struct join {
     struct batch read;          /* Read from it. */
 };
 
-static bool
-shows_right(const struct plan *plan)
-{
-    return plan->join != REL_SEMI && plan->join != REL_ANTI;
-}
-
 static uint32_t
 scratch_count(const struct plan *plan)
 {
@@ -312,25 +306,13 @@ next_left(struct exec *exec, struct join *join)
 }
 
 static void
-give(struct exec *exec, const struct value *left, const struct value *right)
-{
-    uint32_t left_width = exec->plan->input->width, right_width = exec->plan->right->width;
-    struct value *row = exec__new_row(exec);
-
-    for (uint32_t i = 0; i < left_width; i++)
-        row[i] = left == NULL ? value_null(QTDB_TYPE_NULL) : left[i];
-    for (uint32_t i = 0; i < right_width && shows_right(exec->plan); i++)
-        row[left_width + i] = right == NULL ? value_null(QTDB_TYPE_NULL) : right[i];
-}
-
-static void
 finish_left(struct exec *exec, struct join *join)
 {
     enum rel_join kind = exec->plan->join;
 
     join->has_row = false;
     if (!join->matched && (kind == REL_LEFT || kind == REL_FULL || kind == REL_ANTI))
-        give(exec, join->pair, NULL);
+        exec__give_pair(exec, join->pair, NULL);
 }
 
 static enum status
@@ -349,13 +331,13 @@ try_candidate(struct exec *exec, struct join *join)
     if (!holds)
         return STATUS_OK;
     join->matched = right->matched = true;
-    if (shows_right(exec->plan)) {
-        give(exec, join->pair, right->values);
+    if (exec__shows_right(exec->plan)) {
+        exec__give_pair(exec, join->pair, right->values);
         return STATUS_OK;
     }
     join->has_row = false;
     if (exec->plan->join == REL_SEMI)
-        give(exec, join->pair, NULL);
+        exec__give_pair(exec, join->pair, NULL);
     return STATUS_OK;
 }
 
@@ -364,7 +346,7 @@ give_unmatched(struct exec *exec, struct join *join)
 {
     while (join->unmatched != NULL && !exec__is_full(exec)) {
         if (!join->unmatched->matched)
-            give(exec, NULL, join->unmatched->values);
+            exec__give_pair(exec, NULL, join->unmatched->values);
         join->unmatched = join->unmatched->all;
     }
     exec->done = join->unmatched == NULL;

@@ -33,12 +33,6 @@ struct loop {
 
 enum { PRIME_FIRST = 4, WINDOW_LEAST = 32, WINDOW_MAX = WINDOW_LEAST + EXEC_BATCH_ROWS };
 
-static bool
-shows_right(const struct plan *plan)
-{
-    return plan->join != REL_SEMI && plan->join != REL_ANTI;
-}
-
 static size_t
 window_size(const struct plan *plan)
 {
@@ -243,7 +237,7 @@ give(struct exec *exec, struct loop *loop, const struct value *right)
     struct value *row = exec__new_row(exec);
 
     memcpy(row, loop->pair, left_width * sizeof(*row));
-    if (!shows_right(exec->plan))
+    if (!exec__shows_right(exec->plan))
         return STATUS_OK;
     for (uint32_t i = 0; i < right_width; i++) {
         if (right == NULL)
@@ -279,7 +273,7 @@ try_pair(struct exec *exec, struct loop *loop, const struct value *right)
     if (!holds)
         return STATUS_OK;
     loop->matched = true;
-    if (shows_right(exec->plan))
+    if (exec__shows_right(exec->plan))
         return give(exec, loop, right);
     loop->has_row = false;
     return exec->plan->join == REL_SEMI ? give(exec, loop, NULL) : STATUS_OK;

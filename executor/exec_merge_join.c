@@ -63,17 +63,11 @@ struct merge {
     struct value *from_file;
 };
 
-static bool
-shows_right(const struct plan *plan)
-{
-    return plan->join != REL_SEMI && plan->join != REL_ANTI;
-}
-
 /* One right row says all there is to know about a key. */
 static bool
 one_is_enough(const struct plan *plan)
 {
-    return !shows_right(plan) && plan->filter == NULL;
+    return !exec__shows_right(plan) && plan->filter == NULL;
 }
 
 static size_t
@@ -169,27 +163,15 @@ advance_right(struct exec *exec, struct merge *merge)
 
 /* Giving rows. */
 
-static void
-give(struct exec *exec, const struct value *left, const struct value *right)
-{
-    uint32_t left_width = exec->plan->input->width, right_width = exec->plan->right->width;
-    struct value *row = exec__new_row(exec);
-
-    for (uint32_t i = 0; i < left_width; i++)
-        row[i] = left == NULL ? value_null(QTDB_TYPE_NULL) : left[i];
-    for (uint32_t i = 0; i < right_width && shows_right(exec->plan); i++)
-        row[left_width + i] = right == NULL ? value_null(QTDB_TYPE_NULL) : right[i];
-}
-
-/* The same, with a right row that goes before the batch does. */
+/* A row of the join, of a right row that goes before the batch does. */
 static enum status
 give_copied(struct exec *exec, const struct value *left, const struct value *right)
 {
     struct value *kept = NULL;
 
-    if (shows_right(exec->plan))
+    if (exec__shows_right(exec->plan))
         TRY(exec__keep_row(right, exec->plan->right->width, &exec->batch.arena, &kept));
-    give(exec, left, kept);
+    exec__give_pair(exec, left, kept);
     return STATUS_OK;
 }
 
@@ -416,7 +398,7 @@ finish_left(struct exec *exec, struct merge *merge)
 
     merge->has_row = false;
     if (!merge->matched && (kind == REL_LEFT || kind == REL_FULL || kind == REL_ANTI))
-        give(exec, merge->pair, NULL);
+        exec__give_pair(exec, merge->pair, NULL);
 }
 
 static enum status
@@ -440,11 +422,11 @@ try_next(struct exec *exec, struct merge *merge)
     merge->matched = true;
     if (plan->join == REL_FULL)
         merge->group.marks[merge->walk.index / 8] |= (uint8_t)(1u << merge->walk.index % 8);
-    if (shows_right(plan) && copied)
+    if (exec__shows_right(plan) && copied)
         return give_copied(exec, merge->pair, right);
-    merge->has_row = shows_right(plan);
+    merge->has_row = exec__shows_right(plan);
     if (plan->join != REL_ANTI)
-        give(exec, merge->pair, right);
+        exec__give_pair(exec, merge->pair, right);
     return STATUS_OK;
 }
 

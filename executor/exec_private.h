@@ -64,6 +64,14 @@ struct eval exec__eval(struct exec *exec);
 struct value *exec__row(const struct batch *batch, uint32_t index);
 /** The next free row of the node's batch. */
 struct value *exec__new_row(struct exec *exec);
+/** SEMI and ANTI give left rows alone. */
+static inline bool
+exec__shows_right(const struct plan *plan)
+{
+    return plan->join != REL_SEMI && plan->join != REL_ANTI;
+}
+/** A row of a join, which borrows from both; NULL: that side's columns are null. */
+void exec__give_pair(struct exec *exec, const struct value *left, const struct value *right);
 bool exec__is_full(const struct exec *exec);
 /** Counts what `held` and `extra_size` have grown by; 53200 past the budget. */
 MUST_CHECK enum status exec__charge(struct exec *exec);
